@@ -1,0 +1,235 @@
+"""The project's settings as one frozen dataclass, read lazily.
+
+`get_settings()` reads the dict `WEBSOCKET_GATEWAY` and the flat AWS names from
+`django.conf.settings` at the first call and keeps the result until a setting changes
+(`override_settings` included). The field list below is the schema: the name of a field in
+upper case is its key in the dict, and its default stands nowhere else.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+from websocket_gateway.exceptions import ConfigurationError
+
+SETTING = "WEBSOCKET_GATEWAY"
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """Accept a whole number in a range."""
+
+    minimum: int = 0
+    maximum: int | None = None
+    optional: bool = False
+
+    def __call__(self, key: str, value: Any) -> Any:
+        if value is None and self.optional:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ConfigurationError(f"{key} must be a whole number, not {value!r}.")
+        if value < self.minimum or (self.maximum is not None and value > self.maximum):
+            upper = "" if self.maximum is None else f" and at most {self.maximum}"
+            raise ConfigurationError(f"{key} must be at least {self.minimum}{upper}, not {value!r}.")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Rate:
+    """Accept a number above zero, or None."""
+
+    def __call__(self, key: str, value: Any) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+            raise ConfigurationError(f"{key} must be a number of zero or more, not {value!r}.")
+        return float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """Accept a string; an empty one counts as unset where None is allowed."""
+
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+
+    def __call__(self, key: str, value: Any) -> Any:
+        if self.optional and (value is None or value == ""):
+            return None
+        if not isinstance(value, str) or not value:
+            raise ConfigurationError(f"{key} must be a string, not {value!r}.")
+        if self.choices and value not in self.choices:
+            raise ConfigurationError(f"{key} must be one of {', '.join(self.choices)}, not {value!r}.")
+        return value
+
+
+def _endpoint_url(key: str, value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    parts = urlsplit(value) if isinstance(value, str) else None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(f"{key} must be a URL such as http://127.0.0.1:9000, not {value!r}.")
+    return str(value).rstrip("/")
+
+
+def _flag(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{key} must be True or False, not {value!r}.")
+    return value
+
+
+def _optional_flag(key: str, value: Any) -> bool | None:
+    return None if value is None else _flag(key, value)
+
+
+def _strings(key: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple, set, frozenset)):
+        raise ConfigurationError(f"{key} must be a list of strings, not {value!r}.")
+    if not all(isinstance(item, str) and item for item in value):
+        raise ConfigurationError(f"{key} must hold only non-empty strings, not {value!r}.")
+    return tuple(value)
+
+
+def _optional_strings(key: str, value: Any) -> tuple[str, ...] | None:
+    return None if value is None else _strings(key, value)
+
+
+def _string_map(key: str, value: Any) -> tuple[tuple[str, str], ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not all(
+        isinstance(name, str) and name and isinstance(text, str) for name, text in value.items()
+    ):
+        raise ConfigurationError(f"{key} must be a dict of strings, not {value!r}.")
+    return tuple(sorted(value.items()))
+
+
+def _setting(default: Any, parse: Any) -> Any:
+    return field(default=default, metadata={"parse": parse})
+
+
+def _parse_mapping(cls: type, label: str, value: Any) -> dict[str, Any]:
+    """Turn a user's dict into the keyword arguments of `cls`, or say what is wrong with it."""
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{label} must be a dict, not {type(value).__name__}.")
+    schema = {item.name.upper(): item for item in fields(cls) if "parse" in item.metadata}
+    parsed: dict[str, Any] = {}
+    for key, given in value.items():
+        if key not in schema:
+            close = difflib.get_close_matches(str(key).upper(), schema, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else f" Known keys: {', '.join(sorted(schema))}."
+            raise ConfigurationError(f"{label} has the unknown key {key!r}.{hint}")
+        parsed[schema[key].name] = schema[key].metadata["parse"](f"{label}[{key!r}]", given)
+    return parsed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayOptions:
+    """What `WEBSOCKET_GATEWAY["GATEWAYS"][name]` says; None is AWS's own default, which is not compared."""
+
+    integration_timeout_ms: int = _setting(29_000, _Number(50, 29_000))
+    throttling_rate_limit: float | None = _setting(None, _Rate())
+    throttling_burst_limit: int | None = _setting(None, _Number(optional=True))
+    access_log_arn: str | None = _setting(None, _Text(optional=True))
+    access_log_format: str | None = _setting(None, _Text(optional=True))
+    logging_level: str = _setting("OFF", _Text(choices=("OFF", "ERROR", "INFO")))
+    stage_variables: tuple[tuple[str, str], ...] | None = _setting(None, _string_map)
+    tags: tuple[tuple[str, str], ...] | None = _setting(None, _string_map)
+    disable_execute_api_endpoint: bool | None = _setting(None, _optional_flag)
+    ip_address_type: str | None = _setting(None, _Text(choices=("ipv4", "dualstack"), optional=True))
+
+
+def _gateways(key: str, value: Any) -> tuple[tuple[str, GatewayOptions], ...]:
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{key} must be a dict of gateway names, not {type(value).__name__}.")
+    return tuple(
+        (str(name), GatewayOptions(**_parse_mapping(GatewayOptions, f"{key}[{name!r}]", options)))
+        for name, options in value.items()
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """Every setting of the package. Units are in the names: seconds, minutes, days."""
+
+    token_expiry_seconds: int = _setting(60, _Number(1))
+    token_rate_limit_per_minute: int = _setting(20, _Number(1))
+    rate_limit_max_attempts: int = _setting(20, _Number(1))
+    rate_limit_window_minutes: int = _setting(5, _Number(1))
+    allowed_origins: tuple[str, ...] | None = _setting(None, _optional_strings)
+    origin_secret_required: bool = _setting(True, _flag)
+    allowed_target_hosts: tuple[str, ...] = _setting((), _strings)
+    endpoint_url: str | None = _setting(None, _endpoint_url)
+    connect_grace_seconds: int = _setting(15, _Number())
+    max_connection_seconds: int = _setting(7200, _Number(1))
+    max_age_grace_seconds: int = _setting(300, _Number())
+    session_retention_days: int = _setting(7, _Number())
+    send_engine: str = _setting("auto", _Text(choices=("auto", "asyncio", "boto3")))
+    send_concurrency: int = _setting(128, _Number(1))
+    send_max_per_second: int = _setting(2000, _Number())
+    send_timeout_seconds: int = _setting(5, _Number(1))
+    send_deadline_seconds: int = _setting(60, _Number(1))
+    task_backend: str = _setting("default", _Text())
+    task_queue: str = _setting("default", _Text())
+    admin_provisioning: bool = _setting(True, _flag)
+    gateway_cache_seconds: int = _setting(30, _Number())
+    gateways: tuple[tuple[str, GatewayOptions], ...] = _setting((), _gateways)
+
+    # The flat names, known to everyone who has used boto3 from Django.
+    region_name: str | None = None
+    iam_profile: str | None = None
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+    def gateway_options(self, name: str) -> GatewayOptions:
+        """What `GATEWAYS` says of the gateway called `name`; the defaults where it says nothing."""
+        return dict(self.gateways).get(name, GatewayOptions())
+
+
+def _flat(name: str) -> str | None:
+    value = getattr(settings, name, None)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be a string, not {type(value).__name__}.")
+    return value
+
+
+def _credentials() -> dict[str, Any]:
+    profile = _flat("AWS_IAM_PROFILE")
+    key, secret = _flat("AWS_ACCESS_KEY_ID"), _flat("AWS_SECRET_ACCESS_KEY")
+    if profile is None and (key is None) != (secret is None):
+        missing = "AWS_SECRET_ACCESS_KEY" if key else "AWS_ACCESS_KEY_ID"
+        raise ConfigurationError(
+            f"{missing} is not set although the other half of the pair is. "
+            "Set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither."
+        )
+    if profile is not None or key is None:
+        return {"iam_profile": profile}
+    return {"access_key_id": key, "secret_access_key": secret, "session_token": _flat("AWS_SESSION_TOKEN")}
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> GatewaySettings:
+    """The settings as they stand; raises `ConfigurationError` naming the key that is wrong."""
+    return GatewaySettings(
+        **_parse_mapping(GatewaySettings, SETTING, getattr(settings, SETTING, None) or {}),
+        **_credentials(),
+        region_name=_flat("AWS_GATEWAY_REGION_NAME") or _flat("AWS_REGION_NAME"),
+    )
+
+
+def _forget(**kwargs: Any) -> None:
+    get_settings.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="websocket_gateway.conf")

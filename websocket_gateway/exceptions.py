@@ -1,0 +1,141 @@
+"""The one error tree.
+
+::
+
+    WebSocketGatewayError
+    ├── AWSError                      .operation .code .status .request_id
+    │   ├── AccessDeniedError         403
+    │   ├── ThrottledError            429
+    │   ├── NotFoundError             404
+    │   ├── ConflictError             409
+    │   ├── InvalidRequestError       400
+    │   ├── ConnectionGoneError       410
+    │   ├── PayloadTooLargeError      413
+    │   ├── ServiceError              5xx, and every answer that is not in this list
+    │   └── EndpointUnreachableError  no answer at all: the call may or may not have happened
+    ├── GatewayNotFoundError          no such row
+    ├── GatewayMissingError           the row names no API, or one that AWS does not know
+    ├── ForeignGatewayError           what was found belongs to another installation
+    ├── DeploymentFailedError         AWS ended a deployment as FAILED
+    ├── PlanOutdatedError             what AWS reports changed between plan and apply
+    ├── InvalidMessageError           (also ValueError) a payload that can never be sent
+    ├── RateLimitedError              .retry_after
+    └── InvalidEventError             (also SuspiciousOperation) an HTTP request that is no gateway event
+    ConfigurationError                (ImproperlyConfigured) outside the root on purpose
+    ├── MissingCredentialsError
+    └── MissingRegionError
+
+`ConfigurationError` stands outside the root so that code which tolerates failures of AWS
+does not swallow a mistake in the settings.
+"""
+
+from __future__ import annotations
+
+from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
+
+
+class WebSocketGatewayError(Exception):
+    """Something this package tried to do could not be done; the message says what to do next."""
+
+
+class AWSError(WebSocketGatewayError):
+    """AWS refused a call, or did not answer it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str = "",
+        code: str = "",
+        status: int = 0,
+        request_id: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.code = code
+        self.status = status
+        self.request_id = request_id
+
+
+class AccessDeniedError(AWSError):
+    """The credentials lack a permission; the message names the call."""
+
+
+class ThrottledError(AWSError):
+    """The account's request quota, or one connection's send buffer, is exhausted; try again later."""
+
+
+class NotFoundError(AWSError):
+    """The resource does not exist in this account and region."""
+
+
+class ConflictError(AWSError):
+    """The resource exists already, or is being changed by someone else."""
+
+
+class InvalidRequestError(AWSError):
+    """AWS judged the parameters invalid."""
+
+
+class ConnectionGoneError(AWSError):
+    """The connection is closed, never existed, or its `$connect` has not finished."""
+
+
+class PayloadTooLargeError(AWSError):
+    """The message is larger than AWS accepts (128 KB)."""
+
+
+class ServiceError(AWSError):
+    """AWS failed on its own side, or answered something this package does not know."""
+
+
+class EndpointUnreachableError(AWSError):
+    """No answer came. A call that changes something may have happened nevertheless."""
+
+
+class GatewayNotFoundError(WebSocketGatewayError):
+    """No `ApiGateway` row of that name exists."""
+
+
+class GatewayMissingError(WebSocketGatewayError):
+    """The row names no API yet, or one that AWS does not know in this account and region."""
+
+
+class ForeignGatewayError(WebSocketGatewayError):
+    """The API found in AWS carries the fingerprint of another installation."""
+
+
+class DeploymentFailedError(WebSocketGatewayError):
+    """AWS ended a deployment as FAILED; what was deployed before keeps running."""
+
+
+class PlanOutdatedError(WebSocketGatewayError):
+    """What AWS reports changed while the plan was applied; plan again."""
+
+
+class InvalidMessageError(WebSocketGatewayError, ValueError):
+    """The payload can never be sent: no JSON, too large, or using the reserved key `_ws`."""
+
+
+class RateLimitedError(WebSocketGatewayError):
+    """Too many attempts in this window; `retry_after` says in how many seconds the next one begins."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class InvalidEventError(WebSocketGatewayError, SuspiciousOperation):
+    """The HTTP request is no event that API Gateway could have sent."""
+
+
+class ConfigurationError(ImproperlyConfigured):
+    """The settings are wrong; the message names the setting and what to write."""
+
+
+class MissingCredentialsError(ConfigurationError):
+    """No AWS credentials could be found."""
+
+
+class MissingRegionError(ConfigurationError):
+    """No AWS region is configured."""

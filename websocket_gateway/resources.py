@@ -1,0 +1,147 @@
+"""The resources of API Gateway as frozen dataclasses: the nouns that `aws`, `planning` and `services` share.
+
+Field names follow the AWS shapes. In a *wanted* resource, `None` means "AWS's own default: not
+compared"; in an *observed* one it means that AWS reported nothing.
+https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/api-reference.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+UUID_TAG: Final = "websocket_gateway:uuid"
+"""Tag that names the `ApiGateway` row a resource belongs to."""
+INSTALLATION_TAG: Final = "websocket_gateway:installation"
+"""Tag that names the installation (a fingerprint of its `SECRET_KEY`) a resource belongs to."""
+
+
+def frozen(mapping: Mapping[str, str]) -> Mapping[str, str]:
+    """A read-only copy of `mapping`."""
+    return MappingProxyType(dict(mapping))
+
+
+def _nothing() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """A WebSocket API."""
+
+    name: str
+    description: str = ""
+    route_selection_expression: str
+    api_key_selection_expression: str
+    disable_execute_api_endpoint: bool | None = None
+    ip_address_type: str | None = None
+    tags: Mapping[str, str] = field(default_factory=_nothing)
+    api_id: str = ""
+    api_endpoint: str = ""
+    created_on: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integration:
+    """An integration; the origin secret is represented by its fingerprint alone."""
+
+    description: str
+    integration_uri: str
+    integration_type: str = "HTTP_PROXY"
+    integration_method: str = "POST"
+    connection_type: str = "INTERNET"
+    payload_format_version: str = "1.0"
+    passthrough_behavior: str = "WHEN_NO_MATCH"
+    timeout_in_millis: int = 29_000
+    request_parameters: Mapping[str, str] = field(default_factory=_nothing)
+    """Everything but the origin secret."""
+    secret_fingerprint: str = ""
+    """Empty in a wanted integration while the API, and so its secret, does not exist yet."""
+    integration_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A route and the integration that it targets."""
+
+    route_key: str
+    integration_id: str = ""
+    authorization_type: str = "NONE"
+    api_key_required: bool = False
+    route_response_selection_expression: str = ""
+    route_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteResponse:
+    """What makes a route two-way."""
+
+    route_response_key: str = "$default"
+    route_response_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A stage with the settings that apply without a deployment."""
+
+    stage_name: str
+    description: str = ""
+    auto_deploy: bool = False
+    throttling_rate_limit: float | None = None
+    throttling_burst_limit: int | None = None
+    logging_level: str | None = None
+    access_log_arn: str | None = None
+    access_log_format: str | None = None
+    stage_variables: Mapping[str, str] | None = None
+    tags: Mapping[str, str] = field(default_factory=_nothing)
+    deployment_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A snapshot of routes and integrations."""
+
+    deployment_id: str
+    status: str
+    """PENDING, FAILED or DEPLOYED."""
+    status_message: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedRoute:
+    """A route as the project wants it, with the integration behind it."""
+
+    route_key: str
+    two_way: bool
+    integration: Integration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedGateway:
+    """Everything the project wants of one gateway."""
+
+    api: Api
+    routes: tuple[WantedRoute, ...]
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedGateway:
+    """Everything AWS reports of one gateway; `api` is None while it does not exist."""
+
+    api: Api | None = None
+    integrations: tuple[Integration, ...] = ()
+    routes: tuple[Route, ...] = ()
+    route_responses: Mapping[str, tuple[RouteResponse, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """By route id; only routes that were asked about."""
+    stages: tuple[Stage, ...] = ()
+    deployment: Deployment | None = None
+    """The deployment that the wanted stage serves now."""
+
+
+Resource = Api | Integration | Route | RouteResponse | Stage | Deployment

@@ -1,0 +1,24 @@
+"""Signals of a connection's life. Receivers run in the request; one that raises is only logged."""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+connected = Signal()
+"""A socket was accepted. Sender: the view class. Arguments: `session`, `event`, `request`.
+
+The client cannot be written to yet: API Gateway answers 410 until the view has answered.
+"""
+
+disconnected = Signal()
+"""A connection ended, once per connection. Sender: `WebSocketSession`. Arguments: `session`, `reason`.
+
+`reason` is `"client"` after a `$disconnect`, or what ended it on our side: `"logout"`,
+`"password"`, `"deactivated"`, `"deleted"`, `"refused"`, `"revoked"`.
+"""
+
+connection_gone = Signal()
+"""Sending met closed connections. Sender: `WebSocketSession`. Arguments: `connection_ids` (a tuple)."""
+
+message_received = Signal()
+"""A frame will be handled. Sender: the view class. Arguments: `session`, `event`, `handler`, a name."""

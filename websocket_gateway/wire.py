@@ -1,0 +1,46 @@
+"""What goes over the wire: the names and limits that provisioning, receiving and sending agree on.
+
+The header names are fixed for good. They hold neither dash nor underscore, so that a client
+cannot smuggle in a twin (`X-A`, `X_A`) that WSGI would fold into the same variable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+CONNECTION_ID_HEADER: Final = "connectionId"
+EVENT_TYPE_HEADER: Final = "wsEventType"
+ROUTE_KEY_HEADER: Final = "wsRouteKey"
+SOURCE_IP_HEADER: Final = "wsSourceIp"
+CONNECTED_AT_HEADER: Final = "wsConnectedAt"
+MESSAGE_ID_HEADER: Final = "wsMessageId"
+ORIGIN_SECRET_HEADER: Final = "wsOriginSecret"  # noqa: S105 - the name of a header
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html
+CONTEXT_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        CONNECTION_ID_HEADER: "context.connectionId",
+        EVENT_TYPE_HEADER: "context.eventType",
+        ROUTE_KEY_HEADER: "context.routeKey",
+        SOURCE_IP_HEADER: "context.identity.sourceIp",
+        CONNECTED_AT_HEADER: "context.connectedAt",
+    }
+)
+"""Mapped on every integration: header -> context variable."""
+
+MESSAGE_CONTEXT_HEADERS: Final[Mapping[str, str]] = MappingProxyType({MESSAGE_ID_HEADER: "context.messageId"})
+"""Mapped on integrations of message routes only."""
+
+STATIC_HEADERS: Final[Mapping[str, str]] = MappingProxyType({"Sec-WebSocket-Version": "0"})
+"""Mapped on every integration: a passed-through `13` on a plain POST makes some servers answer 400."""
+
+RESERVED_KEY: Final = "_ws"
+"""The one top-level key of a frame that belongs to this package."""
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
+MAX_MESSAGE_BYTES: Final = 131_072
+"""Bytes; the largest message that `@connections` takes."""
+MAX_FRAME_BYTES: Final = 32_768
+"""Bytes; the largest frame that a client may send."""

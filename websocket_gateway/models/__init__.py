@@ -1,0 +1,17 @@
+"""Fields, constraints, indexes and QuerySet vocabulary. No model touches the network."""
+
+from __future__ import annotations
+
+from websocket_gateway.models.gateways import ApiGateway, ApiGatewayAdditionalRoute
+from websocket_gateway.models.security import ChannelPermission, ConnectionRateLimit, WebSocketToken
+from websocket_gateway.models.sessions import ChannelSubscription, WebSocketSession
+
+__all__ = [
+    "ApiGateway",
+    "ApiGatewayAdditionalRoute",
+    "ChannelPermission",
+    "ChannelSubscription",
+    "ConnectionRateLimit",
+    "WebSocketSession",
+    "WebSocketToken",
+]

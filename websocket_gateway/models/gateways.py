@@ -1,0 +1,125 @@
+"""A gateway and its additional routes: what is wanted, and the ids that AWS answered."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from websocket_gateway import validators
+from websocket_gateway.models.fields import CaseSensitiveCharField
+
+
+class ApiGateway(models.Model):
+    """One WebSocket API in AWS. Saving it changes nothing there: `create_gateway` does."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    """The mark by which our resources in AWS are found again."""
+    api_name = CaseSensitiveCharField(_("name"), max_length=128, unique=True)
+    region_name = models.CharField(
+        _("region"),
+        max_length=32,
+        blank=True,
+        help_text=_("Blank: AWS_GATEWAY_REGION_NAME. Fixed once the gateway exists in AWS."),
+    )
+    api_description = models.CharField(_("description"), max_length=1024, blank=True)
+    default_channel_name = CaseSensitiveCharField(
+        _("default channel"),
+        max_length=validators.CHANNEL_NAME_MAX_LENGTH,
+        blank=True,
+        help_text=_("The channel of a connection that names none."),
+    )
+    domain_name = models.CharField(_("custom domain"), max_length=255, blank=True)
+    target_base_endpoint = models.CharField(
+        _("target URL"),
+        max_length=2000,
+        validators=[validators.validate_http_url],
+        help_text=_("URL of the WebSocketView without its last part, such as https://www.example.com/ws/."),
+    )
+    certificate_arn = models.CharField(_("certificate ARN"), max_length=512, blank=True)
+    hosted_zone_id = models.CharField(_("hosted zone id"), max_length=64, blank=True)
+    mapping_key = models.CharField(
+        _("mapping key"), max_length=300, blank=True, validators=[validators.validate_mapping_key]
+    )
+    api_key_selection_expression = models.CharField(
+        _("API key selection expression"), max_length=255, default="$request.header.x-api-key"
+    )
+    route_selection_expression = models.CharField(
+        _("route selection expression"), max_length=255, default="$request.body.action"
+    )
+    stage_name = models.CharField(
+        _("stage"), max_length=128, default="production", validators=[validators.validate_stage_name]
+    )
+    stage_description = models.CharField(_("stage description"), max_length=1024, blank=True)
+    tags = models.JSONField(_("tags"), default=dict, blank=True, validators=[validators.validate_tags])
+    two_way = models.BooleanField(
+        _("two-way"), default=True, help_text=_("What $default's handlers return is sent to the client.")
+    )
+
+    api_id = CaseSensitiveCharField(_("API id"), max_length=64, blank=True, editable=False, db_index=True)
+    api_endpoint = models.CharField(_("API endpoint"), max_length=512, blank=True, editable=False)
+    api_gateway_domain_name = models.CharField(
+        _("domain's target"), max_length=512, blank=True, editable=False
+    )
+    api_mapping_id = CaseSensitiveCharField(_("mapping id"), max_length=64, blank=True, editable=False)
+    deployment_id = CaseSensitiveCharField(_("deployment id"), max_length=64, blank=True, editable=False)
+    api_created = models.BooleanField(_("API created"), default=False, editable=False)
+    custom_domain_created = models.BooleanField(_("custom domain created"), default=False, editable=False)
+    last_applied_on = models.DateTimeField(_("last applied"), null=True, blank=True, editable=False)
+    last_error = models.TextField(_("last error"), blank=True, editable=False)
+    lease_holder = models.CharField(_("lease holder"), max_length=255, blank=True, editable=False)
+    """`host:pid` of the process that is changing this gateway in AWS right now."""
+    lease_expires_on = models.DateTimeField(_("lease expires"), null=True, blank=True, editable=False)
+    created_on = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_on = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("API gateway")
+        verbose_name_plural = _("API gateways")
+        ordering = ("api_name",)
+        permissions = (("provision_apigateway", "Can create and change gateways in AWS"),)
+
+    def __str__(self) -> str:
+        return self.api_name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Add the trailing slash that the slugs `connect`, `disconnect` and `default` follow."""
+        if self.target_base_endpoint and not self.target_base_endpoint.endswith("/"):
+            self.target_base_endpoint += "/"
+            if (names := kwargs.get("update_fields")) is not None:
+                kwargs["update_fields"] = {*names, "target_base_endpoint"}
+        super().save(*args, **kwargs)
+
+
+class ApiGatewayAdditionalRoute(models.Model):
+    """A route beside `$connect`, `$disconnect` and `$default`, with a URL of its own."""
+
+    api_gateway = models.ForeignKey(
+        ApiGateway, on_delete=models.CASCADE, related_name="additional_routes", verbose_name=_("API gateway")
+    )
+    name = models.CharField(_("name"), max_length=128)
+    route_key = CaseSensitiveCharField(
+        _("route key"), max_length=191, validators=[validators.validate_route_key]
+    )
+    integration_url = models.CharField(_("URL"), max_length=2000, validators=[validators.validate_http_url])
+    two_way = models.BooleanField(
+        _("two-way"), default=True, help_text=_("What the handlers return is sent to the client.")
+    )
+    deployed = models.BooleanField(_("deployed"), default=False, editable=False)
+    created_on = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_on = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("additional route")
+        verbose_name_plural = _("additional routes")
+        ordering = ("route_key",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("api_gateway", "route_key"), name="websocket_gateway_unique_route_key"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name or self.route_key

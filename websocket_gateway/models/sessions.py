@@ -1,0 +1,146 @@
+"""Who is connected, and which channels they are in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from websocket_gateway.models.fields import CaseSensitiveCharField
+from websocket_gateway.models.gateways import ApiGateway
+from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
+
+if TYPE_CHECKING:
+    from websocket_gateway.services.broadcasting import DeliveryReport
+
+
+class WebSocketSessionQuerySet(models.QuerySet["WebSocketSession"]):
+    """The words in which sessions are asked for."""
+
+    whole_channel: str | None = None
+    """The channel of which these are all; whatever is asked on top makes a new query, without it."""
+
+    def connected(self) -> WebSocketSessionQuerySet:
+        """Those whose socket is open, as far as is known."""
+        return self.filter(connected=True)
+
+    def in_channel(self, channel_name: str) -> WebSocketSessionQuerySet:
+        """Those in a channel, be it their primary one or one they subscribed to; nobody is in `""`."""
+        if not channel_name:
+            return self.none()
+        subscribed = ChannelSubscription.objects.filter(channel_name=channel_name).values("session_id")
+        found = self.filter(models.Q(channel_name=channel_name) | models.Q(pk__in=subscribed))
+        asked = self.query
+        narrowed = asked.where or asked.annotations or asked.extra_tables or asked.distinct_fields
+        database = self._db  # type: ignore[attr-defined]  # as Django's page on managers uses it
+        if self.model is WebSocketSession and database is None and not narrowed:
+            found.whole_channel = channel_name
+        return found
+
+    def send_message(self, message: Any, **options: Any) -> DeliveryReport:
+        """Send `message` to every connected session of this query; see `services.broadcasting.send`."""
+        from websocket_gateway.services.broadcasting import send
+
+        return send(message, to=self, **options)
+
+
+class WebSocketSession(models.Model):
+    """One connection. Its row stays after the socket closed."""
+
+    connection_id = CaseSensitiveCharField(_("connection id"), max_length=255, unique=True)
+    channel_name = CaseSensitiveCharField(
+        _("channel"), max_length=CHANNEL_NAME_MAX_LENGTH, blank=True, default=""
+    )
+    """The primary channel; empty joins nothing."""
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="websocket_sessions",
+        db_index=False,
+        verbose_name=_("user"),
+    )
+    api_gateway = models.ForeignKey(
+        ApiGateway,
+        on_delete=models.CASCADE,
+        related_name="websocket_sessions",
+        db_index=False,
+        verbose_name=_("API gateway"),
+    )
+    connected = models.BooleanField(_("connected"), default=True)
+    session_key_hash = CaseSensitiveCharField(max_length=64, blank=True, default="", editable=False)
+    """SHA-256 of the Django session the socket was opened from; a logout ends the sockets of that session."""
+    session_auth_hash = CaseSensitiveCharField(max_length=64, blank=True, default="", editable=False)
+    """SHA-256 of the user's session-auth hash at `$connect`; it no longer fits once the password changed."""
+    created_on = models.DateTimeField(_("connected on"), default=timezone.now)
+    last_seen_on = models.DateTimeField(_("last seen"), default=timezone.now)
+    disconnected_on = models.DateTimeField(_("disconnected on"), null=True, blank=True)
+
+    objects = WebSocketSessionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("WebSocket session")
+        verbose_name_plural = _("WebSocket sessions")
+        indexes = (
+            # A broadcast pages through a channel in primary-key order.
+            models.Index(fields=["channel_name", "connected", "id"], name="wsg_session_channel"),
+            # "Who of this user is here" and, for each gateway, "how many are here".
+            models.Index(fields=["user", "connected", "id"], name="wsg_session_user"),
+            models.Index(fields=["api_gateway", "connected", "id"], name="wsg_session_gateway"),
+            # The purge asks for the oldest that are open, and for those that ended long ago.
+            models.Index(fields=["connected", "created_on"], name="wsg_session_age"),
+            models.Index(fields=["connected", "disconnected_on"], name="wsg_session_ended"),
+        )
+        permissions = (
+            ("send_websocketsession", "Can send messages to WebSocket sessions"),
+            ("disconnect_websocketsession", "Can disconnect WebSocket sessions"),
+        )
+
+    def __str__(self) -> str:
+        return self.connection_id
+
+    def send_message(self, message: Any, **options: Any) -> DeliveryReport:
+        """Send `message` to this connection; see `services.broadcasting.send`."""
+        return type(self).objects.filter(pk=self.pk).send_message(message, **options)
+
+    def subscribe(self, channel_name: str) -> bool:
+        """Join a further channel; False if the session was in it already."""
+        if channel_name == self.channel_name:
+            return False
+        return ChannelSubscription.objects.get_or_create(session=self, channel_name=channel_name)[1]
+
+    def unsubscribe(self, channel_name: str) -> bool:
+        """Leave a channel, the primary one included; False if the session was not in it."""
+        left = ChannelSubscription.objects.filter(session=self, channel_name=channel_name).delete()[0]
+        if channel_name and channel_name == self.channel_name:
+            self.channel_name = ""
+            self.save(update_fields=["channel_name"])
+            return True
+        return bool(left)
+
+
+class ChannelSubscription(models.Model):
+    """A channel that a session is in beside its primary one."""
+
+    session = models.ForeignKey(
+        WebSocketSession, on_delete=models.CASCADE, related_name="subscriptions", db_index=False
+    )
+    channel_name = CaseSensitiveCharField(_("channel"), max_length=CHANNEL_NAME_MAX_LENGTH)
+    created_on = models.DateTimeField(_("subscribed on"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("channel subscription")
+        verbose_name_plural = _("channel subscriptions")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("session", "channel_name"), name="websocket_gateway_unique_subscription"
+            ),
+        )
+        indexes = (models.Index(fields=["channel_name", "session"], name="wsg_subscription_channel"),)
+
+    def __str__(self) -> str:
+        return self.channel_name

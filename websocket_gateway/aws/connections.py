@@ -1,0 +1,118 @@
+"""The `@connections` of a stage: post to a socket, ask about it, close it.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from websocket_gateway.aws.endpoints import ManagementEndpoint
+from websocket_gateway.aws.errors import translated
+from websocket_gateway.aws.session import management_client
+from websocket_gateway.exceptions import InvalidRequestError
+
+if TYPE_CHECKING:
+    from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
+
+# One attempt: who sends to many repeats on its own, without holding a thread meanwhile.
+_POST_ATTEMPTS = 1
+_ASK_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionInfo:
+    """What the service knows about an open connection; both times are aware."""
+
+    connected_at: datetime
+    last_active_at: datetime
+    source_ip: str
+    user_agent: str
+
+
+class Connections(Protocol):
+    """What can be done to one connection. Thread-safe; raises our errors only.
+
+    Every method raises `ConnectionGoneError` for a connection that is closed or not yet open,
+    another `AWSError` for everything else that AWS answers, and `ConfigurationError` where
+    credentials or settings are at fault, in which case nothing was sent.
+    """
+
+    def post(self, endpoint: ManagementEndpoint, connection_id: str, data: bytes) -> None:
+        """Send one frame, in one attempt."""
+        ...
+
+    def get(self, endpoint: ManagementEndpoint, connection_id: str) -> ConnectionInfo:
+        """Ask whether the connection is open, and since when."""
+        ...
+
+    def delete(self, endpoint: ManagementEndpoint, connection_id: str) -> None:
+        """Close the connection; its `$disconnect` follows."""
+        ...
+
+
+class AwsConnections:
+    """`Connections` over boto3."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def post(self, endpoint: ManagementEndpoint, connection_id: str, data: bytes) -> None:
+        """Send one frame, in one attempt of at most `SEND_TIMEOUT_SECONDS`."""
+        _require_id(connection_id, "PostToConnection")
+        with translated("PostToConnection"):
+            self._client(endpoint, _POST_ATTEMPTS).post_to_connection(ConnectionId=connection_id, Data=data)
+
+    def get(self, endpoint: ManagementEndpoint, connection_id: str) -> ConnectionInfo:
+        """Ask whether the connection is open, and since when."""
+        _require_id(connection_id, "GetConnection")
+        with translated("GetConnection"):
+            answer = self._client(endpoint, _ASK_ATTEMPTS).get_connection(ConnectionId=connection_id)
+            identity = answer.get("Identity", {})
+            return ConnectionInfo(
+                connected_at=answer["ConnectedAt"],
+                last_active_at=answer["LastActiveAt"],
+                source_ip=identity.get("SourceIp", ""),
+                user_agent=identity.get("UserAgent", ""),
+            )
+
+    def delete(self, endpoint: ManagementEndpoint, connection_id: str) -> None:
+        """Close the connection; its `$disconnect` follows."""
+        _require_id(connection_id, "DeleteConnection")
+        with translated("DeleteConnection"):
+            self._client(endpoint, _ASK_ATTEMPTS).delete_connection(ConnectionId=connection_id)
+
+    def _client(self, endpoint: ManagementEndpoint, attempts: int) -> ApiGatewayManagementApiClient:
+        # Without the lock, a pool of threads that starts all at once would build one client each.
+        with self._lock:
+            return management_client(endpoint.region, endpoint.url, attempts=attempts)
+
+
+def _require_id(connection_id: str, operation: str) -> None:
+    # botocore sends an empty id as the path `/@connections/`, which is another resource.
+    if not connection_id:
+        raise InvalidRequestError(f"{operation}: the connection id is empty.", operation=operation)
+
+
+_default: Connections = AwsConnections()
+
+
+def get_connections() -> Connections:
+    """The adapter in use: boto3, unless `use_connections` has swapped it."""
+    return _default
+
+
+@contextmanager
+def use_connections(connections: Connections) -> Iterator[Connections]:
+    """Put another adapter in the default's place, in every thread, for the length of a `with` block."""
+    global _default
+    before, _default = _default, connections
+    try:
+        yield connections
+    finally:
+        _default = before

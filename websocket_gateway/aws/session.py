@@ -1,0 +1,168 @@
+"""boto3 sessions and clients as the settings ask for them.
+
+Credentials come from the profile, else the explicit pair, else boto3's own chain. The region
+comes from the gateway, else the settings, else the profile, else boto3's chain.
+https://docs.aws.amazon.com/boto3/latest/guide/configuration.html
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import ProfileNotFound
+from django.core.signals import setting_changed
+
+from websocket_gateway.conf import get_settings
+from websocket_gateway.exceptions import ConfigurationError, MissingRegionError
+
+if TYPE_CHECKING:
+    from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
+    from mypy_boto3_apigatewayv2 import ApiGatewayV2Client
+    from mypy_boto3_sts import STSClient
+
+CONNECT_TIMEOUT_SECONDS = 5
+READ_TIMEOUT_SECONDS = 30
+_LOCAL_REGION = "us-east-1"
+# boto3 sessions are not thread-safe; the clients that they make are.
+_lock = threading.RLock()
+
+
+def is_loopback(url: str | None) -> bool:
+    """Whether `url` points at this machine."""
+    host = urlsplit(url).hostname if url else None
+    if host is None:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def resolve_region(region_name: str = "") -> str:
+    """The region to call: the gateway's own, else the settings', else what boto3 finds.
+
+    Raises `MissingRegionError` naming the settings when there is none.
+    """
+    with _lock:
+        region = region_name or get_settings().region_name or _session().region_name
+    if region:
+        return region
+    if is_loopback(get_settings().endpoint_url):
+        return _LOCAL_REGION
+    raise MissingRegionError(
+        "No AWS region is configured. Set AWS_GATEWAY_REGION_NAME (or AWS_REGION_NAME) in the settings, "
+        'such as "eu-central-1".'
+    )
+
+
+@lru_cache(maxsize=32)
+def control_plane_client(region: str) -> ApiGatewayV2Client:
+    """A client for `apigatewayv2` that makes one attempt a call."""
+    client: ApiGatewayV2Client = _client(
+        "apigatewayv2", region, endpoint_url=get_settings().endpoint_url, config=_config(attempts=1)
+    )
+    return client
+
+
+@lru_cache(maxsize=256)
+def management_client(region: str, endpoint_url: str, *, attempts: int) -> ApiGatewayManagementApiClient:
+    """A client for the `@connections` of one stage; `endpoint_url` ends with the stage's name."""
+    settings = get_settings()
+    config = Config(
+        connect_timeout=settings.send_timeout_seconds,
+        read_timeout=settings.send_timeout_seconds,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=settings.send_concurrency,
+    )
+    client: ApiGatewayManagementApiClient = _client(
+        "apigatewaymanagementapi", region, endpoint_url=endpoint_url, config=config
+    )
+    return client
+
+
+@lru_cache(maxsize=8)
+def identity_client(region: str) -> STSClient:
+    """A client for `sts`, at boto3's own endpoint."""
+    client: STSClient = _client("sts", region, endpoint_url=None, config=_config(attempts=2))
+    return client
+
+
+def partition_of(region: str) -> str:
+    """The partition that `region` is in, such as `aws` or `aws-cn`; it begins every ARN."""
+    with _lock:
+        return str(_session().get_partition_for_region(region))
+
+
+def _config(attempts: int) -> Config:
+    return Config(
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=10,
+    )
+
+
+def _client(service: Any, region: str, *, endpoint_url: str | None, config: Config) -> Any:
+    with _lock:
+        return _session().client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+
+
+@lru_cache(maxsize=1)
+def _session() -> boto3.Session:
+    settings = get_settings()
+    core = botocore.session.Session(profile=settings.iam_profile)
+    with _profile_errors():
+        if settings.iam_profile:
+            # Passed on explicitly: boto3 would let AWS_DEFAULT_REGION beat the profile's own region.
+            return boto3.Session(
+                botocore_session=core, region_name=core.get_scoped_config().get("region") or None
+            )
+        if settings.access_key_id:
+            return boto3.Session(
+                aws_access_key_id=settings.access_key_id,
+                aws_secret_access_key=settings.secret_access_key,
+                aws_session_token=settings.session_token,
+            )
+        if is_loopback(settings.endpoint_url) and not _has_credentials(core):
+            return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local")  # noqa: S106
+        return boto3.Session(botocore_session=core)
+
+
+@contextmanager
+def _profile_errors() -> Iterator[None]:
+    try:
+        yield
+    except ProfileNotFound as exc:
+        raise ConfigurationError(
+            f"{exc}. Correct AWS_IAM_PROFILE in the settings (or AWS_PROFILE in the environment), "
+            "or run `aws configure --profile NAME`."
+        ) from exc
+
+
+def _has_credentials(core: botocore.session.Session) -> bool:
+    """Whether environment or files hold credentials; the instance's own service is not asked, it may hang."""
+    provider = core.get_component("credential_provider")
+    for name in ("container-role", "iam-role"):
+        provider.remove(name)
+    return provider.load_credentials() is not None
+
+
+def forget_clients(**kwargs: Any) -> None:
+    """Drop every cached session and client; runs by itself when a setting changes."""
+    with _lock:
+        for cached in (_session, control_plane_client, management_client, identity_client):
+            cached.cache_clear()
+
+
+setting_changed.connect(forget_clients, dispatch_uid="websocket_gateway.aws.session")

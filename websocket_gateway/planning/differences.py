@@ -1,0 +1,67 @@
+"""Compares a wanted resource with an observed one, attribute by attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any, Final
+
+from websocket_gateway.planning.plans import Action, Change, Kind, Step
+from websocket_gateway.resources import Resource
+
+_ANSWERED: Final = {
+    "api_id",
+    "api_endpoint",
+    "created_on",
+    "integration_id",
+    "route_id",
+    "route_response_id",
+    "deployment_id",
+}
+"""What AWS chose: never wanted, so never compared."""
+
+
+def differences(wanted: Resource, observed: Resource, *, also: tuple[str, ...] = ()) -> tuple[Change, ...]:
+    """Every attribute in which `observed` is not as wanted; `also` names ids that matter here."""
+    found = []
+    for item in fields(wanted):
+        if item.name in _ANSWERED and item.name not in also:
+            continue
+        before, after = getattr(observed, item.name), getattr(wanted, item.name)
+        if after is not None and not _same(item.name, before, after):
+            found.extend(_changes(item.name, before, after))
+    return tuple(found)
+
+
+def _same(name: str, before: Any, after: Any) -> bool:
+    if name == "tags":
+        # Tags that others put there (cost allocation, policies) are theirs.
+        return all(before.get(key) == text for key, text in after.items())
+    if isinstance(after, Mapping):
+        return dict(before or {}) == dict(after)
+    return bool(before == after)
+
+
+def _changes(name: str, before: Any, after: Any) -> list[Change]:
+    if not isinstance(after, Mapping):
+        return [Change(attribute=name, before=before, after=after)]
+    before = before or {}
+    keys = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
+    if name == "tags":
+        keys = [key for key in keys if key in after]
+    return [Change(attribute=f"{name}[{key}]", before=before.get(key), after=after.get(key)) for key in keys]
+
+
+def update_step(kind: Kind, name: str, wanted: Resource, observed: Resource) -> Iterator[Step]:
+    """One step that brings `observed` to `wanted`, or none."""
+    changes = differences(wanted, observed, also=("integration_id",) if kind is Kind.ROUTE else ())
+    if changes:
+        yield Step(
+            action=Action.UPDATE,
+            kind=kind,
+            name=name,
+            reason=f"{len(changes)} of its attributes differ" if len(changes) > 1 else "an attribute differs",
+            changes=changes,
+            resource=wanted,
+            observed=observed,
+        )

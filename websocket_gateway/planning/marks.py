@@ -1,0 +1,79 @@
+"""How our resources in AWS are known again: tags where AWS can tag, the description where it cannot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from websocket_gateway.resources import INSTALLATION_TAG, UUID_TAG, Integration, WantedGateway
+
+_INTEGRATION: Final = re.compile(
+    r"websocket_gateway (?P<uuid>[0-9a-f-]{36}) (?P<installation>[0-9a-f]+) (?P<route_key>.+)", re.DOTALL
+)
+_DEPLOYMENT: Final = re.compile(r"websocket_gateway (?P<structure>[0-9a-f]{32})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Whose a resource is: the row's UUID and the installation's fingerprint."""
+
+    uuid: str
+    installation: str
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The mark as tags."""
+        return {UUID_TAG: self.uuid, INSTALLATION_TAG: self.installation}
+
+    def integration_description(self, route_key: str) -> str:
+        """The mark of the integration behind `route_key`."""
+        return f"websocket_gateway {self.uuid} {self.installation} {route_key}"
+
+
+def read_tags(tags: Mapping[str, str]) -> Mark | None:
+    """The mark in a resource's tags; None if there is none."""
+    if UUID_TAG not in tags:
+        return None
+    return Mark(uuid=tags[UUID_TAG], installation=tags.get(INSTALLATION_TAG, ""))
+
+
+def marked_route_key(integration: Integration, uuid: str) -> str | None:
+    """The route key whose integration this was made as, if it carries the row's UUID."""
+    found = _INTEGRATION.fullmatch(integration.description)
+    return found["route_key"] if found and found["uuid"] == uuid else None
+
+
+def structure_of(wanted: WantedGateway) -> str:
+    """A digest of everything that is served only after a deployment."""
+    parts = [
+        wanted.api.route_selection_expression,
+        wanted.api.api_key_selection_expression,
+        wanted.api.disable_execute_api_endpoint,
+        [
+            [route.route_key, route.two_way, _plain(route.integration)]
+            for route in sorted(wanted.routes, key=lambda route: route.route_key)
+        ],
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def deployment_description(wanted: WantedGateway) -> str:
+    """What our deployments are described with, so that a run that was cut off knows its own again."""
+    return f"websocket_gateway {structure_of(wanted)}"
+
+
+def deployed_structure(description: str) -> str | None:
+    """The digest that a deployment's description holds; None if it is not one of ours."""
+    found = _DEPLOYMENT.fullmatch(description)
+    return found["structure"] if found else None
+
+
+def _plain(integration: Integration) -> dict[str, object]:
+    """Without the secret: unknown before the API exists, and rotated together with the description's mark."""
+    fields = {name: getattr(integration, name) for name in integration.__slots__}
+    del fields["secret_fingerprint"], fields["integration_id"]
+    return {**fields, "request_parameters": dict(integration.request_parameters)}

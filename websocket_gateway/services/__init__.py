@@ -1,0 +1,3 @@
+"""One function for each deed of the toolkit. Services never print and never parse arguments."""
+
+from __future__ import annotations

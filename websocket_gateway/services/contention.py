@@ -1,0 +1,73 @@
+"""Single statements that survive a busy database.
+
+SQLite lets one connection write at a time and gives up after its busy timeout (5 s by
+default); MariaDB and PostgreSQL may end a statement to resolve a deadlock. In autocommit a
+single statement can simply be run again. Inside a transaction it cannot, and is not.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
+
+from django.db import IntegrityError, OperationalError, connections, models, router, transaction
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 15.0
+"""How long a statement is repeated; API Gateway itself waits at most 29 s for the answer."""
+
+_BUSY_CODES = frozenset({1205, 1213})  # MariaDB: lock wait timeout, deadlock
+# PostgreSQL: serialization failure, deadlock, lock not available
+_BUSY_STATES = frozenset({"40001", "40P01", "55P03"})
+
+
+def is_busy(error: OperationalError) -> bool:
+    """Whether the database refused only because others were at work."""
+    code = error.args[0] if error.args else None
+    state = getattr(error.__cause__, "sqlstate", None)
+    return code in _BUSY_CODES or state in _BUSY_STATES or "is locked" in str(error)
+
+
+def retry_when_busy(
+    statement: Callable[[], T],
+    *,
+    model: type[models.Model],
+    patience: float = PATIENCE_SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Run one statement on `model`'s table, again while the database is busy, for `patience` seconds.
+
+    Raises the last `OperationalError` when patience ends, and any other one at once.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return statement()
+        except OperationalError as exc:
+            in_transaction = connections[router.db_for_write(model)].in_atomic_block
+            if in_transaction or not is_busy(exc) or time.monotonic() > deadline:
+                raise
+        sleep(random.uniform(0.01, 0.1))  # noqa: S311 - spreads the retries, guards nothing
+
+
+def insert_unless_exists(row: models.Model) -> bool:
+    """Insert `row`; False if a unique column's value is taken. A transaction around it stays usable."""
+    using = router.db_for_write(type(row))
+    in_transaction = connections[using].in_atomic_block
+
+    def insert() -> bool:
+        guard: AbstractContextManager[None] = nullcontext()
+        if in_transaction:
+            guard = transaction.atomic(using=using)
+        try:
+            with guard:
+                row.save(force_insert=True, using=using)
+        except IntegrityError:
+            return False
+        return True
+
+    return retry_when_busy(insert, model=type(row))

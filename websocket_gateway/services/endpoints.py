@@ -1,0 +1,60 @@
+"""Where to post for a gateway, from its row."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from functools import lru_cache
+
+from websocket_gateway.aws.endpoints import ManagementEndpoint, management_endpoint, region_in
+from websocket_gateway.aws.session import resolve_region
+from websocket_gateway.conf import get_settings
+from websocket_gateway.exceptions import GatewayMissingError, MissingRegionError
+from websocket_gateway.models import ApiGateway
+
+logger = logging.getLogger(__name__)
+
+
+def endpoint_of(api_gateway: ApiGateway) -> ManagementEndpoint:
+    """The `@connections` endpoint of a gateway's stage.
+
+    Raises `GatewayMissingError` for a row that was never created in AWS and
+    `MissingRegionError` where neither the row nor the settings nor boto3 know a region. Logs a
+    warning, once, when the region in use is not the one that the stored `api_endpoint` names;
+    the latter is called.
+    """
+    if not api_gateway.api_endpoint:
+        name = api_gateway.api_name
+        raise GatewayMissingError(
+            f"Gateway {name!r} does not exist in AWS yet. Run `manage.py create_gateway {shlex.quote(name)}`."
+        )
+    endpoint = management_endpoint(
+        api_endpoint=api_gateway.api_endpoint,
+        stage_name=api_gateway.stage_name,
+        region_name=api_gateway.region_name,
+    )
+    stored = region_in(api_gateway.api_endpoint)
+    if stored and not get_settings().endpoint_url:
+        _compare_regions(api_gateway, stored)
+    return endpoint
+
+
+def _compare_regions(api_gateway: ApiGateway, stored: str) -> None:
+    try:
+        used = resolve_region(api_gateway.region_name)
+    except MissingRegionError:
+        return
+    if used != stored:
+        _warn_once(api_gateway.api_name, used, stored)
+
+
+@lru_cache(maxsize=256)
+def _warn_once(name: str, used: str, stored: str) -> None:
+    logger.warning(
+        "The region in use for the gateway %r is %s, but its api_endpoint is in %s. "
+        "Messages go to %s; correct AWS_GATEWAY_REGION_NAME or the gateway's region.",
+        name,
+        used,
+        stored,
+        stored,
+    )

@@ -1,0 +1,125 @@
+"""Rate limits: one counter row a key, advanced in one statement, exact under concurrency."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from django.conf import settings
+from django.db.models import Case, F, Q, Value, When
+from django.utils import timezone as django_timezone
+
+from websocket_gateway.models import ConnectionRateLimit
+from websocket_gateway.services.contention import insert_unless_exists, retry_when_busy
+
+_SWEEP_EVERY = 64
+"""After so many new keys of a process, the ended windows of a kind are deleted."""
+_FLOOD = 16 * _SWEEP_EVERY
+"""So many, if none of the attempts met a row that was there."""
+_KNOWN_KEYS = 4096
+_KEY_LENGTH = 191
+
+_new_keys = 0
+# Keys that have a row. A key that is over its limit then costs a SELECT instead of a failing
+# INSERT, which PostgreSQL would log, and keep as a dead row, for every attempt of an attacker.
+_known: set[str] = set()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether an attempt was within its limit, and in how many seconds the next window begins."""
+
+    allowed: bool
+    retry_after: int
+
+
+def count_attempt(
+    scope: str, who: str, *, limit: int, window_seconds: int, now: datetime | None = None
+) -> Verdict:
+    """Count one attempt of `who`; over `limit` in the window it is refused and not counted.
+
+    Windows are aligned to the clock. `scope` and the window's length are part of the key, so
+    that two views with different windows do not reset each other's counters.
+
+    Old rows go as new ones come. That takes a statement of its own, so it is done where the counter
+    had a row already: no attempt costs more than two statements, save under a flood of new keys.
+    """
+    now = now or django_timezone.now()
+    begun = now.timestamp() // window_seconds * window_seconds
+    # Without `USE_TZ` times in the database are naive, in the process's own time zone.
+    window = datetime.fromtimestamp(begun, tz=timezone.utc if settings.USE_TZ else None)
+    key = _key(scope, window_seconds, who)
+    retry_after = max(1, math.ceil(begun + window_seconds - now.timestamp()))
+    if limit > 0 and _advance(key, window, limit):
+        allowed = True
+        _sweep(key, window, after=_SWEEP_EVERY)
+    else:
+        allowed = limit > 0 and _begin(key, window, limit)
+        _sweep(key, window, after=_FLOOD)
+    return Verdict(allowed=allowed, retry_after=retry_after)
+
+
+def forget_known_keys() -> None:
+    """Empty the process's memory of keys; only tests that roll their rows back need it."""
+    global _new_keys
+    _known.clear()
+    _new_keys = 0
+
+
+def _key(scope: str, window_seconds: int, who: str) -> str:
+    key = f"{scope}:{window_seconds}s:{who}"
+    if len(key) <= _KEY_LENGTH:
+        return key
+    return f"{scope}:{window_seconds}s:sha256:{hashlib.sha256(who.encode()).hexdigest()}"
+
+
+def _advance(key: str, window: datetime, limit: int) -> bool:
+    older = Q(window_start__lt=window)
+    # A row that is ahead belongs to a machine whose clock is ahead; it is counted, not set back.
+    # MariaDB assigns from left to right, so `attempts` must be set while `window_start` is the old one.
+    rows = retry_when_busy(
+        lambda: ConnectionRateLimit.objects.filter(older | Q(attempts__lt=limit), key=key).update(
+            attempts=Case(When(older, then=Value(1)), default=F("attempts") + 1),
+            window_start=Case(When(older, then=Value(window)), default=F("window_start")),
+        ),
+        model=ConnectionRateLimit,
+    )
+    if rows:
+        _remember(key)
+    return bool(rows)
+
+
+def _begin(key: str, window: datetime, limit: int) -> bool:
+    """Make the key's row. If there is one, the limit was reached, or another thread made it just now."""
+    full = ConnectionRateLimit.objects.filter(key=key, window_start__gte=window, attempts__gte=limit)
+    if key in _known and full.exists():
+        return False
+    if insert_unless_exists(ConnectionRateLimit(key=key, window_start=window, attempts=1)):
+        _remember(key)
+        global _new_keys
+        _new_keys += 1
+        return True
+    _remember(key)
+    return _advance(key, window, limit)
+
+
+def _remember(key: str) -> None:
+    if len(_known) >= _KNOWN_KEYS:
+        _known.clear()
+    _known.add(key)
+
+
+def _sweep(key: str, window: datetime, *, after: int) -> None:
+    """Delete the ended windows of the same kind: same scope, same length, so none that still counts."""
+    global _new_keys
+    if _new_keys < after:
+        return
+    _new_keys = 0
+    kind = ":".join(key.split(":", 2)[:2]) + ":"
+    ended = window - timedelta(seconds=1)
+    retry_when_busy(
+        lambda: ConnectionRateLimit.objects.filter(key__startswith=kind, window_start__lte=ended).delete(),
+        model=ConnectionRateLimit,
+    )

@@ -1,0 +1,148 @@
+"""Single-use connect tokens: hashed at rest, bound to the user, their password and their Django session."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import router
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from websocket_gateway.conf import get_settings
+from websocket_gateway.exceptions import RateLimitedError
+from websocket_gateway.models import WebSocketToken
+from websocket_gateway.services.contention import retry_when_busy
+from websocket_gateway.services.limits import count_attempt
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+_TOKEN_BYTES = 32
+_TOKEN_MAX_LENGTH = 128
+_COOKIE_SESSIONS = "django.contrib.sessions.backends.signed_cookies"
+
+
+def issue_token(user: AbstractBaseUser, session_key: str | None = None) -> str:
+    """A new token for `user`, 43 URL-safe characters, valid once within `TOKEN_EXPIRY_SECONDS`.
+
+    With `session_key`, a session cookie that comes with `$connect` must be that session's, and
+    a logout from it ends token and socket. Native clients have none. Raises `RateLimitedError`
+    beyond `TOKEN_RATE_LIMIT_PER_MINUTE` for this user.
+    """
+    options = get_settings()
+    verdict = count_attempt(
+        "token", f"user:{user.pk}", limit=options.token_rate_limit_per_minute, window_seconds=60
+    )
+    if not verdict.allowed:
+        raise RateLimitedError("Too many tokens in this minute.", retry_after=verdict.retry_after)
+    now = timezone.now()
+    _delete_spent(user, now)
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    row = WebSocketToken(
+        token_hash=_sha256(token),
+        user_id=user.pk,
+        session_key_hash=hash_session_key(session_key),
+        session_auth_hash=hash_session_auth(user),
+        created_on=now,
+        expires_on=now + timedelta(seconds=options.token_expiry_seconds),
+    )
+    retry_when_busy(lambda: row.save(force_insert=True), model=WebSocketToken)
+    return token
+
+
+def consume_token(token: str, *, session_key: str | None = None) -> WebSocketToken | None:
+    """Spend a token: its row, with `user` loaded, or None if it opens nothing.
+
+    Exactly one of any number of simultaneous callers gets the row. `session_key` is that of the
+    session cookie that came along, None when none came.
+    """
+    now = timezone.now()
+    if not 0 < len(token) <= _TOKEN_MAX_LENGTH:
+        return None
+    # The token was made a moment ago: a replica may not have it yet.
+    fresh = WebSocketToken.objects.using(router.db_for_write(WebSocketToken))
+    known = fresh.select_related("user").filter(token_hash=_sha256(token))
+    row = retry_when_busy(known.first, model=WebSocketToken)
+    if row is None or not _is_good(row, session_key, now):
+        return None
+    # The reading above only judges; this one statement decides who spends it.
+    unspent = WebSocketToken.objects.filter(pk=row.pk, used_on=None, expires_on__gt=now)
+    spent = retry_when_busy(lambda: unspent.update(used_on=now), model=WebSocketToken)
+    return row if spent else None
+
+
+def session_key_of(request: HttpRequest) -> str | None:
+    """The key of the session cookie that came with a request, None if none came.
+
+    Sessions kept in signed cookies have no key that lasts; they count as none.
+    """
+    if not has_lasting_session_keys():
+        return None
+    return request.COOKIES.get(settings.SESSION_COOKIE_NAME) or None
+
+
+def has_lasting_session_keys() -> bool:
+    """Whether a session keeps its key: not so where the cookie itself is the session."""
+    return bool(settings.SESSION_ENGINE != _COOKIE_SESSIONS)
+
+
+def hash_session_key(session_key: str | None) -> str:
+    """What is stored of a Django session: SHA-256 of its key, empty for none."""
+    return _sha256(session_key) if session_key else ""
+
+
+def hash_session_auth(user: AbstractBaseUser | AnonymousUser) -> str:
+    """SHA-256 of the user's session-auth hash, which changes with the password; empty for nobody."""
+    return _sha256(_session_auth(user)) if user.is_authenticated else ""
+
+
+def is_session_auth(stored: str, user: AbstractBaseUser) -> bool:
+    """Whether `stored` still fits the user, under the current `SECRET_KEY` or one of its fallbacks."""
+    if constant_time_compare(stored, _sha256(_session_auth(user))):
+        return True
+    return any(constant_time_compare(stored, _sha256(text)) for text in _fallback_session_auth(user))
+
+
+def is_active(user: Any) -> bool:
+    """Whether the user may be served; user models without `is_active` have no inactive users."""
+    return bool(getattr(user, "is_active", True))
+
+
+def _is_good(row: WebSocketToken, session_key: str | None, now: Any) -> bool:
+    if row.used_on is not None or row.expires_on <= now or not is_active(row.user):
+        return False
+    bound = row.session_key_hash and session_key is not None
+    if bound and not constant_time_compare(row.session_key_hash, hash_session_key(session_key)):
+        return False
+    return is_session_auth(row.session_auth_hash, row.user)
+
+
+def _delete_spent(user: AbstractBaseUser, now: Any) -> None:
+    """Old tokens go as new ones come, so a user never has more rows than the limit lets through."""
+    useless = Q(expires_on__lte=now) | Q(used_on__isnull=False)
+    retry_when_busy(
+        lambda: WebSocketToken.objects.filter(useless, user_id=user.pk).delete(), model=WebSocketToken
+    )
+
+
+def _session_auth(user: Any) -> str:
+    make = getattr(user, "get_session_auth_hash", None)
+    return str(make()) if make else ""
+
+
+def _fallback_session_auth(user: Any) -> Iterator[str]:
+    make = getattr(user, "get_session_auth_fallback_hash", None)
+    if make:
+        yield from make()
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

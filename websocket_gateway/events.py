@@ -1,0 +1,219 @@
+"""HTTP request -> one frozen event: tolerant of what API Gateway varies, strict about what may be forged."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import lru_cache
+from typing import Final
+
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, QueryDict
+
+from websocket_gateway import wire
+from websocket_gateway.exceptions import InvalidEventError
+
+TOKEN_PARAMETER: Final = "ws_token"  # noqa: S105 - the name of a parameter
+CHANNEL_PARAMETER: Final = "channel"
+SUBPROTOCOL: Final = "websocket-gateway"
+"""The subprotocol that a client offers beside its token, and the only one that is echoed."""
+TOKEN_SUBPROTOCOL_PREFIX: Final = "wstoken."  # noqa: S105
+
+_ID_MAX_LENGTH = 255
+_BARE_KEYS: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
+"""The two headers that stand in `request.META` without a prefix."""
+_TYPES: Final = {"connect": "CONNECT", "disconnect": "DISCONNECT"}
+_ROUTE_KEYS: Final = {"CONNECT": "$connect", "DISCONNECT": "$disconnect"}
+_MILLISECONDS = re.compile(r"[0-9]{1,14}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What every event tells. All of it was mapped by API Gateway, none of it can be set by a client."""
+
+    connection_id: str
+    api_id: str
+    route_key: str
+    source_ip: str
+    """Empty where API Gateway did not say, which only happens after `$connect`."""
+    connected_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectEvent(Event):
+    """A client asks to be let in. What follows here was said by the client."""
+
+    origin: str | None = None
+    user_agent: str = ""
+    channel_name: str = ""
+    """From `?channel=`; empty for the gateway's default. Not yet checked."""
+    token: str | None = field(default=None, repr=False)
+    subprotocols: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageEvent(Event):
+    """A client sent a frame; `body` is its text, byte for byte."""
+
+    message_id: str = ""
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisconnectEvent(Event):
+    """A connection is closed."""
+
+
+def parse_event(request: HttpRequest, *, slug: str = "") -> ConnectEvent | MessageEvent | DisconnectEvent:
+    """The event in `request`; `slug` is the last part of the URL. Raises `InvalidEventError`.
+
+    The request must have been authenticated, and its body must have been measured.
+    """
+    event_type = read_header(request, wire.EVENT_TYPE_HEADER)
+    if event_type != _TYPES.get(slug, "MESSAGE"):
+        raise InvalidEventError(f"The event type {event_type!r} does not belong to the URL's part {slug!r}.")
+    common = {
+        "connection_id": _connection_id(request),
+        "api_id": read_header(request, "X-Amzn-Apigateway-Api-Id"),
+        "route_key": _route_key(request, event_type),
+        "source_ip": _source_ip(request, required=event_type == "CONNECT"),
+    }
+    connected_at = _connected_at(request)
+    if event_type == "CONNECT":
+        return _connect_event(request, common, connected_at)
+    if event_type == "DISCONNECT":
+        return DisconnectEvent(**common, connected_at=connected_at)
+    message_id = read_header(request, wire.MESSAGE_ID_HEADER)
+    return MessageEvent(
+        **common,
+        connected_at=connected_at,
+        message_id=message_id if is_identifier(message_id) else "",
+        body=request.body,
+    )
+
+
+def read_header(request: HttpRequest, name: str) -> str:
+    """One header's value, empty if it is absent."""
+    value = request.META.get(_meta_key(name), "")
+    return value if isinstance(value, str) else ""
+
+
+@lru_cache(maxsize=256)
+def _meta_key(name: str) -> str:
+    key = name.upper().replace("-", "_")
+    return key if key in _BARE_KEYS else f"HTTP_{key}"
+
+
+def hide_token(request: HttpRequest) -> None:
+    """Take the token out of the request, so that no log or error report that shows it can show the token."""
+    try:
+        query = request.GET
+    except SuspiciousOperation:
+        request.META["QUERY_STRING"] = ""
+        return
+    if TOKEN_PARAMETER in query:
+        rest = query.copy()
+        rest[TOKEN_PARAMETER] = "hidden"
+        request.META["QUERY_STRING"] = rest.urlencode()
+        vars(request)["GET"] = rest
+    offered = read_header(request, "Sec-WebSocket-Protocol")
+    if TOKEN_SUBPROTOCOL_PREFIX in offered:
+        parts = [part for part in offered.split(",") if TOKEN_SUBPROTOCOL_PREFIX not in part]
+        request.META["HTTP_SEC_WEBSOCKET_PROTOCOL"] = ",".join(parts)
+        vars(request).pop("headers", None)
+
+
+def is_identifier(value: str) -> bool:
+    """Whether API Gateway could have made this id: printable ASCII of up to 255 characters.
+
+    Of several headers of one name WSGI makes one with commas, so a comma means that somebody
+    added a twin. A space is refused because MariaDB ignores it at the end of a text.
+    """
+    return (
+        0 < len(value) <= _ID_MAX_LENGTH
+        and value.isascii()
+        and value.isprintable()
+        and not ("," in value or " " in value)
+    )
+
+
+def _connection_id(request: HttpRequest) -> str:
+    value = read_header(request, wire.CONNECTION_ID_HEADER)
+    if not is_identifier(value):
+        raise InvalidEventError("The connection id is no id.")
+    return value
+
+
+def _route_key(request: HttpRequest, event_type: str) -> str:
+    value = read_header(request, wire.ROUTE_KEY_HEADER)
+    expected = _ROUTE_KEYS.get(event_type)
+    if expected is None:
+        if value in _ROUTE_KEYS.values() or not value.isprintable():
+            raise InvalidEventError(f"A message does not come by the route {value!r}.")
+        return value or "$default"
+    if value not in ("", expected):
+        raise InvalidEventError(f"The route {value!r} does not belong to the event type {event_type!r}.")
+    return expected
+
+
+def _source_ip(request: HttpRequest, *, required: bool) -> str:
+    value = read_header(request, wire.SOURCE_IP_HEADER)
+    address = _address(value)
+    if not address and (required or value):
+        raise InvalidEventError("The source IP is no address.")
+    return address
+
+
+@lru_cache(maxsize=1024)
+def _address(text: str) -> str:
+    """The usual spelling of an address, empty for what is none. A client's messages all bring the same."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return ""
+
+
+def _connected_at(request: HttpRequest) -> datetime | None:
+    value = read_header(request, wire.CONNECTED_AT_HEADER)
+    if not _MILLISECONDS.fullmatch(value):
+        return None
+    return datetime.fromtimestamp(int(value) / 1000, tz=timezone.utc)
+
+
+def _connect_event(
+    request: HttpRequest, common: dict[str, str], connected_at: datetime | None
+) -> ConnectEvent:
+    query = _query(request)
+    offered = tuple(part.strip() for part in read_header(request, "Sec-WebSocket-Protocol").split(","))
+    tokens = {
+        part[len(TOKEN_SUBPROTOCOL_PREFIX) :] for part in offered if part.startswith(TOKEN_SUBPROTOCOL_PREFIX)
+    }
+    tokens |= {token} if (token := _single(query, TOKEN_PARAMETER)) else set()
+    if len(tokens) > 1:
+        raise InvalidEventError("Several tokens were given.")
+    return ConnectEvent(
+        **common,
+        connected_at=connected_at,
+        origin=request.META.get("HTTP_ORIGIN"),
+        user_agent=read_header(request, "User-Agent"),
+        channel_name=_single(query, CHANNEL_PARAMETER),
+        token=next(iter(tokens), None),
+        subprotocols=tuple(part for part in offered if part),
+    )
+
+
+def _query(request: HttpRequest) -> QueryDict:
+    try:
+        return request.GET
+    except SuspiciousOperation as exc:
+        raise InvalidEventError("The query string has too many fields.") from exc
+
+
+def _single(query: QueryDict, name: str) -> str:
+    values = query.getlist(name)
+    if len(values) > 1:
+        raise InvalidEventError(f"The parameter {name!r} was given more than once.")
+    return values[0] if values else ""

@@ -1,0 +1,65 @@
+"""Template context: which route and which channel a page talks to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+
+from websocket_gateway.models import ApiGatewayAdditionalRoute
+
+
+class AddWebSocketRouteToContextMixin:
+    """Puts `api_gateway_route` (the route, or None) and `channel_name` into a view's context."""
+
+    websocket_route_key: str = "default"
+    channel_name: str = ""
+    api_gateway_name: str = ""
+    """The `api_name` of a gateway; empty for the oldest one that has the route."""
+
+    def get_websocket_route_key(self) -> str:
+        """The route key that is looked for."""
+        return self.websocket_route_key
+
+    def get_channel_name(self) -> str:
+        """The channel that the page is about."""
+        return self.channel_name
+
+    def get_api_gateway_route(self) -> ApiGatewayAdditionalRoute | None:
+        """The route with that key, its gateway loaded; None if there is none."""
+        routes = ApiGatewayAdditionalRoute.objects.filter(route_key=self.get_websocket_route_key())
+        if self.api_gateway_name:
+            routes = routes.filter(api_gateway__api_name=self.api_gateway_name)
+        found: ApiGatewayAdditionalRoute | None = routes.select_related("api_gateway").order_by("pk").first()
+        return found
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the two names; what a view or caller sets under them wins."""
+        context: dict[str, Any] = {
+            "api_gateway_route": self.get_api_gateway_route(),
+            "channel_name": self.get_channel_name(),
+        }
+        return super().get_context_data(**{**context, **kwargs})  # type: ignore[misc, no-any-return]
+
+
+class AppChannelWebSocketMixin(AddWebSocketRouteToContextMixin):
+    """Takes route key and channel from the Django app of the view: its app label."""
+
+    app_channel_override: str = ""
+    """The channel's name, where it is not the app label."""
+
+    def get_websocket_route_key(self) -> str:
+        """The app label."""
+        return self._app_label()
+
+    def get_channel_name(self) -> str:
+        """The override, else the app label, which is always a valid channel name."""
+        return self.app_channel_override or self._app_label()
+
+    def _app_label(self) -> str:
+        view = type(self)
+        config = apps.get_containing_app_config(view.__module__)
+        if config is None:
+            raise ImproperlyConfigured(f"{view.__module__}.{view.__qualname__} is in no installed app.")
+        return config.label

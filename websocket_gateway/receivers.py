@@ -1,0 +1,85 @@
+"""What ends a user's sockets at once: logout, a new password, deactivation, deletion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.contrib.auth.signals import user_logged_out
+from django.db import router
+from django.db.models import QuerySet
+from django.db.models.signals import post_delete, post_save, pre_delete
+
+from websocket_gateway.authentication import forget_gateways
+from websocket_gateway.models import ApiGateway, WebSocketSession, WebSocketToken
+from websocket_gateway.services.connections import revoke
+from websocket_gateway.services.tokens import (
+    has_lasting_session_keys,
+    hash_session_key,
+    is_active,
+    is_session_auth,
+)
+
+_TELLING_FIELDS = frozenset({"password", "is_active"})
+
+
+def connect_receivers() -> None:
+    """Connect everything here; called once, when the apps are ready."""
+    uid = "websocket_gateway.receivers"
+    user_logged_out.connect(end_logged_out, dispatch_uid=uid)
+    # Proxies and children of the user model send signals of their own. To listen to every
+    # model instead would cost all of them their fast deletes.
+    for model in apps.get_models():
+        if issubclass(model, get_user_model()):
+            post_save.connect(end_changed_user, sender=model, dispatch_uid=uid)
+            pre_delete.connect(end_deleted_user, sender=model, dispatch_uid=uid)
+    post_save.connect(forget_gateways, sender=ApiGateway, dispatch_uid=uid)
+    post_delete.connect(forget_gateways, sender=ApiGateway, dispatch_uid=uid)
+
+
+def end_logged_out(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
+    """End the sockets and tokens of the Django session that is being left, and no others.
+
+    Where the session lives in the cookie it has no lasting key; then all of the user's sockets
+    that belong to no session end.
+    """
+    if user is None:
+        return
+    session = getattr(request, "session", None)
+    session_key = getattr(session, "session_key", None) if has_lasting_session_keys() else None
+    if session_key is None and has_lasting_session_keys():
+        return
+    bound = hash_session_key(session_key)
+    WebSocketToken.objects.filter(user_id=user.pk, session_key_hash=bound).delete()
+    revoke(_sessions(user).filter(session_key_hash=bound), reason="logout")
+
+
+def end_changed_user(
+    sender: Any, instance: Any, created: bool, raw: bool = False, update_fields: Any = None, **kwargs: Any
+) -> None:
+    """End everything of a user who is no longer active, and what an old password had opened."""
+    if created or raw or (update_fields is not None and not _TELLING_FIELDS & set(update_fields)):
+        return
+    active = is_active(instance)
+    outdated = [
+        session.pk
+        for session in _sessions(instance).only("pk", "session_auth_hash")
+        if not active or not is_session_auth(session.session_auth_hash, instance)
+    ]
+    if outdated:
+        found = WebSocketSession.objects.filter(pk__in=outdated)
+        revoke(found, reason="password" if active else "deactivated")
+    if not active:
+        WebSocketToken.objects.filter(user_id=instance.pk).delete()
+
+
+def end_deleted_user(sender: Any, instance: Any, **kwargs: Any) -> None:
+    """End everything of a user in the transaction that deletes them, so that nobody stays on as anonymous."""
+    revoke(_sessions(instance), reason="deleted")
+
+
+def _sessions(user: Any) -> QuerySet[WebSocketSession]:
+    current = WebSocketSession.objects.using(router.db_for_write(WebSocketSession))
+    found: QuerySet[WebSocketSession] = current.filter(user_id=user.pk, connected=True)
+    return found

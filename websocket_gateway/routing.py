@@ -1,0 +1,134 @@
+"""What a client may call: the table of handlers, built once per view class.
+
+A handler is looked up in that table, never by `getattr` with a string of the client's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import FunctionType, MappingProxyType
+from typing import Any, Final, TypeVar
+
+from websocket_gateway.exceptions import ConfigurationError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+OVERRIDABLE_HANDLERS: Final = frozenset({"default", "change_channel"})
+"""Methods of `WebSocketView` itself that a client may call, once a subclass has overridden or listed them."""
+
+_REQUIREMENT = "_websocket_gateway_requirement"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """The permissions that one handler asks for; both lists hold when both are given."""
+
+    any_of: tuple[str, ...] = ()
+    all_of: tuple[str, ...] = ()
+
+    def admits(self, user: Any) -> bool:
+        """Whether `user` has one of `any_of` and every one of `all_of`."""
+        if self.any_of and not any(user.has_perm(name) for name in self.any_of):
+            return False
+        return all(user.has_perm(name) for name in self.all_of)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handler:
+    """One method that a client may name."""
+
+    name: str
+    requirement: Requirement | None = None
+
+
+def requires(*, any_of: Iterable[str] = (), all_of: Iterable[str] = ()) -> Callable[[F], F]:
+    """Let a handler be called only by users with these permissions, on top of the view's own lists.
+
+    An override in a subclass is a new method: decorate it again.
+    """
+    if isinstance(any_of, str) or isinstance(all_of, str):
+        raise ConfigurationError('requires() takes lists: requires(any_of=["chat.view_room"]).')
+    requirement = Requirement(any_of=tuple(any_of), all_of=tuple(all_of))
+
+    def decorate(method: F) -> F:
+        setattr(method, _REQUIREMENT, requirement)
+        return method
+
+    return decorate
+
+
+def build_handlers(
+    view: type, *, base: type, only: Iterable[str] | None = None, more: Iterable[str] | None = None
+) -> Mapping[str, Handler]:
+    """The table of `view`, a subclass of `base`; `only` and `more` stand in for its two attributes.
+
+    Without `ALLOWED_HANDLERS`, the plain public methods of the layers between `view` and `base`
+    are detected, and `ADDITIONAL_ALLOWED_HANDLERS` of all layers are added. Raises
+    `ConfigurationError` for a name that can never be a handler.
+    """
+    explicit = _names(
+        view, "ALLOWED_HANDLERS", getattr(view, "ALLOWED_HANDLERS", ()) if only is None else only
+    )
+    if explicit:
+        names = _listed(view, base, explicit)
+    else:
+        names = _detected(view, base) | _listed(view, base, _additional(view, more))
+    _check_not_hidden(view, base, names)
+    return MappingProxyType({name: _handler(view, name) for name in sorted(names)})
+
+
+def _check_not_hidden(view: type, base: type, names: set[str]) -> None:
+    """Refuse a method that an attribute of every instance hides, such as `event`: nobody could call it."""
+    hiding = {"request", "args", "kwargs", *getattr(base, "__annotations__", {})}
+    for name in sorted(names & hiding):
+        raise ConfigurationError(
+            f"{view.__qualname__}: {name!r} can never be a handler, because `self.{name}` is something else. "
+            "Rename the method."
+        )
+
+
+def _detected(view: type, base: type) -> set[str]:
+    layers = [cls for cls in view.__mro__ if issubclass(cls, base) and cls is not base]
+    # By name, so that an override of a hook, of `WebSocketView` or of a mixin, never becomes a handler.
+    others = [cls for cls in view.__mro__ if cls not in layers]
+    foreign = {name for cls in others for name in vars(cls)} - OVERRIDABLE_HANDLERS
+    own = {name for layer in layers for name in vars(layer)}
+    return {name for name in own - foreign if _is_public_method(view, name)}
+
+
+def _additional(view: type, more: Iterable[str] | None) -> set[str]:
+    names = {
+        name
+        for cls in view.__mro__
+        for name in _names(
+            cls, "ADDITIONAL_ALLOWED_HANDLERS", vars(cls).get("ADDITIONAL_ALLOWED_HANDLERS", ())
+        )
+    }
+    return names | set(_names(view, "ADDITIONAL_ALLOWED_HANDLERS", more or ()))
+
+
+def _listed(view: type, base: type, names: Iterable[str]) -> set[str]:
+    for name in names:
+        if name.startswith("_") or (hasattr(base, name) and name not in OVERRIDABLE_HANDLERS):
+            raise ConfigurationError(
+                f"{view.__qualname__}: {name!r} can never be a handler. Rename the method."
+            )
+    return {name for name in names if _is_public_method(view, name)}
+
+
+def _is_public_method(view: type, name: str) -> bool:
+    owner = next((cls for cls in view.__mro__ if name in vars(cls)), None)
+    return owner is not None and not name.startswith("_") and type(vars(owner)[name]) is FunctionType
+
+
+def _handler(view: type, name: str) -> Handler:
+    return Handler(name=name, requirement=getattr(getattr(view, name), _REQUIREMENT, None))
+
+
+def _names(view: type, attribute: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, (str, bytes)) or not all(isinstance(name, str) for name in value):
+        raise ConfigurationError(
+            f"{view.__qualname__}.{attribute} must be a set of method names, not {value!r}."
+        )
+    return tuple(value)

@@ -1,0 +1,104 @@
+"""What is answered: the closed list of error codes, error frames, replies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+
+from websocket_gateway.exceptions import InvalidMessageError
+from websocket_gateway.frames import ReplyId
+from websocket_gateway.wire import MAX_MESSAGE_BYTES, RESERVED_KEY
+
+
+class ErrorCode(Enum):
+    """Every code that a client can meet, with its HTTP status and the sentence that goes along."""
+
+    BAD_REQUEST = ("bad_request", 400, "The request is malformed.")
+    INVALID_FRAME = ("invalid_frame", 400, "A frame must be a JSON object.")
+    HANDLER_MISSING = ("handler_missing", 400, "The frame names no handler.")
+    UNKNOWN_HANDLER = ("unknown_handler", 400, "There is no such handler.")
+    UNKNOWN_CONTROL = ("unknown_control", 400, "There is no such control frame.")
+    INVALID_CHANNEL = ("invalid_channel", 400, "This is no channel name.")
+    FORBIDDEN = ("forbidden", 403, "Forbidden.")
+    ORIGIN_DENIED = ("origin_denied", 403, "Connections from this page are not accepted.")
+    INVALID_TOKEN = ("invalid_token", 403, "The token is not valid.")
+    PERMISSION_DENIED = ("permission_denied", 403, "You may not do this.")
+    CHANNEL_DENIED = ("channel_denied", 403, "You may not join this channel.")
+    CONNECTION_REFUSED = ("connection_refused", 403, "The connection was refused.")
+    NOT_FOUND = ("not_found", 404, "Not found.")
+    ALREADY_CONNECTED = ("already_connected", 409, "This connection is known already.")
+    TOO_MANY_CHANNELS = ("too_many_channels", 409, "The connection is in too many channels.")
+    NOT_CONNECTED = ("not_connected", 410, "The connection has ended.")
+    TOO_LARGE = ("too_large", 413, "The frame is too large.")
+    RATE_LIMITED = ("rate_limited", 429, "Too many attempts.")
+    INTERNAL_ERROR = ("internal_error", 500, "Something went wrong.")
+    BUSY = ("busy", 503, "Try again in a moment.")
+
+    def __init__(self, code: str, status: int, message: str) -> None:
+        self.code = code
+        self.status = status
+        self.message = message
+
+
+class RefusalError(Exception):
+    """A request is turned away. `reason` is for the log; the client gets the code alone."""
+
+    def __init__(self, code: ErrorCode, reason: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+        self.headers = dict(headers or {})
+
+
+def empty_response(status: int = 200) -> HttpResponse:
+    """An answer without a body, so without a frame."""
+    return HttpResponse(b"", status=status, content_type="text/plain")
+
+
+def error_response(
+    code: ErrorCode, *, reply_id: ReplyId | None = None, message: str | None = None
+) -> HttpResponse:
+    """An error frame. One that answers a message gets 200: of other statuses no body may arrive.
+
+    `INTERNAL_ERROR` keeps its 500, so that load balancers and metrics see it.
+    """
+    ours: dict[str, Any] = {} if reply_id is None else {"reply_to": reply_id}
+    ours["error"] = {"code": code.code, "message": message or code.message}
+    status = 200 if reply_id is not None and code.status < 500 else code.status
+    return HttpResponse(json.dumps({RESERVED_KEY: ours}), status=status, content_type="application/json")
+
+
+def control_response(kind: str, *, reply_id: ReplyId | None = None, **fields: Any) -> HttpResponse:
+    """A control frame of ours, such as `pong`."""
+    ours = {"type": kind, **fields} | ({} if reply_id is None else {"reply_to": reply_id})
+    return HttpResponse(json.dumps({RESERVED_KEY: ours}), content_type="application/json")
+
+
+def answer(result: Any, *, reply_id: ReplyId | None = None) -> HttpResponseBase:
+    """What a handler returned as a response: nothing, a dict, or a Django response, which is untouched.
+
+    Raises `InvalidMessageError` for a dict that cannot be sent and `TypeError` for anything else.
+    """
+    if isinstance(result, HttpResponseBase):
+        return result
+    if result is None and reply_id is None:
+        return empty_response()
+    if result is not None and not isinstance(result, dict):
+        raise TypeError(f"A handler returns None, a dict or a response, not {type(result).__name__}.")
+    body = dict(result or {})
+    if RESERVED_KEY in body:
+        raise InvalidMessageError(
+            f"The key {RESERVED_KEY!r} is reserved; a handler's answer must not use it."
+        )
+    if reply_id is not None:
+        body[RESERVED_KEY] = {"reply_to": reply_id}
+    text = json.dumps(body, cls=DjangoJSONEncoder, allow_nan=False)
+    if len(text) > MAX_MESSAGE_BYTES:  # ASCII, so characters are bytes
+        raise InvalidMessageError(f"The answer has {len(text)} bytes; API Gateway sends {MAX_MESSAGE_BYTES}.")
+    return HttpResponse(text, content_type="application/json")

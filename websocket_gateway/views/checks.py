@@ -1,0 +1,80 @@
+"""What a request must pass before it is an event: method and size, gateway and secret, headers."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest
+from django.http.request import RawPostDataException, UnreadablePostError
+
+from websocket_gateway.authentication import API_ID_HEADER, find_gateway, has_origin_secret
+from websocket_gateway.conf import get_settings
+from websocket_gateway.events import read_header
+from websocket_gateway.models import ApiGateway
+from websocket_gateway.views.answers import ErrorCode, RefusalError
+
+if TYPE_CHECKING:
+    from websocket_gateway.views.websocket import WebSocketView
+
+logger = logging.getLogger("websocket_gateway.views")
+
+_CONTENT_LENGTH = re.compile(r"[0-9]{0,18}")
+
+
+def check_declared_size(request: HttpRequest, limit: int) -> None:
+    """Refuse a body that says it is too large, before anything is read of it."""
+    declared = str(request.META.get("CONTENT_LENGTH") or "")
+    if not _CONTENT_LENGTH.fullmatch(declared):
+        raise RefusalError(ErrorCode.BAD_REQUEST, "The content length is no number.")
+    if declared and int(declared) > limit:
+        raise RefusalError(ErrorCode.TOO_LARGE, f"The body has {declared} bytes; {limit} are allowed.")
+
+
+def check_body(request: HttpRequest, limit: int) -> None:
+    """Read the body, and refuse one that is too large or cannot be read."""
+    try:
+        body = request.body
+    except RequestDataTooBig as exc:
+        raise RefusalError(ErrorCode.TOO_LARGE, "The body exceeds DATA_UPLOAD_MAX_MEMORY_SIZE.") from exc
+    except (RawPostDataException, UnreadablePostError) as exc:
+        raise RefusalError(ErrorCode.BAD_REQUEST, "The body cannot be read.") from exc
+    if len(body) > limit:
+        raise RefusalError(ErrorCode.TOO_LARGE, f"The body has {len(body)} bytes; {limit} are allowed.")
+
+
+def authenticate(view: WebSocketView, request: HttpRequest) -> ApiGateway:
+    """The gateway that really sent the request, or a refusal that says nothing."""
+    if not read_header(request, API_ID_HEADER):
+        raise RefusalError(ErrorCode.BAD_REQUEST, "The header with the API id is missing.")
+    gateway = find_gateway(request)
+    if gateway is None:
+        raise RefusalError(ErrorCode.FORBIDDEN, "No gateway has this API id.")
+    if view.aws_api_gateway_id is not None and gateway.api_id != view.aws_api_gateway_id:
+        raise RefusalError(ErrorCode.FORBIDDEN, "The view serves another API id.")
+    if get_settings().origin_secret_required and not has_origin_secret(request, gateway):
+        raise RefusalError(
+            ErrorCode.FORBIDDEN, "The origin secret is missing or wrong; run `manage.py create_gateway`."
+        )
+    return gateway
+
+
+def missing(request: HttpRequest, names: Iterable[str]) -> list[str]:
+    """Those of `names` that are no header of the request; an empty header counts as missing."""
+    return [name for name in names if not read_header(request, name)]
+
+
+def has_expected_useragent(request: HttpRequest, prefix: str) -> bool:
+    """Whether the user agent of a message or disconnect event may pass.
+
+    Reports differ on what API Gateway sends, and the header proves nothing. So a mismatch only
+    counts where no secret does; elsewhere it is logged.
+    """
+    value = read_header(request, "User-Agent")
+    if not prefix or value.startswith(prefix):
+        return True
+    logger.info("an event has an unexpected user agent", extra={"event": "user_agent", "given": bool(value)})
+    return get_settings().origin_secret_required

@@ -1,0 +1,203 @@
+"""`$connect`: IP limit, origin, token, user limit, permissions, channel, row, in this order."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+
+from websocket_gateway.authentication import client_key, is_allowed_origin
+from websocket_gateway.conf import get_settings
+from websocket_gateway.events import SUBPROTOCOL, ConnectEvent
+from websocket_gateway.models import WebSocketSession, WebSocketToken
+from websocket_gateway.services import connections
+from websocket_gateway.services.limits import count_attempt
+from websocket_gateway.services.tokens import (
+    consume_token,
+    hash_session_auth,
+    hash_session_key,
+    is_active,
+    session_key_of,
+)
+from websocket_gateway.signals import connected
+from websocket_gateway.views import checks
+from websocket_gateway.views.answers import ErrorCode, RefusalError, answer
+from websocket_gateway.views.channels import check_channel_name
+
+if TYPE_CHECKING:
+    from websocket_gateway.views.websocket import WebSocketView
+
+logger = logging.getLogger("websocket_gateway.views")
+
+_PER_IP_FACTOR = 10
+
+
+def connect(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> HttpResponseBase:
+    """Let a client in, or turn it away."""
+    if checks.missing(request, view.required_connection_headers):
+        return turn_away(view.missing_headers, view, request, ErrorCode.BAD_REQUEST)
+    _limit_address(view, event)
+    token = _identify(view, request, event)
+    _limit_identity(view, request, event)
+    if (refusal := _authorise(view, request)) is not None:
+        return refusal
+    channel_name = _channel(view, request, event)
+    view.websocket_session = _session(view, request, event, channel_name, token)
+    if not connections.register(view.websocket_session):
+        raise RefusalError(ErrorCode.ALREADY_CONNECTED, "A connection with this id is known already.")
+    return _welcome(view, request, event)
+
+
+def turn_away(hook: Any, view: WebSocketView, request: HttpRequest, code: ErrorCode) -> HttpResponseBase:
+    """What a refusing hook answers at `$connect`. A 2xx would open the socket, so it becomes `code`."""
+    response = answer(view.call(hook, request))
+    if 200 <= response.status_code < 300:
+        raise RefusalError(code, f"{hook.__name__} answered {response.status_code}, which would not refuse.")
+    return response
+
+
+def _limit_address(view: WebSocketView, event: ConnectEvent) -> None:
+    per_ip = view.RATE_LIMIT_MAX_ATTEMPTS_PER_IP
+    limit = _PER_IP_FACTOR * _max_attempts(view) if per_ip is None else per_ip
+    _count(view, f"ip:{client_key(event.source_ip)}", limit)
+
+
+def _limit_identity(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> None:
+    user = request.user
+    if user.is_authenticated:
+        _count(view, f"user:{user.pk}", _max_attempts(view))
+    else:
+        _limit_nobody(view, event)
+
+
+def _limit_nobody(view: WebSocketView, event: ConnectEvent) -> None:
+    _count(view, f"anonymous:{client_key(event.source_ip)}", _max_attempts(view))
+
+
+def _max_attempts(view: WebSocketView) -> int:
+    own = view.RATE_LIMIT_MAX_ATTEMPTS
+    return get_settings().rate_limit_max_attempts if own is None else own
+
+
+def _count(view: WebSocketView, who: str, limit: int) -> None:
+    if not view.RATE_LIMIT_ENABLED:
+        return
+    minutes = view.RATE_LIMIT_WINDOW_MINUTES
+    seconds = 60 * max(1, get_settings().rate_limit_window_minutes if minutes is None else minutes)
+    verdict = count_attempt("connect", who, limit=limit, window_seconds=seconds)
+    if not verdict.allowed:
+        raise RefusalError(
+            ErrorCode.RATE_LIMITED,
+            f"More than {limit} attempts in the window.",
+            headers={"Retry-After": str(verdict.retry_after)},
+        )
+
+
+def _identify(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> WebSocketToken | None:
+    """Bind the request to its user: the token's, else the session's where no token is asked for."""
+    if event.origin is not None and not is_allowed_origin(event.origin):
+        raise RefusalError(ErrorCode.ORIGIN_DENIED, f"The origin {event.origin!r} is not allowed.")
+    token = None
+    if event.token is not None:
+        token = consume_token(event.token, session_key=session_key_of(request))
+    if token is None and (view.USE_WS_TOKEN or event.token is not None):
+        _limit_nobody(view, event)
+        given = "is not valid" if event.token is not None else "is missing"
+        raise RefusalError(ErrorCode.INVALID_TOKEN, f"The token {given}.")
+    if token is None and event.origin is None:
+        raise RefusalError(ErrorCode.ORIGIN_DENIED, "Without an Origin header a valid token is needed.")
+    bind_user(request, token.user if token is not None else _session_user(request))
+    return token
+
+
+def _session_user(request: HttpRequest) -> AbstractBaseUser | AnonymousUser:
+    user: Any = getattr(request, "user", None)
+    if user is None or not user.is_authenticated or not is_active(user):
+        return AnonymousUser()
+    return user  # type: ignore[no-any-return]
+
+
+def bind_user(request: HttpRequest, user: Any) -> None:
+    """Make `user` the request's, for `request.user` and `await request.auser()` alike."""
+
+    async def auser() -> Any:
+        return user
+
+    request.user = user
+    request.auser = auser
+
+
+def _authorise(view: WebSocketView, request: HttpRequest) -> HttpResponseBase | None:
+    if view.CHECK_PERMISSIONS_ON_CONNECT and not has_permissions(view, request):
+        return turn_away(view.permission_denied, view, request, ErrorCode.PERMISSION_DENIED)
+    accepted, reason = view.call(view.additional_connection_checks, request)
+    if not accepted:
+        raise RefusalError(ErrorCode.CONNECTION_REFUSED, f"additional_connection_checks: {reason}")
+    return None
+
+
+def has_permissions(view: WebSocketView, request: HttpRequest) -> bool:
+    """Whether both of the view's lists are satisfied."""
+    return bool(view.call(view.has_any_permission, request) and view.call(view.has_all_permission, request))
+
+
+def _channel(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> str:
+    if event.channel_name:
+        check_channel_name(view, event.channel_name)
+    channel_name = event.channel_name or view.api_gateway.default_channel_name
+    if channel_name and not view.call(view.can_join_channel, request, channel_name):
+        raise RefusalError(ErrorCode.CHANNEL_DENIED, f"The channel {channel_name!r} may not be joined.")
+    return channel_name
+
+
+def _session(
+    view: WebSocketView,
+    request: HttpRequest,
+    event: ConnectEvent,
+    channel_name: str,
+    token: WebSocketToken | None,
+) -> WebSocketSession:
+    user: Any = request.user
+    now = timezone.now()
+    bound = hash_session_key(session_key_of(request)) if user.is_authenticated else ""
+    return WebSocketSession(
+        connection_id=event.connection_id,
+        channel_name=channel_name,
+        user=user if user.is_authenticated else None,
+        api_gateway=view.api_gateway,
+        session_key_hash=token.session_key_hash if token is not None else bound,
+        session_auth_hash=hash_session_auth(user),
+        created_on=now,
+        last_seen_on=now,
+    )
+
+
+def _welcome(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> HttpResponseBase:
+    """Run the hook. Only a 2xx answer keeps the connection: any other one makes API Gateway refuse it."""
+    session = view.websocket_session
+    try:
+        response = answer(view.call(view.connect, request))
+    except BaseException:
+        connections.end(session, reason="refused")
+        raise
+    if not 200 <= response.status_code < 300:
+        connections.end(session, reason="refused")
+        return response
+    if SUBPROTOCOL in event.subprotocols:
+        response.headers.setdefault("Sec-WebSocket-Protocol", SUBPROTOCOL)
+    logger.info(
+        "connected",
+        extra={
+            "event": "connected",
+            "connection_id": session.connection_id,
+            "channel_name": session.channel_name,
+            "user_id": session.user_id,
+        },
+    )
+    connections.send_safely(connected, sender=type(view), session=session, event=event, request=request)
+    return response

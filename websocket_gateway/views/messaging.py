@@ -1,0 +1,140 @@
+"""Messages and `$disconnect`: the connection's row, what revokes it, control frames, the handler."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from websocket_gateway.events import DisconnectEvent, MessageEvent
+from websocket_gateway.frames import InvalidFrameError, parse_frame
+from websocket_gateway.models import WebSocketSession
+from websocket_gateway.routing import Handler
+from websocket_gateway.services import connections
+from websocket_gateway.services.tokens import is_active, is_session_auth
+from websocket_gateway.signals import message_received
+from websocket_gateway.views import channels
+from websocket_gateway.views.answers import ErrorCode, RefusalError, answer, control_response, empty_response
+from websocket_gateway.views.connecting import bind_user, has_permissions
+
+if TYPE_CHECKING:
+    from websocket_gateway.views.websocket import WebSocketView
+
+logger = logging.getLogger("websocket_gateway.views")
+
+
+def receive(view: WebSocketView, request: HttpRequest, event: MessageEvent) -> HttpResponseBase:
+    """Answer one frame."""
+    try:
+        frame = parse_frame(event.body)
+    except InvalidFrameError as exc:
+        raise RefusalError(ErrorCode.INVALID_FRAME, str(exc)) from exc
+    view.body, view._reply_id = frame.body, frame.reply_id
+    session = _open_session(view, event.connection_id)
+    if session is None:
+        bind_user(request, AnonymousUser())
+        return answer(view.call(view.session_not_found, request), reply_id=frame.reply_id)
+    view.websocket_session = session
+    bind_user(request, session.user or AnonymousUser())
+    connections.touch(session)
+    if not has_permissions(view, request):
+        return answer(view.call(view.permission_denied, request), reply_id=frame.reply_id)
+    if frame.control is not None:
+        return _control(view, request, frame.control)
+    return answer(_handle(view, request, event), reply_id=frame.reply_id)
+
+
+def disconnect(view: WebSocketView, request: HttpRequest, event: DisconnectEvent) -> HttpResponseBase:
+    """End a connection. One that is not known yet leaves a row, so that its late `$connect` is refused."""
+    session = connections.find_session(event.connection_id)
+    if session is None:
+        connections.end_unknown(event.connection_id, view.api_gateway)
+        return empty_response()
+    _check_gateway(view, session)
+    view.websocket_session = session
+    bind_user(request, session.user or AnonymousUser())
+    connections.end(session, reason="client")
+    return answer(view.call(view.disconnect, request))
+
+
+def change_channel(view: WebSocketView, request: HttpRequest) -> dict[str, Any]:
+    """Make `body["channel"]` the connection's primary channel."""
+    session = view.websocket_session
+    session.channel_name = channels.check_may_join(view, request, view.body.get("channel"))
+    session.save(update_fields=["channel_name"])
+    return {"channel": session.channel_name}
+
+
+def _open_session(view: WebSocketView, connection_id: str) -> WebSocketSession | None:
+    session = connections.find_session(connection_id)
+    if session is None:
+        return None
+    _check_gateway(view, session)
+    if not session.connected:
+        return None
+    reason = _revoked_by(session)
+    if reason:
+        # What bypasses signals, such as `QuerySet.update(is_active=False)`, is met here.
+        connections.revoke(WebSocketSession.objects.filter(pk=session.pk), reason=reason)
+        return None
+    return session
+
+
+def _check_gateway(view: WebSocketView, session: WebSocketSession) -> None:
+    if session.api_gateway_id != view.api_gateway.pk:
+        raise RefusalError(ErrorCode.FORBIDDEN, "The connection belongs to another gateway.")
+    session.api_gateway = view.api_gateway
+
+
+def _revoked_by(session: WebSocketSession) -> str:
+    """Why the connection's user no longer counts; empty if they do."""
+    user = session.user
+    if user is None:
+        # The row of a logged-in user always has a hash: without its user it is a deleted one's.
+        return "deleted" if session.session_auth_hash else ""
+    if not is_active(user):
+        return "deactivated"
+    if session.session_auth_hash and not is_session_auth(session.session_auth_hash, user):
+        return "password"
+    return ""
+
+
+def _handle(view: WebSocketView, request: HttpRequest, event: MessageEvent) -> Any:
+    keys = (view.handler_selection_key, view.route_selection_key)
+    if not any(key in view.body for key in keys):
+        return view.call(view.handler_selection_key_missing, request)
+    handler = next((found for key in keys if (found := _named(view, view.body.get(key)))), None)
+    connections.send_safely(
+        message_received,
+        sender=type(view),
+        session=view.websocket_session,
+        event=event,
+        handler=handler.name if handler else "default",
+    )
+    if handler is None:
+        return view.call(view.default, request)
+    if handler.requirement is not None and not handler.requirement.admits(request.user):
+        return view.call(view.permission_denied, request)
+    return view.call(getattr(view, handler.name), request)
+
+
+def _named(view: WebSocketView, name: Any) -> Handler | None:
+    return view.handler_table.get(name) if isinstance(name, str) else None
+
+
+def _control(view: WebSocketView, request: HttpRequest, control: dict[str, Any]) -> HttpResponseBase:
+    kind, reply_id = control["type"], view._reply_id
+    if kind == "ping":
+        return control_response("pong", reply_id=reply_id)
+    if kind == "pong":
+        return empty_response()
+    if kind == "subscribe":
+        name = channels.subscribe(view, request, control.get("channel"))
+        return control_response("subscribed", reply_id=reply_id, channel=name)
+    if kind == "unsubscribe":
+        name = channels.unsubscribe(view, control.get("channel"))
+        return control_response("unsubscribed", reply_id=reply_id, channel=name)
+    raise RefusalError(ErrorCode.UNKNOWN_CONTROL, "The control frame's type is not known.")

@@ -1,0 +1,76 @@
+"""Issues connect tokens to logged-in users."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.cache import add_never_cache_headers
+from django.views.generic import View
+
+from websocket_gateway.conf import get_settings
+from websocket_gateway.exceptions import RateLimitedError
+from websocket_gateway.services.tokens import has_lasting_session_keys, is_active, issue_token
+
+logger = logging.getLogger("websocket_gateway.tokens")
+
+
+class WebSocketTokenView(View):
+    """POST: `{"token": …, "expires_in": seconds}` for the user who is logged in.
+
+    Refusals are JSON: 403 with `{"error": "csrf_failed"}` or `{"error": "not_authenticated"}`,
+    429 with `{"error": "rate_limited"}` and `Retry-After` beyond `TOKEN_RATE_LIMIT_PER_MINUTE`.
+    """
+
+    http_method_names = ["post"]
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Take CSRF and login into our own hands: the middleware of both answer with HTML or a redirect."""
+        view: Any = super().as_view(**initkwargs)
+        view.csrf_exempt = True
+        view.login_required = False
+        return view
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Check against forgery first, whether or not the CSRF middleware is installed."""
+        response = _check_csrf(request) or super().dispatch(request, *args, **kwargs)
+        add_never_cache_headers(response)
+        return response
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Issue one token."""
+        user: Any = getattr(request, "user", None)
+        if user is None or not user.is_authenticated or not is_active(user):
+            return JsonResponse({"error": "not_authenticated"}, status=403)
+        session = getattr(request, "session", None)
+        session_key = session.session_key if session is not None and has_lasting_session_keys() else None
+        try:
+            token = issue_token(user, session_key=session_key)
+        except RateLimitedError as exc:
+            logger.warning("too many tokens", extra={"user_id": user.pk, "event": "rate_limited"})
+            headers = {"Retry-After": str(exc.retry_after)}
+            return JsonResponse({"error": "rate_limited"}, status=429, headers=headers)
+        return JsonResponse({"token": token, "expires_in": get_settings().token_expiry_seconds})
+
+
+class _CsrfCheck(CsrfViewMiddleware):
+    """Django's check, with an answer that a script can read."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
+        logger.warning("CSRF check failed: %s", reason, extra={"event": "csrf_failed"})
+        return JsonResponse({"error": "csrf_failed"}, status=403)
+
+
+def _check_csrf(request: HttpRequest) -> HttpResponseBase | None:
+    check = _CsrfCheck(lambda request: HttpResponse())
+    check.process_request(request)
+    refusal: HttpResponseBase | None = check.process_view(request, _never_exempt, (), {})
+    return refusal
+
+
+def _never_exempt(request: HttpRequest) -> HttpResponse:
+    raise NotImplementedError

@@ -1,0 +1,84 @@
+"""Argparse types: what is wrong with an argument is said before any work is done, with exit status 2."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from django.core.exceptions import ValidationError
+
+from websocket_gateway import validators
+
+
+def tag(value: str) -> tuple[str, str]:
+    """`key=value` as a pair; the value may be empty and may hold further equals signs."""
+    key, separator, text = value.partition("=")
+    if not separator or not key:
+        raise ArgumentTypeError(f"{value!r} is no tag: write key=value.")
+    _checked(validators.validate_tags, {key: text})
+    return key, text
+
+
+def http_url(value: str) -> str:
+    """An absolute http or https URL with a host."""
+    _checked(validators.validate_http_url, value)
+    return value
+
+
+def stage_name(value: str) -> str:
+    """What API Gateway takes as the name of a stage."""
+    _checked(validators.validate_stage_name, value)
+    return value
+
+
+def channel_name(value: str) -> str:
+    """A channel name that a session can hold: 1 to 191 printable characters."""
+    _checked(validators.validate_channel_name, value)
+    return value
+
+
+def positive_int(value: str) -> int:
+    """A whole number above zero."""
+    try:
+        number = int(value)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ArgumentTypeError(f"{value!r} is no whole number above zero.")
+    return number
+
+
+def json_message(value: str) -> Any:
+    """A JSON document, as Python values."""
+    try:
+        return parse_json(value)
+    except ValueError as exc:
+        raise ArgumentTypeError(str(exc)) from exc
+
+
+def parse_json(text: str) -> Any:
+    """The values in a JSON document; raises `ValueError` with line and column where it is none.
+
+    `NaN` and `Infinity`, which Python's parser would accept, are no JSON.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as exc:
+        raise ValueError(
+            f"The message is no JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}."
+        ) from exc
+    except RecursionError as exc:
+        raise ValueError("The message is nested too deeply.") from exc
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"The message is no JSON: {name} is no JSON value.")
+
+
+def _checked(validate: Callable[[Any], None], value: Any) -> None:
+    try:
+        validate(value)
+    except ValidationError as exc:
+        raise ArgumentTypeError(" ".join(exc.messages)) from exc

@@ -1,0 +1,75 @@
+"""Words for plans: as lines for people and as plain values for JSON. The only place that words them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+
+from websocket_gateway.planning.plans import Action, Plan, Step
+from websocket_gateway.resources import Integration
+
+_SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-", Action.WAIT: "."}
+_DONE = {
+    Action.CREATE: "Created",
+    Action.UPDATE: "Updated",
+    Action.DELETE: "Deleted",
+    Action.WAIT: "Waited for",
+}
+_WOULD = {
+    Action.CREATE: "Would create",
+    Action.UPDATE: "Would update",
+    Action.DELETE: "Would delete",
+    Action.WAIT: "Would wait for",
+}
+
+
+def render_step(step: Step, *, dry_run: bool) -> Iterator[str]:
+    """One line for a step, and one for each attribute that it changes."""
+    verb = (_WOULD if dry_run else _DONE)[step.action]
+    yield f"{_SIGNS[step.action]} {verb} {step.kind.value} {step.name} ({step.reason})"
+    if step.action is Action.CREATE and isinstance(step.resource, Integration):
+        yield f"    {step.resource.integration_method} {step.resource.integration_uri}"
+    for change in step.changes:
+        if change.attribute == "secret_fingerprint":
+            yield "    origin secret: another one -> the current one"
+        elif change.before is None:
+            yield f"    {change.attribute}: {_value(change.after)}"
+        else:
+            yield f"    {change.attribute}: {_value(change.before)} -> {_value(change.after)}"
+
+
+def plan_as_dict(plan: Plan) -> dict[str, Any]:
+    """A plan for `--format json`; see `management_docs/create_gateway.md` for the schema."""
+    return {
+        "gateway": plan.gateway,
+        "steps": [
+            {
+                "action": step.action.value,
+                "kind": step.kind.value,
+                "name": step.name,
+                "reason": step.reason,
+                "changes": [
+                    {
+                        "attribute": change.attribute,
+                        "before": change.before,
+                        "after": change.after,
+                    }
+                    for change in step.changes
+                ],
+            }
+            for step in plan
+        ],
+        "notes": list(plan.notes),
+    }
+
+
+def to_json(report: dict[str, Any]) -> str:
+    """`report` as indented JSON."""
+    return json.dumps(report, indent=2, cls=DjangoJSONEncoder, ensure_ascii=False)
+
+
+def _value(value: Any) -> str:
+    return json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False, sort_keys=True)

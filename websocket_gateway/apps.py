@@ -1,0 +1,20 @@
+"""The Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class WebSocketGatewayConfig(AppConfig):
+    """Registers checks and signal receivers; imports neither boto3 nor the network."""
+
+    name = "websocket_gateway"
+    verbose_name = _("WebSocket gateway")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Connect the receivers that end the sockets of users who left."""
+        from websocket_gateway.receivers import connect_receivers
+
+        connect_receivers()

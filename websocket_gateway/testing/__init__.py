@@ -1,0 +1,58 @@
+"""What users need to test their own views, without AWS.
+
+Each name is imported when it is first asked for: pytest loads the plugins `fixtures` and `gateway`
+of this package before Django is set up, and most of what is here needs its models.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from websocket_gateway.aws.connections import use_connections
+    from websocket_gateway.testing.client import Reply, WebSocketClient
+    from websocket_gateway.testing.connections import FakeConnections, SentFrame, record_connections
+    from websocket_gateway.testing.events import (
+        connect_request,
+        disconnect_request,
+        message_request,
+        new_connection_id,
+    )
+else:
+    from importlib import import_module
+
+    _MODULES = {
+        "FakeConnections": "websocket_gateway.testing.connections",
+        "Reply": "websocket_gateway.testing.client",
+        "SentFrame": "websocket_gateway.testing.connections",
+        "WebSocketClient": "websocket_gateway.testing.client",
+        "connect_request": "websocket_gateway.testing.events",
+        "disconnect_request": "websocket_gateway.testing.events",
+        "message_request": "websocket_gateway.testing.events",
+        "new_connection_id": "websocket_gateway.testing.events",
+        "record_connections": "websocket_gateway.testing.connections",
+        "use_connections": "websocket_gateway.aws.connections",
+    }
+
+    def __getattr__(name):
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *__all__})
+
+
+__all__ = [
+    "FakeConnections",
+    "Reply",
+    "SentFrame",
+    "WebSocketClient",
+    "connect_request",
+    "disconnect_request",
+    "message_request",
+    "new_connection_id",
+    "record_connections",
+    "use_connections",
+]

@@ -1,0 +1,161 @@
+"""Builders: requests exactly as API Gateway would send them, one per kind of event."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from django.test import RequestFactory
+
+from websocket_gateway import wire
+from websocket_gateway.authentication import API_ID_HEADER
+from websocket_gateway.events import SUBPROTOCOL, TOKEN_PARAMETER, TOKEN_SUBPROTOCOL_PREFIX
+from websocket_gateway.models import ApiGateway
+from websocket_gateway.origin_secret import origin_secret
+
+DEFAULT_ORIGIN = "https://www.example.com"
+DEFAULT_SOURCE_IP = "192.0.2.1"
+
+_numbers = itertools.count(1)
+
+
+def new_connection_id() -> str:
+    """An id that no other call of this process gets, in the form that API Gateway uses today."""
+    return f"T{time.time_ns() % 10**7:07d}{next(_numbers):07d}="
+
+
+def event_headers(gateway: ApiGateway, connection_id: str, event_type: str, route_key: str) -> dict[str, str]:
+    """The headers that the gateway's integrations map, the origin secret included."""
+    headers = {
+        "Host": urlsplit(gateway.target_base_endpoint).netloc or "www.example.com",
+        API_ID_HEADER: gateway.api_id,
+        "User-Agent": f"AmazonAPIGateway_{gateway.api_id}",
+        "Sec-WebSocket-Version": "0",
+        wire.CONNECTION_ID_HEADER: connection_id,
+        wire.EVENT_TYPE_HEADER: event_type,
+        wire.ROUTE_KEY_HEADER: route_key,
+        wire.SOURCE_IP_HEADER: DEFAULT_SOURCE_IP,
+        wire.CONNECTED_AT_HEADER: str(int(time.time() * 1000)),
+        wire.ORIGIN_SECRET_HEADER: origin_secret(gateway.api_id),
+    }
+    if event_type == "MESSAGE":
+        headers[wire.MESSAGE_ID_HEADER] = f"M{next(_numbers):012d}="
+    return headers
+
+
+def connect_headers(
+    gateway: ApiGateway,
+    connection_id: str,
+    *,
+    origin: str | None = DEFAULT_ORIGIN,
+    source_ip: str = DEFAULT_SOURCE_IP,
+    subprotocol_token: str | None = None,
+) -> dict[str, str]:
+    """The headers of `$connect`: the mapped ones and those of a browser's handshake."""
+    headers = event_headers(gateway, connection_id, "CONNECT", "$connect") | {
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits",
+        "X-Forwarded-For": source_ip,
+        "X-Forwarded-Proto": "https",
+        wire.SOURCE_IP_HEADER: source_ip,
+        "User-Agent": "Mozilla/5.0",
+    }
+    if origin is not None:
+        headers["Origin"] = origin
+    if subprotocol_token is not None:
+        headers["Sec-WebSocket-Protocol"] = f"{SUBPROTOCOL}, {TOKEN_SUBPROTOCOL_PREFIX}{subprotocol_token}"
+    return headers
+
+
+def connect_query(*, token: str | None = None, channel: str | None = None) -> str:
+    """The query string of a WebSocket URL."""
+    given = {TOKEN_PARAMETER: token, "channel": channel}
+    return urlencode({name: value for name, value in given.items() if value is not None})
+
+
+def encode_frame(frame: Any) -> bytes:
+    """A frame's bytes: bytes and text as they are, everything else as JSON."""
+    if isinstance(frame, bytes):
+        return frame
+    return (frame if isinstance(frame, str) else json.dumps(frame)).encode()
+
+
+def connect_request(
+    gateway: ApiGateway,
+    *,
+    connection_id: str = "",
+    token: str | None = None,
+    channel: str | None = None,
+    origin: str | None = DEFAULT_ORIGIN,
+    source_ip: str = DEFAULT_SOURCE_IP,
+    subprotocol_token: str | None = None,
+    user: Any = None,
+    headers: Mapping[str, str] | None = None,
+    path: str = "/ws/connect",
+) -> HttpRequest:
+    """A `$connect`. `headers` are added last: a value replaces the standard one, an empty one drops it."""
+    standard = connect_headers(
+        gateway,
+        connection_id or new_connection_id(),
+        origin=origin,
+        source_ip=source_ip,
+        subprotocol_token=subprotocol_token,
+    )
+    query = connect_query(token=token, channel=channel)
+    return _request(f"{path}?{query}" if query else path, b"", standard, headers, user, content_type="")
+
+
+def message_request(
+    gateway: ApiGateway,
+    connection_id: str,
+    frame: Any,
+    *,
+    route_key: str = "$default",
+    headers: Mapping[str, str] | None = None,
+    path: str = "/ws/default",
+) -> HttpRequest:
+    """A message; `frame` is sent as JSON unless it is bytes or text."""
+    standard = event_headers(gateway, connection_id, "MESSAGE", route_key)
+    content_type = "application/json; charset=UTF-8"
+    return _request(path, encode_frame(frame), standard, headers, None, content_type=content_type)
+
+
+def disconnect_request(
+    gateway: ApiGateway,
+    connection_id: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    path: str = "/ws/disconnect",
+) -> HttpRequest:
+    """A `$disconnect`, with the empty headers that API Gateway adds to it."""
+    standard = event_headers(gateway, connection_id, "DISCONNECT", "$disconnect") | {
+        "X-Forwarded-For": "",
+        "x-api-key": "",
+        "x-restapi": "",
+    }
+    return _request(path, b"", standard, headers, None, content_type="")
+
+
+def _request(
+    path: str,
+    body: bytes,
+    standard: Mapping[str, str],
+    more: Mapping[str, str] | None,
+    user: Any,
+    *,
+    content_type: str,
+) -> HttpRequest:
+    changed = {name.lower() for name in more or {}}
+    headers = {name: value for name, value in standard.items() if name.lower() not in changed}
+    headers |= {name: value for name, value in (more or {}).items() if value}
+    request = RequestFactory().generic("POST", path, body, content_type=content_type, headers=headers)
+    if not content_type:
+        request.META.pop("CONTENT_TYPE", None)
+    request.user = user or AnonymousUser()
+    return request

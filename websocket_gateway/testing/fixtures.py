@@ -1,0 +1,36 @@
+"""Pytest fixtures. In a `conftest.py`: `pytest_plugins = ["websocket_gateway.testing.fixtures"]`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from websocket_gateway.testing.connections import FakeConnections
+
+# Imports are inside the fixtures: pytest may load this module before Django is set up.
+
+
+@pytest.fixture
+def fake_connections() -> Iterator[FakeConnections]:
+    """Nothing is sent; what would have been is in `fake_connections.sent`."""
+    from websocket_gateway.testing.connections import record_connections
+
+    with record_connections() as fake:
+        yield fake
+
+
+@pytest.fixture
+def ws_client(db: Any, fake_connections: FakeConnections) -> Iterator[Any]:
+    """Make clients: `ws_client(ChatView).connect(user=user)`."""
+    from websocket_gateway.authentication import forget_gateways
+    from websocket_gateway.services.limits import forget_known_keys
+    from websocket_gateway.testing.client import WebSocketClient
+
+    forget_gateways()
+    forget_known_keys()
+    yield partial(WebSocketClient, connections=fake_connections)
+    forget_gateways()

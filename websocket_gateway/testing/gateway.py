@@ -1,0 +1,107 @@
+"""The local gateway inside a test: `pytest_plugins = ["websocket_gateway.testing.gateway"]`.
+
+Fixtures: `local_gateway` (a fresh gateway for each test) and `django_local_gateway` (the same, with
+`WEBSOCKET_GATEWAY["ENDPOINT_URL"]` pointing at it). Without pytest: `with local_gateway(...) as gateway:`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from websocket_gateway.local.faults import Faults
+    from websocket_gateway.local.gateway import ConnectionInfo, LocalGateway
+    from websocket_gateway.local.integration import ForwardedRequest
+
+KEPT_REQUESTS = 1000
+
+
+class GatewayHandle:
+    """What a test can see and do to a running gateway."""
+
+    def __init__(self, gateway: LocalGateway, requests: deque[ForwardedRequest]) -> None:
+        self.gateway = gateway
+        self._requests = requests
+
+    @property
+    def endpoint_url(self) -> str:
+        """What `ENDPOINT_URL` must be set to."""
+        return self.gateway.endpoint_url
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self.gateway.port
+
+    @property
+    def faults(self) -> Faults:
+        """The trouble it makes; change it at any time."""
+        return self.gateway.faults
+
+    @property
+    def requests(self) -> tuple[ForwardedRequest, ...]:
+        """The events forwarded to the backend so far, answered or not, the oldest first."""
+        return tuple(self._requests)
+
+    def connections(self) -> tuple[ConnectionInfo, ...]:
+        """The sockets that are open now."""
+        return self.gateway.connections()
+
+    def wait_until(self, condition: Callable[[], object], *, timeout: float = 5.0) -> None:
+        """Wait for something that happens in the background, such as a `$disconnect`."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"nothing like that happened within {timeout:g} s")
+            time.sleep(0.005)
+
+
+@contextmanager
+def local_gateway(**options: Any) -> Iterator[GatewayHandle]:
+    """A local gateway on a free port, with the fields of `GatewayOptions` as keywords; `faults` too."""
+    # Not at the top: the server is an optional extra, and importing this module must not ask for it.
+    from websocket_gateway.local.gateway import LocalGateway
+    from websocket_gateway.local.options import GatewayOptions
+
+    faults = options.pop("faults", None)
+    requests: deque[ForwardedRequest] = deque(maxlen=KEPT_REQUESTS)
+    gateway = LocalGateway(
+        GatewayOptions(**{"port": 0, "shutdown_grace": 2.0, **options}),
+        faults=faults,
+        recorder=requests.append,
+    )
+    with gateway:
+        yield GatewayHandle(gateway, requests)
+
+
+def needs_serialized_requests() -> bool:
+    """Whether a live server of this project would fail under parallel requests (in-memory SQLite)."""
+    from django.conf import settings
+
+    if not settings.configured:
+        return False
+    from django.db import connections
+
+    connection = connections["default"]
+    return connection.vendor == "sqlite" and bool(connection.is_in_memory_db())  # type: ignore[attr-defined]
+
+
+@pytest.fixture(name="local_gateway")
+def local_gateway_fixture() -> Iterator[GatewayHandle]:
+    """A fresh local gateway, forwarding one event at a time where the database needs that."""
+    with local_gateway(serialize=needs_serialized_requests()) as handle:
+        yield handle
+
+
+@pytest.fixture(name="django_local_gateway")
+def django_local_gateway_fixture(local_gateway: GatewayHandle, settings: Any) -> GatewayHandle:
+    """A fresh local gateway that the project's settings point at."""
+    present = getattr(settings, "WEBSOCKET_GATEWAY", None) or {}
+    settings.WEBSOCKET_GATEWAY = {**present, "ENDPOINT_URL": local_gateway.endpoint_url}
+    return local_gateway

@@ -1,0 +1,53 @@
+"""What every test starts from: no AWS account in reach, empty caches, one hypothesis profile."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from websocket_gateway.authentication import forget_gateways
+from websocket_gateway.services.limits import forget_known_keys
+
+pytest_plugins = ["websocket_gateway.testing.fixtures", "websocket_gateway.testing.gateway"]
+
+# Examples of one fuzz test; there are several, so that a whole run makes some hundred by default
+# and at least 20,000 under `HYPOTHESIS_PROFILE=ci`.
+_COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+settings.register_profile("default", max_examples=60, **_COMMON)  # type: ignore[arg-type]
+settings.register_profile("ci", max_examples=5_000, **_COMMON)  # type: ignore[arg-type]
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+_UNWANTED = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
+
+
+@pytest.fixture(autouse=True)
+def no_aws_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Give boto3 fake keys and a region, and nothing of the developer's own configuration."""
+    for name in _UNWANTED:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(autouse=True)
+def empty_process_caches() -> None:
+    """Forget what the process remembers of rows that an earlier test rolled back."""
+    forget_gateways()
+    forget_known_keys()

@@ -1,0 +1,149 @@
+"""How many queries an event costs; permissions and `can_join_channel` apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.http import HttpRequest
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory
+from tests.views.stack import Stack
+from tests.views.urls import StackView
+from websocket_gateway.models import WebSocketSession
+from websocket_gateway.services.tokens import hash_session_auth, issue_token
+from websocket_gateway.testing import WebSocketClient
+
+pytestmark = pytest.mark.django_db
+
+COUNTED = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+@contextmanager
+def queries(expected: list[str]) -> Iterator[None]:
+    """Assert which statements run, in order; transaction control is not counted."""
+    with CaptureQueriesContext(connection) as captured:
+        yield
+    verbs = [query["sql"].split(None, 1)[0].upper() for query in captured.captured_queries]
+    found = [verb for verb in verbs if verb in COUNTED]
+    assert found == expected, "\n".join(query["sql"] for query in captured.captured_queries)
+
+
+class OpenView(StackView):
+    """Without the query of `can_join_channel`."""
+
+    def can_join_channel(self, request: HttpRequest, channel_name: str) -> bool:
+        return True
+
+
+@pytest.fixture
+def client() -> WebSocketClient:
+    """A client whose gateway this process knows already."""
+    gateway = ApiGatewayFactory.create(default_channel_name="lobby")
+    made = WebSocketClient(OpenView, gateway=gateway)
+    WebSocketClient(OpenView, gateway=gateway).connect(user=UserFactory.create(), source_ip="198.51.100.9")
+    return made
+
+
+def test_first_connect_of_a_user_and_an_address_costs_seven_at_most(client: WebSocketClient) -> None:
+    token = issue_token(UserFactory.create())
+
+    # Address counter, token, user counter (both counters are new), row.
+    with queries(["UPDATE", "INSERT", "SELECT", "UPDATE", "UPDATE", "INSERT", "INSERT"]):
+        assert client.connect(token=token).ok
+
+
+def test_later_connect_costs_five(client: WebSocketClient) -> None:
+    user = UserFactory.create()
+    WebSocketClient(OpenView, gateway=client.gateway).connect(user=user)
+    token = issue_token(user)
+
+    with queries(["UPDATE", "SELECT", "UPDATE", "UPDATE", "INSERT"]):
+        assert client.connect(token=token).ok
+
+
+@pytest.mark.urls("tests.views.urls")
+def test_session_cookie_adds_nothing_to_a_connect_with_token(client: WebSocketClient) -> None:
+    user = UserFactory.create()
+    browser = Client()
+    browser.force_login(user)
+    token = browser.post("/token/").json()["token"]
+
+    with CaptureQueriesContext(connection) as captured:
+        response = Stack(client.gateway, client=browser).connect(token=token)
+
+    assert response.status_code == 200
+    statements = [query["sql"] for query in captured.captured_queries]
+    counted = [sql for sql in statements if sql.startswith(COUNTED) and "channelpermission" not in sql]
+    assert len(counted) == 7, "\n".join(counted)
+
+
+def test_message_costs_one_select(client: WebSocketClient) -> None:
+    client.connect(user=UserFactory.create())
+
+    with queries(["SELECT"]):
+        assert client.send({"handler": "say"}).ok
+
+
+def test_message_updates_last_seen_once_a_minute(client: WebSocketClient) -> None:
+    client.connect(user=UserFactory.create())
+    WebSocketSession.objects.update(last_seen_on=timezone.now() - timedelta(seconds=61))
+
+    with queries(["SELECT", "UPDATE"]):
+        client.send({"handler": "say"})
+    with queries(["SELECT"]):
+        client.send({"handler": "say"})
+    assert timezone.now() - client.session.last_seen_on < timedelta(seconds=30)
+
+
+def test_ping_costs_one_select(client: WebSocketClient) -> None:
+    client.connect(user=UserFactory.create())
+
+    with queries(["SELECT"]):
+        client.control("ping")
+
+
+def test_frame_that_is_no_json_costs_nothing(client: WebSocketClient) -> None:
+    client.connect(user=UserFactory.create())
+
+    with queries([]):
+        client.send("{")
+
+
+def test_disconnect_costs_two(client: WebSocketClient) -> None:
+    client.connect(user=UserFactory.create())
+
+    with queries(["SELECT", "UPDATE"]):
+        client.disconnect()
+
+
+def test_disconnect_of_an_unknown_connection_costs_two(client: WebSocketClient) -> None:
+    with queries(["SELECT", "INSERT"]):
+        client.disconnect()
+
+
+def test_forged_event_costs_nothing(client: WebSocketClient) -> None:
+    with queries([]):
+        client.connect(token="x", headers={"wsOriginSecret": ""})
+
+
+def test_channel_permission_costs_one_more() -> None:
+    gateway = ApiGatewayFactory.create()
+    user = UserFactory.create()
+    session = WebSocketSessionFactory.create(
+        api_gateway=gateway, user=user, session_auth_hash=hash_session_auth(user)
+    )
+    client: Any = WebSocketClient(StackView, gateway=gateway)
+    client.connection_id = session.connection_id
+    client.control("ping")
+
+    # Session, permission row, how many subscriptions there are, the subscription itself.
+    with queries(["SELECT", "SELECT", "SELECT", "SELECT", "INSERT"]):
+        assert client.control("subscribe", channel="news").ok

@@ -1,0 +1,108 @@
+"""A user of the chat without a browser: logs in, gets a token, opens a socket."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from http.cookiejar import CookieJar
+from types import TracebackType
+from typing import Any
+
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
+
+from chat.users import DemoUser
+
+_TIMEOUT_SECONDS = 10.0
+
+
+class ClientError(Exception):
+    """A client could not do what a browser would have done."""
+
+
+class ChatClient:
+    """One connection of one user."""
+
+    def __init__(self, user: DemoUser, *, site_url: str) -> None:
+        self.username = user.username
+        self._password = user.password
+        self._site_url = site_url
+        self._cookies = CookieJar()
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self._cookies)
+        )
+        self._socket: ClientConnection | None = None
+
+    def log_in(self) -> None:
+        """Log in with the form, as a browser does."""
+        self._fetch("/login/")
+        form = {
+            "username": self.username,
+            "password": self._password,
+            "csrfmiddlewaretoken": self._cookie("sample_csrf"),
+        }
+        self._fetch("/login/", data=urllib.parse.urlencode(form).encode())
+        if not self._cookie("sample_session"):
+            raise ClientError(f"{self.username} could not log in: was the password changed?")
+
+    def open_socket(self, socket_url: str, *, channel: str) -> None:
+        """Fetch a token and connect with it."""
+        answer = json.loads(self._fetch("/token/", data=b""))
+        query = urllib.parse.urlencode({"ws_token": answer["token"], "channel": channel})
+        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._cookies)
+        try:
+            self._socket = connect(
+                f"{socket_url}?{query}",
+                origin=Origin(self._site_url),
+                additional_headers={"Cookie": cookies},
+                proxy=None,
+                open_timeout=_TIMEOUT_SECONDS,
+            )
+        except (OSError, WebSocketException) as exc:
+            raise ClientError(f"{self.username} could not connect: {exc}.") from exc
+
+    def send(self, frame: dict[str, Any]) -> None:
+        """Send one JSON frame."""
+        self._open.send(json.dumps(frame))
+
+    def receive(self) -> str:
+        """The next frame, as it came; raises `ClientError` if none comes in time."""
+        try:
+            return str(self._open.recv(timeout=_TIMEOUT_SECONDS))
+        except TimeoutError as exc:
+            raise ClientError(f"{self.username} received nothing in {_TIMEOUT_SECONDS:.0f} s.") from exc
+        except WebSocketException as exc:
+            raise ClientError(f"{self.username} lost the connection: {exc}.") from exc
+
+    @property
+    def _open(self) -> ClientConnection:
+        if self._socket is None:
+            raise ClientError(f"{self.username} is not connected.")
+        return self._socket
+
+    def _fetch(self, path: str, data: bytes | None = None) -> str:
+        headers = {"Origin": self._site_url, "X-CSRFToken": self._cookie("sample_csrf")}
+        request = urllib.request.Request(self._site_url + path, data=data, headers=headers)  # noqa: S310
+        try:
+            with self._opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
+                return str(response.read().decode())
+        except urllib.error.HTTPError as exc:
+            with exc:
+                raise ClientError(f"{self.username}: {path} answered {exc.code}.") from exc
+        except OSError as exc:
+            raise ClientError(f"{self.username}: {path} did not answer: {exc}.") from exc
+
+    def _cookie(self, name: str) -> str:
+        return next((cookie.value or "" for cookie in self._cookies if cookie.name == name), "")
+
+    def __enter__(self) -> ChatClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._socket is not None:
+            self._socket.close()

@@ -1,0 +1,168 @@
+"""`manage.py demo`: the whole way on this machine, step by step, then the chat itself."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+
+from chat.demo.clients import ChatClient, ClientError
+from chat.demo.processes import Child, ChildError, as_typed, child_environment, free_port, listens, run
+from chat.users import DEMO_USERS
+from chat.views import CHANNEL, find_socket_url
+from websocket_gateway.aws.session import is_loopback
+from websocket_gateway.models import ApiGateway
+
+GATEWAY = "demo"
+DEFAULT_PORT, DEFAULT_GATEWAY_PORT = 8000, 9000
+GREETING = {"type": "notification", "text": "Hello from the broadcast command"}
+
+
+class Command(BaseCommand):
+    """Start everything, show that a broadcast arrives, serve the chat until Ctrl-C."""
+
+    help = "Run the local gateway and this site, broadcast to real clients, then serve the chat."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare what `handle` takes."""
+        parser.add_argument("--once", action="store_true", help="End after the broadcast was received.")
+        parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="Port of the site (8000).")
+        parser.add_argument(
+            "--gateway-port",
+            type=int,
+            default=DEFAULT_GATEWAY_PORT,
+            help="Port of the local gateway (9000).",
+        )
+
+    def handle(self, *args: Any, once: bool, port: int, gateway_port: int, **options: Any) -> None:
+        """Run the demo."""
+        self.serving = False
+        # A closed terminal is no reason to leave the children behind. (Windows knows no SIGHUP.)
+        for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
+            signal.signal(number, _end)
+        self._addresses(port, gateway_port)
+        try:
+            with ExitStack() as children:
+                self._start(children)
+                self._create_gateway()
+                self._broadcast()
+                if once:
+                    self._say("\nDone: everything that was sent was received.")
+                else:
+                    self._serve(children)
+        except (ChildError, ClientError) as exc:
+            raise CommandError(str(exc)) from exc
+        except DatabaseError as exc:
+            raise CommandError(f"{exc}. Run first: {as_typed('migrate')}") from exc
+        except KeyboardInterrupt:
+            self._say("\nEnded.")
+            if not self.serving:
+                sys.exit(130)
+
+    def _addresses(self, port: int, gateway_port: int) -> None:
+        self.port, self.gateway_port = free_port(port), free_port(gateway_port)
+        for wanted, found in ((port, self.port), (gateway_port, self.gateway_port)):
+            if wanted not in (0, found):
+                self._say(f"Port {wanted} is taken; {found} is used instead.")
+        self.site_url = f"http://127.0.0.1:{self.port}"
+        self.gateway_url = f"http://127.0.0.1:{self.gateway_port}"
+        self.environment = child_environment(self.gateway_url)
+
+    def _start(self, children: ExitStack) -> None:
+        """Start both servers; they end in reverse order, so the gateway can still tell the site."""
+        self._heading("Start the local gateway and the site")
+        site_words = ("runserver", "--noreload", f"127.0.0.1:{self.port}")
+        gateway_words = ("run_local_gateway", "--port", str(self.gateway_port))
+        self._say(f"$ {as_typed(*gateway_words)}")
+        self._say(f"$ {self._typed(*site_words)}")
+        site = children.enter_context(Child(*site_words, environment=self.environment))
+        gateway = children.enter_context(Child(*gateway_words, environment=self.environment))
+        gateway.wait_until(lambda: listens(self.gateway_port))
+        site.wait_until(lambda: listens(self.port))
+        self.children = (site, gateway)
+        self._say("Both are ready.")
+
+    def _create_gateway(self) -> None:
+        self._heading("Create the gateway")
+        # The local gateway starts empty, so the row of an earlier demo describes nothing any more.
+        for row in ApiGateway.objects.filter(api_name=GATEWAY):
+            if row.api_endpoint and not is_loopback(row.api_endpoint):
+                raise CommandError(
+                    f"The gateway {GATEWAY!r} in your database is a real one; rename it first."
+                )
+            row.delete()
+        self._run("create_gateway", GATEWAY, "--target", f"{self.site_url}/ws/", "--default-channel", CHANNEL)
+
+    def _broadcast(self) -> None:
+        socket_url = find_socket_url()
+        self._heading("Connect two clients")
+        with ExitStack() as stack:
+            clients = [stack.enter_context(ChatClient(user, site_url=self.site_url)) for user in DEMO_USERS]
+            for client in clients:
+                client.log_in()
+                client.open_socket(socket_url, channel=CHANNEL)
+                self._say(f"{client.username:<6} logged in, got a token, connected to {socket_url}")
+
+            self._heading("Broadcast to them")
+            self._run("broadcast", CHANNEL, json.dumps(GREETING))
+            for client in clients:
+                self._received(client, GREETING)
+
+            self._heading("Let them talk")
+            speaker = clients[0]
+            text = "Hello, are you there?"
+            self._say(f"{speaker.username:<6} sends     {text}")
+            speaker.send({"handler": "send_message", "text": text})
+            for client in clients:
+                self._received(client, {"type": "message", "author": speaker.username, "text": text})
+
+    def _received(self, client: ChatClient, expected: dict[str, str]) -> None:
+        data = client.receive()
+        self._say(f"{client.username:<6} received  {data}")
+        frame = json.loads(data)
+        if any(frame.get(key) != value for key, value in expected.items()):
+            raise ClientError(f"{client.username} should have received {json.dumps(expected)}.")
+
+    def _serve(self, children: ExitStack) -> None:
+        self._heading("Now you")
+        first, second = DEMO_USERS
+        self._say(f"The chat is at {self.site_url}/")
+        self._say(f"Log in as {first.username}, password {first.password}, and in a private window")
+        self._say(f"or another browser as {second.username}, password {second.password}.")
+        self._say("To broadcast to both, type in another terminal:")
+        self._say(f"$ {self._typed('broadcast', CHANNEL, json.dumps(GREETING))}")
+        self._say("Ctrl-C ends it.")
+        self.serving = True
+        while True:
+            for child in self.children:
+                child.check()
+            time.sleep(0.5)
+
+    def _run(self, *words: str) -> None:
+        self._say(f"$ {self._typed(*words)}")
+        done = run(*words, environment=self.environment)
+        self._say(done.stdout.rstrip())
+        if done.returncode:
+            raise ChildError(f"{words[0]} ended with status {done.returncode}.")
+
+    def _typed(self, *words: str) -> str:
+        is_default = self.gateway_port == DEFAULT_GATEWAY_PORT
+        return as_typed(*words, gateway_url="" if is_default else self.gateway_url)
+
+    def _heading(self, text: str) -> None:
+        self._say(f"\n{self.style.MIGRATE_HEADING(text)}")
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

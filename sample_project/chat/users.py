@@ -1,0 +1,19 @@
+"""The two people of the demo. Their passwords are printed on the login page: keep this off the internet."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class DemoUser(NamedTuple):
+    """Someone to log in as."""
+
+    username: str
+    password: str
+    is_staff: bool
+
+
+DEMO_USERS: Final = (
+    DemoUser("ada", "engine-1843", is_staff=True),
+    DemoUser("grace", "cobol-1959", is_staff=False),
+)

@@ -1,0 +1,3 @@
+"""A small Django project that uses `websocket_gateway`: a chat, and notifications."""
+
+from __future__ import annotations

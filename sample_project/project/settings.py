@@ -1,0 +1,81 @@
+"""Settings of the sample project: for your own machine, not for the internet.
+
+Environment: `SAMPLE_GATEWAY_URL` is the local gateway (http://127.0.0.1:9000); empty means real
+AWS. `SAMPLE_PUBLIC_HOST` is the name under which the internet reaches this machine, such as
+that of a tunnel. `SAMPLE_DATABASE` is the SQLite file.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+PUBLIC_HOST = os.environ.get("SAMPLE_PUBLIC_HOST", "")
+
+SECRET_KEY = "for-the-sample-project-on-your-own-machine-only"  # noqa: S105 - as it says
+DEBUG = True
+ALLOWED_HOSTS = ["127.0.0.1", "localhost", *filter(None, [PUBLIC_HOST])]
+CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in filter(None, [PUBLIC_HOST])]
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "websocket_gateway",
+    "chat",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "project.urls"
+WSGI_APPLICATION = "project.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ.get("SAMPLE_DATABASE") or str(BASE_DIR / "sample.sqlite3"),
+        # Many requests at once: readers do not block the writer, writers wait for each other.
+        "OPTIONS": {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL;",
+        },
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+STATIC_URL = "/static/"
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "room"
+LOGOUT_REDIRECT_URL = "login"
+# Cookies do not tell ports apart: these names keep clear of your other projects on this machine.
+SESSION_COOKIE_NAME = "sample_session"
+CSRF_COOKIE_NAME = "sample_csrf"
+
+WEBSOCKET_GATEWAY = {
+    "ENDPOINT_URL": os.environ.get("SAMPLE_GATEWAY_URL", "http://127.0.0.1:9000"),
+}

@@ -1,0 +1,22 @@
+"""URLs: the chat, the two views of the gateway, the admin."""
+
+from __future__ import annotations
+
+from chat.sockets import ChatSocketView
+from chat.views import HistoryView, LoginPageView, NotifyView, RoomView
+from django.contrib import admin
+from django.contrib.auth.views import LogoutView
+from django.urls import path
+
+from websocket_gateway.views import WebSocketTokenView
+
+urlpatterns = [
+    path("", RoomView.as_view(), name="room"),
+    path("messages/", HistoryView.as_view(), name="history"),
+    path("notify/", NotifyView.as_view(), name="notify"),
+    path("login/", LoginPageView.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("token/", WebSocketTokenView.as_view(), name="token"),
+    path("ws/<str:route>", ChatSocketView.as_view(), name="socket"),
+    path("admin/", admin.site.urls),
+]

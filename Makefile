@@ -1,0 +1,46 @@
+# The two commands of the README, and the ones a contributor needs. `make help` lists them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+PYTEST ?= pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types check format clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
+
+# The demo needs little and should start soon; everything else gets the development tools as well.
+$(BIN)/.demo: setup.cfg pyproject.toml websocket_gateway/__init__.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -qq --upgrade pip
+	$(BIN)/python -m pip install -qq --editable '.[local]'
+	touch $@
+
+$(BIN)/.installed: $(BIN)/.demo
+	$(BIN)/python -m pip install -qq --editable '.[dev]'
+	touch $@
+
+demo: $(BIN)/.demo ## a gateway created, browsers connected, a broadcast received: all on this machine
+	$(BIN)/python sample_project/manage.py migrate --verbosity 0
+	$(BIN)/python sample_project/manage.py demo $(ARGS)
+
+test: $(BIN)/.installed ## the test suite in its default profile: no server, no browser
+	$(BIN)/python -m $(PYTEST) -n auto --dist loadfile $(ARGS)
+
+lint: $(BIN)/.installed ## ruff, without changing anything
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(BIN)/.installed ## mypy, strict
+	$(BIN)/mypy
+
+format: $(BIN)/.installed ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: lint types test ## what a change must pass
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis

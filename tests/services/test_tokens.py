@@ -116,6 +116,7 @@ def test_token_survives_a_rotation_of_the_secret_key(settings: Any) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("within_one_minute")
 def test_tokens_are_limited_per_user_and_minute(settings: Any) -> None:
     settings.WEBSOCKET_GATEWAY = {"TOKEN_RATE_LIMIT_PER_MINUTE": 2}
     user, other = UserFactory.create(), UserFactory.create()
@@ -150,6 +151,7 @@ def test_token_is_consumed_exactly_once_by_many_at_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("within_one_minute")
 def test_limit_of_tokens_is_exact_when_many_are_asked_for_at_once(settings: Any) -> None:
     user = UserFactory.create()
 

@@ -21,7 +21,7 @@ from websocket_gateway.services.tokens import issue_token
 from websocket_gateway.testing import message_request
 from websocket_gateway.views import WebSocketView
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within_one_minute")]
 
 
 def user_with(*codenames: str) -> User:

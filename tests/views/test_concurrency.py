@@ -19,7 +19,11 @@ from websocket_gateway.signals import disconnected
 from websocket_gateway.testing import FakeConnections
 from websocket_gateway.testing.events import new_connection_id
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.views.urls")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.urls("tests.views.urls"),
+    pytest.mark.usefixtures("within_one_minute"),
+]
 
 
 @pytest.fixture

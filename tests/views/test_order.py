@@ -16,7 +16,7 @@ from websocket_gateway.testing import connect_request, message_request
 from websocket_gateway.testing.client import Reply
 from websocket_gateway.views import WebSocketView
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within_one_minute")]
 
 
 class StrictView(WebSocketView):

@@ -87,6 +87,7 @@ def test_login_required_middleware_does_not_redirect(settings: Any, client: Clie
     assert client.post("/token/").json() == {"error": "not_authenticated"}
 
 
+@pytest.mark.usefixtures("within_one_minute")
 def test_too_many_tokens_are_429_with_retry_after(client: Client, settings: Any) -> None:
     settings.WEBSOCKET_GATEWAY = {"TOKEN_RATE_LIMIT_PER_MINUTE": 1}
     client.force_login(UserFactory.create())

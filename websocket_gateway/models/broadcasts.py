@@ -1,0 +1,101 @@
+"""A broadcast that is more than one call: what is sent to whom, and how far each part of it is."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from websocket_gateway.models.fields import CaseSensitiveCharField
+from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
+
+
+class BroadcastRun(models.Model):
+    """One message to one audience. Its state lives here and in its shards, never in a queue."""
+
+    class Audience(models.TextChoices):
+        """Whom a run can be for."""
+
+        CHANNEL = "channel", _("a channel")
+        USER = "user", _("a user")
+        EVERYONE = "everyone", _("everyone")
+
+    class State(models.TextChoices):
+        """How a run stands."""
+
+        RUNNING = "running", _("running")
+        FINISHED = "finished", _("finished")
+        CANCELLED = "cancelled", _("cancelled")
+
+    message = models.BinaryField(_("message"))
+    """The bytes as they go over the wire."""
+    audience = models.CharField(_("audience"), max_length=16, choices=Audience.choices)
+    channel_name = CaseSensitiveCharField(
+        _("channel"), max_length=CHANNEL_NAME_MAX_LENGTH, blank=True, default=""
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="websocket_broadcasts",
+        verbose_name=_("to the user"),
+    )
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="started_websocket_broadcasts",
+        verbose_name=_("started by"),
+    )
+    state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.RUNNING)
+    max_per_second = models.FloatField(_("posts a second"), default=0)
+    """The pace of the whole run; 0 is no limit."""
+    created_on = models.DateTimeField(_("started"), default=timezone.now, db_index=True)
+    finished_on = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("broadcast")
+        verbose_name_plural = _("broadcasts")
+        indexes = (models.Index(fields=["state", "id"], name="wsg_run_state"),)
+
+    def __str__(self) -> str:
+        return f"broadcast {self.pk}"
+
+
+class BroadcastShard(models.Model):
+    """A range of session primary keys of a run; whoever holds its lease sends to it, page by page."""
+
+    run = models.ForeignKey(BroadcastRun, on_delete=models.CASCADE, related_name="shards", db_index=False)
+    first_pk = models.BigIntegerField()
+    last_pk = models.BigIntegerField()
+    """The range's ends, both inclusive."""
+    position = models.BigIntegerField()
+    """The last primary key whose page was confirmed; one below `first_pk` at the beginning."""
+    fence = models.PositiveBigIntegerField(default=0)
+    """Counts the takings of the lease: only the newest holder may confirm a page."""
+    lease_holder = models.CharField(max_length=255, blank=True, default="")
+    lease_expires_on = models.DateTimeField(null=True, blank=True)
+    delivered = models.PositiveBigIntegerField(default=0)
+    gone = models.PositiveBigIntegerField(default=0)
+    failed = models.PositiveBigIntegerField(default=0)
+    retried = models.PositiveBigIntegerField(default=0)
+    seconds = models.FloatField(default=0)
+    reasons = models.JSONField(default=dict, blank=True)
+    finished_on = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("broadcast shard")
+        verbose_name_plural = _("broadcast shards")
+        constraints = (
+            models.UniqueConstraint(fields=("run", "first_pk"), name="websocket_gateway_unique_shard"),
+        )
+        indexes = (
+            # Whoever has room looks for a shard of an unfinished run whose lease is over.
+            models.Index(fields=["finished_on", "lease_expires_on"], name="wsg_shard_lease"),
+        )
+
+    def __str__(self) -> str:
+        return f"shard {self.pk} of broadcast {self.run_id}"

@@ -515,14 +515,14 @@ def test_auto_deploy_follows_every_change(world: World, control: ApiGatewayV2Cli
         pytest.param(Reply(status=301, headers=("Location: /other",)), 301, id="redirects are not followed"),
         pytest.param(Reply(raw=b"nonsense\r\n\r\n"), 502, id="no HTTP is 502"),
         pytest.param(Reply(raw=b""), 502, id="no answer is 502"),
-        pytest.param(Reply(delay=2.0), 504, id="too late is 504"),
+        pytest.param(Reply(delay=4.0), 504, id="too late is 504"),
     ],
 )
 def test_handshake_is_refused(
     world: World, reply: Reply, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.backend.answer = lambda request: reply
-    world.serve(TimeoutInMillis=300)
+    world.serve(TimeoutInMillis=2000)
 
     with pytest.raises(InvalidStatus) as caught:
         world.connect()
@@ -878,7 +878,7 @@ FRAMES = [
     pytest.param(Reply(status=500, body=b"oops"), False, None, id="one-way: silent on 500 too"),
     pytest.param(Reply(raw=b""), True, INTERNAL, id="two-way: backend fails"),
     pytest.param(Reply(raw=b""), False, INTERNAL, id="one-way: backend fails"),
-    pytest.param(Reply(delay=2.0), True, "Endpoint request timed out", id="backend too late"),
+    pytest.param(Reply(delay=4.0), True, "Endpoint request timed out", id="backend too late"),
     pytest.param(Reply(body=b"x" * 131073), True, INTERNAL, id="two-way: more than 128 KB"),
     pytest.param(
         Reply(raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
@@ -899,7 +899,7 @@ def test_frame_that_answers_a_message(world: World, reply: Reply, two_way: bool,
 
     world.backend.answer = answer
     world.create_api()
-    world.add_route("$default", two_way=two_way, TimeoutInMillis=300)
+    world.add_route("$default", two_way=two_way, TimeoutInMillis=2000)
     world.add_route("mark", two_way=True)
     world.deploy()
 
@@ -937,7 +937,7 @@ def test_message_without_a_route_is_forbidden(world: World) -> None:
 
 def test_messages_of_one_connection_are_forwarded_side_by_side(world: World) -> None:
     world.backend.answer = lambda request: Reply(
-        body=request.body, delay=0.5 if request.body == b"slow" else 0
+        body=request.body, delay=2.0 if request.body == b"slow" else 0
     )
     world.serve()
 
@@ -998,22 +998,22 @@ def test_time_limits_close_with_1001(world: World) -> None:
     world.backend.wait_for("/disconnect")
 
 
-@pytest.mark.parametrize("gateway_options", [{"idle_timeout": 0.5}])
+@pytest.mark.parametrize("gateway_options", [{"idle_timeout": 2.0}])
 def test_traffic_in_both_directions_postpones_the_idle_timeout(world: World) -> None:
     world.serve()
     management = world.management()
 
     with world.connect() as socket:
-        for _ in range(4):
+        for _ in range(3):
             socket.send("x")
-            socket.recv(timeout=0.25)
+            socket.recv(timeout=5)
             with pytest.raises(TimeoutError):
-                socket.recv(timeout=0.2)
-        for _ in range(4):
+                socket.recv(timeout=0.8)
+        for _ in range(3):
             management.post_to_connection(ConnectionId=world.connection_id(), Data=b"x")
-            socket.recv(timeout=0.25)
+            socket.recv(timeout=5)
             with pytest.raises(TimeoutError):
-                socket.recv(timeout=0.2)
+                socket.recv(timeout=0.8)
 
 
 # --- @connections ----------------------------------------------------------------------------------

@@ -62,10 +62,10 @@ def test_messages_can_be_dropped_and_delayed(world: World) -> None:
             socket.send(text)
         assert sorted(str(socket.recv(timeout=5)) for _ in range(2)) == ["1", "3"]
         faults.clear()
-        faults.delay_messages = 0.2
+        faults.delay_messages = 2.0
         socket.send("late")
         with pytest.raises(TimeoutError):
-            socket.recv(timeout=0.1)
+            socket.recv(timeout=0.2)
         assert socket.recv(timeout=5) == "late"
 
 
@@ -137,18 +137,18 @@ def test_disconnect_status_can_be_mapped(world: World) -> None:
 @pytest.mark.parametrize(
     ("gateway_options", "stays"),
     [
-        ({"idle_timeout": 0.4, "quirks": Quirks(ping_activity="counts")}, True),
-        ({"idle_timeout": 0.4}, False),
+        ({"idle_timeout": 2.0, "quirks": Quirks(ping_activity="counts")}, True),
+        ({"idle_timeout": 2.0}, False),
     ],
 )
 def test_pings_and_the_idle_timeout(world: World, stays: bool) -> None:
     world.serve()
 
     with (
-        world.connect(ping_interval=0.1) as socket,
+        world.connect(ping_interval=0.2) as socket,
         pytest.raises(TimeoutError if stays else ConnectionClosed),
     ):
-        socket.recv(timeout=0.9)
+        socket.recv(timeout=3.0)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_deleted_stage_closes_its_sockets(world: World) -> None:
 
 
 def test_a_client_that_vanishes_during_connect_is_disconnected(world: World) -> None:
-    world.backend.answer = lambda request: Reply(delay=0.2 if request.target == "/connect" else 0)
+    world.backend.answer = lambda request: Reply(delay=1.0 if request.target == "/connect" else 0)
     world.serve()
     plain = sockets.create_connection(("127.0.0.1", world.gateway.port))
     request = (
@@ -262,7 +262,7 @@ def test_stopping_fires_disconnect_for_every_socket(world: World) -> None:
 
 
 def test_a_slow_connect_does_not_hold_up_the_stop(world: World) -> None:
-    world.backend.answer = lambda request: Reply(delay=0.3 if request.target == "/connect" else 0)
+    world.backend.answer = lambda request: Reply(delay=2.0 if request.target == "/connect" else 0)
     world.serve()
     outcome: list[int] = []
 

@@ -177,13 +177,13 @@ def test_serialized_requests_come_one_at_a_time(backend: Backend) -> None:
 
 
 def test_many_slow_handlers_do_not_hold_up_others(backend: Backend) -> None:
-    backend.answer = lambda request: Reply(delay=1.0 if request.target == "/slow" else 0)
+    backend.answer = lambda request: Reply(delay=4.0 if request.target == "/slow" else 0)
 
     async def work(forwarder: Forwarder) -> int:
-        slow = [asyncio.create_task(forwarder.forward(request_to(backend, "/slow", 5))) for _ in range(64)]
+        slow = [asyncio.create_task(forwarder.forward(request_to(backend, "/slow", 20))) for _ in range(64)]
         while len(backend.at("/slow")) < 64:
             await asyncio.sleep(0.01)
-        await forwarder.forward(request_to(backend, "/fast", 5))
+        await forwarder.forward(request_to(backend, "/fast", 20))
         waiting = sum(not task.done() for task in slow)
         await asyncio.gather(*slow)
         return waiting

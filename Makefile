@@ -6,7 +6,7 @@ ARGS ?=
 PYTEST ?= pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types check format clean
+.PHONY: help demo test lint types check docs format clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
@@ -39,6 +39,9 @@ types: $(BIN)/.installed ## mypy, strict
 format: $(BIN)/.installed ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(BIN)/.installed ## the documentation as a site, in build/docs; a warning is an error
+	$(BIN)/sphinx-build -q -W --keep-going -b html management_docs build/docs
 
 check: lint types test ## what a change must pass
 

@@ -1,0 +1,77 @@
+"""Wanted stage x observed stages -> steps, and the deployment that the stage has to serve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from websocket_gateway.planning import marks
+from websocket_gateway.planning.differences import update_step
+from websocket_gateway.planning.plans import Action, Kind, Step
+from websocket_gateway.resources import Deployment, ObservedGateway, Stage, WantedGateway
+
+
+def plan_stage(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[Step]:
+    """The step that makes or mends the stage, if any."""
+    stage = serving_stage(wanted, observed)
+    name = wanted.stage.stage_name
+    if stage is None:
+        yield Step(
+            action=Action.CREATE,
+            kind=Kind.STAGE,
+            name=name,
+            reason="missing in AWS",
+            resource=wanted.stage,
+        )
+        return
+    yield from update_step(Kind.STAGE, name, wanted.stage, stage)
+
+
+def plan_deployment(wanted: WantedGateway, observed: ObservedGateway, steps: list[Step]) -> Iterator[Step]:
+    """One deployment if `steps` or what the stage serves ask for it; `steps` are all before it."""
+    reason = _why_deploy(wanted, observed, steps)
+    served = observed.deployment
+    if reason:
+        yield Step(
+            action=Action.CREATE,
+            kind=Kind.DEPLOYMENT,
+            name=wanted.stage.stage_name,
+            reason=reason,
+            resource=Deployment(
+                deployment_id="", status="DEPLOYED", description=marks.deployment_description(wanted)
+            ),
+        )
+    elif served is not None and served.status == "PENDING":
+        yield Step(
+            action=Action.WAIT,
+            kind=Kind.DEPLOYMENT,
+            name=wanted.stage.stage_name,
+            reason="an earlier run began it",
+            resource=served,
+        )
+
+
+def _why_deploy(wanted: WantedGateway, observed: ObservedGateway, steps: list[Step]) -> str:
+    if any(step.structural for step in steps):
+        return "changes are served only after a deployment"
+    if observed.deployment is None:
+        return "the stage serves no deployment"
+    if observed.deployment.status == "FAILED":
+        return "the stage's deployment FAILED"
+    if marks.deployed_structure(observed.deployment.description) != marks.structure_of(wanted):
+        return "the stage serves an older or foreign deployment"
+    return ""
+
+
+def other_stages(wanted: WantedGateway, observed: ObservedGateway, uuid: str) -> Iterator[str]:
+    """A note for each stage that is not the wanted one."""
+    for stage in observed.stages:
+        if stage.stage_name == wanted.stage.stage_name:
+            continue
+        mark = marks.read_tags(stage.tags)
+        whose = "an earlier stage of this gateway" if mark and mark.uuid == uuid else "not ours"
+        yield f"stage {stage.stage_name!r} is {whose} and is left alone"
+
+
+def serving_stage(wanted: WantedGateway, observed: ObservedGateway) -> Stage | None:
+    """The observed stage that carries the wanted name."""
+    return next((item for item in observed.stages if item.stage_name == wanted.stage.stage_name), None)

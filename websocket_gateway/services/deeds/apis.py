@@ -1,0 +1,33 @@
+"""Steps on the API itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from websocket_gateway.planning.plans import Action, Kind, Step
+from websocket_gateway.services.deeds.tags import changes_more_than_tags, changes_tags
+
+if TYPE_CHECKING:
+    from websocket_gateway.services.applying import Applying
+
+
+def create_api(run: Applying, step: Step) -> None:
+    """Create the API, and keep its id and address."""
+    wanted: Any = step.resource
+    api = run.apis.create_api(wanted)
+    run.save(api_id=api.api_id, api_endpoint=api.api_endpoint, deployment_id="", api_created=False)
+
+
+def update_api(run: Applying, step: Step) -> None:
+    """Set the API's attributes, or its tags, or both."""
+    wanted: Any = step.resource
+    if changes_more_than_tags(step):
+        run.apis.update_api(run.api_id, wanted)
+    if changes_tags(step):
+        run.apis.tag_api(run.api_id, wanted.tags)
+
+
+DEEDS = {
+    (Action.CREATE, Kind.API): create_api,
+    (Action.UPDATE, Kind.API): update_api,
+}

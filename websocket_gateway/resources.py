@@ -16,6 +16,8 @@ UUID_TAG: Final = "websocket_gateway:uuid"
 """Tag that names the `ApiGateway` row a resource belongs to."""
 INSTALLATION_TAG: Final = "websocket_gateway:installation"
 """Tag that names the installation (a fingerprint of its `SECRET_KEY`) a resource belongs to."""
+TAGS_TAG: Final = "websocket_gateway:tags"
+"""Tag that remembers which of the other tags are ours, so that those no longer wanted are known again."""
 
 
 def frozen(mapping: Mapping[str, str]) -> Mapping[str, str]:
@@ -71,6 +73,8 @@ class Route:
     authorization_type: str = "NONE"
     api_key_required: bool = False
     route_response_selection_expression: str = ""
+    request_parameters: tuple[str, ...] = ()
+    """Names of the request parameters that the route asks for; we want none."""
     route_id: str = ""
 
 
@@ -92,9 +96,13 @@ class Stage:
     throttling_rate_limit: float | None = None
     throttling_burst_limit: int | None = None
     logging_level: str | None = None
+    data_trace_enabled: bool = False
+    """Whether whole messages go to the log; we never want that."""
     access_log_arn: str | None = None
     access_log_format: str | None = None
     stage_variables: Mapping[str, str] | None = None
+    route_settings: tuple[str, ...] | None = None
+    """Route keys with settings of their own, which take precedence over the stage's."""
     tags: Mapping[str, str] = field(default_factory=_nothing)
     deployment_id: str = ""
 
@@ -117,6 +125,8 @@ class WantedRoute:
     route_key: str
     two_way: bool
     integration: Integration
+    source: str = ""
+    """Who wants it, as words: the row, an additional route, a view."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +149,8 @@ class ObservedGateway:
         default_factory=lambda: MappingProxyType({})
     )
     """By route id; only routes that were asked about."""
+    twins: tuple[Api, ...] = ()
+    """Other APIs that carry the mark of this very gateway."""
     stages: tuple[Stage, ...] = ()
     deployment: Deployment | None = None
     """The deployment that the wanted stage serves now."""

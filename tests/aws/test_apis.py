@@ -204,6 +204,7 @@ def test_a_stage_says_only_what_is_wanted(stubbed: tuple[Apis, Stubber]) -> None
                 "ThrottlingRateLimit": 5.0,
                 "ThrottlingBurstLimit": 10,
                 "LoggingLevel": "OFF",
+                "DataTraceEnabled": False,
             },
             "AccessLogSettings": {
                 "DestinationArn": "arn:aws:logs:eu-west-1:123456789012:log-group:ws",

@@ -415,7 +415,7 @@ def refusing(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     settings.WEBSOCKET_GATEWAY = {"ENDPOINT_URL": f"http://127.0.0.1:{server.server_address[1]}"}
-    monkeypatch.setattr("websocket_gateway.aws.apis._BASE_SECONDS", 0.001)
+    monkeypatch.setattr("websocket_gateway.aws.calls._BASE_SECONDS", 0.001)
     yield answer
     server.shutdown()
     server.server_close()

@@ -24,6 +24,7 @@ from botocore.exceptions import (
 )
 
 from websocket_gateway import exceptions as errors
+from websocket_gateway.aws.permissions import needed_actions
 
 _BY_CODE: dict[str, type[errors.AWSError]] = {
     "AccessDenied": errors.AccessDeniedError,
@@ -58,6 +59,8 @@ _BY_STATUS: dict[int, type[errors.AWSError]] = {
     413: errors.PayloadTooLargeError,
     429: errors.ThrottledError,
 }
+# The credentials are good and their policy is not; the other refusals are about the credentials themselves.
+_NOT_ALLOWED = frozenset({"403", "AccessDenied", "AccessDeniedException", "ForbiddenException"})
 _ADVICE: dict[type[errors.AWSError], str] = {
     errors.AccessDeniedError: "Check the credentials in use and their IAM policy.",
     errors.ThrottledError: "AWS is limiting the rate of calls; run it again in a minute.",
@@ -107,6 +110,8 @@ def _from_answer(exc: ClientError, operation: str) -> errors.AWSError:
     if text:
         message += f", {str(text).rstrip('.')}"
     advice = _ADVICE.get(kind)
+    if code in _NOT_ALLOWED and (needed := needed_actions(operation)):
+        advice = f"The IAM policy of the credentials in use must allow {needed}."
     return kind(
         f"{message}. {advice}" if advice else f"{message}.",
         operation=operation,

@@ -108,6 +108,7 @@ def read_route(item: Mapping[str, Any]) -> Route:
         authorization_type=item.get("AuthorizationType") or "NONE",
         api_key_required=bool(item.get("ApiKeyRequired", False)),
         route_response_selection_expression=item.get("RouteResponseSelectionExpression") or "",
+        request_parameters=tuple(sorted(item.get("RequestParameters") or {})),
     )
 
 
@@ -140,9 +141,11 @@ def read_stage(item: Mapping[str, Any]) -> Stage:
         throttling_rate_limit=defaults.get("ThrottlingRateLimit"),
         throttling_burst_limit=defaults.get("ThrottlingBurstLimit"),
         logging_level=defaults.get("LoggingLevel") or "OFF",
+        data_trace_enabled=bool(defaults.get("DataTraceEnabled", False)),
         access_log_arn=logs.get("DestinationArn"),
         access_log_format=logs.get("Format"),
         stage_variables=frozen(item.get("StageVariables") or {}),
+        route_settings=tuple(sorted(item.get("RouteSettings") or {})),
         tags=frozen(item.get("Tags") or {}),
         deployment_id=item.get("DeploymentId") or "",
     )
@@ -154,6 +157,7 @@ def write_stage(stage: Stage) -> dict[str, Any]:
         ThrottlingRateLimit=stage.throttling_rate_limit,
         ThrottlingBurstLimit=stage.throttling_burst_limit,
         LoggingLevel=stage.logging_level,
+        DataTraceEnabled=stage.data_trace_enabled,
     )
     logs = _given(DestinationArn=stage.access_log_arn, Format=stage.access_log_format)
     return _given(

@@ -1,0 +1,51 @@
+"""Which IAM actions a control plane call needs. The pages and the error messages are held against this list.
+
+Control plane actions are HTTP verbs; some calls need more than their own.
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_apigatewayv2.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+_GET, _POST, _PUT = "apigateway:GET", "apigateway:POST", "apigateway:PUT"
+_PATCH, _DELETE = "apigateway:PATCH", "apigateway:DELETE"
+
+ACTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "CreateApi": (_POST,),
+        "CreateDeployment": (_POST,),
+        "CreateIntegration": (_POST,),
+        "CreateRoute": (_POST,),
+        "CreateRouteResponse": (_POST,),
+        "CreateStage": (_POST, _PUT),
+        "DeleteApi": (_DELETE,),
+        "DeleteIntegration": (_DELETE,),
+        "DeleteRoute": (_DELETE,),
+        "DeleteRouteRequestParameter": (_DELETE,),
+        "DeleteRouteResponse": (_DELETE,),
+        "DeleteRouteSettings": (_DELETE,),
+        "DeleteStage": (_DELETE,),
+        "GetApi": (_GET,),
+        "GetApis": (_GET,),
+        "GetDeployment": (_GET,),
+        "GetIntegrations": (_GET,),
+        "GetRouteResponses": (_GET,),
+        "GetRoutes": (_GET,),
+        "GetStages": (_GET,),
+        "TagResource": (_POST, _PUT, _PATCH),
+        "UntagResource": (_DELETE,),
+        "UpdateApi": (_PATCH,),
+        "UpdateIntegration": (_PATCH,),
+        "UpdateRoute": (_PATCH,),
+        "UpdateStage": (_PATCH,),
+    }
+)
+"""Operation -> actions; every operation that this package calls stands here."""
+
+
+def needed_actions(operation: str) -> str:
+    """The actions that `operation` needs, as words; empty for one that does not stand in the list."""
+    return " and ".join(ACTIONS.get(operation, ()))

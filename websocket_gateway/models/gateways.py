@@ -72,6 +72,8 @@ class ApiGateway(models.Model):
     lease_holder = models.CharField(_("lease holder"), max_length=255, blank=True, editable=False)
     """`host:pid` of the process that is changing this gateway in AWS right now."""
     lease_expires_on = models.DateTimeField(_("lease expires"), null=True, blank=True, editable=False)
+    imported_on = models.DateTimeField(_("imported"), null=True, blank=True, editable=False)
+    """When `import_legacy_gateways` took it over. Until it is applied, its old secret is accepted too."""
     created_on = models.DateTimeField(_("created"), auto_now_add=True)
     updated_on = models.DateTimeField(_("updated"), auto_now=True)
 

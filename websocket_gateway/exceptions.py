@@ -18,8 +18,11 @@
     ├── ForeignGatewayError           what was found belongs to another installation
     ├── DeploymentFailedError         AWS ended a deployment as FAILED
     ├── PlanOutdatedError             what AWS reports changed between plan and apply
+    ├── GatewayBusyError              another process is changing this gateway right now
+    ├── LeaseLostError                another process has taken this gateway over
     ├── InvalidMessageError           (also ValueError) a payload that can never be sent
     ├── RateLimitedError              .retry_after
+    ├── LegacyImportError             the other package's tables hold what cannot be taken over
     └── InvalidEventError             (also SuspiciousOperation) an HTTP request that is no gateway event
     ConfigurationError                (ImproperlyConfigured) outside the root on purpose
     ├── MissingCredentialsError
@@ -113,6 +116,14 @@ class PlanOutdatedError(WebSocketGatewayError):
     """What AWS reports changed while the plan was applied; plan again."""
 
 
+class GatewayBusyError(WebSocketGatewayError):
+    """Another process is changing this gateway in AWS right now; try again when it is done."""
+
+
+class LeaseLostError(WebSocketGatewayError):
+    """Another process has taken over the gateway that this one was changing."""
+
+
 class InvalidMessageError(WebSocketGatewayError, ValueError):
     """The payload can never be sent: no JSON, too large, or using the reserved key `_ws`."""
 
@@ -123,6 +134,10 @@ class RateLimitedError(WebSocketGatewayError):
     def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class LegacyImportError(WebSocketGatewayError):
+    """What another package's tables hold cannot be taken over as it is; the message names each thing."""
 
 
 class InvalidEventError(WebSocketGatewayError, SuspiciousOperation):

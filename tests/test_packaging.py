@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -10,23 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.building import build
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ("static", "templates")
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel built from a copy of the tree, so that building leaves nothing in it."""
-    source, target = tmp_path_factory.mktemp("source") / "tree", tmp_path_factory.mktemp("wheel")
-    ignored = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "*.sqlite3")
-    shutil.copytree(ROOT, source, ignore=ignored)
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(source)],
-        check=True,
-        capture_output=True,
-    )
-    (built,) = target.iterdir()
-    return built
+    return build("wheel", tmp_path_factory.mktemp("build"))
 
 
 def test_the_wheel_holds_the_package_and_its_data_only(wheel: Path) -> None:

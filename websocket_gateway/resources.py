@@ -151,6 +151,8 @@ class ObservedGateway:
     """By route id; only routes that were asked about."""
     twins: tuple[Api, ...] = ()
     """Other APIs that carry the mark of this very gateway."""
+    namesakes: tuple[Api, ...] = ()
+    """While it does not exist: APIs of other installations that have its name."""
     stages: tuple[Stage, ...] = ()
     deployment: Deployment | None = None
     """The deployment that the wanted stage serves now."""

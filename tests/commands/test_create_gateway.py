@@ -129,7 +129,7 @@ def test_options_for_an_existing_row_are_saved_and_shown_as_row_changes(aws: Any
         '    default_channel_name: "" -> "lobby"',
         '    api_description: "" -> "Live"',
         '    tags: {} -> {"team": "web"}',
-        "~ Updated api chat (2 of its attributes differ)",
+        "~ Updated api chat (3 of its attributes differ)",
     ]
     row = ApiGateway.objects.get()
     assert (row.default_channel_name, row.api_description, row.tags) == ("lobby", "Live", {"team": "web"})
@@ -428,7 +428,7 @@ def test_a_refusal_for_want_of_permission_names_the_call(refusing: dict[str, Any
     assert (ended.status, ended.stdout) == (1, "")
     assert ended.stderr == (
         "GetApis: AWS answered AccessDeniedException, User is not authorized to perform: apigateway:GET. "
-        "Check the credentials in use and their IAM policy."
+        "The IAM policy of the credentials in use must allow apigateway:GET."
     )
 
 

@@ -222,11 +222,35 @@ def test_what_is_not_ours_is_reported_and_not_touched() -> None:
     plan = plan_gateway(wanted, observed)
 
     assert not plan
-    assert plan.notes == (
-        "route 'orders' is not in the database and is left alone",
-        "integration 'i8' serves no route and is left alone",
-        "stage 'beta' is not ours and is left alone",
+    assert plan.drift
+    assert [(step.kind.value, step.name, step.reason) for step in plan.left] == [
+        ("route", "orders", "no row and no view wants it"),
+        ("integration", "i8", "serves no route: POST https://www.example.com/ws/connect"),
+        ("stage", "beta", "not ours"),
+    ]
+
+
+def test_pruning_takes_what_would_be_left_and_deploys() -> None:
+    wanted = wanted_gateway()
+    observed = built(wanted)
+    foreign_route = replace(observed.routes[0], route_key="orders", route_id="r9", integration_id="i9")
+    behind = replace(observed.integrations[0], integration_id="i9", description="by hand")
+    observed = replace(
+        observed,
+        routes=(*observed.routes, foreign_route),
+        integrations=(*observed.integrations, behind),
+        stages=(*observed.stages, Stage(stage_name="beta")),
     )
+
+    plan = plan_gateway(wanted, observed, prune=True)
+
+    assert outline(plan) == [
+        ("delete", "route", "orders"),
+        ("delete", "integration", "i9"),
+        ("create", "deployment", "production"),
+        ("delete", "stage", "beta"),
+    ]
+    assert (plan.left, len(plan.deletions)) == ((), 3)
 
 
 def test_only_a_wait_or_tags_alone_need_no_deployment() -> None:

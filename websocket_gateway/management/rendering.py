@@ -41,28 +41,41 @@ def render_step(step: Step, *, dry_run: bool) -> Iterator[str]:
             yield f"    {change.attribute}: {_value(change.before)} -> {_value(change.after)}"
 
 
+def render_left(step: Step) -> str:
+    """One line for something that is there, is not wanted and stays."""
+    advice = "" if step.action is Action.KEEP else "; left alone, sync_routes --prune deletes it"
+    return f"! Unwanted {step.kind.value} {step.name} ({step.reason}{advice})"
+
+
+def render_plan(plan: Plan) -> Iterator[str]:
+    """Every line of a plan that is not carried out."""
+    for step in plan:
+        yield from render_step(step, dry_run=True)
+    for step in plan.left:
+        yield render_left(step)
+
+
 def plan_as_dict(plan: Plan) -> dict[str, Any]:
-    """A plan for `--format json`; see `management_docs/create_gateway.md` for the schema."""
+    """A plan for `--format json`; see `management_docs/sync_routes.md` for the schema."""
     return {
         "gateway": plan.gateway,
-        "steps": [
-            {
-                "action": step.action.value,
-                "kind": step.kind.value,
-                "name": step.name,
-                "reason": step.reason,
-                "changes": [
-                    {
-                        "attribute": change.attribute,
-                        "before": change.before,
-                        "after": change.after,
-                    }
-                    for change in step.changes
-                ],
-            }
-            for step in plan
-        ],
+        "drift": plan.drift,
+        "steps": [_step_as_dict(step) for step in plan],
+        "left": [_step_as_dict(step) for step in plan.left],
         "notes": list(plan.notes),
+    }
+
+
+def _step_as_dict(step: Step) -> dict[str, Any]:
+    return {
+        "action": step.action.value,
+        "kind": step.kind.value,
+        "name": step.name,
+        "reason": step.reason,
+        "changes": [
+            {"attribute": change.attribute, "before": change.before, "after": change.after}
+            for change in step.changes
+        ],
     }
 
 

@@ -70,7 +70,7 @@ class ApiGateway(models.Model):
     last_applied_on = models.DateTimeField(_("last applied"), null=True, blank=True, editable=False)
     last_error = models.TextField(_("last error"), blank=True, editable=False)
     lease_holder = models.CharField(_("lease holder"), max_length=255, blank=True, editable=False)
-    """`host:pid` of the process that is changing this gateway in AWS right now."""
+    """`host:pid:nonce` of the process that is changing this gateway in AWS right now."""
     lease_expires_on = models.DateTimeField(_("lease expires"), null=True, blank=True, editable=False)
     imported_on = models.DateTimeField(_("imported"), null=True, blank=True, editable=False)
     """When `import_legacy_gateways` took it over. Until it is applied, its old secret is accepted too."""
@@ -87,7 +87,14 @@ class ApiGateway(models.Model):
         return self.api_name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Add the trailing slash that the slugs `connect`, `disconnect` and `default` follow."""
+        """Add the trailing slash that the slugs `connect`, `disconnect` and `default` follow.
+
+        The lease is left as it is in the database: it is only ever changed by comparing and setting.
+        """
+        if not self._state.adding and not args and not kwargs.keys() & {"force_insert", "update_fields"}:
+            loaded = {field.name for field in self._meta.concrete_fields if not field.primary_key}
+            kept = {"lease_holder", "lease_expires_on", *self.get_deferred_fields()}
+            kwargs["update_fields"] = loaded - kept
         if self.target_base_endpoint and not self.target_base_endpoint.endswith("/"):
             self.target_base_endpoint += "/"
             if (names := kwargs.get("update_fields")) is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
+from websocket_gateway.planning.marks import remembers
 from websocket_gateway.planning.plans import Action, Change, Kind, Step
 from websocket_gateway.resources import Resource
 
@@ -35,8 +36,7 @@ def differences(wanted: Resource, observed: Resource, *, also: tuple[str, ...] =
 
 def _same(name: str, before: Any, after: Any) -> bool:
     if name == "tags":
-        # Tags that others put there (cost allocation, policies) are theirs.
-        return all(before.get(key) == text for key, text in after.items())
+        return not _tag_keys(before, after)
     if isinstance(after, Mapping):
         return dict(before or {}) == dict(after)
     return bool(before == after)
@@ -46,10 +46,17 @@ def _changes(name: str, before: Any, after: Any) -> list[Change]:
     if not isinstance(after, Mapping):
         return [Change(attribute=name, before=before, after=after)]
     before = before or {}
-    keys = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
     if name == "tags":
-        keys = [key for key in keys if key in after]
+        keys = _tag_keys(before, after)
+    else:
+        keys = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
     return [Change(attribute=f"{name}[{key}]", before=before.get(key), after=after.get(key)) for key in keys]
+
+
+def _tag_keys(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Tags that others put there (cost allocation, policies) are theirs; ours go when nothing wants them."""
+    wrong = {key for key, text in after.items() if before.get(key) != text}
+    return sorted(wrong | set(filter(remembers(before), before.keys() - after.keys())))
 
 
 def update_step(kind: Kind, name: str, wanted: Resource, observed: Resource) -> Iterator[Step]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from websocket_gateway.resources import INSTALLATION_TAG, UUID_TAG, Integration, WantedGateway
+from websocket_gateway.resources import INSTALLATION_TAG, TAGS_TAG, UUID_TAG, Integration, WantedGateway
 
 _INTEGRATION: Final = re.compile(
     r"websocket_gateway (?P<uuid>[0-9a-f-]{36}) (?P<installation>[0-9a-f]+) (?P<route_key>.+)", re.DOTALL
@@ -45,6 +45,27 @@ def marked_route_key(integration: Integration, uuid: str) -> str | None:
     """The route key whose integration this was made as, if it carries the row's UUID."""
     found = _INTEGRATION.fullmatch(integration.description)
     return found["route_key"] if found and found["uuid"] == uuid else None
+
+
+_DIGITS: Final = 6
+MAX_OWN_TAGS: Final = 256 // _DIGITS
+"""How many tags one tag's value can remember."""
+
+
+def remembering(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tag that remembers that `tags` are ours; none where there are none."""
+    return {TAGS_TAG: "".join(sorted(map(_digest, tags)))} if tags else {}
+
+
+def remembers(tags: Mapping[str, str]) -> Callable[[str], bool]:
+    """Tells of a key whether a run of ours put it among a resource's `tags`, be it there still or not."""
+    told = tags.get(TAGS_TAG, "")
+    ours = {told[start : start + _DIGITS] for start in range(0, len(told), _DIGITS)}
+    return lambda key: key == TAGS_TAG or _digest(key) in ours
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:_DIGITS]
 
 
 def structure_of(wanted: WantedGateway) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -21,6 +22,8 @@ class Action(Enum):
     UPDATE = "update"
     DELETE = "delete"
     WAIT = "wait"
+    KEEP = "keep"
+    """Nothing: it is only reported, and a person decides."""
 
 
 class Kind(Enum):
@@ -28,11 +31,15 @@ class Kind(Enum):
 
     RECORD = "record"
     """The row in our own database."""
+    ROUTE_RECORD = "route record"
+    """The row of an additional route."""
     API = "api"
     INTEGRATION = "integration"
     ROUTE = "route"
     ROUTE_RESPONSE = "route response"
     STAGE = "stage"
+    ROUTE_SETTINGS = "route settings"
+    """What a stage says of one route alone."""
     DEPLOYMENT = "deployment"
 
     @property
@@ -73,9 +80,12 @@ class Step:
         """Whether this step is served only after a deployment."""
         if self.kind is Kind.API and self.action is Action.UPDATE:
             return any(change.attribute in _STRUCTURAL_OF_API for change in self.changes)
+        if self.kind is Kind.INTEGRATION and self.action is Action.DELETE:
+            return False  # it served no route
         return self.kind.structural
 
 
+_PRUNED = frozenset({Kind.INTEGRATION, Kind.ROUTE, Kind.STAGE})
 _STRUCTURAL_OF_API = frozenset(
     {"route_selection_expression", "api_key_selection_expression", "disable_execute_api_endpoint"}
 )
@@ -87,8 +97,26 @@ class Plan:
 
     gateway: str
     steps: tuple[Step, ...] = ()
+    left: tuple[Step, ...] = ()
+    """What is there and not wanted, as the steps that would remove it; not taken unless asked for."""
     notes: tuple[str, ...] = ()
-    """What was seen and is left alone, and what is unwise."""
+    """What is unwise."""
+
+    @property
+    def drift(self) -> bool:
+        """Whether anything at all is not as wanted, be it mended by a step or left."""
+        return bool(self.steps or self.left)
+
+    @property
+    def deletions(self) -> tuple[Step, ...]:
+        """The steps that take something away which nobody here made or wants."""
+        return tuple(step for step in self.steps if step.action is Action.DELETE and step.kind in _PRUNED)
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells two plans apart, so that what was confirmed is what is applied."""
+        told = [(step.action.value, step.kind.value, step.name, step.changes) for step in self.steps]
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
     def __bool__(self) -> bool:
         return bool(self.steps)

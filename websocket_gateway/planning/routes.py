@@ -35,7 +35,7 @@ def plan_routes(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) 
     Raises `PlanError` for routes that AWS would refuse.
     """
     _check(wanted)
-    routes = {route.route_key: route for route in observed.routes}
+    routes = routes_by_key(observed)
     chosen = choose_integrations(wanted, observed, uuid=uuid)
     steps: list[Step] = []
     for want in wanted.routes:
@@ -57,6 +57,11 @@ def _check(wanted: WantedGateway) -> None:
         raise PlanError(f"{len(keys)} routes are wanted; AWS allows {MAX_ROUTES} for one API.")
 
 
+def routes_by_key(observed: ObservedGateway) -> dict[str, Route]:
+    """The observed routes by key; of several with one key the first."""
+    return {route.route_key: route for route in reversed(observed.routes)}
+
+
 def choose_integrations(
     wanted: WantedGateway, observed: ObservedGateway, *, uuid: str
 ) -> dict[str, Integration]:
@@ -66,13 +71,13 @@ def choose_integrations(
     shares it; else the one that an earlier run made for this key and could not put to use.
     """
     by_id = {item.integration_id: item for item in observed.integrations}
-    targets = {route.route_key: route.integration_id for route in observed.routes}
+    targets = {key: route.integration_id for key, route in routes_by_key(observed).items()}
     keys = {want.route_key for want in wanted.routes}
-    taken = {target for key, target in targets.items() if key not in keys}
+    taken = {route.integration_id for route in observed.routes if route.route_key not in keys}
     unused = {
         key: item
         for item in reversed(observed.integrations)
-        if item.integration_id not in targets.values()
+        if item.integration_id not in {*targets.values(), *taken}
         and (key := marks.marked_route_key(item, uuid)) is not None
     }
     chosen = {}
@@ -91,12 +96,16 @@ def _plan_integration(want: WantedRoute, existing: Integration | None) -> Iterat
             action=Action.CREATE,
             kind=Kind.INTEGRATION,
             name=want.route_key,
-            reason="missing in AWS",
+            reason=_missing(want),
             resource=want.integration,
         )
         return
     resource = replace(want.integration, integration_id=existing.integration_id)
     yield from update_step(Kind.INTEGRATION, want.route_key, resource, existing)
+
+
+def _missing(want: WantedRoute) -> str:
+    return f"missing in AWS; {want.source} wants it" if want.source else "missing in AWS"
 
 
 def _plan_route(want: WantedRoute, existing: Route | None, integration: Integration | None) -> Iterator[Step]:
@@ -111,7 +120,7 @@ def _plan_route(want: WantedRoute, existing: Route | None, integration: Integrat
             action=Action.CREATE,
             kind=Kind.ROUTE,
             name=want.route_key,
-            reason="missing in AWS",
+            reason=_missing(want),
             resource=resource,
         )
         return
@@ -137,16 +146,3 @@ def _plan_responses(want: WantedRoute, route: Route | None, observed: ObservedGa
                 reason="the route is one-way",
                 resource=item,
             )
-
-
-def seen_and_left(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[str]:
-    """What is there and not wanted: reported, never touched without being asked."""
-    keys = {want.route_key for want in wanted.routes}
-    for route in observed.routes:
-        if route.route_key not in keys:
-            yield f"route {route.route_key!r} is not in the database and is left alone"
-    used = {route.integration_id for route in observed.routes}
-    used |= {item.integration_id for item in choose_integrations(wanted, observed, uuid=uuid).values()}
-    for integration in observed.integrations:
-        if integration.integration_id not in used:
-            yield f"integration {integration.integration_id!r} serves no route and is left alone"

@@ -24,11 +24,33 @@ def plan_stage(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[Ste
         )
         return
     yield from update_step(Kind.STAGE, name, wanted.stage, stage)
+    yield from _plan_route_settings(wanted, observed, stage)
 
 
-def plan_deployment(wanted: WantedGateway, observed: ObservedGateway, steps: list[Step]) -> Iterator[Step]:
-    """One deployment if `steps` or what the stage serves ask for it; `steps` are all before it."""
+def _plan_route_settings(wanted: WantedGateway, observed: ObservedGateway, stage: Stage) -> Iterator[Step]:
+    """Settings of single routes beat the stage's; those of foreign routes are left with them."""
+    foreign = {route.route_key for route in observed.routes} - {want.route_key for want in wanted.routes}
+    for key in stage.route_settings or ():
+        if key not in foreign:
+            yield Step(
+                action=Action.DELETE,
+                kind=Kind.ROUTE_SETTINGS,
+                name=key,
+                reason="the stage's own settings are to count for every route",
+                resource=wanted.stage,
+            )
+
+
+def plan_deployment(
+    wanted: WantedGateway, observed: ObservedGateway, steps: list[Step], *, owed: bool
+) -> Iterator[Step]:
+    """One deployment if `steps` or what the stage serves ask for it, or if an earlier run still owes it.
+
+    `steps` are all that come before it.
+    """
     reason = _why_deploy(wanted, observed, steps)
+    if owed and not reason:
+        reason = "an earlier run was cut off before it"
     served = observed.deployment
     if reason:
         yield Step(
@@ -60,16 +82,6 @@ def _why_deploy(wanted: WantedGateway, observed: ObservedGateway, steps: list[St
     if marks.deployed_structure(observed.deployment.description) != marks.structure_of(wanted):
         return "the stage serves an older or foreign deployment"
     return ""
-
-
-def other_stages(wanted: WantedGateway, observed: ObservedGateway, uuid: str) -> Iterator[str]:
-    """A note for each stage that is not the wanted one."""
-    for stage in observed.stages:
-        if stage.stage_name == wanted.stage.stage_name:
-            continue
-        mark = marks.read_tags(stage.tags)
-        whose = "an earlier stage of this gateway" if mark and mark.uuid == uuid else "not ours"
-        yield f"stage {stage.stage_name!r} is {whose} and is left alone"
 
 
 def serving_stage(wanted: WantedGateway, observed: ObservedGateway) -> Stage | None:

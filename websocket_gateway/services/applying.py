@@ -9,7 +9,10 @@ from typing import Any
 from websocket_gateway.aws.apis import Apis
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.planning.plans import Plan, Step
+from websocket_gateway.planning.routes import routes_by_key
+from websocket_gateway.resources import ObservedGateway
 from websocket_gateway.services.deeds import deed_for
+from websocket_gateway.services.leases import Lease
 
 
 @dataclass(slots=True, kw_only=True)
@@ -18,6 +21,8 @@ class Applying:
 
     gateway: ApiGateway
     apis: Apis
+    lease: Lease
+    """Checked before every step."""
     on_step: Callable[[Step], None]
     on_wait: Callable[[str], None]
     integrations: dict[str, str] = field(default_factory=dict)
@@ -25,9 +30,13 @@ class Applying:
     routes: dict[str, str] = field(default_factory=dict)
     """Route key -> route id."""
 
-    def run(self, plan: Plan) -> None:
+    def run(self, plan: Plan, *, observed: ObservedGateway) -> None:
         """Apply every step; raises the first error, with everything before it done and saved."""
+        self.routes = {key: route.route_id for key, route in routes_by_key(observed).items()}
         for step in plan:
+            self.lease.check()
+            if step.structural and self.gateway.deployment_id:
+                self.save(deployment_id="")  # until the end a deployment is owed, whatever happens
             deed_for(step.action, step.kind)(self, step)
             self.on_step(step)
 

@@ -1,12 +1,10 @@
-"""Bringing a gateway in AWS to what its row and the settings say: find the row, plan, apply."""
+"""Bringing a gateway in AWS to what its row, the views and the settings say: plan, and apply."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from websocket_gateway.aws.apis import Apis, no_progress
@@ -16,7 +14,6 @@ from websocket_gateway.exceptions import (
     ConfigurationError,
     ConflictError,
     EndpointUnreachableError,
-    GatewayNotFoundError,
     NotFoundError,
     PlanOutdatedError,
     ServiceError,
@@ -25,10 +22,15 @@ from websocket_gateway.exceptions import (
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import origin_secret
 from websocket_gateway.planning.gateways import plan_gateway
-from websocket_gateway.planning.plans import Action, Change, Kind, Plan, PlanError, Step
+from websocket_gateway.planning.plans import Kind, Plan, PlanError, Step
 from websocket_gateway.resources import ObservedGateway, WantedGateway
 from websocket_gateway.services.applying import Applying
+from websocket_gateway.services.choices import Choices
+from websocket_gateway.services.importing import take_over
+from websocket_gateway.services.leases import PATIENCE_SECONDS, Lease, kept, leased
 from websocket_gateway.services.observing import observe_gateway
+from websocket_gateway.services.preparing import set_values
+from websocket_gateway.services.routes import project_routes, unknown_gateways
 from websocket_gateway.services.wanted import unwise, wanted_gateway
 
 _ROUNDS = 3
@@ -43,6 +45,7 @@ class Provisioning:
 
     gateway: ApiGateway
     apis: Apis
+    choices: Choices
     wanted: WantedGateway
     observed: ObservedGateway
     plan: Plan
@@ -55,85 +58,15 @@ class Provisioning:
         return socket_url(api_endpoint=self.gateway.api_endpoint, stage_name=self.gateway.stage_name)
 
 
-def find_gateway(name: str | None) -> ApiGateway:
-    """The row called `name`; without a name, the only one there is.
-
-    Raises `GatewayNotFoundError` naming the rows that exist.
-    """
-    if name is not None:
-        found = ApiGateway.objects.filter(api_name=name).first()
-        if found is None:
-            raise GatewayNotFoundError(f"There is no gateway {name!r}. {_known_gateways()}")
-        return found
-    rows = list(ApiGateway.objects.all()[:2])
-    if len(rows) != 1:
-        raise GatewayNotFoundError(f"Which gateway? Give its NAME. {_known_gateways()}")
-    return rows[0]
-
-
-def _known_gateways() -> str:
-    names = list(ApiGateway.objects.values_list("api_name", flat=True)[:20])
-    return f"There is: {', '.join(map(repr, names))}." if names else "There is none yet."
-
-
-def prepare_gateway(name: str | None, values: Mapping[str, Any]) -> tuple[ApiGateway, tuple[Step, ...]]:
-    """The row to provision with `values` set on it, unsaved, and the step that will save it.
-
-    Without a row of that name one is built from `values`. Raises `GatewayNotFoundError` if there is
-    neither a row nor enough to build one, `ConfigurationError` if a value is invalid.
-    """
-    try:
-        gateway = find_gateway(name)
-    except GatewayNotFoundError as exc:
-        if name is None or not values.get("target_base_endpoint"):
-            advice = "To create one, give a NAME and --target https://www.example.com/ws/"
-            raise GatewayNotFoundError(f"{exc} {advice}") from exc
-        gateway = ApiGateway(api_name=name)
-    before = {field: getattr(gateway, field) for field in values}
-    for field, value in values.items():
-        setattr(gateway, field, value)
-    _add_slash(gateway)
-    _validate(gateway)
-    return gateway, _record_steps(gateway, before)
-
-
-def _add_slash(gateway: ApiGateway) -> None:
-    if not gateway.target_base_endpoint.endswith("/"):
-        gateway.target_base_endpoint += "/"
-
-
-def _validate(gateway: ApiGateway) -> None:
-    try:
-        gateway.full_clean(validate_unique=False)
-    except ValidationError as exc:
-        problems = "; ".join(f"{field}: {' '.join(messages)}" for field, messages in exc.message_dict.items())
-        raise ConfigurationError(f"Gateway {gateway.api_name!r} is not valid. {problems}") from exc
-
-
-def _record_steps(gateway: ApiGateway, before: Mapping[str, Any]) -> tuple[Step, ...]:
-    changes = tuple(
-        Change(attribute=field, before=None if gateway._state.adding else old, after=getattr(gateway, field))
-        for field, old in before.items()
-        if gateway._state.adding or old != getattr(gateway, field)
-    )
-    if not gateway._state.adding and not changes:
-        return ()
-    return (
-        Step(
-            action=Action.CREATE if gateway._state.adding else Action.UPDATE,
-            kind=Kind.RECORD,
-            name=gateway.api_name,
-            reason="missing in the database" if gateway._state.adding else "options were given",
-            changes=changes,
-        ),
-    )
+def nothing_to_ask(provisioning: Provisioning) -> None:
+    """Agree to every plan."""
 
 
 def plan_provisioning(
     gateway: ApiGateway,
     *,
     record: tuple[Step, ...] = (),
-    recreate: bool = False,
+    choices: Choices = Choices(),  # noqa: B008 - frozen
     on_wait: Callable[[str], None] = no_progress,
 ) -> Provisioning:
     """What has to be done for `gateway`; reads AWS, changes nothing.
@@ -142,62 +75,126 @@ def plan_provisioning(
     """
     region = region_in(gateway.api_endpoint) or resolve_region(gateway.region_name)
     apis = Apis.in_region(region, origin_secret=origin_secret, on_wait=on_wait)
-    wanted = wanted_gateway(gateway)  # before any call: what is wrong with the row needs no AWS
-    observed = observe_gateway(gateway, apis, recreate=recreate)
-    if observed.api is not None:
-        wanted = wanted_gateway(gateway, api_id=observed.api.api_id)
+    routes = project_routes(gateway)  # before any call: what is wrong with the project needs no AWS
+    wanted = wanted_gateway(gateway, routes=routes)
+    observed = observe_gateway(gateway, wanted, apis, choices=choices)
+    api_id = observed.api.api_id if observed.api else ""
+    if choices.take_over:
+        imported, routes = take_over(gateway, wanted, observed, routes)
+        record = (*record, *imported)
+    wanted = wanted_gateway(gateway, routes=routes, api_id=api_id)
     try:
-        plan = plan_gateway(wanted, observed, record=record, notes=tuple(unwise(gateway)))
+        plan = plan_gateway(
+            wanted,
+            observed,
+            record=record,
+            notes=_notes(gateway, observed),
+            prune=choices.prune,
+            deployment_owed=bool(api_id) and gateway.api_created and not gateway.deployment_id,
+        )
     except PlanError as exc:
         raise ConfigurationError(f"Gateway {gateway.api_name!r}: {exc}") from exc
-    return Provisioning(gateway=gateway, apis=apis, wanted=wanted, observed=observed, plan=plan)
+    return Provisioning(
+        gateway=gateway, apis=apis, choices=choices, wanted=wanted, observed=observed, plan=plan
+    )
+
+
+def _notes(gateway: ApiGateway, observed: ObservedGateway) -> tuple[str, ...]:
+    others = (
+        f"API {api.api_id} has the same name, belongs to another installation and is left alone"
+        for api in observed.namesakes
+    )
+    return (*unwise(gateway), *unknown_gateways(), *others)
+
+
+def provision(
+    gateway: ApiGateway,
+    *,
+    record: tuple[Step, ...] = (),
+    choices: Choices = Choices(),  # noqa: B008 - frozen
+    confirm: Callable[[Provisioning], None] = nothing_to_ask,
+    on_step: Callable[[Step], None],
+    on_wait: Callable[[str], None] = no_progress,
+    patience: float = PATIENCE_SECONDS,
+) -> Provisioning:
+    """Plan and apply, with nobody else at work on this gateway; answers the plan that was applied.
+
+    `record` are the steps for values that were set on the row and not saved. `confirm` sees the plan before
+    anything is done, and raises to stop. Another process is waited for, `patience` seconds long. Raises
+    `GatewayBusyError` when that ends, and what `plan_provisioning` and `apply_provisioning` raise.
+    """
+    values = {change.attribute: change.after for step in record for change in step.changes}
+    if gateway._state.adding:
+        # Planned before the row is saved, so that what cannot be planned leaves no row.
+        planned = plan_provisioning(gateway, record=record, choices=choices, on_wait=on_wait)
+        confirm(planned)
+        lease = Lease(gateway)
+        if lease.insert():
+            with kept(lease):
+                apply_provisioning(planned, lease=lease, on_step=on_step, on_wait=on_wait)
+            return planned
+        on_wait(f"Gateway {gateway.api_name!r} was created by another process just now.")
+        gateway = ApiGateway.objects.get(api_name=gateway.api_name)
+    with leased(gateway, on_wait=on_wait, patience=patience) as lease:
+        gateway.refresh_from_db()
+        record = set_values(gateway, values)
+        planned = plan_provisioning(gateway, record=record, choices=choices, on_wait=on_wait)
+        confirm(planned)
+        apply_provisioning(planned, lease=lease, on_step=on_step, on_wait=on_wait)
+    return planned
 
 
 def apply_provisioning(
     provisioning: Provisioning,
     *,
+    lease: Lease,
     on_step: Callable[[Step], None],
     on_wait: Callable[[str], None] = no_progress,
 ) -> None:
     """Carry the plan out; ids are saved step by step, so a later run finishes what this one cannot.
 
-    Where an answer was lost it looks again what AWS has and goes on from there. Raises the `AWSError`
-    or `DeploymentFailedError` that ended it, which is also kept in the row's `last_error`.
+    Where an answer was lost it looks again what AWS has and goes on from there. Raises the error that ended
+    it (`AWSError`, `DeploymentFailedError`, `LeaseLostError`), which is also kept in the row's `last_error`.
     """
     gateway, apis = provisioning.gateway, provisioning.apis
     try:
         for _ in range(_ROUNDS - 1):
             try:
-                _apply_once(provisioning, on_step=on_step, on_wait=on_wait)
+                _apply_once(provisioning, lease, on_step=on_step, on_wait=on_wait)
             except _UNCLEAR as exc:
                 on_wait(f"{exc} Looking again at what AWS has.")
                 apis.sleep(_PAUSE_SECONDS)
-                provisioning = plan_provisioning(gateway, on_wait=on_wait)
+                provisioning = plan_provisioning(gateway, choices=provisioning.choices, on_wait=on_wait)
             else:
                 return
-        _apply_once(provisioning, on_step=on_step, on_wait=on_wait)
+        _apply_once(provisioning, lease, on_step=on_step, on_wait=on_wait)
     except (WebSocketGatewayError, ConfigurationError) as exc:
         _save_error(gateway, exc)
         raise
 
 
 def _apply_once(
-    provisioning: Provisioning, *, on_step: Callable[[Step], None], on_wait: Callable[[str], None]
+    provisioning: Provisioning,
+    lease: Lease,
+    *,
+    on_step: Callable[[Step], None],
+    on_wait: Callable[[str], None],
 ) -> None:
     _save_observed(provisioning)
-    Applying(gateway=provisioning.gateway, apis=provisioning.apis, on_step=on_step, on_wait=on_wait).run(
-        provisioning.plan
-    )
+    Applying(
+        gateway=provisioning.gateway, apis=provisioning.apis, lease=lease, on_step=on_step, on_wait=on_wait
+    ).run(provisioning.plan, observed=provisioning.observed)
     _save_done(provisioning)
 
 
 def _save_observed(provisioning: Provisioning) -> None:
     """Keep what a run that was cut off could not keep any more."""
     gateway, api, served = provisioning.gateway, provisioning.observed.api, provisioning.observed.deployment
-    if api is None or gateway._state.adding:
+    if api is None:
         return
     known = {"api_id": api.api_id, "api_endpoint": api.api_endpoint}
-    if served is not None and served.status == "DEPLOYED":
+    deploys = any(step.kind is Kind.DEPLOYMENT for step in provisioning.plan)
+    if served is not None and served.status == "DEPLOYED" and not deploys:
         known["deployment_id"] = served.deployment_id
     changed = [field for field, value in known.items() if getattr(gateway, field) != value]
     for field in changed:

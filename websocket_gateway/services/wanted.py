@@ -1,11 +1,9 @@
-"""What the project wants of a gateway: its row, its additional routes and the settings, put together."""
+"""What the project wants of a gateway: its row, its routes and the settings, put together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from urllib.parse import urljoin, urlsplit
-
-from django.core.exceptions import ValidationError
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 from websocket_gateway.aws.endpoints import region_in
 from websocket_gateway.aws.session import is_loopback
@@ -14,24 +12,24 @@ from websocket_gateway.conf import GatewayOptions, get_settings
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import installation_fingerprint, origin_secret, secret_fingerprint
-from websocket_gateway.planning.marks import Mark
+from websocket_gateway.planning.marks import MAX_OWN_TAGS, Mark, remembering
 from websocket_gateway.resources import Api, Integration, Stage, WantedGateway, WantedRoute, frozen
-from websocket_gateway.validators import validate_http_url
+from websocket_gateway.services.routes import CONNECT, DISCONNECT, ProjectRoute, check_uri
 from websocket_gateway.wire import CONTEXT_HEADERS, MESSAGE_CONTEXT_HEADERS, STATIC_HEADERS
 
-CONNECT, DISCONNECT, DEFAULT = "$connect", "$disconnect", "$default"
-# https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-integrations.html
-_MAX_URI_LENGTH = 2048
 
-
-def wanted_gateway(gateway: ApiGateway, *, api_id: str = "") -> WantedGateway:
+def wanted_gateway(
+    gateway: ApiGateway, *, routes: tuple[ProjectRoute, ...], api_id: str = ""
+) -> WantedGateway:
     """Everything that should exist in AWS for `gateway`; `api_id` is empty while the API does not exist.
 
-    Raises `ConfigurationError` if a route's URL is on a host that may not be told the origin secret.
+    Raises `ConfigurationError` if a route's URL is on a host that may not be told the origin secret, or if
+    row and settings contradict each other.
     """
     options = get_settings().gateway_options(gateway.api_name)
     mark = Mark(uuid=str(gateway.uuid), installation=installation_fingerprint())
-    tags = frozen({**gateway.tags, **dict(options.tags or ()), **mark.tags})
+    own_tags = _tags(gateway, options)
+    tags = frozen({**own_tags, **remembering(own_tags), **mark.tags})
     return WantedGateway(
         api=Api(
             name=gateway.api_name,
@@ -42,21 +40,63 @@ def wanted_gateway(gateway: ApiGateway, *, api_id: str = "") -> WantedGateway:
             ip_address_type=options.ip_address_type,
             tags=tags,
         ),
-        routes=tuple(_routes(gateway, mark, options, api_id)),
-        stage=Stage(
-            stage_name=gateway.stage_name,
-            description=gateway.stage_description,
-            throttling_rate_limit=options.throttling_rate_limit,
-            throttling_burst_limit=options.throttling_burst_limit,
-            logging_level=options.logging_level,
-            access_log_arn=options.access_log_arn,
-            access_log_format=options.access_log_format,
-            stage_variables=None
-            if options.stage_variables is None
-            else frozen(dict(options.stage_variables)),
-            tags=tags,
-        ),
+        routes=tuple(_route(gateway, route, mark, options, api_id) for route in routes),
+        stage=_stage(gateway, options, tags),
     )
+
+
+def _tags(gateway: ApiGateway, options: GatewayOptions) -> dict[str, str]:
+    more = dict(options.tags or ())
+    for key, text in gateway.tags.items():
+        if more.get(key, text) != text:
+            raise ConfigurationError(
+                f"Tag {key!r} of gateway {gateway.api_name!r} is {text!r} in the row and {more[key]!r} in "
+                'WEBSOCKET_GATEWAY["GATEWAYS"]. Keep one of them.'
+            )
+    tags = {**gateway.tags, **more}
+    if len(tags) > MAX_OWN_TAGS:
+        raise ConfigurationError(
+            f"Gateway {gateway.api_name!r} has {len(tags)} tags in row and settings; at most {MAX_OWN_TAGS}."
+        )
+    return tags
+
+
+def _stage(gateway: ApiGateway, options: GatewayOptions, tags: Mapping[str, str]) -> Stage:
+    variables = options.stage_variables
+    return Stage(
+        stage_name=gateway.stage_name,
+        description=gateway.stage_description,
+        throttling_rate_limit=options.throttling_rate_limit,
+        throttling_burst_limit=options.throttling_burst_limit,
+        logging_level=options.logging_level,
+        access_log_arn=options.access_log_arn,
+        access_log_format=options.access_log_format,
+        stage_variables=None if variables is None else frozen(dict(variables)),
+        tags=tags,
+    )
+
+
+def _route(
+    gateway: ApiGateway, route: ProjectRoute, mark: Mark, options: GatewayOptions, api_id: str
+) -> WantedRoute:
+    check_uri(gateway, route)
+    integration = Integration(
+        description=mark.integration_description(route.route_key),
+        integration_uri=route.uri,
+        timeout_in_millis=options.integration_timeout_ms,
+        request_parameters=frozen(_request_parameters(route.route_key)),
+        secret_fingerprint=secret_fingerprint(origin_secret(api_id)) if api_id else "",
+    )
+    return WantedRoute(
+        route_key=route.route_key, two_way=route.two_way, integration=integration, source=route.source
+    )
+
+
+def _request_parameters(route_key: str) -> dict[str, str]:
+    headers = {**CONTEXT_HEADERS, **{name: f"'{value}'" for name, value in STATIC_HEADERS.items()}}
+    if route_key not in (CONNECT, DISCONNECT):
+        headers |= MESSAGE_CONTEXT_HEADERS
+    return {HEADER_PREFIX + name: value for name, value in headers.items()}
 
 
 def unwise(gateway: ApiGateway) -> Iterator[str]:
@@ -69,61 +109,3 @@ def unwise(gateway: ApiGateway) -> Iterator[str]:
     asked_for = gateway.region_name or get_settings().region_name
     if region and asked_for and asked_for != region:
         yield f"the API is in {region}; the region {asked_for} that is configured now is not used for it"
-
-
-def _routes(gateway: ApiGateway, mark: Mark, options: GatewayOptions, api_id: str) -> Iterator[WantedRoute]:
-    base = gateway.target_base_endpoint
-    named = [
-        (CONNECT, urljoin(base, "connect"), False),
-        (DISCONNECT, urljoin(base, "disconnect"), False),
-        (DEFAULT, urljoin(base, "default"), gateway.two_way),
-    ]
-    if gateway.pk:
-        named += [
-            (route.route_key, route.integration_url, route.two_way)
-            for route in gateway.additional_routes.order_by("route_key")
-        ]
-    for route_key, uri, two_way in named:
-        _check_uri(gateway, route_key, uri)
-        integration = Integration(
-            description=mark.integration_description(route_key),
-            integration_uri=uri,
-            timeout_in_millis=options.integration_timeout_ms,
-            request_parameters=frozen(_request_parameters(route_key)),
-            secret_fingerprint=secret_fingerprint(origin_secret(api_id)) if api_id else "",
-        )
-        yield WantedRoute(route_key=route_key, two_way=two_way, integration=integration)
-
-
-def _request_parameters(route_key: str) -> dict[str, str]:
-    headers = {**CONTEXT_HEADERS, **{name: f"'{value}'" for name, value in STATIC_HEADERS.items()}}
-    if route_key not in (CONNECT, DISCONNECT):
-        headers |= MESSAGE_CONTEXT_HEADERS
-    return {HEADER_PREFIX + name: value for name, value in headers.items()}
-
-
-def _check_uri(gateway: ApiGateway, route_key: str, uri: str) -> None:
-    """The integration carries the origin secret, so its host must be one that may know it."""
-    try:
-        validate_http_url(uri)
-    except ValidationError as exc:
-        raise ConfigurationError(
-            f"Route {route_key!r} of gateway {gateway.api_name!r}: {exc.messages[0]}"
-        ) from exc
-    if len(uri) > _MAX_URI_LENGTH:
-        raise ConfigurationError(
-            f"Route {route_key!r} of gateway {gateway.api_name!r}: its URL has {len(uri)} characters; "
-            f"AWS takes at most {_MAX_URI_LENGTH}."
-        )
-    host = urlsplit(uri).hostname or ""
-    allowed = get_settings().allowed_target_hosts or (urlsplit(gateway.target_base_endpoint).hostname or "",)
-    if not any(_matches(host, pattern.lower()) for pattern in allowed):
-        raise ConfigurationError(
-            f"Route {route_key!r} of gateway {gateway.api_name!r} points at {host!r}, which may not be told "
-            'the origin secret. Add it to WEBSOCKET_GATEWAY["ALLOWED_TARGET_HOSTS"] '
-            f"(now: {', '.join(allowed)})."
-        )
-
-
-def _matches(host: str, pattern: str) -> bool:
-    return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern

@@ -7,15 +7,12 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from websocket_gateway.management.arguments import channel_name, http_url, stage_name, tag
-from websocket_gateway.management.base import GatewayCommand
-from websocket_gateway.management.rendering import plan_as_dict, render_step, to_json
-from websocket_gateway.planning.plans import Step
-from websocket_gateway.services.gateways import (
-    Provisioning,
-    apply_provisioning,
-    plan_provisioning,
-    prepare_gateway,
-)
+from websocket_gateway.management.provisioning import ProvisioningCommand
+from websocket_gateway.management.rendering import to_json
+from websocket_gateway.services.adopting import adopted_values
+from websocket_gateway.services.choices import Choices
+from websocket_gateway.services.gateways import Provisioning, plan_provisioning, provision
+from websocket_gateway.services.preparing import prepare_gateway
 
 _FIELDS = {
     "target": "target_base_endpoint",
@@ -25,7 +22,7 @@ _FIELDS = {
 }
 
 
-class Command(GatewayCommand):
+class Command(ProvisioningCommand):
     """Creates a gateway in AWS, or finishes and updates one."""
 
     help = (
@@ -58,6 +55,12 @@ class Command(GatewayCommand):
             help="Tag for API and stage; may be given several times.",
         )
         parser.add_argument(
+            "--adopt",
+            default="",
+            metavar="API_ID",
+            help="Take over an API that was made by hand, by another tool or by another installation.",
+        )
+        parser.add_argument(
             "--recreate",
             action="store_true",
             help="Create the API anew where AWS no longer knows the one in the database. Asks first.",
@@ -73,6 +76,7 @@ class Command(GatewayCommand):
         *args: Any,
         name: str | None,
         tags: list[tuple[str, str]] | None,
+        adopt: str,
         recreate: bool,
         dry_run: bool,
         interactive: bool,
@@ -80,52 +84,43 @@ class Command(GatewayCommand):
         **options: Any,
     ) -> None:
         """Plan, show or apply, report."""
+        self.text = format == "text"
         values = {field: options[option] for option, field in _FIELDS.items() if options[option] is not None}
         if tags is not None:
             values["tags"] = dict(tags)
+        if adopt:
+            values = adopted_values(name, adopt, values, on_wait=self.report_wait)
         gateway, record = prepare_gateway(name, values)
-        self.text = format == "text"
-        provisioning = plan_provisioning(gateway, record=record, recreate=recreate, on_wait=self.report_wait)
-        if not dry_run:
-            if recreate and gateway.api_id and provisioning.observed.api is None:
-                self.confirm(
-                    f"AWS does not know API {gateway.api_id}. Create gateway {gateway.api_name} anew?",
-                    interactive=interactive,
-                )
-            apply_provisioning(provisioning, on_step=self.report_step, on_wait=self.report_wait)
-        self.report(provisioning, dry_run=dry_run)
-
-    def report_step(self, step: Step) -> None:
-        """Print a step that is done."""
-        if self.text:
-            for line in render_step(step, dry_run=False):
-                self.stdout.write(line)
-
-    def report_wait(self, text: str) -> None:
-        """Say on stderr what is being waited for, once."""
-        if text != getattr(self, "_waiting_for", None):
-            self._waiting_for = text
-            self.stderr.write(text)
-
-    def report(self, provisioning: Provisioning, *, dry_run: bool) -> None:
-        """Print what is left to say."""
-        plan, gateway = provisioning.plan, provisioning.gateway
-        if not self.text:
-            report = {
-                **plan_as_dict(plan),
-                "dry_run": dry_run,
-                "api_id": gateway.api_id,
-                "socket_url": provisioning.socket_url,
-            }
-            self.stdout.write(to_json(report))
-            return
+        choices = Choices(recreate=recreate, adopt=adopt)
         if dry_run:
-            for step in plan:
-                for line in render_step(step, dry_run=True):
-                    self.stdout.write(line)
-        for note in plan.notes:
-            self.stderr.write(self.style.WARNING(f"Note: {note}"))
-        if not plan:
-            self.stdout.write(f"Nothing to do: gateway {gateway.api_name} is as it should be.")
-        if provisioning.socket_url:
-            self.stdout.write(f"Clients connect to {provisioning.socket_url}")
+            done = plan_provisioning(gateway, record=record, choices=choices, on_wait=self.report_wait)
+        else:
+            done = provision(
+                gateway,
+                record=record,
+                choices=choices,
+                confirm=lambda planned: self.confirm_recreation(planned, interactive=interactive),
+                on_step=self.report_step,
+                on_wait=self.report_wait,
+            )
+        self.report(done, applied=not dry_run)
+
+    def confirm_recreation(self, planned: Provisioning, *, interactive: bool) -> None:
+        """Ask before an API takes the place of one that is gone."""
+        gateway = planned.gateway
+        if planned.choices.recreate and gateway.api_id and planned.observed.api is None:
+            self.confirm(
+                f"AWS does not know API {gateway.api_id}. Create gateway {gateway.api_name} anew?",
+                interactive=interactive,
+            )
+
+    def report(self, done: Provisioning, *, applied: bool) -> None:
+        """Print what is left to say."""
+        if not self.text:
+            self.stdout.write(to_json(self.as_dict(done, applied=applied)))
+            return
+        self.report_plan(done, applied=applied)
+        if not done.plan:
+            self.stdout.write(f"Nothing to do: gateway {done.plan.gateway} is as it should be.")
+        if done.socket_url:
+            self.stdout.write(f"Clients connect to {done.socket_url}")

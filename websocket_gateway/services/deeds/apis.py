@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from websocket_gateway.planning.plans import Action, Kind, Step
-from websocket_gateway.services.deeds.tags import changes_more_than_tags, changes_tags
+from websocket_gateway.services.deeds.tags import changes_more_than_tags, changes_tags, removed_tags
 
 if TYPE_CHECKING:
     from websocket_gateway.services.applying import Applying
@@ -25,6 +25,8 @@ def update_api(run: Applying, step: Step) -> None:
         run.apis.update_api(run.api_id, wanted)
     if changes_tags(step):
         run.apis.tag_api(run.api_id, wanted.tags)
+    if unwanted := removed_tags(step):
+        run.apis.untag_api(run.api_id, unwanted)
 
 
 DEEDS = {

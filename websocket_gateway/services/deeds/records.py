@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from websocket_gateway.models import ApiGatewayAdditionalRoute
 from websocket_gateway.planning.plans import Action, Kind, Step
 
 if TYPE_CHECKING:
@@ -15,7 +16,18 @@ def save_record(run: Applying, step: Step) -> None:
     run.gateway.save()
 
 
+def save_route_record(run: Applying, step: Step) -> None:
+    """Save the row of an additional route with the values that the step shows."""
+    ApiGatewayAdditionalRoute.objects.update_or_create(
+        api_gateway=run.gateway,
+        route_key=step.name,
+        defaults={change.attribute: change.after for change in step.changes},
+    )
+
+
 DEEDS = {
+    (Action.CREATE, Kind.ROUTE_RECORD): save_route_record,
+    (Action.UPDATE, Kind.ROUTE_RECORD): save_route_record,
     (Action.CREATE, Kind.RECORD): save_record,
     (Action.UPDATE, Kind.RECORD): save_record,
 }

@@ -33,9 +33,25 @@ def create_route(run: Applying, step: Step) -> None:
 
 
 def update_route(run: Applying, step: Step) -> None:
-    """Set everything the route should say."""
+    """Set everything the route should say, and take off the request parameters that it asks for."""
     wanted: Any = step.resource
-    run.apis.update_route(run.api_id, _targeted(run, wanted))
+    observed: Any = step.observed
+    if any(change.attribute != "request_parameters" for change in step.changes):
+        run.apis.update_route(run.api_id, _targeted(run, wanted))
+    for name in observed.request_parameters:
+        run.apis.delete_route_parameter(run.api_id, wanted.route_id, name)
+
+
+def delete_route(run: Applying, step: Step) -> None:
+    """Delete a route that nobody wants."""
+    unwanted: Any = step.resource
+    run.apis.delete_route(run.api_id, unwanted.route_id)
+
+
+def delete_integration(run: Applying, step: Step) -> None:
+    """Delete an integration that serves no route."""
+    unwanted: Any = step.resource
+    run.apis.delete_integration(run.api_id, unwanted.integration_id)
 
 
 def create_route_response(run: Applying, step: Step) -> None:
@@ -57,8 +73,6 @@ def _targeted(run: Applying, route: Route) -> Route:
 
 def _route_id(run: Applying, route_key: str) -> str:
     if route_key not in run.routes:
-        run.routes |= {route.route_key: route.route_id for route in run.apis.list_routes(run.api_id)}
-    if route_key not in run.routes:
         raise PlanOutdatedError(f"Route {route_key!r} vanished while the plan was applied.")
     return run.routes[route_key]
 
@@ -66,6 +80,8 @@ def _route_id(run: Applying, route_key: str) -> str:
 DEEDS = {
     (Action.CREATE, Kind.INTEGRATION): create_integration,
     (Action.UPDATE, Kind.INTEGRATION): update_integration,
+    (Action.DELETE, Kind.INTEGRATION): delete_integration,
+    (Action.DELETE, Kind.ROUTE): delete_route,
     (Action.CREATE, Kind.ROUTE): create_route,
     (Action.UPDATE, Kind.ROUTE): update_route,
     (Action.CREATE, Kind.ROUTE_RESPONSE): create_route_response,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from websocket_gateway.exceptions import DeploymentFailedError, PlanOutdatedError
 from websocket_gateway.planning.plans import Action, Kind, Step
 from websocket_gateway.resources import Deployment
-from websocket_gateway.services.deeds.tags import changes_more_than_tags, changes_tags
+from websocket_gateway.services.deeds.tags import changes_more_than_tags, changes_tags, removed_tags
 
 if TYPE_CHECKING:
     from websocket_gateway.services.applying import Applying
@@ -28,10 +28,26 @@ def create_stage(run: Applying, step: Step) -> None:
 def update_stage(run: Applying, step: Step) -> None:
     """Set the stage's settings, or its tags, or both."""
     wanted: Any = step.resource
+    observed: Any = step.observed
     if changes_more_than_tags(step):
-        run.apis.update_stage(run.api_id, wanted)
+        stale = observed.stage_variables.keys() - (wanted.stage_variables or {}).keys()
+        stale = stale if wanted.stage_variables is not None else ()
+        run.apis.update_stage(run.api_id, wanted, stale=stale)
     if changes_tags(step):
         run.apis.tag_stage(run.api_id, wanted.stage_name, wanted.tags)
+    if unwanted := removed_tags(step):
+        run.apis.untag_stage(run.api_id, wanted.stage_name, unwanted)
+
+
+def delete_stage(run: Applying, step: Step) -> None:
+    """Delete a stage that nobody wants."""
+    run.apis.delete_stage(run.api_id, step.name)
+
+
+def delete_route_settings(run: Applying, step: Step) -> None:
+    """Let the stage's own settings count for a route again."""
+    stage: Any = step.resource
+    run.apis.delete_route_settings(run.api_id, stage.stage_name, step.name)
 
 
 def create_deployment(run: Applying, step: Step) -> None:
@@ -74,6 +90,8 @@ def _wait_until_deployed(run: Applying, deployment: Deployment) -> None:
 DEEDS = {
     (Action.CREATE, Kind.STAGE): create_stage,
     (Action.UPDATE, Kind.STAGE): update_stage,
+    (Action.DELETE, Kind.STAGE): delete_stage,
+    (Action.DELETE, Kind.ROUTE_SETTINGS): delete_route_settings,
     (Action.CREATE, Kind.DEPLOYMENT): create_deployment,
     (Action.WAIT, Kind.DEPLOYMENT): wait_for_deployment,
 }

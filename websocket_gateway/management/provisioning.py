@@ -1,0 +1,59 @@
+"""What `create_gateway` and `sync_routes` share: showing plans, progress and what is left to say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from websocket_gateway.management.base import GatewayCommand
+from websocket_gateway.management.rendering import plan_as_dict, render_left, render_plan, render_step
+from websocket_gateway.planning.plans import Step
+from websocket_gateway.services.gateways import Provisioning
+
+
+class ProvisioningCommand(GatewayCommand):
+    """A command that plans a gateway and applies the plan."""
+
+    text = True
+    """Whether steps are printed as they are done; the JSON report comes in one piece."""
+    _waiting_for = ""
+
+    def report_step(self, step: Step) -> None:
+        """Print a step that is done."""
+        if self.text:
+            for line in render_step(step, dry_run=False):
+                self.stdout.write(line)
+
+    def report_wait(self, text: str) -> None:
+        """Say on stderr what is being waited for, once."""
+        if text != self._waiting_for:
+            self._waiting_for = text
+            self.stderr.write(text)
+
+    def report_plan(self, provisioning: Provisioning, *, applied: bool) -> None:
+        """Print what is left to say: the whole plan where it was not applied."""
+        plan = provisioning.plan
+        lines = map(render_left, plan.left) if applied else render_plan(plan)
+        for line in lines:
+            self.stdout.write(line)
+        for note in plan.notes:
+            self.stderr.write(self.style.WARNING(f"Note: {note}"))
+
+    def as_dict(self, provisioning: Provisioning, *, applied: bool) -> dict[str, Any]:
+        """The report on one gateway for `--format json`."""
+        return {
+            **plan_as_dict(provisioning.plan),
+            "dry_run": not applied,
+            "api_id": provisioning.gateway.api_id,
+            "socket_url": provisioning.socket_url,
+        }
+
+    def confirm_deletions(self, provisioning: Provisioning, *, interactive: bool) -> None:
+        """Ask before anything is deleted that nobody here made or wants."""
+        deletions = provisioning.plan.deletions
+        if not deletions:
+            return
+        names = ", ".join(f"{step.kind.value} {step.name}" for step in deletions)
+        self.confirm(
+            f"Gateway {provisioning.plan.gateway}: delete {names} in AWS?",
+            interactive=interactive,
+        )

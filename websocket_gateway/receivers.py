@@ -14,6 +14,7 @@ from django.db.models.signals import post_delete, post_save, pre_delete
 from websocket_gateway.authentication import forget_gateways
 from websocket_gateway.models import ApiGateway, WebSocketSession, WebSocketToken
 from websocket_gateway.services.connections import revoke
+from websocket_gateway.services.legacy.hashes import legacy_session_key_hash
 from websocket_gateway.services.tokens import (
     has_lasting_session_keys,
     hash_session_key,
@@ -52,7 +53,9 @@ def end_logged_out(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
         return
     bound = hash_session_key(session_key)
     WebSocketToken.objects.filter(user_id=user.pk, session_key_hash=bound).delete()
-    revoke(_sessions(user).filter(session_key_hash=bound), reason="logout")
+    # A socket that was imported is still known by the hash that the other package kept.
+    known_by = [bound, legacy_session_key_hash(session_key)] if session_key else [bound]
+    revoke(_sessions(user).filter(session_key_hash__in=known_by), reason="logout")
 
 
 def end_changed_user(

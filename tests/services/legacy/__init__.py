@@ -1,0 +1,1 @@
+"""Tests of moving over from django-aws-api-gateway-websockets."""

@@ -1,0 +1,100 @@
+"""`manage.py import_legacy_gateways`: take over another package's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from websocket_gateway.management.base import GatewayCommand
+from websocket_gateway.management.rendering import to_json
+from websocket_gateway.services.legacy.importing import ImportPlan, apply_import, plan_import
+from websocket_gateway.services.legacy.sessions import SessionCounts
+
+
+class Command(GatewayCommand):
+    """Takes over gateways, routes, channel permissions and live sessions."""
+
+    help = (
+        "Import gateways, additional routes, channel permissions and live sessions from the tables of "
+        "django-aws-api-gateway-websockets. Nothing that exists here is changed; running it again takes "
+        "over only what is new."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Print what would be imported; save nothing."
+        )
+        self.add_format_argument(parser)
+
+    def handle(
+        self,
+        *args: Any,
+        dry_run: bool,
+        format: str,  # noqa: A002 - the option's name
+        **options: Any,
+    ) -> None:
+        """Plan, apply, report."""
+        plan = plan_import()
+        sessions = plan.sessions if dry_run else apply_import(plan)
+        if format == "json":
+            self.stdout.write(to_json(_as_dict(plan, sessions, dry_run=dry_run)))
+            return
+        for note in plan.notes:
+            self.stderr.write(self.style.WARNING(f"Note: {note}"))
+        for line in _lines(plan, sessions, dry_run=dry_run):
+            self.stdout.write(line)
+
+
+def _lines(plan: ImportPlan, sessions: SessionCounts, *, dry_run: bool) -> Iterator[str]:
+    imported, ended = ("Would import", "Would end") if dry_run else ("Imported", "Ended")
+    if not plan:
+        yield "Nothing to do: everything that can be imported is here."
+    for gateway in plan.gateways:
+        yield f"+ {imported} gateway {gateway.api_name} ({_api(gateway.api_id)})"
+    for route in plan.routes:
+        yield f"+ {imported} route {route.route_key} of gateway {route.api_gateway.api_name}"
+        yield f"    {route.integration_url}"
+    for permission in plan.permissions:
+        yield f"+ {imported} channel permission {permission.channel_name} ({permission.audience})"
+        for name in ("all_of", "any_of"):
+            if labels := getattr(permission, name):
+                yield f"    {name}: {', '.join(labels)}"
+    if sessions.taken_over:
+        yield f"+ {imported} live sessions: {sessions.taken_over}"
+    if sessions.ended:
+        yield f"- {ended} sessions that have ended since: {sessions.ended}"
+    if sessions.left_out:
+        yield f"Left out, as no live session of a gateway and a valid login: {sessions.left_out}"
+
+
+def _api(api_id: str) -> str:
+    return f"API {api_id}" if api_id else "not in AWS yet"
+
+
+def _as_dict(plan: ImportPlan, sessions: SessionCounts, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        "gateways": [{"name": row.api_name, "api_id": row.api_id} for row in plan.gateways],
+        "routes": [
+            {"gateway": row.api_gateway.api_name, "route_key": row.route_key, "url": row.integration_url}
+            for row in plan.routes
+        ],
+        "permissions": [
+            {
+                "channel_name": row.channel_name,
+                "audience": row.audience,
+                "any_of": row.any_of,
+                "all_of": row.all_of,
+            }
+            for row in plan.permissions
+        ],
+        "sessions": {
+            "imported": sessions.taken_over,
+            "ended": sessions.ended,
+            "left_out": sessions.left_out,
+        },
+        "notes": list(plan.notes),
+    }

@@ -1,0 +1,66 @@
+"""Taking over what django-aws-api-gateway-websockets 4 left in its tables: plan, then apply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db import router, transaction
+from django.utils import timezone
+
+from websocket_gateway.exceptions import LegacyImportError
+from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute, ChannelPermission
+from websocket_gateway.services.legacy.records import RecordPlanning
+from websocket_gateway.services.legacy.sessions import SessionCounts, count_sessions, take_over_sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPlan:
+    """What will be taken over: rows not saved yet, and what there is to say about them."""
+
+    gateways: tuple[ApiGateway, ...]
+    routes: tuple[ApiGatewayAdditionalRoute, ...]
+    permissions: tuple[ChannelPermission, ...]
+    sessions: SessionCounts
+    notes: tuple[str, ...]
+    known: Mapping[int, ApiGateway]
+    """Old primary key -> the gateway here, be it saved already or one of `gateways`."""
+
+    def __bool__(self) -> bool:
+        rows = (*self.gateways, *self.routes, *self.permissions)
+        return bool(rows or self.sessions.taken_over or self.sessions.ended)
+
+
+def plan_import() -> ImportPlan:
+    """What a run would take over; reads both sets of tables, changes nothing.
+
+    Raises `LegacyImportError` where there are no old tables, and where any gateway, route or channel
+    rule cannot be taken over: it names them all, before anything of the rest is saved.
+    """
+    records = RecordPlanning()
+    if records.problems:
+        listed = "\n".join(f"- {problem}" for problem in records.problems)
+        raise LegacyImportError(f"Nothing was imported:\n{listed}")
+    return ImportPlan(
+        gateways=tuple(records.gateways),
+        routes=tuple(records.routes),
+        permissions=tuple(records.permissions),
+        sessions=count_sessions(records.known),
+        notes=tuple(records.notes),
+        known=records.known,
+    )
+
+
+def apply_import(plan: ImportPlan) -> SessionCounts:
+    """Save the plan's rows in one transaction, then the sessions page by page; returns their counts."""
+    now = timezone.now()
+    with transaction.atomic(using=router.db_for_write(ApiGateway)):
+        for gateway in plan.gateways:
+            gateway.imported_on = now
+            gateway.save(force_insert=True)
+        for route in plan.routes:
+            route.api_gateway_id = route.api_gateway.pk
+            route.save(force_insert=True)
+        for permission in plan.permissions:
+            permission.save(force_insert=True)
+    return take_over_sessions(plan.known)

@@ -1,0 +1,52 @@
+"""The old package's channel rules in the words of `ChannelPermission`, exactly or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from websocket_gateway.models import ChannelPermission
+
+_AUDIENCES: Final = {
+    "allow_all": ChannelPermission.Audience.ANYONE,
+    "staff_only": ChannelPermission.Audience.STAFF,
+    "superuser_only": ChannelPermission.Audience.SUPERUSER,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expression:
+    """Who may join, as the fields of a `ChannelPermission`."""
+
+    audience: str
+    any_of: tuple[str, ...] = ()
+    all_of: tuple[str, ...] = ()
+
+
+def express(access: str, rules: Iterable[frozenset[str]]) -> Expression | None:
+    """What `access` and its rules mean here; None where one row cannot say it.
+
+    The old rules are alternatives, each of which asks for all of its permissions. One row says
+    "all of these, and one of those": that is every set of alternatives which, once the permissions
+    common to all are set aside, differ in one permission each. A rule without permissions admitted
+    nobody but superusers, and so did no rule at all.
+    """
+    if access in _AUDIENCES:
+        return Expression(audience=str(_AUDIENCES[access]))
+    if access != "permissions":
+        return None
+    alternatives = {rule for rule in rules if rule}
+    # Who has a subset of a rule's permissions is let in already.
+    alternatives = {rule for rule in alternatives if not any(other < rule for other in alternatives)}
+    if not alternatives:
+        return Expression(audience=str(ChannelPermission.Audience.SUPERUSER))
+    common = frozenset.intersection(*alternatives)
+    rest = [rule - common for rule in alternatives]
+    if len(alternatives) > 1 and any(len(rule) != 1 for rule in rest):
+        return None
+    return Expression(
+        audience=str(ChannelPermission.Audience.PERMISSIONS),
+        any_of=tuple(sorted(frozenset.union(*rest))),
+        all_of=tuple(sorted(common)),
+    )

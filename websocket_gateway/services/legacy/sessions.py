@@ -1,0 +1,114 @@
+"""Live sockets: opened under the old package, served from now on by this one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import router
+from django.utils import timezone
+
+from websocket_gateway.conf import get_settings
+from websocket_gateway.events import is_identifier
+from websocket_gateway.models import ApiGateway, WebSocketSession
+from websocket_gateway.services import connections
+from websocket_gateway.services.legacy import tables
+from websocket_gateway.services.legacy.hashes import login_holds
+from websocket_gateway.services.tokens import hash_session_auth
+from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCounts:
+    """How many sockets were taken over, left out, or ended because the old package saw them end since."""
+
+    taken_over: int = 0
+    left_out: int = 0
+    ended: int = 0
+
+
+def count_sessions(known: Mapping[int, ApiGateway]) -> SessionCounts:
+    """What `take_over_sessions` would do."""
+    return _walk(known, save=False)
+
+
+def take_over_sessions(known: Mapping[int, ApiGateway]) -> SessionCounts:
+    """Insert the open sockets that are not here yet, and end those that the old package has seen end.
+
+    `known` maps old gateways to ours. A socket is left out if it is older than any can be, has no
+    gateway, or belongs to a login that no longer holds.
+    """
+    return _walk(known, save=True)
+
+
+def _walk(known: Mapping[int, ApiGateway], *, save: bool) -> SessionCounts:
+    counts = SessionCounts()
+    for page in tables.read_sessions(connected=True):
+        here = _by_connection_id(page)
+        new = [old for old in page if old["connection_id"] not in here]
+        rows = list(_sessions(new, known))
+        if save:
+            # A `$disconnect` that came in this very moment left an ended row, and ended wins.
+            WebSocketSession.objects.bulk_create(rows, ignore_conflicts=True)
+        counts = replace(
+            counts,
+            taken_over=counts.taken_over + len(rows),
+            left_out=counts.left_out + len(new) - len(rows),
+        )
+    return replace(counts, ended=_end(save=save))
+
+
+def _end(*, save: bool) -> int:
+    ended = 0
+    for page in tables.read_sessions(connected=False, updated_on__gt=_oldest()):
+        for session in _by_connection_id(page).values():
+            if session.connected:
+                ended += 1
+                if save:
+                    connections.end(session, reason="client")
+    return ended
+
+
+def _sessions(page: list[dict[str, Any]], known: Mapping[int, ApiGateway]) -> Iterator[WebSocketSession]:
+    users = _users_of(page)
+    oldest = _oldest()
+    for old in page:
+        gateway = known.get(old["api_gateway_id"])
+        user = users.get(_user_key(old))
+        lost = old["user_id"] is not None and (user is None or not login_holds(user, old["auth_hash"] or ""))
+        if gateway is None or lost or old["created_on"] < oldest or not is_identifier(old["connection_id"]):
+            continue
+        yield WebSocketSession(
+            connection_id=old["connection_id"],
+            channel_name=(old["channel_name"] or "")[:CHANNEL_NAME_MAX_LENGTH],
+            user=user,
+            api_gateway=gateway,
+            session_key_hash=old["session_key_hash"] or "",
+            session_auth_hash=hash_session_auth(user) if user is not None else "",
+            created_on=old["created_on"],
+            last_seen_on=old["updated_on"] or old["created_on"],
+        )
+
+
+def _oldest() -> Any:
+    options = get_settings()
+    return timezone.now() - timedelta(seconds=options.max_connection_seconds + options.max_age_grace_seconds)
+
+
+def _by_connection_id(page: list[dict[str, Any]]) -> dict[str, WebSocketSession]:
+    current = WebSocketSession.objects.using(router.db_for_write(WebSocketSession))
+    rows = current.filter(connection_id__in=[old["connection_id"] for old in page])
+    return {row.connection_id: row for row in rows}
+
+
+def _users_of(page: list[dict[str, Any]]) -> dict[Any, Any]:
+    keys = {_user_key(old) for old in page} - {None}
+    return dict(get_user_model()._default_manager.in_bulk(list(keys)))
+
+
+def _user_key(old: dict[str, Any]) -> Any:
+    """The user's primary key as Python knows it; SQLite and MariaDB keep a UUID as text."""
+    return get_user_model()._meta.pk.to_python(old["user_id"])

@@ -1,0 +1,164 @@
+"""The tables of django-aws-api-gateway-websockets 4, read as they lie in the database.
+
+The old app is out of `INSTALLED_APPS` by the time anybody reads them, so its models are described
+here once more, in a registry of their own that neither migrations nor checks ever see. Versions
+before 4.1 lack some tables and columns; those read as empty.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.apps.registry import Apps
+from django.contrib.auth.models import Permission
+from django.db import connections, models, router
+from django.db.backends.utils import truncate_name
+
+from websocket_gateway.exceptions import LegacyImportError
+from websocket_gateway.models import ApiGateway
+
+APP: Final = "django_aws_api_gateway_websockets"
+
+_PAGE = 1000
+_TYPES: Final[dict[str, type[models.Field[Any, Any]]]] = {
+    "tags": models.JSONField,
+    "api_created": models.BooleanField,
+    "custom_domain_created": models.BooleanField,
+    "deployed": models.BooleanField,
+    "connected": models.BooleanField,
+    "created_on": models.DateTimeField,
+    "updated_on": models.DateTimeField,
+}
+"""Columns whose values differ from one database to the next; all others are taken as they come."""
+
+GATEWAY_COLUMNS: Final = (
+    "api_name",
+    "api_description",
+    "default_channel_name",
+    "domain_name",
+    "target_base_endpoint",
+    "certificate_arn",
+    "hosted_zone_id",
+    "api_key_selection_expression",
+    "route_selection_expression",
+    "stage_name",
+    "stage_description",
+    "tags",
+    "api_id",
+    "api_endpoint",
+    "api_gateway_domain_name",
+    "api_mapping_id",
+    "deployment_id",
+    "api_created",
+    "custom_domain_created",
+)
+"""Columns of the old `ApiGateway` that are fields of ours under the same name."""
+
+_SESSION_COLUMNS: Final = (
+    "connection_id",
+    "channel_name",
+    "user_id",
+    "api_gateway_id",
+    "connected",
+    "session_key_hash",
+    "auth_hash",
+    "created_on",
+    "updated_on",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegacyPermission:
+    """A restricted channel: its level of access and, for the level `permissions`, its alternatives."""
+
+    channel_name: str
+    access: str
+    rules: tuple[frozenset[str], ...]
+
+
+def read_gateways() -> list[dict[str, Any]]:
+    """Every gateway, the oldest first. Raises `LegacyImportError` if the tables are not there."""
+    table = _Table("apigateway", *GATEWAY_COLUMNS)
+    if not table.exists:
+        raise LegacyImportError(
+            f"The database {table.database!r} has no table {table.name!r}, so there is nothing to import. "
+            "Is it the database that django-aws-api-gateway-websockets was used with?"
+        )
+    return list(table.rows())
+
+
+def read_routes() -> list[dict[str, Any]]:
+    """Every additional route, the oldest first."""
+    columns = ("api_gateway_id", "name", "route_key", "integration_url", "deployed", "created_on")
+    return list(_Table("apigatewayadditionalroute", *columns).rows())
+
+
+def read_sessions(**filters: Any) -> Iterator[list[dict[str, Any]]]:
+    """The sessions that fit, by pages of a thousand."""
+    table = _Table("websocketsession", *_SESSION_COLUMNS)
+    last = 0
+    while page := list(table.rows(id__gt=last, limit=_PAGE, **filters)):
+        yield page
+        last = page[-1]["id"]
+
+
+def read_permissions() -> list[LegacyPermission]:
+    """Every restricted channel, by name, with the labels of the permissions that its rules name."""
+    labels = _permission_labels()
+    named: dict[int, set[str]] = defaultdict(set)
+    columns = ("channelpermissionrule_id", "permission_id")
+    for row in _Table("channelpermissionrule_permissions", *columns).rows():
+        named[row["channelpermissionrule_id"]].add(labels[row["permission_id"]])
+    rules: dict[int, list[frozenset[str]]] = defaultdict(list)
+    for row in _Table("channelpermissionrule", "channel_permission_id").rows():
+        rules[row["channel_permission_id"]].append(frozenset(named[row["id"]]))
+    found = [
+        LegacyPermission(
+            channel_name=row["channel_name"], access=row["access"], rules=tuple(rules[row["id"]])
+        )
+        for row in _Table("channelpermission", "channel_name", "access").rows()
+    ]
+    return sorted(found, key=lambda permission: permission.channel_name)
+
+
+def _permission_labels() -> dict[int, str]:
+    rows = Permission.objects.using(router.db_for_write(ApiGateway))
+    return {
+        pk: f"{app_label}.{codename}"
+        for pk, app_label, codename in rows.values_list("pk", "content_type__app_label", "codename")
+    }
+
+
+class _Table:
+    """One old table; a column that it does not have reads as None."""
+
+    def __init__(self, name: str, *columns: str) -> None:
+        self.database = router.db_for_write(ApiGateway)
+        connection = connections[self.database]
+        # The name of the many-to-many table is too long for PostgreSQL and MariaDB; Django cuts it.
+        self.name = truncate_name(f"{APP}_{name}", connection.ops.max_name_length())
+        with connection.cursor() as cursor:
+            introspection = connection.introspection
+            self.exists = self.name in introspection.table_names(cursor)
+            found = introspection.get_table_description(cursor, self.name) if self.exists else []
+        present = {column.name for column in found}
+        self._missing = [column for column in columns if column not in present]
+        self._columns = [column for column in columns if column in present]
+        self._model = _model(self.name, self._columns)
+
+    def rows(self, *, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
+        """The rows that fit, in the order of their keys; none if there is no such table."""
+        if not self.exists:
+            return
+        query = self._model._default_manager.using(self.database).filter(**filters).order_by("id")
+        for row in query.values("id", *self._columns)[:limit]:
+            yield {**dict.fromkeys(self._missing), **row}
+
+
+def _model(table: str, columns: Iterable[str]) -> type[models.Model]:
+    meta = type("Meta", (), {"apps": Apps(), "app_label": APP, "db_table": table, "managed": False})
+    fields = {column: _TYPES.get(column, models.Field)(null=True, db_column=column) for column in columns}
+    return type("LegacyRow", (models.Model,), {"__module__": __name__, "Meta": meta, **fields})

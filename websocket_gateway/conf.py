@@ -9,6 +9,7 @@ upper case is its key in the dict, and its default stands nowhere else.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
@@ -21,6 +22,8 @@ from django.core.signals import setting_changed
 from websocket_gateway.exceptions import ConfigurationError
 
 SETTING = "WEBSOCKET_GATEWAY"
+
+_LEGACY_SECRET = re.compile(r"[A-Za-z0-9._~+/=-]{32,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +193,9 @@ class GatewaySettings:
     secret_access_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
 
+    legacy_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """`WEBSOCKETS["gateway_secret"]` of django-aws-api-gateway-websockets, while it still stands there."""
+
     def gateway_options(self, name: str) -> GatewayOptions:
         """What `GATEWAYS` says of the gateway called `name`; the defaults where it says nothing."""
         return dict(self.gateways).get(name, GatewayOptions())
@@ -218,6 +224,16 @@ def _credentials() -> dict[str, Any]:
     return {"access_key_id": key, "secret_access_key": secret, "session_token": _flat("AWS_SESSION_TOKEN")}
 
 
+def _legacy_secrets() -> tuple[str, ...]:
+    """One secret or several; what that package itself would have refused to send is no secret."""
+    configured = getattr(settings, "WEBSOCKETS", None)
+    value = configured.get("gateway_secret") if isinstance(configured, Mapping) else None
+    candidates = value if isinstance(value, (list, tuple)) else [value]
+    return tuple(
+        secret for secret in candidates if isinstance(secret, str) and _LEGACY_SECRET.fullmatch(secret)
+    )
+
+
 @lru_cache(maxsize=1)
 def get_settings() -> GatewaySettings:
     """The settings as they stand; raises `ConfigurationError` naming the key that is wrong."""
@@ -225,6 +241,7 @@ def get_settings() -> GatewaySettings:
         **_parse_mapping(GatewaySettings, SETTING, getattr(settings, SETTING, None) or {}),
         **_credentials(),
         region_name=_flat("AWS_GATEWAY_REGION_NAME") or _flat("AWS_REGION_NAME"),
+        legacy_secrets=_legacy_secrets(),
     )
 
 

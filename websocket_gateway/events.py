@@ -24,7 +24,8 @@ TOKEN_SUBPROTOCOL_PREFIX: Final = "wstoken."  # noqa: S105
 _ID_MAX_LENGTH = 255
 _BARE_KEYS: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 """The two headers that stand in `request.META` without a prefix."""
-_TYPES: Final = {"connect": "CONNECT", "disconnect": "DISCONNECT"}
+EVENT_TYPES: Final = {"connect": "CONNECT", "disconnect": "DISCONNECT"}
+"""By the last part of the URL; every other part is a message's."""
 _ROUTE_KEYS: Final = {"CONNECT": "$connect", "DISCONNECT": "$disconnect"}
 _MILLISECONDS = re.compile(r"[0-9]{1,14}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -38,7 +39,7 @@ class Event:
     api_id: str
     route_key: str
     source_ip: str
-    """Empty where API Gateway did not say, which only happens after `$connect`."""
+    """Empty where API Gateway did not say: after `$connect`, or on a gateway that was imported."""
     connected_at: datetime | None = None
 
 
@@ -67,19 +68,22 @@ class DisconnectEvent(Event):
     """A connection is closed."""
 
 
-def parse_event(request: HttpRequest, *, slug: str = "") -> ConnectEvent | MessageEvent | DisconnectEvent:
+def parse_event(
+    request: HttpRequest, *, slug: str = "", needs_source_ip: bool = True
+) -> ConnectEvent | MessageEvent | DisconnectEvent:
     """The event in `request`; `slug` is the last part of the URL. Raises `InvalidEventError`.
 
-    The request must have been authenticated, and its body must have been measured.
+    The request must have been authenticated, and its body must have been measured. Without
+    `needs_source_ip` a `$connect` may come from an address that nobody told.
     """
     event_type = read_header(request, wire.EVENT_TYPE_HEADER)
-    if event_type != _TYPES.get(slug, "MESSAGE"):
+    if event_type != EVENT_TYPES.get(slug, "MESSAGE"):
         raise InvalidEventError(f"The event type {event_type!r} does not belong to the URL's part {slug!r}.")
     common = {
         "connection_id": _connection_id(request),
         "api_id": read_header(request, "X-Amzn-Apigateway-Api-Id"),
         "route_key": _route_key(request, event_type),
-        "source_ip": _source_ip(request, required=event_type == "CONNECT"),
+        "source_ip": _source_ip(request, required=needs_source_ip and event_type == "CONNECT"),
     }
     connected_at = _connected_at(request)
     if event_type == "CONNECT":
@@ -97,12 +101,13 @@ def parse_event(request: HttpRequest, *, slug: str = "") -> ConnectEvent | Messa
 
 def read_header(request: HttpRequest, name: str) -> str:
     """One header's value, empty if it is absent."""
-    value = request.META.get(_meta_key(name), "")
+    value = request.META.get(meta_key(name), "")
     return value if isinstance(value, str) else ""
 
 
 @lru_cache(maxsize=256)
-def _meta_key(name: str) -> str:
+def meta_key(name: str) -> str:
+    """Where a header stands in `request.META`."""
     key = name.upper().replace("-", "_")
     return key if key in _BARE_KEYS else f"HTTP_{key}"
 

@@ -14,6 +14,7 @@ from django.http.request import RawPostDataException, UnreadablePostError
 from websocket_gateway.authentication import API_ID_HEADER, find_gateway, has_origin_secret
 from websocket_gateway.conf import get_settings
 from websocket_gateway.events import read_header
+from websocket_gateway.legacy_events import has_legacy_secret, translate
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.views.answers import ErrorCode, RefusalError
 
@@ -55,7 +56,12 @@ def authenticate(view: WebSocketView, request: HttpRequest) -> ApiGateway:
         raise RefusalError(ErrorCode.FORBIDDEN, "No gateway has this API id.")
     if view.aws_api_gateway_id is not None and gateway.api_id != view.aws_api_gateway_id:
         raise RefusalError(ErrorCode.FORBIDDEN, "The view serves another API id.")
-    if get_settings().origin_secret_required and not has_origin_secret(request, gateway):
+    if has_origin_secret(request, gateway):
+        return gateway
+    if has_legacy_secret(request, gateway):
+        translate(request, view._slug)
+        view._knows_source_ip = False
+    elif get_settings().origin_secret_required:
         raise RefusalError(
             ErrorCode.FORBIDDEN, "The origin secret is missing or wrong; run `manage.py create_gateway`."
         )

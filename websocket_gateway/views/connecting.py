@@ -64,7 +64,8 @@ def turn_away(hook: Any, view: WebSocketView, request: HttpRequest, code: ErrorC
 def _limit_address(view: WebSocketView, event: ConnectEvent) -> None:
     per_ip = view.RATE_LIMIT_MAX_ATTEMPTS_PER_IP
     limit = _PER_IP_FACTOR * _max_attempts(view) if per_ip is None else per_ip
-    _count(view, f"ip:{client_key(event.source_ip)}", limit)
+    if event.source_ip:  # an imported gateway does not tell, until it is applied
+        _count(view, f"ip:{client_key(event.source_ip)}", limit)
 
 
 def _limit_identity(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> None:
@@ -76,7 +77,8 @@ def _limit_identity(view: WebSocketView, request: HttpRequest, event: ConnectEve
 
 
 def _limit_nobody(view: WebSocketView, event: ConnectEvent) -> None:
-    _count(view, f"anonymous:{client_key(event.source_ip)}", _max_attempts(view))
+    if event.source_ip:
+        _count(view, f"anonymous:{client_key(event.source_ip)}", _max_attempts(view))
 
 
 def _max_attempts(view: WebSocketView) -> int:

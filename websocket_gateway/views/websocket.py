@@ -82,6 +82,7 @@ class WebSocketView(View):
 
     _reply_id: ReplyId | None = None
     _authenticated: bool = False
+    _knows_source_ip: bool = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -127,7 +128,7 @@ class WebSocketView(View):
                 return connecting.turn_away(self.missing_headers, self, request, ErrorCode.BAD_REQUEST)
             return answer(self.call(self.missing_headers, request))
         checks.check_body(request, self.MAX_BODY_SIZE)
-        self.event = parse_event(request, slug=str(self.kwargs.get("route", "")))
+        self.event = parse_event(request, slug=self._slug, needs_source_ip=self._knows_source_ip)
         if isinstance(self.event, ConnectEvent):
             hide_token(request)
             return connecting.connect(self, request, self.event)
@@ -197,6 +198,11 @@ class WebSocketView(View):
         )
 
     # The machinery.
+
+    @property
+    def _slug(self) -> str:
+        """The last part of the URL: `connect`, `disconnect`, `default` or a route of your own."""
+        return str(self.kwargs.get("route", ""))
 
     def call(self, method: Any, *args: Any) -> Any:
         """Call a hook or handler, and wait for it if it is `async def`."""

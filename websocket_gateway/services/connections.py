@@ -21,6 +21,7 @@ from websocket_gateway.exceptions import (
 )
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.services.contention import insert_unless_exists, retry_when_busy
+from websocket_gateway.services.tokens import is_active, is_session_auth
 from websocket_gateway.signals import disconnected
 
 if TYPE_CHECKING:
@@ -102,6 +103,19 @@ def announce_end(session: WebSocketSession, reason: str) -> None:
 def send_safely(signal: Signal, *, sender: Any, **arguments: Any) -> None:
     """Send a signal; a receiver that raises is logged by Django and does not disturb the connection."""
     signal.send_robust(sender=sender, **arguments)
+
+
+def reason_to_end(session: WebSocketSession) -> str:
+    """Why the connection's user no longer counts, who must be loaded with it; empty if they do."""
+    user = session.user
+    if user is None:
+        # The row of a logged-in user always has a hash: without its user it is a deleted one's.
+        return "deleted" if session.session_auth_hash else ""
+    if not is_active(user):
+        return "deactivated"
+    if session.session_auth_hash and not is_session_auth(session.session_auth_hash, user):
+        return "password"
+    return ""
 
 
 def revoke(sessions: QuerySet[WebSocketSession], *, reason: str = "revoked") -> int:

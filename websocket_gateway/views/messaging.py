@@ -14,7 +14,6 @@ from websocket_gateway.frames import InvalidFrameError, parse_frame
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.routing import Handler
 from websocket_gateway.services import connections
-from websocket_gateway.services.tokens import is_active, is_session_auth
 from websocket_gateway.signals import message_received
 from websocket_gateway.views import channels
 from websocket_gateway.views.answers import ErrorCode, RefusalError, answer, control_response, empty_response
@@ -75,7 +74,7 @@ def _open_session(view: WebSocketView, connection_id: str) -> WebSocketSession |
     _check_gateway(view, session)
     if not session.connected:
         return None
-    reason = _revoked_by(session)
+    reason = connections.reason_to_end(session)
     if reason:
         # What bypasses signals, such as `QuerySet.update(is_active=False)`, is met here.
         connections.revoke(WebSocketSession.objects.filter(pk=session.pk), reason=reason)
@@ -87,19 +86,6 @@ def _check_gateway(view: WebSocketView, session: WebSocketSession) -> None:
     if session.api_gateway_id != view.api_gateway.pk:
         raise RefusalError(ErrorCode.FORBIDDEN, "The connection belongs to another gateway.")
     session.api_gateway = view.api_gateway
-
-
-def _revoked_by(session: WebSocketSession) -> str:
-    """Why the connection's user no longer counts; empty if they do."""
-    user = session.user
-    if user is None:
-        # The row of a logged-in user always has a hash: without its user it is a deleted one's.
-        return "deleted" if session.session_auth_hash else ""
-    if not is_active(user):
-        return "deactivated"
-    if session.session_auth_hash and not is_session_auth(session.session_auth_hash, user):
-        return "password"
-    return ""
 
 
 def _handle(view: WebSocketView, request: HttpRequest, event: MessageEvent) -> Any:

@@ -142,3 +142,39 @@ class ConnectionRateLimitFactory(factory.django.DjangoModelFactory[models.Connec
 
     class Params:
         stale = factory.Trait(window_start=factory.LazyFunction(lambda: timezone.now() - timedelta(days=1)))
+
+
+class HandledMessageFactory(factory.django.DjangoModelFactory[models.HandledMessage]):
+    """A message that was handled."""
+
+    class Meta:
+        model = models.HandledMessage
+
+    key = factory.Sequence(lambda number: hashlib.sha256(str(number).encode()).hexdigest())
+
+
+class BroadcastRunFactory(factory.django.DjangoModelFactory[models.BroadcastRun]):
+    """A broadcast to everyone that is under way."""
+
+    class Meta:
+        model = models.BroadcastRun
+
+    message = b"{}"
+    audience = models.BroadcastRun.Audience.EVERYONE
+
+    class Params:
+        finished = factory.Trait(
+            state=models.BroadcastRun.State.FINISHED, finished_on=factory.LazyFunction(timezone.now)
+        )
+
+
+class BroadcastShardFactory(factory.django.DjangoModelFactory[models.BroadcastShard]):
+    """A shard that nobody has begun."""
+
+    class Meta:
+        model = models.BroadcastShard
+
+    run = factory.SubFactory(BroadcastRunFactory)
+    first_pk = factory.Sequence(lambda number: number * 1_000 + 1)
+    last_pk = factory.LazyAttribute(lambda shard: shard.first_pk + 999)
+    position = factory.LazyAttribute(lambda shard: shard.first_pk - 1)

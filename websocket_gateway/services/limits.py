@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -20,6 +21,8 @@ _FLOOD = 16 * _SWEEP_EVERY
 """So many, if none of the attempts met a row that was there."""
 _KNOWN_KEYS = 4096
 _KEY_LENGTH = 191
+_LENGTH = re.compile(r"[0-9]{1,9}s")
+_A_DAY = 24 * 60 * 60
 
 _new_keys = 0
 # Keys that have a row. A key that is over its limit then costs a SELECT instead of a failing
@@ -73,6 +76,12 @@ def _key(scope: str, window_seconds: int, who: str) -> str:
     if len(key) <= _KEY_LENGTH:
         return key
     return f"{scope}:{window_seconds}s:sha256:{hashlib.sha256(who.encode()).hexdigest()}"
+
+
+def window_seconds_of(key: str) -> int:
+    """The length of the windows that a row's key counts in; a day where the key does not tell."""
+    length = key.split(":", 2)[1:2]
+    return int(length[0][:-1]) if length and _LENGTH.fullmatch(length[0]) else _A_DAY
 
 
 def _advance(key: str, window: datetime, limit: int) -> bool:

@@ -1,0 +1,107 @@
+"""Open connections: those too old to be alive, and those of users who may no longer be there."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from websocket_gateway.conf import get_settings
+from websocket_gateway.models import WebSocketSession
+from websocket_gateway.services.connections import reason_to_end, revoke, send_safely
+from websocket_gateway.services.contention import retry_when_busy
+from websocket_gateway.services.purging.batches import BATCH, read_pages
+from websocket_gateway.services.purging.running import Part, Run
+from websocket_gateway.signals import connection_gone
+
+_REVOKED_AT_ONCE = 50
+"""AWS is asked to close them one after the other, and between two such batches the run can stop."""
+
+
+def oldest_alive(now: datetime) -> datetime:
+    """Whoever connected before this is dead: the service closes every socket at that age."""
+    options = get_settings()
+    return now - timedelta(seconds=options.max_connection_seconds + options.max_age_grace_seconds)
+
+
+def end_gone(keys: list[int]) -> int:
+    """Mark connections as ended that are gone without a word; how many were still open for us."""
+    ended = WebSocketSession.objects.filter(pk__in=keys, connected=True)
+    ids = tuple(ended.values_list("connection_id", flat=True))
+    count = retry_when_busy(
+        lambda: ended.update(connected=False, disconnected_on=timezone.now()), model=WebSocketSession
+    )
+    if ids:
+        send_safely(connection_gone, sender=WebSocketSession, connection_ids=ids)
+    return count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndOverdue:
+    """End what is older than the service lets any socket become; AWS need not be asked."""
+
+    now: datetime
+    part: Part = Part.SESSIONS
+    name: str = "sessions_ended_overdue"
+
+    def count(self) -> int:
+        """How many there are now."""
+        return self._query().count()
+
+    def do(self, run: Run) -> None:
+        """End them."""
+        for rows in read_pages(self._query(), along="created_on"):
+            if run.is_over():
+                return
+            run.counts[self.name] += end_gone([row[0] for row in rows])
+
+    def _query(self) -> QuerySet[WebSocketSession]:
+        return WebSocketSession.objects.filter(connected=True, created_on__lt=oldest_alive(self.now))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndRevoked:
+    """End the sockets of users who were deleted, deactivated, or whose password is another one now.
+
+    Signals do so at once; this finds what went past them, such as `QuerySet.update()`. Permissions
+    belong to views, which ask for them at every message: a row cannot tell.
+    """
+
+    part: Part = Part.USERS
+    name: str = "sessions_ended_revoked"
+
+    def count(self) -> int:
+        """How many there are now; every open session of a user is read for that."""
+        return sum(len(keys) for rows in self._pages() for keys in self._outdated(rows).values())
+
+    def do(self, run: Run) -> None:
+        """Mark them, and have AWS close the sockets."""
+        for rows in self._pages():
+            if run.is_over():
+                return
+            for reason, keys in self._outdated(rows).items():
+                for start in range(0, len(keys), _REVOKED_AT_ONCE):
+                    some = WebSocketSession.objects.filter(pk__in=keys[start : start + _REVOKED_AT_ONCE])
+                    run.counts[self.name] += revoke(some, reason=reason)
+                    if run.is_over():
+                        return
+
+    def _pages(self) -> Iterator[list[tuple[Any, ...]]]:
+        of_users = Q(user__isnull=False) | ~Q(session_auth_hash="")
+        return read_pages(
+            WebSocketSession.objects.filter(of_users, connected=True), along="created_on", size=BATCH
+        )
+
+    def _outdated(self, rows: list[tuple[Any, ...]]) -> dict[str, list[int]]:
+        """The keys among `rows` whose sockets must end, by the reason."""
+        found: dict[str, list[int]] = defaultdict(list)
+        sessions = WebSocketSession.objects.filter(pk__in=[row[0] for row in rows]).select_related("user")
+        for session in sessions:
+            if reason := reason_to_end(session):
+                found[reason].append(session.pk)
+        return found

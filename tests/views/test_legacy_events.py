@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -66,7 +66,15 @@ def session(gateway: ApiGateway) -> WebSocketSession:
     return WebSocketSessionFactory.create(api_gateway=gateway)
 
 
-def event(gateway: ApiGateway, slug: str, body: bytes = b"", query: str = "", **headers: str) -> HttpResponse:
+def event(
+    gateway: ApiGateway,
+    slug: str,
+    body: bytes = b"",
+    *,
+    query: str = "",
+    forged: Mapping[str, str] | None = None,
+    **headers: str,
+) -> HttpResponse:
     """What the other package's integrations send: nothing of ours, and at `$connect` what the client said."""
     sent = {
         "Host": "www.example.com",
@@ -77,7 +85,7 @@ def event(gateway: ApiGateway, slug: str, body: bytes = b"", query: str = "", **
     }
     if slug == "connect":
         sent |= {"Sec-WebSocket-Key": "x", "Sec-WebSocket-Version": "13", "Origin": DEFAULT_ORIGIN}
-    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+    sent |= {**headers, **(forged or {})}
     request = RequestFactory().generic(
         "POST",
         f"/ws/{slug}{query}",
@@ -153,13 +161,13 @@ def test_nothing_is_accepted_unless_the_secret_stands_in_the_settings(
 def test_secret_that_is_too_short_to_be_one_is_none(gateway: ApiGateway, settings: Any) -> None:
     settings.WEBSOCKETS = {"gateway_secret": "short"}
 
-    assert event(gateway, "connect", **{legacy_events.SECRET_HEADER: "short"}).status_code == 403
+    assert event(gateway, "connect", forged={legacy_events.SECRET_HEADER: "short"}).status_code == 403
 
 
 @pytest.mark.parametrize("value", ["", "x", SECRET[:-1], f"{SECRET},{SECRET}", "é" * 40, OTHER])
 def test_wrong_secret_is_refused(gateway: ApiGateway, value: str) -> None:
     for slug in ("connect", "default", "disconnect"):
-        response = event(gateway, slug, **{legacy_events.SECRET_HEADER: value})
+        response = event(gateway, slug, forged={legacy_events.SECRET_HEADER: value})
         assert (response.status_code, response.content) == (403, b"")
     assert not WebSocketSession.objects.exists()
 
@@ -191,11 +199,11 @@ FORGED = {
 def test_header_of_ours_is_the_clients_word_and_counts_for_nothing(
     gateway: ApiGateway, session: WebSocketSession
 ) -> None:
-    assert event(gateway, "connect", **FORGED).status_code == 200
+    assert event(gateway, "connect", forged=FORGED).status_code == 200
     assert WebSocketSession.objects.get(connection_id="Kold=").connected
     assert not ConnectionRateLimit.objects.filter(key__contains="198.51").exists()
 
-    answer = told(event(gateway, "default", b'{"handler": "tell"}', **FORGED))
+    answer = told(event(gateway, "default", b'{"handler": "tell"}', forged=FORGED))
 
     assert answer == {
         "type": "MessageEvent",
@@ -219,7 +227,7 @@ def test_url_alone_says_what_kind_of_event_it_is(gateway: ApiGateway, session: W
 def test_old_mappings_with_our_own_secret_are_no_event(gateway: ApiGateway) -> None:
     headers = {legacy_events.SECRET_HEADER: "", "wsOriginSecret": origin_secret(gateway.api_id)}
 
-    assert event(gateway, "connect", **headers).status_code == 400
+    assert event(gateway, "connect", forged=headers).status_code == 400
 
 
 def test_new_mappings_are_served_as_ever_while_the_old_secret_still_stands(gateway: ApiGateway) -> None:
@@ -230,7 +238,7 @@ def test_new_mappings_are_served_as_ever_while_the_old_secret_still_stands(gatew
         "wsSourceIp": "192.0.2.1",
     }
 
-    assert event(gateway, "connect", **headers).status_code == 200
+    assert event(gateway, "connect", forged=headers).status_code == 200
     assert ConnectionRateLimit.objects.filter(key__contains="192.0.2.1").exists()
 
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.views.generic.edit import FormMixin
 
 from websocket_gateway.exceptions import ConfigurationError
-from websocket_gateway.routing import requires
+from websocket_gateway.routing import requires, url_arguments
 from websocket_gateway.views import WebSocketView
 
 
@@ -194,3 +194,29 @@ def test_requirement_survives_a_decorator_that_wraps() -> None:
 
     assert requirement is not None
     assert requirement.all_of == ("auth.view_user",)
+
+
+class Called:
+    def plain(self, request: HttpRequest) -> None: ...
+
+    def named(self, request: HttpRequest, room: str, *, route: str = "") -> None: ...
+
+    def everything(self, request: HttpRequest, channel_name: str, *args: Any, **kwargs: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "expected"),
+    [
+        pytest.param(Called().plain, 1, set(), id="none"),
+        pytest.param(Called().named, 1, {"room", "route"}, id="those it names"),
+        pytest.param(Called().everything, 2, {"room", "route"}, id="all that it has not got already"),
+        pytest.param(Called().everything, 1, {"room", "route", "channel_name"}, id="all"),
+        pytest.param(lambda request, room="": None, 1, {"room"}, id="a function"),
+    ],
+)
+def test_method_gets_the_arguments_of_the_url_that_it_takes(
+    method: Any, given: int, expected: set[str]
+) -> None:
+    kwargs = {"room": "blue", "route": "default", "channel_name": "lobby"}
+
+    assert set(url_arguments(method, kwargs, given=given)) == expected

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from inspect import Parameter, signature
 from types import FunctionType, MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -56,6 +58,26 @@ def requires(*, any_of: Iterable[str] = (), all_of: Iterable[str] = ()) -> Calla
         return method
 
     return decorate
+
+
+def url_arguments(method: Callable[..., Any], kwargs: Mapping[str, Any], *, given: int) -> dict[str, Any]:
+    """Those of the URL's arguments that `method` takes, beside the `given` that it gets by position."""
+    function = getattr(method, "__func__", method)
+    bound, names, takes_all = _parameters(function, given + (function is not method))
+    return {
+        name: value for name, value in kwargs.items() if name in names or (takes_all and name not in bound)
+    }
+
+
+@lru_cache(maxsize=1024)
+def _parameters(function: Callable[..., Any], given: int) -> tuple[frozenset[str], frozenset[str], bool]:
+    """The names of the first `given` parameters, those of the others, and whether it takes any name."""
+    parameters = signature(function).parameters.values()
+    names = [
+        item.name for item in parameters if item.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    ]
+    takes_all = any(item.kind is Parameter.VAR_KEYWORD for item in parameters)
+    return frozenset(names[:given]), frozenset(names[given:]), takes_all
 
 
 def build_handlers(

@@ -24,7 +24,7 @@ from websocket_gateway.services.tokens import issue_token
 from websocket_gateway.testing.events import DEFAULT_ORIGIN
 from websocket_gateway.views import WebSocketView
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within_one_minute")]
+pytestmark = pytest.mark.django_db
 
 SECRET = "an-old-secret-of-more-than-32-characters"
 OTHER = "another-old-secret-with-enough-characters"
@@ -116,6 +116,7 @@ def test_socket_lives_its_whole_life_on_the_old_mappings(gateway: ApiGateway) ->
     assert event(gateway, "default", b'{"action": "tell"}').status_code == 410
 
 
+@pytest.mark.usefixtures("within_one_minute")
 def test_token_and_user_limit_hold_as_ever(gateway: ApiGateway, settings: Any) -> None:
     user = UserFactory.create()
     settings.WEBSOCKET_GATEWAY = {**settings.WEBSOCKET_GATEWAY, "RATE_LIMIT_MAX_ATTEMPTS": 2}

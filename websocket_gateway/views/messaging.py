@@ -59,12 +59,11 @@ def disconnect(view: WebSocketView, request: HttpRequest, event: DisconnectEvent
     return answer(view.call(view.disconnect, request))
 
 
-def change_channel(view: WebSocketView, request: HttpRequest) -> dict[str, Any]:
+def change_channel(view: WebSocketView, request: HttpRequest) -> None:
     """Make `body["channel"]` the connection's primary channel."""
     session = view.websocket_session
     session.channel_name = channels.check_may_join(view, request, view.body.get("channel"))
     session.save(update_fields=["channel_name"])
-    return {"channel": session.channel_name}
 
 
 def _open_session(view: WebSocketView, connection_id: str) -> WebSocketSession | None:

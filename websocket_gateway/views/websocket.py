@@ -27,10 +27,11 @@ from websocket_gateway.events import (
 )
 from websocket_gateway.frames import ReplyId
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.routing import Handler, build_handlers
+from websocket_gateway.retired import check_retired
+from websocket_gateway.routing import Handler, build_handlers, url_arguments
 from websocket_gateway.services.channels import may_join
 from websocket_gateway.views import checks, connecting, messaging
-from websocket_gateway.views.answers import ErrorCode, RefusalError, answer
+from websocket_gateway.views.answers import ErrorCode, RefusalError, answer, empty_response
 from websocket_gateway.views.failures import fail, refuse
 
 
@@ -86,6 +87,7 @@ class WebSocketView(View):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        check_retired(cls, base=WebSocketView)
         cls.handler_table = build_handlers(cls, base=WebSocketView)
 
     @classmethod
@@ -140,23 +142,26 @@ class WebSocketView(View):
 
     # Hooks: what a project overrides. Each may be `def` or `async def`.
 
-    def connect(self, request: HttpRequest) -> Any:
+    def connect(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Called once a connection is registered. A response that is no 2xx refuses it after all."""
-        return None
+        return empty_response()
 
-    def disconnect(self, request: HttpRequest) -> Any:
+    def disconnect(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Called when a connection has ended; nothing that is returned reaches the client."""
         return None
 
-    def default(self, request: HttpRequest) -> Any:
+    def default(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Called for a frame whose handler is unknown. Refuses it."""
         return refuse(
             self, RefusalError(ErrorCode.UNKNOWN_HANDLER, "The frame names no handler of this view.")
         )
 
-    def change_channel(self, request: HttpRequest) -> Any:
-        """Make `body["channel"]` the primary channel; a handler only where overridden or listed."""
-        return messaging.change_channel(self, request)
+    def change_channel(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Make `body["channel"]` the primary channel; a handler only where overridden or listed.
+
+        Returns nothing; a channel that may not be joined is refused by an exception.
+        """
+        messaging.change_channel(self, request)
 
     def can_join_channel(self, request: HttpRequest, channel_name: str) -> Any:
         """Whether the user may join; asked at connect, at subscribing and by `change_channel`."""
@@ -171,27 +176,27 @@ class WebSocketView(View):
         """Whether the user has every one of `all_permissions_required`."""
         return all(_user(request).has_perm(name) for name in self.all_permissions_required)
 
-    def additional_connection_checks(self, request: HttpRequest) -> Any:
+    def additional_connection_checks(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """`(True, "")` to accept, `(False, reason)` to refuse; the reason goes to the log."""
         return True, ""
 
-    def missing_headers(self, request: HttpRequest) -> Any:
+    def missing_headers(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Called when a required header is missing. Answers 400."""
         return refuse(self, RefusalError(ErrorCode.BAD_REQUEST, "A required header is missing."))
 
-    def invalid_useragent(self, request: HttpRequest) -> Any:
+    def invalid_useragent(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Called when the user agent is not API Gateway's and no secret vouches for it. Answers 400."""
         return refuse(self, RefusalError(ErrorCode.BAD_REQUEST, "The user agent is not the expected one."))
 
-    def permission_denied(self, request: HttpRequest) -> Any:
+    def permission_denied(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Called when the user lacks a permission. Answers 403."""
         return refuse(self, RefusalError(ErrorCode.PERMISSION_DENIED, "The user lacks a permission."))
 
-    def session_not_found(self, request: HttpRequest) -> Any:
+    def session_not_found(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Called when the connection is unknown or has ended. Answers 410."""
         return refuse(self, RefusalError(ErrorCode.NOT_CONNECTED, "No open connection has this id."))
 
-    def handler_selection_key_missing(self, request: HttpRequest) -> Any:
+    def handler_selection_key_missing(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Called when a frame has neither of the two keys. Answers 400."""
         return refuse(
             self, RefusalError(ErrorCode.HANDLER_MISSING, "The frame has neither of the selection keys.")
@@ -205,8 +210,8 @@ class WebSocketView(View):
         return str(self.kwargs.get("route", ""))
 
     def call(self, method: Any, *args: Any) -> Any:
-        """Call a hook or handler, and wait for it if it is `async def`."""
-        result = method(*args)
+        """Call a hook or handler with the URL's arguments that it takes; wait for it if it is `async def`."""
+        result = method(*args, **url_arguments(method, self.kwargs, given=len(args)))
         return async_to_sync(_await)(result) if hasattr(result, "__await__") else result
 
 

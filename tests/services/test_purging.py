@@ -316,7 +316,7 @@ def test_sessions_of_a_gateway_that_cannot_be_asked_are_reported(service: FakeCo
 
     assert report.counts["sessions_ended_gone"] == 1
     assert report.problems == (
-        "1 sessions not verified: Gateway 'later' does not exist in AWS yet. "
+        "1 session not verified: Gateway 'later' does not exist in AWS yet. "
         "Run `manage.py create_gateway later`.",
     )
 

@@ -50,6 +50,13 @@ def positive_int(value: str) -> int:
     return number
 
 
+def days(value: str) -> int:
+    """A whole number of days, zero included."""
+    if not value.isascii() or not value.isdigit() or len(value) > 5:
+        raise ArgumentTypeError(f"{value!r} is no whole number of days from 0 to 99999.")
+    return int(value)
+
+
 def json_message(value: str) -> Any:
     """A JSON document, as Python values."""
     try:

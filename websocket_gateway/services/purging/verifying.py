@@ -56,7 +56,8 @@ class VerifyOpen:
                 if run.is_over():
                     break
                 self._ask(rows, book, asking, run, failed)
-        run.problems.extend(f"{count} sessions not verified: {why}" for why, count in failed.items())
+        for why, count in failed.items():
+            run.problems.append(f"{count} session{'s' * (count != 1)} not verified: {why}")
 
     def _ask(
         self, rows: list[tuple[Any, ...]], book: _AddressBook, asking: Asking, run: Run, failed: Counter[str]

@@ -40,11 +40,18 @@ def find_declared_routes() -> tuple[DeclaredRoute, ...]:
 
     Raises `ConfigurationError` if the URLconf cannot be read, or if a view's URL cannot be told from it.
     """
+    return tuple(route for pattern, regex in read_urlconf() for route in _declared_by(pattern, regex))
+
+
+def read_urlconf() -> list[tuple[URLPattern, str]]:
+    """Every pattern of the URLconf with its whole regular expression.
+
+    Raises `ConfigurationError` if the URLconf cannot be read.
+    """
     try:
-        found = list(_walk(get_resolver().url_patterns, ""))
+        return list(_walk(get_resolver().url_patterns, ""))
     except (ImportError, ImproperlyConfigured, SyntaxError, NameError, AttributeError) as exc:
         raise ConfigurationError(f"The URLconf {settings.ROOT_URLCONF} cannot be read: {exc}") from exc
-    return tuple(route for pattern, regex in found for route in _declared_by(pattern, regex))
 
 
 def _walk(patterns: Iterable[Any], prefix: str) -> Iterator[tuple[URLPattern, str]]:
@@ -57,7 +64,7 @@ def _walk(patterns: Iterable[Any], prefix: str) -> Iterator[tuple[URLPattern, st
 
 
 def _declared_by(pattern: URLPattern, regex: str) -> Iterator[DeclaredRoute]:
-    view = _class_based(pattern.callback)
+    view = class_based(pattern.callback)
     if view is None:
         return
     view_class: Any = view.view_class
@@ -73,7 +80,7 @@ def _declared_by(pattern: URLPattern, regex: str) -> Iterator[DeclaredRoute]:
         yield DeclaredRoute(route_key=key, path=path, gateway_name=gateway_name, source=name)
 
 
-def _class_based(callback: Any) -> Any:
+def class_based(callback: Any) -> Any:
     """What `as_view` made, beneath any decorators; None for a plain function."""
     while callback is not None:
         if hasattr(callback, "view_class"):
@@ -87,7 +94,7 @@ def _keys(declared: Any, name: str) -> Iterator[tuple[str, str | None]]:
     if isinstance(declared, Mapping):
         pairs: list[tuple[Any, Any]] = list(declared.items())
     elif isinstance(declared, (list, tuple, set, frozenset)):
-        pairs = [(key, None) for key in sorted(declared, key=str)]
+        pairs = [(key, None) for key in declared]
     else:
         pairs = [(None, None)]
     for key, gateway_name in pairs:

@@ -16,7 +16,7 @@ from websocket_gateway.resources import (
     Stage,
     frozen,
 )
-from websocket_gateway.wire import ORIGIN_SECRET_HEADER
+from websocket_gateway.wire import ORIGIN_SECRET_HEADER, STATIC_HEADERS
 
 HEADER_PREFIX: Final = "integration.request.header."
 _SECRET_PARAMETER: Final = HEADER_PREFIX + ORIGIN_SECRET_HEADER
@@ -79,9 +79,16 @@ def read_integration(item: Mapping[str, Any]) -> Integration:
         payload_format_version=item.get("PayloadFormatVersion") or "1.0",
         passthrough_behavior=item.get("PassthroughBehavior") or "WHEN_NO_MATCH",
         timeout_in_millis=item.get("TimeoutInMillis") or 29_000,
-        request_parameters=frozen(parameters),
+        request_parameters=frozen({name: _shown(name, value) for name, value in parameters.items()}),
         secret_fingerprint=secret_fingerprint(secret[1:-1]) if secret else "",
     )
+
+
+def _shown(name: str, value: str) -> str:
+    """A static text that is none of ours may be somebody else's secret: only its fingerprint goes on."""
+    if not value.startswith("'") or name.removeprefix(HEADER_PREFIX) in STATIC_HEADERS:
+        return value
+    return f"'static text {secret_fingerprint(value)}'"
 
 
 def write_integration(integration: Integration, *, secret: str) -> dict[str, Any]:

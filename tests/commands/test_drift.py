@@ -137,8 +137,8 @@ def route(route_key: str, **changes: Any) -> Callable[[Site], None]:
     return lambda site: site.change_route(route_key, **changes)
 
 
-def row(**changes: Any) -> Callable[[Site], None]:
-    return lambda site: ApiGateway.objects.filter(pk=site.row.pk).update(**changes) and None
+def row(**changes: Any) -> Callable[[Site], object]:
+    return lambda site: ApiGateway.objects.filter(pk=site.row.pk).update(**changes)
 
 
 STAGE = "/stages/production"

@@ -26,6 +26,8 @@ NAMES = {
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 1024
+
     def handle_error(self, *args: Any) -> None:
         """Say nothing of clients that have left."""
 

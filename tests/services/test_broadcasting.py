@@ -329,10 +329,42 @@ def test_without_a_region_it_raises_before_the_first_post(
     assert sink.requests == []
 
 
-def test_an_engine_that_does_not_exist_is_a_configuration_error(settings: Any) -> None:
+@pytest.mark.parametrize("number", [1, 40])
+@pytest.mark.parametrize("engine", ["asyncio", "boto3"])
+def test_the_engine_asked_for_is_taken(
+    sink: Sink, gateway: ApiGateway, settings: Any, engine: str, number: int
+) -> None:
+    settings.WEBSOCKET_GATEWAY = {"SEND_ENGINE": engine}
+    connect(gateway, *(f"c{place}=" for place in range(number)))
+
+    report = broadcast({}, channel="lobby")
+
+    assert (report.engine, report.delivered, len(sink.received)) == (engine, number, number)
+
+
+@pytest.mark.parametrize(("number", "engine"), [(16, "boto3"), (17, "asyncio")])
+def test_auto_takes_boto3_for_a_few_and_asyncio_for_many(
+    sink: Sink, gateway: ApiGateway, number: int, engine: str
+) -> None:
+    connect(gateway, *(f"c{place}=" for place in range(number)))
+
+    assert broadcast({}, channel="lobby").engine == engine
+
+
+def test_auto_takes_boto3_where_a_proxy_must_be_used_and_asyncio_refuses_it(
+    sink: Sink, gateway: ApiGateway, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{sink.port}")
+    monkeypatch.setenv("no_proxy", "")
+    connect(gateway, *(f"c{place}=" for place in range(20)))
+
+    report = broadcast({}, channel="lobby")
     settings.WEBSOCKET_GATEWAY = {"SEND_ENGINE": "asyncio"}
 
-    with pytest.raises(ConfigurationError, match="SEND_ENGINE"):
+    assert (report.engine, report.delivered) == ("boto3", 20)
+    # A proxy is asked for the whole URL.
+    assert sink.requests[0][1].startswith(f"http://127.0.0.1:{sink.port}/_api/")
+    with pytest.raises(ConfigurationError, match="NO_PROXY"):
         broadcast({}, channel="lobby")
 
 

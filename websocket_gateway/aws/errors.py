@@ -98,14 +98,19 @@ def translated(operation: str) -> Iterator[None]:
         ) from exc
 
 
+def error_class(code: str, status: int) -> type[errors.AWSError]:
+    """Which of our errors an answer is: by its code, else by its status, else `ServiceError`."""
+    known = _BY_CODE.get(code) or _BY_STATUS.get(int(code) if code.isdecimal() else status)
+    return known or errors.ServiceError
+
+
 def _from_answer(exc: ClientError, operation: str) -> errors.AWSError:
     answer: Any = exc.response
     code = str(answer.get("Error", {}).get("Code", ""))
     text = answer.get("Error", {}).get("Message") or answer.get("message") or answer.get("Message") or ""
     metadata = answer.get("ResponseMetadata", {})
     status = int(metadata.get("HTTPStatusCode") or 0)
-    kind = _BY_CODE.get(code) or _BY_STATUS.get(int(code) if code.isdecimal() else status)
-    kind = kind or errors.ServiceError
+    kind = error_class(code, status)
     message = f"{operation}: AWS answered {code or status}"
     if text:
         message += f", {str(text).rstrip('.')}"

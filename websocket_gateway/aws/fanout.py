@@ -1,34 +1,22 @@
 """Many posts at once: the one seam between "who gets it" and "how it goes out".
 
 An `Engine` is handed pages of recipients and gives back outcomes, in any order, each recipient
-exactly once. `aws.threads.Boto3Engine` is the one there is; another may take its place without
-any change elsewhere.
+exactly once. `aws.engines.open_engine` chooses between the two that there are.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.exceptions import (
-    AccessDeniedError,
-    AWSError,
-    ConfigurationError,
-    EndpointUnreachableError,
-)
-
-logger = logging.getLogger(__name__)
 
 _BURST_SECONDS = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """One connection to post to; `connected_on` is carried through for the caller."""
 
     endpoint: ManagementEndpoint
@@ -44,8 +32,7 @@ class Status(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one recipient; `retries` counts the attempts after the first."""
 
     recipient: Recipient
@@ -67,6 +54,10 @@ class Engine(Protocol):
         """
         ...
 
+    def set_pace(self, max_per_second: float) -> None:
+        """Change the pace from now on; 0 is no limit."""
+        ...
+
     def drain(self) -> Iterator[Outcome]:
         """Give every outcome that is still to come."""
         ...
@@ -80,8 +71,13 @@ class Pace:
     """At most so many a second, evenly; 0 is no limit."""
 
     def __init__(self, per_second: float) -> None:
-        self._interval = 1 / per_second if per_second else 0.0
+        self._interval = 0.0
         self._next = 0.0
+        self.change(per_second)
+
+    def change(self, per_second: float) -> None:
+        """Go on at another pace."""
+        self._interval = 1 / per_second if per_second else 0.0
 
     def take(self, now: float) -> float:
         """0.0 if one may go now, which is then counted; else the seconds to wait."""
@@ -90,17 +86,3 @@ class Pace:
             return self._next - now
         self._next += self._interval
         return 0.0
-
-
-def reason_of(error: BaseException, endpoint: ManagementEndpoint) -> str:
-    """Why a post failed, in words that are the same for every recipient, so that they can be counted."""
-    if isinstance(error, EndpointUnreachableError):
-        return f"no answer from {endpoint.url}"
-    if isinstance(error, AWSError):
-        answer = error.code or str(error.status)
-        advice = "; check the IAM policy, the stage and the region" * isinstance(error, AccessDeniedError)
-        return f"{answer} from {endpoint.url}{advice}"
-    if isinstance(error, ConfigurationError):
-        return str(error)
-    logger.error("Posting to %s failed unexpectedly.", endpoint.url, exc_info=error)
-    return f"unexpected {type(error).__name__} at {endpoint.url}"

@@ -18,9 +18,11 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ProfileNotFound
+from botocore.exceptions import NoCredentialsError, ProfileNotFound
 from django.core.signals import setting_changed
 
+from websocket_gateway.aws.errors import translated
+from websocket_gateway.aws.signing import Credentials
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError, MissingRegionError
 
@@ -102,6 +104,26 @@ def partition_of(region: str) -> str:
     """The partition that `region` is in, such as `aws` or `aws-cn`; it begins every ARN."""
     with _lock:
         return str(_session().get_partition_for_region(region))
+
+
+def current_credentials() -> Credentials:
+    """The credentials as they are now; boto3 refreshes temporary ones before they expire.
+
+    Raises `MissingCredentialsError` where there are none.
+    """
+    with _lock, translated("PostToConnection"):
+        found = _session().get_credentials()
+        if found is None:
+            raise NoCredentialsError
+        frozen = found.get_frozen_credentials()
+    return Credentials(str(frozen.access_key), str(frozen.secret_key), frozen.token)
+
+
+def config_variable(name: str) -> str | None:
+    """A variable of boto3's own configuration: environment, profile, files."""
+    with _lock:
+        value = _session()._session.get_config_variable(name)
+    return None if value is None else str(value)
 
 
 def _config(attempts: int) -> Config:

@@ -1,7 +1,7 @@
 """Signature Version 4 for one shape of request: POST to `@connections/{id}`.
 
-botocore signs any request, which takes it 60 µs; here everything that changes once a second at most is laid out
-once a second, and what is left are one SHA-256 and one HMAC a message. The result is the same, byte for byte.
+botocore signs any request, which takes it 60 µs; here everything that changes once a second at most is
+laid out once a second; one SHA-256 and one HMAC a message are left. The result is the same, byte for byte.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 

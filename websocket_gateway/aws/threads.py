@@ -4,43 +4,22 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import random
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
+from websocket_gateway.aws.answers import answer_of_error
 from websocket_gateway.aws.connections import Connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.fanout import Outcome, Pace, Recipient, Status, reason_of
-from websocket_gateway.exceptions import (
-    ConfigurationError,
-    ConnectionGoneError,
-    EndpointUnreachableError,
-    ServiceError,
-    ThrottledError,
-)
+from websocket_gateway.aws.fanout import Outcome, Pace, Recipient
+from websocket_gateway.aws.lanes import Attempt, Lane
+from websocket_gateway.exceptions import ConfigurationError
 
 # More threads than this cost more in hand-overs of the interpreter's lock than they gain.
 MAX_THREADS = 32
-# Recipients that wait for another attempt; with more of them, no further page is taken.
-MAX_DELAYED = 5_000
-# An endpoint that never answered in this run is given up sooner than the deadline.
-MAX_ATTEMPTS_UNANSWERED = 4
-_BACKOFF_CAP_SECONDS = 20.0
-_BACKOFF_SECONDS = 0.05
-_BACKOFF_THROTTLED_SECONDS = 0.5
-
-
-@dataclass(slots=True)
-class _Attempt:
-    recipient: Recipient
-    data: bytes
-    retries: int = 0
-    deadline: float = 0.0
-    reason: str = ""
+# Recipients that wait, for their turn or for another attempt; with more of them, no further page is taken.
+MAX_WAITING = 5_000
 
 
 class Boto3Engine:
@@ -60,24 +39,29 @@ class Boto3Engine:
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="websocket-gateway-send")
         self._pace = Pace(max_per_second)
         self._deadline_seconds = deadline_seconds
-        self._waiting: deque[_Attempt] = deque()
-        self._delayed: list[tuple[float, int, _Attempt]] = []
+        self._lanes: dict[ManagementEndpoint, Lane] = {}
+        self._delayed: list[tuple[float, int, Lane, Attempt]] = []
         self._order = itertools.count()
-        self._in_flight = 0
-        self._done: SimpleQueue[tuple[_Attempt, Future[None]]] = SimpleQueue()
-        self._answered: set[ManagementEndpoint] = set()
-        self._settled = 0
+        self._done: SimpleQueue[tuple[Lane, Attempt, Future[None]]] = SimpleQueue()
+        self._data = b""
+        self._settled = False
         self._stopped = False
+
+    def set_pace(self, max_per_second: float) -> None:
+        """See `Engine.set_pace`."""
+        self._pace.change(max_per_second)
 
     def send(self, page: Iterable[Recipient], data: bytes) -> Iterator[Outcome]:
         """See `Engine.send`."""
-        self._waiting.extend(_Attempt(recipient, data) for recipient in page)
-        while self._waiting or len(self._delayed) > MAX_DELAYED:
+        self._data = data
+        for recipient in page:
+            yield from self._enqueue(recipient)
+        while self._ready() or self._waiting() + len(self._delayed) > MAX_WAITING:
             yield from self._turn()
 
     def drain(self) -> Iterator[Outcome]:
         """See `Engine.drain`."""
-        while self._waiting or self._delayed or self._in_flight:
+        while self._delayed or any(lane.waiting or lane.in_flight for lane in self._lanes.values()):
             yield from self._turn()
 
     def stop(self) -> Iterator[Outcome]:
@@ -85,77 +69,93 @@ class Boto3Engine:
         self._stopped = True
         self._pool.shutdown(wait=True, cancel_futures=True)
         yield from self._collect(block_seconds=None)
-        for _due, _number, attempt in self._delayed:
-            yield self._outcome(attempt, Status.FAILED, attempt.reason)
+        for _due, _number, lane, attempt in self._delayed:
+            yield lane.give_up(attempt)
         self._delayed.clear()
-        self._waiting.clear()
+        self._lanes.clear()
+
+    def _enqueue(self, recipient: Recipient) -> Iterator[Outcome]:
+        lane = self._lanes.get(recipient.endpoint)
+        if lane is None:
+            lane = Lane(recipient.endpoint, deadline_seconds=self._deadline_seconds)
+            self._lanes[recipient.endpoint] = lane
+        lane.waiting.append(Attempt(recipient))
+        if lane.stopped:
+            yield from lane.give_up_waiting()
+
+    def _waiting(self) -> int:
+        return sum(len(lane.waiting) for lane in self._lanes.values())
+
+    def _ready(self) -> bool:
+        """Whether a gateway that answers has work left: then the next page would only fill the memory."""
+        return any(lane.waiting and lane.in_flight < self._share() for lane in self._lanes.values())
+
+    def _share(self) -> int:
+        """Posts for one gateway at a time: twice the threads, so that none waits for the next post."""
+        busy = sum(bool(lane.waiting or lane.in_flight) for lane in self._lanes.values())
+        return max(1, self._threads * 2 // max(1, busy))
 
     def _turn(self) -> Iterator[Outcome]:
         """Begin what may begin, then wait for the next thing to happen."""
         now = time.monotonic()
         while self._delayed and self._delayed[0][0] <= now:
-            self._waiting.appendleft(heapq.heappop(self._delayed)[2])
-        pause = 0.0
-        # Twice the threads, so that none waits for this one to hand it the next post.
-        while self._waiting and self._in_flight < self._threads * 2 and not pause:
-            pause = self._pace.take(now)
-            if not pause:
-                self._begin(self._waiting.popleft(), now)
+            _due, _number, lane, attempt = heapq.heappop(self._delayed)
+            lane.waiting.appendleft(attempt)
+        pause = self._begin(now)
         wake = [pause] if pause else []
         if self._delayed:
             wake.append(self._delayed[0][0] - now)
-        yield from self._collect(block_seconds=max(min(wake), 0.001) if wake else 3600.0)
+        if wake or any(lane.in_flight for lane in self._lanes.values()):
+            yield from self._collect(block_seconds=max(min(wake), 0.001) if wake else 3600.0)
 
-    def _begin(self, attempt: _Attempt, now: float) -> None:
-        attempt.deadline = attempt.deadline or now + self._deadline_seconds
+    def _begin(self, now: float) -> float:
+        """Begin in turns what there is room for; the seconds until the pace allows more, or 0."""
+        share = self._share()
+        lanes = [lane for lane in self._lanes.values() if lane.may_begin(share)]
+        while lanes:
+            for lane in lanes:
+                if pause := self._pace.take(now):
+                    return pause
+                self._post(lane, lane.begin(now))
+            lanes = [lane for lane in lanes if lane.may_begin(share)]
+        return 0.0
+
+    def _post(self, lane: Lane, attempt: Attempt) -> None:
         to = attempt.recipient
-        self._in_flight += 1
-        future = self._pool.submit(self._connections.post, to.endpoint, to.connection_id, attempt.data)
-        future.add_done_callback(lambda done: self._done.put((attempt, done)))
+        future = self._pool.submit(self._connections.post, to.endpoint, to.connection_id, self._data)
+        future.add_done_callback(lambda done: self._done.put((lane, attempt, done)))
 
     def _collect(self, *, block_seconds: float | None) -> Iterator[Outcome]:
         """Settle what came back; with `block_seconds`, wait that long for the first."""
         try:
-            attempt, future = self._done.get(block_seconds is not None, block_seconds)
+            lane, attempt, future = self._done.get(block_seconds is not None, block_seconds)
             while True:
-                self._in_flight -= 1
-                if not future.cancelled() and (outcome := self._settle(attempt, future.exception())):
-                    yield outcome
-                attempt, future = self._done.get_nowait()
+                if not future.cancelled():
+                    yield from self._settle(lane, attempt, future.exception())
+                lane, attempt, future = self._done.get_nowait()
         except Empty:
             return
 
-    def _settle(self, attempt: _Attempt, error: BaseException | None) -> Outcome | None:
-        endpoint = attempt.recipient.endpoint
-        if not isinstance(error, (ConfigurationError, EndpointUnreachableError)):
-            self._answered.add(endpoint)
-        if error is None:
-            return self._outcome(attempt, Status.DELIVERED)
-        if isinstance(error, ConnectionGoneError):
-            return self._outcome(attempt, Status.GONE)
+    def _settle(self, lane: Lane, attempt: Attempt, error: BaseException | None) -> Iterator[Outcome]:
         if isinstance(error, ConfigurationError) and not self._settled and not self._stopped:
             raise error
-        attempt.reason = reason_of(error, endpoint)
-        if self._may_repeat(attempt, error):
-            self._delay(attempt, throttled=isinstance(error, ThrottledError))
-            return None
-        return self._outcome(attempt, Status.FAILED, attempt.reason)
+        now = time.monotonic()
+        outcome = lane.settle(attempt, answer_of_error(error, lane.endpoint), now)
+        if isinstance(outcome, Outcome):
+            self._settled = True
+            yield outcome
+        elif self._stopped:
+            yield lane.give_up(attempt)
+        else:
+            heapq.heappush(self._delayed, (now + outcome, next(self._order), lane, attempt))
+        if lane.stopped:
+            yield from self._abandon(lane)
 
-    def _may_repeat(self, attempt: _Attempt, error: BaseException) -> bool:
-        if self._stopped or time.monotonic() >= attempt.deadline:
-            return False
-        if isinstance(error, EndpointUnreachableError):
-            tried = attempt.retries + 1
-            return attempt.recipient.endpoint in self._answered or tried < MAX_ATTEMPTS_UNANSWERED
-        return isinstance(error, ThrottledError) or (isinstance(error, ServiceError) and error.status >= 500)
-
-    def _delay(self, attempt: _Attempt, *, throttled: bool) -> None:
-        base = _BACKOFF_THROTTLED_SECONDS if throttled else _BACKOFF_SECONDS
-        longest = min(base * 2**attempt.retries, _BACKOFF_CAP_SECONDS)
-        due = time.monotonic() + random.uniform(0, longest)  # noqa: S311 - jitter, no secret
-        attempt.retries += 1
-        heapq.heappush(self._delayed, (min(due, attempt.deadline), next(self._order), attempt))
-
-    def _outcome(self, attempt: _Attempt, status: Status, reason: str = "") -> Outcome:
-        self._settled += 1
-        return Outcome(attempt.recipient, status, reason, attempt.retries)
+    def _abandon(self, lane: Lane) -> Iterator[Outcome]:
+        """Give up everyone of a gateway that was stopped, at once."""
+        yield from lane.give_up_waiting()
+        yield from (
+            lane.give_up(attempt) for _due, _number, theirs, attempt in self._delayed if theirs is lane
+        )
+        self._delayed = [item for item in self._delayed if item[2] is not lane]
+        heapq.heapify(self._delayed)

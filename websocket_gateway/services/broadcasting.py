@@ -16,10 +16,11 @@ from django.utils import timezone
 
 from websocket_gateway.aws.connections import Connections, get_connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
+from websocket_gateway.aws.engines import open_engine
 from websocket_gateway.aws.fanout import Engine, Outcome, Recipient, Status
-from websocket_gateway.aws.threads import Boto3Engine
+from websocket_gateway.aws.sender import Limits
 from websocket_gateway.conf import get_settings
-from websocket_gateway.exceptions import ConfigurationError, GatewayMissingError, MissingRegionError
+from websocket_gateway.exceptions import GatewayMissingError, MissingRegionError
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.services import recipients
 from websocket_gateway.services.connections import send_safely
@@ -132,16 +133,15 @@ def _log(report: DeliveryReport) -> None:
         )
 
 
-def _open_engine(connections: Connections) -> Engine:
+def _open_engine(connections: Connections, first_page: list[Recipient]) -> Engine:
     settings = get_settings()
-    if settings.send_engine == "asyncio":
-        raise ConfigurationError('SEND_ENGINE "asyncio" does not exist in this version; set it to "auto".')
-    return Boto3Engine(
-        connections=connections,
+    limits = Limits(
         concurrency=settings.send_concurrency,
         max_per_second=settings.send_max_per_second,
+        timeout_seconds=settings.send_timeout_seconds,
         deadline_seconds=settings.send_deadline_seconds,
     )
+    return open_engine(settings.send_engine, first_page=first_page, connections=connections, limits=limits)
 
 
 class _Run:
@@ -149,8 +149,9 @@ class _Run:
 
     def __init__(self, data: bytes, connections: Connections, on_progress: OnProgress | None) -> None:
         self._data = data
-        self._engine = _open_engine(connections)
-        self._tally = Tally(engine=self._engine.name)
+        self._connections = connections
+        self._engine: Engine | None = None
+        self._tally = Tally()
         self._on_progress = on_progress
         self._told = time.monotonic()
         self._targets: dict[int, ManagementEndpoint | str] = {}
@@ -162,15 +163,27 @@ class _Run:
         try:
             for page in audience.pages():
                 self._learn_targets(page)
-                self._fold(self._engine.send(self._addressed(page), self._data))
-            self._fold(self._engine.drain())
+                self._send(list(self._addressed(page)))
+            if self._engine:
+                self._fold(self._engine.drain())
+            else:
+                self._tally.engine = get_settings().send_engine
         finally:
-            self._fold(self._engine.stop())
+            if self._engine:
+                self._fold(self._engine.stop())
             self._mark_gone()
             report = self._tally.report()
             if self._on_progress:
                 self._on_progress(report)
         return report
+
+    def _send(self, page: list[Recipient]) -> None:
+        if not page:
+            return
+        if self._engine is None:
+            self._engine = _open_engine(self._connections, page)
+            self._tally.engine = self._engine.name
+        self._fold(self._engine.send(page, self._data))
 
     def _learn_targets(self, page: list[Row]) -> None:
         unknown = {row.gateway_id for row in page} - self._targets.keys()

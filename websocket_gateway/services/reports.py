@@ -58,8 +58,9 @@ class DeliveryReport:
 class Tally:
     """Counts outcomes as they come."""
 
-    def __init__(self, *, engine: str) -> None:
-        self._engine = engine
+    def __init__(self, *, engine: str = "") -> None:
+        self.engine = engine
+        """The engine that sends; the one asked for where nobody was there; empty until that is known."""
         self._started = time.monotonic()
         self._counts: Counter[Status] = Counter()
         self._reasons: Counter[str] = Counter()
@@ -97,6 +98,6 @@ class Tally:
             reasons=MappingProxyType(dict(self._reasons.most_common())),
             retried=self._retried,
             seconds=time.monotonic() - self._started,
-            engine=self._engine,
+            engine=self.engine,
             failures=tuple(self._failures),
         )

@@ -1,0 +1,130 @@
+"""The engine that posts over its own HTTP/1.1 connections, from an event loop in a thread of its own.
+
+The thread that sends (and asks the database) hands pages in and takes outcomes out; the loop knows no ORM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from queue import SimpleQueue
+from typing import Any
+
+from websocket_gateway.aws.endpoints import ManagementEndpoint
+from websocket_gateway.aws.fanout import Outcome, Recipient
+from websocket_gateway.aws.sender import Limits, Sender
+from websocket_gateway.aws.signing import Credentials, Payload, Signer
+
+logger = logging.getLogger(__name__)
+
+# Recipients handed in and not begun, beyond those that wait for another attempt.
+_ROOM = 3_000
+# With more of them waiting for another attempt, no further page is taken.
+_MAX_DELAYED = 5_000
+
+
+class AsyncioEngine:
+    """`Engine` over `asyncio.Protocol`, stdlib `ssl` and httptools; uvloop where it is installed.
+
+    `credentials` is asked once a page, so that a run outlives those that expire. What it raises comes out of
+    `send`, before anything of that page is posted.
+    """
+
+    name = "asyncio"
+
+    def __init__(self, *, limits: Limits, ca_bundle: str, credentials: Callable[[], Credentials]) -> None:
+        self._credentials = credentials
+        self._used: Credentials | None = None
+        self._signers: dict[ManagementEndpoint, Signer] = {}
+        self._payload = Payload(b"")
+        self._done: SimpleQueue[list[Outcome] | BaseException] = SimpleQueue()
+        self._told: deque[Outcome] = deque()
+        self._outstanding = 0
+        self._loop = new_event_loop()
+        self._loop.set_exception_handler(self._failed)
+        self._sender = Sender(limits=limits, ca_bundle=ca_bundle, deliver=self._done.put)
+        self._thread = threading.Thread(target=self._run, name="websocket-gateway-send", daemon=True)
+        self._thread.start()
+
+    def set_pace(self, max_per_second: float) -> None:
+        """See `Engine.set_pace`."""
+        self._loop.call_soon_threadsafe(self._sender.set_pace, max_per_second)
+
+    def send(self, page: Iterable[Recipient], data: bytes) -> Iterator[Outcome]:
+        """See `Engine.send`."""
+        if data is not self._payload.data:
+            self._payload = Payload(data)
+        recipients = list(page)
+        signers = self._signers_for({recipient.endpoint for recipient in recipients})
+        self._outstanding += len(recipients)
+        self._loop.call_soon_threadsafe(self._sender.take, recipients, signers, self._payload)
+        while self._is_full() or not self._done.empty():
+            yield from self._next()
+
+    def drain(self) -> Iterator[Outcome]:
+        """See `Engine.drain`."""
+        while self._outstanding:
+            yield from self._next()
+
+    def stop(self) -> Iterator[Outcome]:
+        """See `Engine.stop`; waits for the posts in flight, one attempt's time-out at most."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._sender.stop)
+            self._thread.join()
+            self._loop.close()
+        while self._told or not self._done.empty():
+            try:
+                yield from self._next()
+            except Exception:  # noqa: BLE001 - what broke the run has been raised already
+                logger.debug("After the end of the sending loop.", exc_info=True)
+
+    def _is_full(self) -> bool:
+        delayed = self._sender.delayed
+        return delayed > _MAX_DELAYED or self._outstanding - delayed > _ROOM
+
+    def _next(self) -> Iterator[Outcome]:
+        """Wait for a batch, and give it one by one: whoever is interrupted finds the rest in `stop`."""
+        if not self._told:
+            batch = self._done.get()
+            if isinstance(batch, BaseException):
+                raise batch
+            self._told.extend(batch)
+        while self._told:
+            self._outstanding -= 1
+            yield self._told.popleft()
+
+    def _signers_for(self, endpoints: set[ManagementEndpoint]) -> dict[ManagementEndpoint, Signer]:
+        """Signers for the endpoints, and new ones for all if the credentials changed."""
+        current = self._credentials()
+        if current != self._used:
+            self._used, wanted = current, endpoints | self._signers.keys()
+        else:
+            wanted = endpoints - self._signers.keys()
+        made = {endpoint: Signer(endpoint.url, endpoint.region, current) for endpoint in wanted}
+        self._signers.update(made)
+        return made
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._sender.run())
+        except BaseException as exc:  # noqa: BLE001 - told to the thread that waits for outcomes
+            self._done.put(exc)
+
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        logger.error("The sending loop: %s", context.get("message"), exc_info=error)
+        if error is not None:
+            self._done.put(error)
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's, with the extra `fast` installed, else asyncio's own."""
+    try:
+        import uvloop  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop

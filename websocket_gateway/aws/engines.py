@@ -1,0 +1,43 @@
+"""Which engine sends: the fast one, unless something asks for boto3's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from websocket_gateway.aws.asyncio_engine import AsyncioEngine
+from websocket_gateway.aws.connections import AwsConnections, Connections
+from websocket_gateway.aws.fanout import Engine, Recipient
+from websocket_gateway.aws.network import ca_bundle, needs_proxy
+from websocket_gateway.aws.sender import Limits
+from websocket_gateway.aws.session import current_credentials
+from websocket_gateway.aws.threads import Boto3Engine
+from websocket_gateway.exceptions import ConfigurationError
+
+# boto3 keeps its connections from one run to the next, so a few recipients have theirs before ours are open.
+FEW = 16
+
+
+def open_engine(
+    name: str, *, first_page: Sequence[Recipient], connections: Connections, limits: Limits
+) -> Engine:
+    """The engine called `name` (`auto`, `asyncio` or `boto3`) for a run that begins with `first_page`.
+
+    `auto` is asyncio, but boto3 where a proxy must be used, for up to 16 recipients, and where `connections`
+    was swapped for a test. Raises `ConfigurationError` for asyncio where a proxy must be used.
+    """
+    urls = sorted({recipient.endpoint.url for recipient in first_page})
+    proxied = next((url for url in urls if needs_proxy(url)), None)
+    if name == "asyncio" and proxied:
+        raise ConfigurationError(
+            f'A proxy is configured for {proxied}, and the engine "asyncio" uses none. '
+            'Take "auto" or "boto3", or name the host in NO_PROXY.'
+        )
+    ours = isinstance(connections, AwsConnections)
+    if name == "asyncio" or (name == "auto" and ours and not proxied and len(first_page) > FEW):
+        return AsyncioEngine(limits=limits, ca_bundle=ca_bundle(), credentials=current_credentials)
+    return Boto3Engine(
+        connections=connections,
+        concurrency=limits.concurrency,
+        max_per_second=limits.max_per_second,
+        deadline_seconds=limits.deadline_seconds,
+    )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
 from websocket_gateway.management.provisioning import ProvisioningCommand
 from websocket_gateway.management.rendering import to_json
+from websocket_gateway.models import ApiGateway
 from websocket_gateway.services.choices import Choices
 from websocket_gateway.services.gateways import Provisioning, plan_provisioning, provision
 from websocket_gateway.services.preparing import find_provisioned_gateways
@@ -67,42 +71,56 @@ class Command(ProvisioningCommand):
     ) -> None:
         """Plan, show or apply each gateway; report."""
         self.text = format == "text"
-        choices = Choices(prune=prune, take_over=take_over, deep=deep)
-        applied = not (check or dry_run)
-        reports = []
-        for gateway in find_provisioned_gateways(names):
-            if self.text and len(names) != 1:
-                self.stdout.write(f"Gateway {gateway.api_name}:")
-            if applied:
-                done = provision(
-                    gateway,
-                    choices=choices,
-                    confirm=lambda planned: self.confirm_deletions(planned, interactive=interactive),
-                    on_step=self.report_step,
-                    on_wait=self.report_wait,
-                )
-            else:
-                done = plan_provisioning(gateway, choices=choices, on_wait=self.report_wait)
-            reports.append(done)
-            if self.text:
-                self.report(done, applied=applied)
-        self.conclude(reports, applied=applied, check=check)
+        self.interactive = interactive
+        self.choices = Choices(prune=prune, take_over=take_over, deep=deep)
+        self.applied = not (check or dry_run)
+        gateways = find_provisioned_gateways(names)
+        done = {gateway.api_name: self.sync(gateway, among=len(gateways)) for gateway in gateways}
+        self.conclude(done, check=check)
 
-    def report(self, done: Provisioning, *, applied: bool) -> None:
-        """Print what is left to say of one gateway."""
-        self.report_plan(done, applied=applied)
-        if not done.plan.drift:
-            self.stdout.write(f"Nothing to do: gateway {done.plan.gateway} is as it should be.")
+    def sync(self, gateway: ApiGateway, *, among: int) -> Provisioning | None:
+        """Plan, show or apply one gateway; among several the failure of one does not stop the others."""
+        if among > 1 and self.text:
+            self.stdout.write(f"Gateway {gateway.api_name}:")
+        try:
+            done = self.provision(gateway)
+        except (WebSocketGatewayError, ConfigurationError) as exc:
+            if among == 1:
+                raise
+            self.stderr.write(self.style.ERROR(f"Gateway {gateway.api_name}: {exc}"))
+            return None
+        if self.text:
+            self.report_plan(done, applied=self.applied)
+            if not done.plan.drift:
+                self.stdout.write(f"Nothing to do: gateway {gateway.api_name} is as it should be.")
+        return done
 
-    def conclude(self, reports: list[Provisioning], *, applied: bool, check: bool) -> None:
-        """Print what concerns all gateways; raise where `--check` found a difference."""
-        drifted = [done.plan.gateway for done in reports if done.plan.drift]
+    def provision(self, gateway: ApiGateway) -> Provisioning:
+        """Plan one gateway, and apply the plan unless it is only to be shown."""
+        if not self.applied:
+            return plan_provisioning(gateway, choices=self.choices, on_wait=self.report_wait)
+        return provision(
+            gateway,
+            choices=self.choices,
+            confirm=lambda planned: self.confirm_deletions(planned, interactive=self.interactive),
+            on_step=self.report_step,
+            on_wait=self.report_wait,
+        )
+
+    def conclude(self, done: Mapping[str, Provisioning | None], *, check: bool) -> None:
+        """Print what concerns all gateways; raise where one failed, or where `--check` found a difference."""
+        reports = [report for report in done.values() if report is not None]
+        drifted = [report.plan.gateway for report in reports if report.plan.drift]
+        failed = [name for name, report in done.items() if report is None]
         if not self.text:
-            gateways = [self.as_dict(done, applied=applied) for done in reports]
+            gateways = [self.as_dict(report, applied=self.applied) for report in reports]
             self.stdout.write(to_json({"drift": bool(drifted), "gateways": gateways}))
-        elif not reports:
+        elif not done:
             self.stdout.write("Nothing to do: no gateway is in AWS.")
+        if failed:
+            raise CommandError(f"Not {'checked' if check else 'synced'}: {', '.join(failed)}.")
         if check and drifted:
+            names = " ".join(map(shlex.quote, drifted))
             raise CommandError(
-                f"Not as wanted: {', '.join(drifted)}. To mend it: manage.py sync_routes {' '.join(drifted)}"
+                f"Not as wanted: {', '.join(drifted)}. To mend it: manage.py sync_routes {names}"
             )

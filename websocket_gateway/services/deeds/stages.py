@@ -82,7 +82,7 @@ def _wait_until_deployed(run: Applying, deployment: Deployment) -> None:
     if found.status != "DEPLOYED":
         raise DeploymentFailedError(
             f"AWS ended deployment {found.deployment_id!r} as {found.status}: "
-            f"{found.status_message or 'no reason was given'}. What was deployed before keeps running."
+            f"{found.status_message.rstrip('.') or 'no reason was given'}. What was deployed before keeps running."
         )
     run.save(deployment_id=found.deployment_id)
 

@@ -1,0 +1,125 @@
+"""The page on moving over: nothing that was public there is missing, nothing it leads to is made up."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import get_commands
+
+from websocket_gateway import models
+from websocket_gateway.conf import GatewaySettings
+from websocket_gateway.retired import RETIRED
+from websocket_gateway.views import WebSocketView
+
+PAGE = (Path(__file__).resolve().parent.parent / "management_docs/moving_over.md").read_text()
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in PAGE.splitlines()
+    if line.startswith("| ")
+]
+
+OLD = {
+    "classes": """
+        WebSocketView WebSocketTokenView AddWebSocketRouteToContextMixin AppChannelWebSocketMixin ApiGateway
+        ApiGatewayAdditionalRoute WebSocketSession WebSocketSessionQuerySet WebSocketToken ConnectionRateLimit
+        ChannelPermission ChannelPermissionRule ApiGatewaySyncError
+    """,
+    "functions and constants": """
+        get_boto3_client clear_boto3_client_cache get_region_name serialise_message MAX_MESSAGE_SIZE
+        hash_session_key hash_user_auth GATEWAY_SECRET_HEADER get_gateway_secrets push_gateway pull_gateway
+        integration_request_parameters validate_integration_host get_allowed_integration_hosts
+        run_aws_after_commit collect_deferred_sync_errors BROADCAST_MAX_WORKERS BROADCAST_CONNECT_TIMEOUT
+        BROADCAST_READ_TIMEOUT BROADCAST_MAX_ATTEMPTS get_setting get_boolean_setting get_websockets_config
+    """,
+    "settings": """
+        token_rate_limit_per_minute token_expiry_seconds rate_limit_max_attempts rate_limit_window_minutes
+        push_changes_to_aws gateway_secret allowed_integration_hosts
+    """,
+    "attributes": """
+        USE_WS_TOKEN RATE_LIMIT_ENABLED RATE_LIMIT_MAX_ATTEMPTS RATE_LIMIT_WINDOW_MINUTES MAX_BODY_SIZE
+        MAX_CHANNEL_NAME_LENGTH CHANNEL_NAME_PATTERN ALLOW_UNLISTED_CHANNELS CHECK_PERMISSIONS_ON_CONNECT
+        ALLOWED_HANDLERS ADDITIONAL_ALLOWED_HANDLERS BASE_HANDLERS handler_selection_key route_selection_key
+        permissions_required all_permissions_required aws_api_gateway_id required_headers
+        additional_required_headers required_connection_headers expected_useragent_prefix
+        CHECK_CONNECT_USERAGENT debug debug_log SEND_EXCEPTION_MAIL EXCEPTION_MAIL_INTERVAL model body
+        websocket_session api_gateway
+    """,
+    "hooks": """
+        connect disconnect default change_channel can_join_channel get_channel_permission has_any_permission
+        has_all_permission permission_denied missing_headers invalid_useragent session_not_found
+        handler_selection_key_missing route_selection_key_missing invalid_gateway_secret
+        _additional_connection_checks
+    """,
+    "model members": """
+        ApiGateway.sessions ApiGateway.route_key ApiGateway.provisioning_status ApiGateway.is_deployed
+        ApiGateway.needs_api_creation ApiGateway.needs_custom_domain ApiGateway.effective_provisioning_status
+        ApiGateway.create_gateway ApiGateway.create_custom_domain ApiGateway.deploy_api ApiGateway.sync_to_aws
+        ApiGateway.sync_from_aws ApiGatewayAdditionalRoute.create_route ApiGatewayAdditionalRoute.update_route
+        ApiGatewayAdditionalRoute.delete_route ApiGatewayAdditionalRoute.route_id
+        ApiGatewayAdditionalRoute.integration_id WebSocketSession.send_message WebSocketSession.auth_hash
+        WebSocketSession.session_key_hash WebSocketSession.request_count WebSocketSession.updated_on
+        WebSocketToken.generate_token WebSocketToken.validate_and_consume WebSocketToken.check_rate_limit
+        WebSocketToken.cleanup_expired ConnectionRateLimit.check_rate_limit ConnectionRateLimit.record_attempt
+        ConnectionRateLimit.cleanup_old_records User.connection_attempts ChannelPermission.access
+        ChannelPermission.rules Permission.channel_permission_rules ChannelPermission.description
+        ChannelPermission.for_channel ChannelPermission.allows
+    """,
+    "commands": """
+        createApiGateway createCustomDomain updateApiGatewayIntegrations clearWebSocketSessions
+        cleanupWebSocketTokens
+    """,
+}
+
+
+def names_in(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def exists(name: str) -> bool:
+    """Whether a name of the middle column leads to something."""
+    if name.startswith("manage.py "):
+        return get_commands().get(name.removeprefix("manage.py ")) == "websocket_gateway"
+    if setting := re.fullmatch(r'WEBSOCKET_GATEWAY\["(\w+)"\]', name):
+        return setting[1] in {item.name.upper() for item in fields(GatewaySettings) if item.metadata}
+    if name.startswith("websocket_gateway."):
+        return is_importable(name)
+    cls, _, member = name.partition(".")
+    owner: Any = WebSocketView if cls == "WebSocketView" else getattr(models, cls, None)
+    return hasattr(owner, member) or member in getattr(owner, "__annotations__", {})
+
+
+def is_importable(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        module, _, member = name.rpartition(".")
+        return hasattr(importlib.import_module(module), member)
+    return True
+
+
+@pytest.mark.parametrize("kind", OLD)
+def test_every_public_name_of_the_other_package_is_on_the_page(kind: str) -> None:
+    first_column = {name for row in ROWS for name in names_in(row[0])}
+    on_the_page = first_column | {
+        name.rpartition(".")[2] for name in first_column if name.startswith("django_")
+    }
+    on_the_page |= {name.split()[0] for name in first_column}
+
+    assert [name for name in OLD[kind].split() if name not in on_the_page] == []
+
+
+def test_every_name_that_the_page_leads_to_exists() -> None:
+    made_up = [name for row in ROWS for name in names_in(row[1]) if not exists(name)]
+
+    assert made_up == []
+
+
+def test_every_hook_that_is_an_error_now_stands_in_the_table_unless_it_was_private() -> None:
+    told = {name for row in ROWS if "is an error" in row[2] for name in names_in(row[0])}
+
+    assert told - {"_additional_connection_checks"} == {name for name in RETIRED if not name.startswith("_")}

@@ -15,7 +15,7 @@ PER_SECOND = 8.0
 
 @dataclass(slots=True, kw_only=True)
 class Pacer:
-    """A bucket of `burst` calls that fills up again with `per_second`; safe for threads."""
+    """For one batch: `burst` calls at once, then `per_second`; safe for threads."""
 
     burst: int = BURST
     per_second: float = PER_SECOND

@@ -14,7 +14,9 @@ class WebSocketGatewayConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the receivers that end the sockets of users who left."""
+        """Register the checks; connect the receivers that end the sockets of users who left."""
+        from websocket_gateway.checks import register_checks
         from websocket_gateway.receivers import connect_receivers
 
+        register_checks()
         connect_receivers()

@@ -1,0 +1,109 @@
+"""`WEBSOCKET_GATEWAY` and the flat AWS names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.core.checks import CheckMessage
+
+from websocket_gateway.checks.messages import error, warning
+from websocket_gateway.conf import get_settings
+from websocket_gateway.exceptions import ConfigurationError, MissingRegionError
+
+
+def check_readable() -> Iterator[CheckMessage]:
+    """Unknown keys, wrong types, one half of a pair of keys."""
+    try:
+        get_settings()
+    except ConfigurationError as exc:
+        yield error(
+            "E001", str(exc), hint="Correct it in the settings; management_docs/settings.md lists every key."
+        )
+
+
+def check_legacy_secret() -> Iterator[CheckMessage]:
+    """The other package's secret is accepted as long as it stands there."""
+    if get_settings().legacy_secrets:
+        yield warning(
+            "W001",
+            'WEBSOCKETS["gateway_secret"] of django-aws-api-gateway-websockets is still in the settings, and '
+            "opens gateways that were imported and not applied yet.",
+            hint="Run `manage.py sync_routes`, then delete WEBSOCKETS from the settings.",
+        )
+
+
+def check_region() -> Iterator[CheckMessage]:
+    """A region in the settings, in boto3's environment or in its profile."""
+    if get_settings().region_name:
+        return
+    from websocket_gateway.aws.session import resolve_region  # imports boto3, which takes its time
+
+    try:
+        resolve_region()
+    except MissingRegionError:
+        yield warning(
+            "W002",
+            "No AWS region is configured.",
+            hint='Set AWS_GATEWAY_REGION_NAME in the settings, such as "eu-central-1".',
+        )
+    except ConfigurationError:
+        return  # a profile that this machine need not have; `check_ws_settings --live` asks for it
+
+
+def check_credentials() -> Iterator[CheckMessage]:
+    """Keys that a profile outdoes."""
+    if get_settings().iam_profile and getattr(settings, "AWS_ACCESS_KEY_ID", None):
+        yield warning(
+            "W004",
+            "AWS_IAM_PROFILE and AWS_ACCESS_KEY_ID are both set: the profile wins, the keys are not used.",
+            hint="Delete AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY from the settings, or AWS_IAM_PROFILE.",
+        )
+
+
+def check_keys_in_settings() -> Iterator[CheckMessage]:
+    """Keys that were written into the settings; silent about those read from the environment."""
+    secret = getattr(settings, "AWS_SECRET_ACCESS_KEY", None)
+    if secret and secret != os.environ.get("AWS_SECRET_ACCESS_KEY"):
+        yield warning(
+            "W003",
+            "AWS_SECRET_ACCESS_KEY is written into the settings.",
+            hint="Give the machine a role, or read it: "
+            'AWS_SECRET_ACCESS_KEY = os.environ["AWS_SECRET_ACCESS_KEY"], and the key id likewise.',
+        )
+
+
+def check_origin_secret() -> Iterator[CheckMessage]:
+    """Without the secret anybody who knows an API id can send events."""
+    if not get_settings().origin_secret_required:
+        yield warning(
+            "W005",
+            'WEBSOCKET_GATEWAY["ORIGIN_SECRET_REQUIRED"] is False: whoever knows the API id, which stands in '
+            "every socket URL, can send events in the name of any connection.",
+            hint='Run `manage.py sync_routes`, then delete "ORIGIN_SECRET_REQUIRED" from WEBSOCKET_GATEWAY.',
+        )
+
+
+def check_endpoint_url() -> Iterator[CheckMessage]:
+    """The local gateway is no production server."""
+    from websocket_gateway.aws.session import is_loopback
+
+    endpoint_url = get_settings().endpoint_url
+    if endpoint_url and is_loopback(endpoint_url):
+        yield warning(
+            "W006",
+            f'WEBSOCKET_GATEWAY["ENDPOINT_URL"] is {endpoint_url}: AWS is never called.',
+            hint='Delete "ENDPOINT_URL" from WEBSOCKET_GATEWAY outside development.',
+        )
+
+
+def check_execution_log() -> Iterator[CheckMessage]:
+    """At INFO the execution log shows mapped header values."""
+    for name, options in get_settings().gateways:
+        if options.logging_level == "INFO":
+            yield warning(
+                "W007",
+                f"The execution log of gateway {name!r} is at INFO, where it can show the origin secret.",
+                hint=f'Set WEBSOCKET_GATEWAY["GATEWAYS"][{name!r}]["LOGGING_LEVEL"] = "ERROR".',
+            )

@@ -1,0 +1,112 @@
+"""Whether the cookies are safe, and reach the host that the socket is on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage
+
+from websocket_gateway.checks.messages import warning
+from websocket_gateway.checks.urlconf import find_routed_views
+
+_COOKIES = ("SESSION_COOKIE", "CSRF_COOKIE")
+_SOCKET_LABELS = frozenset({"ws", "wss", "websocket", "websockets", "socket", "sockets"})
+
+
+def check_secure() -> Iterator[CheckMessage]:
+    """Cookies go over https only."""
+    for cookie in _COOKIES:
+        if not getattr(settings, f"{cookie}_SECURE"):
+            yield warning(
+                "W009",
+                f"{cookie}_SECURE is False: the cookie travels over plain http, too.",
+                hint=f"Set {cookie}_SECURE = True.",
+            )
+
+
+def check_same_site() -> Iterator[CheckMessage]:
+    """Lax is what fits: sent to our own hosts, not by other people's pages."""
+    for cookie in _COOKIES:
+        value = getattr(settings, f"{cookie}_SAMESITE")
+        if isinstance(value, str) and value.lower() == "lax":
+            continue
+        if isinstance(value, str) and value.lower() == "strict":
+            why = "whoever follows a link from another site arrives logged out, and is given no token"
+        else:
+            why = "other people's pages can send it, and only the Origin check is left between them and you"
+        yield warning(
+            "W010", f"{cookie}_SAMESITE is {value!r}: {why}.", hint=f'Set {cookie}_SAMESITE = "Lax".'
+        )
+
+
+def check_domains() -> Iterator[CheckMessage]:
+    """A browser throws away a cookie for a domain that the page is not in."""
+    hosts = _hosts()
+    for cookie in _COOKIES:
+        domain = getattr(settings, f"{cookie}_DOMAIN")
+        if domain and hosts and not any(_is_within(host, domain) for host in hosts):
+            yield warning(
+                "W011",
+                f"{cookie}_DOMAIN is {domain!r}, and none of ALLOWED_HOSTS is in it.",
+                hint=f'Set {cookie}_DOMAIN = ".example.com" with the domain that your pages are in, or None.',
+            )
+
+
+def check_reach() -> Iterator[CheckMessage]:
+    """The session cookie reaches the hosts that look like those of sockets."""
+    for host in sorted(_socket_hosts()):
+        yield from judge_reach(host)
+
+
+def judge_reach(socket_host: str) -> Iterator[CheckMessage]:
+    """Whether views that let people in by their cookie are sent it at `socket_host`."""
+    pages = _hosts() - {socket_host} - _socket_hosts()
+    views = [view for view in find_routed_views() if not view.read("USE_WS_TOKEN")]
+    domain = settings.SESSION_COOKIE_DOMAIN
+    if not pages or not views or (domain and _is_within(socket_host, domain)):
+        return
+    parent = next(filter(None, (_common_parent(socket_host, page) for page in sorted(pages))), None)
+    by_cookie = f'Set SESSION_COOKIE_DOMAIN = ".{parent}", or use tokens' if parent else "Use tokens"
+    yield warning(
+        "W012",
+        f"The session cookie cannot reach {socket_host}: SESSION_COOKIE_DOMAIN is {domain!r}, and "
+        f"{views[0]} lets people in without a token.",
+        hint=f"{by_cookie}: delete USE_WS_TOKEN = False, and let pages fetch one from WebSocketTokenView.",
+    )
+
+
+def _socket_hosts() -> frozenset[str]:
+    by_scheme = {host for scheme, host in _origins() if scheme in ("ws", "wss")}
+    by_name = {host for host in _hosts() if host.split(".")[0] in _SOCKET_LABELS and "." in host}
+    return frozenset(by_scheme | by_name)
+
+
+def _hosts() -> frozenset[str]:
+    """Every host that the settings name; `*` names none."""
+    named = {host.lower().lstrip(".") for host in settings.ALLOWED_HOSTS if host != "*"}
+    return frozenset(named | {host for _scheme, host in _origins()})
+
+
+def _origins() -> Iterator[tuple[str, str]]:
+    for origin in settings.CSRF_TRUSTED_ORIGINS:
+        parts = urlsplit(origin)
+        host = (parts.hostname or "").removeprefix("*.")
+        if host:
+            yield parts.scheme, host
+
+
+def _is_within(host: str, domain: str) -> bool:
+    domain = domain.lower().lstrip(".")
+    return host == domain or host.endswith(f".{domain}")
+
+
+def _common_parent(one: str, other: str) -> str:
+    """The longest domain of at least two labels that both are in; empty if there is none."""
+    labels = []
+    for left, right in zip(reversed(one.split(".")), reversed(other.split(".")), strict=False):
+        if left != right:
+            break
+        labels.append(left)
+    return ".".join(reversed(labels)) if len(labels) > 1 else ""

@@ -1,0 +1,75 @@
+"""URL patterns of WebSocket views."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from django.apps import apps
+from django.core.checks import CheckMessage
+
+from websocket_gateway.checks.messages import error, warning
+from websocket_gateway.checks.urlconf import find_routed_views, name_of
+from websocket_gateway.exceptions import ConfigurationError
+from websocket_gateway.services.declared import read_urlconf
+from websocket_gateway.views import WebSocketView
+
+_GROUP = "(?P<route>"
+_ENDS = re.compile(r"(?:\\Z|\\z|\$)$")
+
+
+def check_urlconf() -> Iterator[CheckMessage]:
+    """The URLconf can be read at all."""
+    try:
+        read_urlconf()
+    except ConfigurationError as exc:
+        yield error("E006", str(exc), hint="Correct the error named above; `manage.py check` shows where.")
+
+
+def check_route_argument() -> Iterator[CheckMessage]:
+    """The last part of the URL tells connect, disconnect and default apart."""
+    for view in find_routed_views():
+        if _GROUP not in view.regex and "route" not in view.arguments:
+            yield error(
+                "E003",
+                f"The URL {view.pattern!r} of {view} has no part `route`.",
+                hint='Write path("ws/<str:route>", …). The view of an additional route may have it fixed: '
+                'path("ws/move", …, {"route": "move"}).',
+            )
+
+
+def check_trailing_slash() -> Iterator[CheckMessage]:
+    """API Gateway calls `…/connect` without a slash; a redirect there is a failed handshake."""
+    for view in find_routed_views():
+        if _GROUP in view.regex and _ENDS.sub("", view.regex).endswith("/"):
+            yield error(
+                "E004",
+                f"The URL {view.pattern!r} of {view} ends with a slash; API Gateway calls it without one. "
+                "What APPEND_SLASH answers is a redirect, which no handshake follows.",
+                hint=f"Write {view.pattern.rstrip('/')!r}.",
+            )
+
+
+def check_every_view_is_routed() -> Iterator[CheckMessage]:
+    """A view of the project's own apps that no URL leads to, nor to any subclass of it."""
+    routed = {base for view in find_routed_views() for base in view.view_class.__mro__}
+    for view_class in _leaves(WebSocketView):
+        if view_class not in routed and _is_of_the_project(view_class):
+            yield warning(
+                "W016",
+                f"No URL leads to {name_of(view_class)}.",
+                hint=f'Add path("ws/<str:route>", {view_class.__name__}.as_view()) to the URLconf.',
+            )
+
+
+def _leaves(view_class: type) -> Iterator[type]:
+    subclasses: list[type] = view_class.__subclasses__()
+    if not subclasses and view_class is not WebSocketView:
+        yield view_class
+    for subclass in subclasses:
+        yield from _leaves(subclass)
+
+
+def _is_of_the_project(view_class: type) -> bool:
+    app = apps.get_containing_app_config(view_class.__module__)
+    return app is not None and app.name != "websocket_gateway"

@@ -1,0 +1,115 @@
+"""The project's own task queue: whether there is one that works outside this process, and enqueueing to it.
+
+`django.tasks` is part of Django from 6.0 on; before, the package `django-tasks` is the same under another
+name. Either is imported late, because a project without a queue needs neither.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import router, transaction
+
+from websocket_gateway.conf import get_settings
+from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
+from websocket_gateway.models import BroadcastRun
+
+_FRAMEWORKS = ("django.tasks", "django_tasks")
+_WITHIN_THE_CALLER = ("immediate.ImmediateBackend", "dummy.DummyBackend")
+
+
+def background_backend() -> str | None:
+    """The name in `TASKS` of the queue that `TASK_BACKEND` and `TASK_QUEUE` choose; None if there is none.
+
+    Backends that run a task within the caller's request, or never, are none.
+    """
+    try:
+        return require_background_backend()
+    except ConfigurationError:
+        return None
+
+
+def require_background_backend() -> str:
+    """The queue's name, as `background_backend`; raises `ConfigurationError` saying what to configure."""
+    settings = get_settings()
+    name = settings.task_backend
+    handler = _framework().task_backends
+    if name not in handler.settings:
+        raise ConfigurationError(
+            f"WEBSOCKET_GATEWAY['TASK_BACKEND'] is {name!r}, but TASKS has no such backend. "
+            "Add it to TASKS, or name one that is there."
+        )
+    try:
+        backend = handler[name]
+    except (ImportError, ImproperlyConfigured) as exc:
+        raise ConfigurationError(f"The backend {name!r} of TASKS cannot be used: {exc}") from exc
+    if isinstance(backend, _classes_within_the_caller()):
+        raise ConfigurationError(
+            f"The backend {name!r} of TASKS ({type(backend).__name__}) does not work in the background. "
+            "Configure a queue in TASKS, such as that of django-tasks-db or django-tasks-rq, and name it in "
+            "WEBSOCKET_GATEWAY['TASK_BACKEND']."
+        )
+    if backend.queues and settings.task_queue not in backend.queues:
+        raise ConfigurationError(
+            f"WEBSOCKET_GATEWAY['TASK_QUEUE'] is {settings.task_queue!r}, but the backend {name!r} of TASKS "
+            f"has only {', '.join(sorted(map(repr, backend.queues)))}. Add it to QUEUES, or name one of those."
+        )
+    return name
+
+
+def define(function: Callable[..., Any]) -> Any:
+    """The task that calls `function`, on the queue that the settings choose.
+
+    Without such a queue the function itself: other task libraries import every app's `tasks` module.
+    """
+    try:
+        backend = require_background_backend()
+    except ConfigurationError:
+        return function
+    return _framework().task(backend=backend, queue_name=get_settings().task_queue)(function)
+
+
+def enqueue(task: Any, *args: Any) -> None:
+    """Enqueue a task of `websocket_gateway.tasks` once the surrounding transaction, if any, has committed.
+
+    A worker could otherwise begin before it can see the rows. Raises `ConfigurationError` without a queue,
+    and `WebSocketGatewayError` where the queue cannot be reached.
+    """
+    backend = require_background_backend()
+    chosen = task.using(backend=backend, queue_name=get_settings().task_queue)
+
+    def hand_over() -> None:
+        try:
+            chosen.enqueue(*args)
+        except Exception as exc:  # every queue has exceptions of its own
+            raise WebSocketGatewayError(f"The queue {backend!r} of TASKS took nothing: {exc}") from exc
+
+    transaction.on_commit(hand_over, using=router.db_for_write(BroadcastRun))
+
+
+def _framework() -> Any:
+    for module in _FRAMEWORKS:
+        try:
+            return importlib.import_module(module)
+        except ModuleNotFoundError as exc:
+            if exc.name != module:
+                raise
+    raise ConfigurationError(
+        "There is no tasks framework. On Django before 6.0 install it with "
+        "`pip install django-websocket-gateway[tasks]`, and configure a queue in TASKS."
+    )
+
+
+def _classes_within_the_caller() -> tuple[type, ...]:
+    found = []
+    for framework in _FRAMEWORKS:
+        for path in _WITHIN_THE_CALLER:
+            module, name = path.split(".")
+            try:
+                found.append(getattr(importlib.import_module(f"{framework}.backends.{module}"), name))
+            except ModuleNotFoundError:
+                continue
+    return tuple(found)

@@ -32,6 +32,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_code",
         "_complete",
+        "_keep_alive",
         "_owner",
         "_parser",
         "_status",
@@ -52,7 +53,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._status = 0
         self._code = ""
-        self._complete = self._surplus = False
+        self._complete = self._surplus = self._keep_alive = False
         self.load: Any = None
         """What the request in flight is for; None while the connection is idle."""
         self.reusable = True
@@ -87,7 +88,7 @@ class Connection(asyncio.Protocol):
             return self._end()
         try:
             self._parser.feed_data(data)
-            reusable = self._complete and not self._surplus and self._parser.should_keep_alive()
+            reusable = self._keep_alive and not self._surplus
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             reusable = False
             if not self._complete:
@@ -124,8 +125,9 @@ class Connection(asyncio.Protocol):
         self._status = 0 if status < 200 else status
 
     def on_message_complete(self) -> None:
-        """Note the end of an answer."""
+        """Note the end of an answer, and what only holds until the parser returns."""
         self._complete = bool(self._status)
+        self._keep_alive = self._parser.should_keep_alive()
 
     def _finish(self, *, reusable: bool) -> None:
         self._complete = self._surplus = False

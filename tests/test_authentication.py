@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 
 from tests.factories import ApiGatewayFactory
+from tests.threads import run_together
 from websocket_gateway.authentication import (
     client_key,
     find_gateway,
@@ -215,3 +218,36 @@ def test_ids_that_differ_in_case_alone_are_two_gateways() -> None:
 
     assert find_gateway(request_of("abc")) == lower
     assert find_gateway(request_of("ABC")) == upper
+
+
+@pytest.mark.django_db(transaction=True)
+def test_gateway_is_found_while_other_threads_save_one() -> None:
+    gateway = ApiGatewayFactory.create()
+
+    def find() -> set[ApiGateway | None]:
+        return {find_gateway(request_of(gateway.api_id)) for _ in range(200)}
+
+    def forget() -> set[ApiGateway | None]:
+        for _ in range(200):
+            forget_gateways()
+        return set()
+
+    found = run_together(find, forget, find, forget)
+
+    assert set().union(*found) == {gateway}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_threads_that_find_old_rows_at_once_read_them_once() -> None:
+    gateway = ApiGatewayFactory.create()
+    forget_gateways()
+    queries: list[str] = []
+
+    def find() -> ApiGateway | None:
+        with CaptureQueriesContext(connection) as captured:
+            found = find_gateway(request_of(gateway.api_id))
+        queries.extend(query["sql"] for query in captured.captured_queries if "SELECT" in query["sql"])
+        return found
+
+    assert run_together(*[find] * 8) == [gateway] * 8
+    assert len(queries) == 1

@@ -23,6 +23,7 @@ API_ID_HEADER = "X-Amzn-Apigateway-Api-Id"
 
 _REFRESH_SECONDS = 1.0
 """An id that is not known makes the process ask again, but not more often than this."""
+_NOTHING_READ: tuple[Mapping[str, ApiGateway], float] = ({}, float("-inf"))
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 Origin = tuple[str, str, int]
@@ -34,25 +35,34 @@ class _GatewayCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._rows: Mapping[str, ApiGateway] = {}
-        self._read_at = float("-inf")
+        self._epoch = object()
+        self._state: tuple[Mapping[str, ApiGateway], float] = _NOTHING_READ
 
     def find(self, api_id: str) -> ApiGateway | None:
-        age = time.monotonic() - self._read_at
-        limit = get_settings().gateway_cache_seconds
-        if age >= limit or (api_id not in self._rows and age >= _REFRESH_SECONDS):
-            self._read()
-        return self._rows.get(api_id)
+        rows, read_at = self._state
+        if self._is_old(api_id, rows, read_at):
+            with self._lock:
+                rows, read_at = self._state  # another thread may have read them meanwhile
+                if self._is_old(api_id, rows, read_at):
+                    rows = self._read()
+        return rows.get(api_id)
 
-    def _read(self) -> None:
-        with self._lock:
-            read_at = time.monotonic()
-            self._rows = {row.api_id: row for row in ApiGateway.objects.exclude(api_id="")}
-            self._read_at = read_at
+    @staticmethod
+    def _is_old(api_id: str, rows: Mapping[str, ApiGateway], read_at: float) -> bool:
+        age = time.monotonic() - read_at
+        return age >= get_settings().gateway_cache_seconds or (api_id not in rows and age >= _REFRESH_SECONDS)
+
+    def _read(self) -> Mapping[str, ApiGateway]:
+        epoch, read_at = self._epoch, time.monotonic()
+        rows = {row.api_id: row for row in ApiGateway.objects.exclude(api_id="")}
+        self._state = rows, read_at
+        if epoch is not self._epoch:  # a gateway was saved while the rows were read
+            self._state = _NOTHING_READ
+        return rows
 
     def clear(self) -> None:
-        self._read_at = float("-inf")
-        self._rows = {}
+        self._epoch = object()
+        self._state = _NOTHING_READ
 
 
 _gateways = _GatewayCache()

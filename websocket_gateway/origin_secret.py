@@ -1,7 +1,7 @@
 """The secret that API Gateway sends with every event, and the fingerprint of this installation.
 
 Both are derived from `SECRET_KEY`, so nothing secret is at rest, and both honour
-`SECRET_KEY_FALLBACKS`: rotate the key, deploy, run `create_gateway`, drop the fallback.
+`SECRET_KEY_FALLBACKS`: rotate the key, deploy, run `sync_routes`, drop the fallback.
 """
 
 from __future__ import annotations

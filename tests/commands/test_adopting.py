@@ -83,7 +83,7 @@ def test_an_adopted_api_keeps_its_resources_and_is_ours(aws: Any, handmade: str)
     assert tags["cost"] == "7"
     assert tags["websocket_gateway:uuid"] == str(row.uuid)
     assert again.stdout.splitlines()[-2:] == [
-        "Nothing to do: gateway chat is as it should be.",
+        "Nothing to do: gateway chat is as it should be beside what is marked with !.",
         f"Clients connect to {row.api_endpoint}/live",
     ]
 

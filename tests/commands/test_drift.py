@@ -176,7 +176,7 @@ TABLE = [
     Difference("mapping added", parameter("extra", "'1'"), "header.extra]: \"'static text ", 2),
     Difference("static header", parameter("Sec-WebSocket-Version", "'13'"), "Sec-WebSocket-Version]: ", 2),
     Difference("secret changed", parameter("wsOriginSecret", "'guess'"), "origin secret: another one", 2),
-    Difference("secret removed", parameter("wsOriginSecret", ""), "origin secret: another one", 2),
+    Difference("secret removed", parameter("wsOriginSecret", ""), "origin secret: none -> the current", 2),
     Difference("orphan", lambda site: site.add_integration(), "Unwanted integration", 1, ("--prune",)),
     Difference("second integration", duplicate_integration, "Unwanted integration", 1, ("--prune",)),
     # Routes

@@ -37,6 +37,9 @@ class ProvisioningCommand(GatewayCommand):
             self.stdout.write(line)
         for note in plan.notes:
             self.stderr.write(self.style.WARNING(f"Note: {note}"))
+        if not plan:
+            besides = " beside what is marked with !" if plan.left else ""
+            self.stdout.write(f"Nothing to do: gateway {plan.gateway} is as it should be{besides}.")
 
     def as_dict(self, provisioning: Provisioning, *, applied: bool) -> dict[str, Any]:
         """The report on one gateway for `--format json`."""

@@ -34,7 +34,7 @@ def render_step(step: Step, *, dry_run: bool) -> Iterator[str]:
         yield f"    {step.resource.integration_method} {step.resource.integration_uri}"
     for change in step.changes:
         if change.attribute == "secret_fingerprint":
-            yield "    origin secret: another one -> the current one"
+            yield f"    origin secret: {'another one' if change.before else 'none'} -> the current one"
         elif change.before is None:
             yield f"    {change.attribute}: {_value(change.after)}"
         else:

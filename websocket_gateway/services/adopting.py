@@ -55,15 +55,13 @@ def _values_in_aws(apis: Apis, api: Api) -> dict[str, Any]:
     found: dict[str, Any] = {
         "api_description": api.description,
         "route_selection_expression": api.route_selection_expression,
+        "api_key_selection_expression": api.api_key_selection_expression,
     }
-    if api.api_key_selection_expression:
-        found["api_key_selection_expression"] = api.api_key_selection_expression
     stages = apis.list_stages(api.api_id)
     if len(stages) == 1:
         found |= {"stage_name": stages[0].stage_name, "stage_description": stages[0].description}
-    if target := _target(apis, api.api_id):
-        found["target_base_endpoint"] = target
-    return found
+    found["target_base_endpoint"] = _target(apis, api.api_id)
+    return {name: value for name, value in found.items() if value}
 
 
 def _target(apis: Apis, api_id: str) -> str:

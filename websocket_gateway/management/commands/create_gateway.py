@@ -120,7 +120,5 @@ class Command(ProvisioningCommand):
             self.stdout.write(to_json(self.as_dict(done, applied=applied)))
             return
         self.report_plan(done, applied=applied)
-        if not done.plan:
-            self.stdout.write(f"Nothing to do: gateway {done.plan.gateway} is as it should be.")
         if done.socket_url:
             self.stdout.write(f"Clients connect to {done.socket_url}")

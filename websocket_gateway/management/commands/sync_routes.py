@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -91,8 +92,6 @@ class Command(ProvisioningCommand):
             return None
         if self.text:
             self.report_plan(done, applied=self.applied)
-            if not done.plan.drift:
-                self.stdout.write(f"Nothing to do: gateway {gateway.api_name} is as it should be.")
         return done
 
     def provision(self, gateway: ApiGateway) -> Provisioning:
@@ -120,7 +119,7 @@ class Command(ProvisioningCommand):
         if failed:
             raise CommandError(f"Not {'checked' if check else 'synced'}: {', '.join(failed)}.")
         if check and drifted:
-            names = " ".join(map(shlex.quote, drifted))
-            raise CommandError(
-                f"Not as wanted: {', '.join(drifted)}. To mend it: manage.py sync_routes {names}"
-            )
+            command = " ".join(["manage.py sync_routes", *map(shlex.quote, drifted)])
+            if not any(map(attrgetter("plan"), reports)):
+                command += " --prune, or --import"
+            raise CommandError(f"Not as wanted: {', '.join(drifted)}. To mend it: {command}")

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -235,6 +236,20 @@ def test_rule_that_cannot_be_expressed_stops_everything_and_says_what_to_do() ->
 
     assert run("import_legacy_gateways").status == 0
     assert counts() == (1, 0, 2, 0)
+
+
+@pytest.mark.usefixtures("old_tables")
+def test_rule_holds_for_every_spelling_that_the_database_took_for_the_same_channel() -> None:
+    old = schema.add_gateway(default_channel_name="OFFICE")
+    schema.add_rule("Office", "staff_only")
+    schema.add_session(old, "K=", channel_name="office")
+    schema.add_session(old, "L=", channel_name="offices")
+
+    ended = run("import_legacy_gateways")
+
+    expected = {"Office", "office", "OFFICE"} if connection.vendor == "mysql" else {"Office"}
+    assert set(ChannelPermission.objects.values_list("channel_name", flat=True)) == expected
+    assert ("were one channel" in ended.stderr) is (connection.vendor == "mysql")
 
 
 @pytest.mark.usefixtures("old_tables")

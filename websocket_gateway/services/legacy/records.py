@@ -94,17 +94,32 @@ class RecordPlanning:
         known = set(ChannelPermission.objects.values_list("channel_name", flat=True))
         for old in tables.read_permissions():
             name = old.channel_name
-            if name in known:
-                continue
             said = express(old.access, old.rules)
-            if said is None or "*" in name:
-                self.problems.append(_inexpressible(old))
-                continue
-            permission = ChannelPermission(
-                channel_name=name, audience=said.audience, any_of=list(said.any_of), all_of=list(said.all_of)
+            for spelling in sorted(self._spellings(name) - known):
+                if said is None or "*" in spelling:
+                    self.problems.append(_inexpressible(old))
+                    break
+                permission = ChannelPermission(
+                    channel_name=spelling,
+                    audience=said.audience,
+                    any_of=list(said.any_of),
+                    all_of=list(said.all_of),
+                )
+                self._validate(permission, f"the rule of channel {spelling!r}")
+                self.permissions.append(permission)
+        if self.permissions and tables.ignores_case():
+            self.notes.append(
+                "to this database 'Office' and 'office' were one channel, and here they are two; every "
+                "spelling in the old tables has the rule, and ALLOW_UNLISTED_CHANNELS = False closes the rest"
             )
-            self._validate(permission, f"the rule of channel {name!r}")
-            self.permissions.append(permission)
+
+    def _spellings(self, name: str) -> set[str]:
+        """How a restricted channel is written; only a database that ignores case knows several ways."""
+        if not tables.ignores_case():
+            return {name}
+        defaults = {row.default_channel_name for row in self.known.values()}
+        same = {text for text in defaults if text.casefold() == name.casefold()}
+        return {name} | same | tables.read_spellings(name)
 
     def _validate(self, row: Any, what: str, *, exclude: set[str] | None = None) -> None:
         try:

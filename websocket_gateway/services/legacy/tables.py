@@ -124,6 +124,17 @@ def read_permissions() -> list[LegacyPermission]:
     return sorted(found, key=lambda permission: permission.channel_name)
 
 
+def read_spellings(channel_name: str) -> set[str]:
+    """How the channel is written in sessions; several ways only where the database ignores case."""
+    rows = _Table("websocketsession", "channel_name").rows(channel_name=channel_name)
+    return {row["channel_name"] for row in rows}
+
+
+def ignores_case() -> bool:
+    """Whether the database takes `Office` and `office` for the same channel."""
+    return connections[router.db_for_write(ApiGateway)].vendor == "mysql"
+
+
 def _permission_labels() -> dict[int, str]:
     rows = Permission.objects.using(router.db_for_write(ApiGateway))
     return {

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from websocket_gateway.planning import leftovers
 from websocket_gateway.planning.differences import update_step
+from websocket_gateway.planning.leftovers import find_leftovers
 from websocket_gateway.planning.plans import Action, Kind, Plan, Step
 from websocket_gateway.planning.routes import plan_routes
 from websocket_gateway.planning.stages import plan_deployment, plan_stage
-from websocket_gateway.resources import UUID_TAG, ObservedGateway, Route, WantedGateway
+from websocket_gateway.resources import UUID_TAG, ObservedGateway, WantedGateway
 
 
 def plan_gateway(
@@ -27,28 +27,16 @@ def plan_gateway(
     What nobody wants is left, unless `prune`. Raises `PlanError` for routes that AWS would refuse.
     """
     uuid = wanted.api.tags[UUID_TAG]
+    rest = find_leftovers(wanted, observed, uuid=uuid, prune=prune)
     steps = [*record, *_plan_api(wanted, observed)]
     steps.extend(plan_routes(wanted, observed, uuid=uuid))
-    routes = list(leftovers.unwanted_routes(wanted, observed, uuid=uuid))
-    surviving = (
-        () if prune else [step.resource.route_id for step in routes if isinstance(step.resource, Route)]
-    )
-    unwanted = [
-        *routes,
-        *leftovers.unwanted_integrations(wanted, observed, uuid=uuid, surviving=surviving),
-    ]
-    steps.extend(unwanted if prune else ())
-    steps.extend(plan_stage(wanted, observed))
+    steps.extend(rest.resources if prune else ())
+    steps.extend(plan_stage(wanted, observed, left=() if prune else rest.route_keys))
     steps.extend(plan_deployment(wanted, observed, steps, owed=deployment_owed))
     # What comes after the deployment (a custom domain, say) is planned here.
-    stages = tuple(leftovers.unwanted_stages(wanted, observed, uuid=uuid))
-    left = () if prune else (*unwanted, *stages)
-    return Plan(
-        gateway=wanted.api.name,
-        steps=(*steps, *stages) if prune else tuple(steps),
-        left=(*left, *leftovers.twins(observed)),
-        notes=notes,
-    )
+    steps.extend(rest.stages if prune else ())
+    left = () if prune else (*rest.resources, *rest.stages)
+    return Plan(gateway=wanted.api.name, steps=tuple(steps), left=(*left, *rest.twins), notes=notes)
 
 
 def _plan_api(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[Step]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 from websocket_gateway.planning import marks
 from websocket_gateway.planning.plans import Action, Kind, Step
@@ -10,7 +11,36 @@ from websocket_gateway.planning.routes import choose_integrations, routes_by_key
 from websocket_gateway.resources import Integration, ObservedGateway, Route, WantedGateway
 
 
-def unwanted_routes(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftovers:
+    """Steps that nobody takes unless asked."""
+
+    resources: tuple[Step, ...]
+    """Routes first, then the integrations that serve none."""
+    stages: tuple[Step, ...]
+    twins: tuple[Step, ...]
+    """Remarks; there is no step for these."""
+
+    @property
+    def route_keys(self) -> frozenset[str]:
+        """Keys of the routes among them."""
+        return frozenset(step.name for step in self.resources if step.kind is Kind.ROUTE)
+
+
+def find_leftovers(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str, prune: bool) -> Leftovers:
+    """Everything that is there and not wanted; with `prune` also what is so once its routes are gone."""
+    routes = tuple(_routes(wanted, observed, uuid=uuid))
+    surviving = (
+        () if prune else [step.resource.route_id for step in routes if isinstance(step.resource, Route)]
+    )
+    return Leftovers(
+        resources=(*routes, *_integrations(wanted, observed, uuid=uuid, surviving=surviving)),
+        stages=tuple(_stages(wanted, observed, uuid=uuid)),
+        twins=tuple(_twins(observed)),
+    )
+
+
+def _routes(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step]:
     """A step for every route of a key that nothing wants, and for every second route of a key."""
     keys = {want.route_key for want in wanted.routes}
     kept = {route.route_id for key, route in routes_by_key(observed).items() if key in keys}
@@ -35,7 +65,7 @@ def _why_unwanted(route: Route, keys: set[str], integration: Integration | None,
     return "no row and no view wants it"
 
 
-def unwanted_integrations(
+def _integrations(
     wanted: WantedGateway, observed: ObservedGateway, *, uuid: str, surviving: Collection[str]
 ) -> Iterator[Step]:
     """A step for every integration that serves no route; `surviving` are ids of routes that are left."""
@@ -52,7 +82,7 @@ def unwanted_integrations(
             )
 
 
-def unwanted_stages(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step]:
+def _stages(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step]:
     """A step for every stage that is not the wanted one."""
     for stage in observed.stages:
         if stage.stage_name == wanted.stage.stage_name:
@@ -68,7 +98,7 @@ def unwanted_stages(wanted: WantedGateway, observed: ObservedGateway, *, uuid: s
         )
 
 
-def twins(observed: ObservedGateway) -> Iterator[Step]:
+def _twins(observed: ObservedGateway) -> Iterator[Step]:
     """A remark on every further API with this gateway's mark; nobody deletes a whole API in passing."""
     for api in observed.twins:
         yield Step(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from websocket_gateway.planning import marks
 from websocket_gateway.planning.differences import update_step
@@ -10,8 +10,10 @@ from websocket_gateway.planning.plans import Action, Kind, Step
 from websocket_gateway.resources import Deployment, ObservedGateway, Stage, WantedGateway
 
 
-def plan_stage(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[Step]:
-    """The step that makes or mends the stage, if any."""
+def plan_stage(
+    wanted: WantedGateway, observed: ObservedGateway, *, left: Collection[str] = ()
+) -> Iterator[Step]:
+    """The steps that make or mend the stage; `left` are keys of foreign routes, whose settings stay too."""
     stage = serving_stage(wanted, observed)
     name = wanted.stage.stage_name
     if stage is None:
@@ -24,14 +26,8 @@ def plan_stage(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[Ste
         )
         return
     yield from update_step(Kind.STAGE, name, wanted.stage, stage)
-    yield from _plan_route_settings(wanted, observed, stage)
-
-
-def _plan_route_settings(wanted: WantedGateway, observed: ObservedGateway, stage: Stage) -> Iterator[Step]:
-    """Settings of single routes beat the stage's; those of foreign routes are left with them."""
-    foreign = {route.route_key for route in observed.routes} - {want.route_key for want in wanted.routes}
     for key in stage.route_settings or ():
-        if key not in foreign:
+        if key not in left:
             yield Step(
                 action=Action.DELETE,
                 kind=Kind.ROUTE_SETTINGS,

@@ -14,6 +14,7 @@ from websocket_gateway.exceptions import (
     ConfigurationError,
     ConflictError,
     EndpointUnreachableError,
+    LeaseLostError,
     NotFoundError,
     PlanOutdatedError,
     ServiceError,
@@ -168,6 +169,8 @@ def apply_provisioning(
             else:
                 return
         _apply_once(provisioning, lease, on_step=on_step, on_wait=on_wait)
+    except LeaseLostError:
+        raise  # the row is another process's now
     except (WebSocketGatewayError, ConfigurationError) as exc:
         _save_error(gateway, exc)
         raise

@@ -58,7 +58,7 @@ class AsyncioEngine:
         if data is not self._payload.data:
             self._payload = Payload(data)
         recipients = list(page)
-        signers = self._signers_for({recipient.endpoint for recipient in recipients})
+        signers = self._signers_for(recipients)
         self._outstanding += len(recipients)
         self._loop.call_soon_threadsafe(self._sender.take, recipients, signers, self._payload)
         while self._is_full() or not self._done.empty():
@@ -96,8 +96,10 @@ class AsyncioEngine:
             self._outstanding -= 1
             yield self._told.popleft()
 
-    def _signers_for(self, endpoints: set[ManagementEndpoint]) -> dict[ManagementEndpoint, Signer]:
-        """Signers for the endpoints, and new ones for all if the credentials changed."""
+    def _signers_for(self, recipients: list[Recipient]) -> dict[ManagementEndpoint, Signer]:
+        """Signers for new endpoints, and new ones for all if the credentials changed."""
+        # By identity first: a page has thousands of recipients and a handful of endpoints.
+        endpoints = set({id(to.endpoint): to.endpoint for to in recipients}.values())
         current = self._credentials()
         if current != self._used:
             self._used, wanted = current, endpoints | self._signers.keys()

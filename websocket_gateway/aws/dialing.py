@@ -8,10 +8,11 @@ import socket
 import ssl
 import threading
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from websocket_gateway.aws.http1 import Connection, Owner
+from websocket_gateway.aws.http1 import Connection, Owner, SecureConnection
 
 _RESOLVED_SECONDS = 30.0
 
@@ -23,8 +24,6 @@ def tls_context(ca_bundle: str) -> ssl.SSLContext:
 
 
 def _where(ca_bundle: str) -> dict[str, Any]:
-    from pathlib import Path
-
     return {"capath": ca_bundle} if Path(ca_bundle).is_dir() else {"cafile": ca_bundle}
 
 
@@ -48,21 +47,29 @@ class Dialer:
         error: OSError | None = None
         for number in range(len(addresses)):
             try:
-                _, connection = await loop.create_connection(
-                    lambda: Connection(owner, line),
-                    addresses[(first + number) % len(addresses)],
-                    self._port,
-                    ssl=self._tls,
-                    server_hostname=self._host if self._tls else None,
-                )
+                return await self._open(loop, addresses[(first + number) % len(addresses)], owner, line)
             except ssl.SSLError:
                 raise
             except OSError as exc:
                 error = exc
-            else:
-                return connection
         self._addresses = None
         raise error or OSError(f"{self._host} has no address")
+
+    async def _open(
+        self, loop: asyncio.AbstractEventLoop, address: str, owner: Owner, line: Any
+    ) -> Connection:
+        def make() -> Connection:
+            if self._tls is None:
+                return Connection(owner, line)
+            return SecureConnection(owner, line, context=self._tls, server_hostname=self._host)
+
+        _, connection = await loop.create_connection(make, address, self._port)
+        try:
+            await connection.ready
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     async def _resolve(self, loop: asyncio.AbstractEventLoop) -> list[str]:
         if self._addresses is None or loop.time() - self._resolved_at > _RESOLVED_SECONDS:

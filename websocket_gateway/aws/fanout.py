@@ -75,6 +75,11 @@ class Pace:
         self._next = 0.0
         self.change(per_second)
 
+    @property
+    def limited(self) -> bool:
+        """Whether there is a limit at all."""
+        return self._interval > 0
+
     def change(self, per_second: float) -> None:
         """Go on at another pace."""
         self._interval = 1 / per_second if per_second else 0.0

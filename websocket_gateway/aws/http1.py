@@ -1,12 +1,14 @@
-"""One kept-alive HTTP/1.1 connection, one request in flight on it.
+"""One kept-alive HTTP/1.1 connection, one request in flight on it, over plain TCP or TLS.
 
 The request comes as bytes, the answer is read by httptools whatever its framing: by length, chunked, or up to
-the end of the connection. RFC 9112.
+the end of the connection. TLS is stdlib's, over memory buffers: asyncio's own TLS protocol sets 256 KB aside
+for each connection, and takes as much time as everything else here together. RFC 9112, RFC 8446.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Any, Protocol, cast
 
 import httptools
@@ -17,45 +19,34 @@ _ERROR_TYPE = b"x-amzn-errortype"
 class Owner(Protocol):
     """Who is told how a connection fares. All calls come from the event loop."""
 
+    buffer: memoryview
+    """Where all connections of a loop receive, one after the other."""
+
     def answered(self, connection: Connection, status: int, code: str) -> None:
         """An answer was read to its end; `connection.reusable` says whether another request may follow."""
         ...
 
     def lost(self, connection: Connection) -> None:
-        """The connection ended; if it was `busy`, without an answer to its request."""
+        """The connection ended; with a `load`, without an answer to its request."""
         ...
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """The protocol of one socket; on `line` and `load` hangs what the socket and its request are for."""
-
-    __slots__ = (
-        "_code",
-        "_complete",
-        "_keep_alive",
-        "_owner",
-        "_parser",
-        "_status",
-        "_surplus",
-        "_transport",
-        "closed",
-        "line",
-        "load",
-        "reusable",
-        "served",
-        "started",
-    )
 
     def __init__(self, owner: Owner, line: Any) -> None:
         self._owner = owner
-        self.line = line
+        self._buffer = owner.buffer
         self._parser = httptools.HttpResponseParser(self)
-        self._transport: asyncio.Transport | None = None
+        self._transport = cast("asyncio.Transport", None)
         self._status = 0
         self._code = ""
         self._complete = self._surplus = self._keep_alive = False
+        self.line = line
         self.load: Any = None
         """What the request in flight is for; None while the connection is idle."""
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when a request may be sent; an `OSError` if that never happens."""
         self.reusable = True
         self.closed = False
         self.served = 0
@@ -64,10 +55,10 @@ class Connection(asyncio.Protocol):
         """When the request in flight was sent, by the owner's clock."""
 
     def send(self, request: bytes, load: Any, now: float) -> None:
-        """Send one request; the connection must be open and idle."""
+        """Send one request; the connection must be ready and idle."""
         self.load, self.started = load, now
         self._status, self._code = 0, ""
-        cast("asyncio.Transport", self._transport).write(request)
+        self._write(request)
 
     def close(self) -> None:
         """End the connection at once; the owner is told nothing more."""
@@ -80,8 +71,59 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
+        self.ready.set_result(None)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where to receive; what is in it is used up before another connection's turn comes."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take in what was received."""
+        self._feed(self._buffer[:nbytes])
+
+    def eof_received(self) -> None:
+        """Let the transport close: whoever sends nothing more will not answer either."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell of it; an answer without a length ends with its connection, anything else is a loss."""
+        if not self.ready.done():
+            self.ready.set_exception(
+                exc if isinstance(exc, OSError) else ConnectionResetError("closed early")
+            )
+            self.ready.exception()  # seen: whoever waited may have given up
+        if self.closed:
+            return
+        if self.load is not None and self._status:
+            self._finish(reusable=False)
+        self._end()
+
+    # What httptools calls
+
+    def on_message_begin(self) -> None:
+        """Note a second answer to one request: such a peer gets no further one."""
+        self._surplus = self._complete
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep the name of the error; `GoneException:http://…` is seen as well as `GoneException`."""
+        if len(name) == len(_ERROR_TYPE) and name.lower() == _ERROR_TYPE:
+            self._code = value.partition(b":")[0].decode("latin-1").strip()
+
+    def on_headers_complete(self) -> None:
+        """Keep the status, of the final answer only: 1xx announce it."""
+        status = self._parser.get_status_code()
+        self._status = 0 if status < 200 else status
+
+    def on_message_complete(self) -> None:
+        """Note the end of an answer, and what only holds until the parser returns."""
+        self._complete = bool(self._status)
+        self._keep_alive = self._parser.should_keep_alive()
+
+    # The steps between
+
+    def _write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def _feed(self, data: bytes | memoryview) -> None:
         """Feed the parser; what came to its end is told only afterwards, so that no request overtakes it."""
         if self.load is None:
             # Nobody asked: a farewell such as 408, or a broken peer.
@@ -97,38 +139,6 @@ class Connection(asyncio.Protocol):
             self._finish(reusable=reusable)
         return None
 
-    def eof_received(self) -> None:
-        """Let the transport close: whoever sends nothing more will not answer either."""
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """An answer without a length ends with its connection; anything else is a loss."""
-        if self.closed:
-            return
-        if self.load is not None and self._status:
-            self._finish(reusable=False)
-        self._end()
-
-    # What httptools calls
-
-    def on_message_begin(self) -> None:
-        """Note a second answer to one request: such a peer gets no further one."""
-        self._surplus = self._complete
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep the name of the error; `GoneException:http://…` is seen as well as `GoneException`."""
-        if name.lower() == _ERROR_TYPE:
-            self._code = value.partition(b":")[0].decode("latin-1").strip()
-
-    def on_headers_complete(self) -> None:
-        """Keep the status, of the final answer only: 1xx announce it."""
-        status = self._parser.get_status_code()
-        self._status = 0 if status < 200 else status
-
-    def on_message_complete(self) -> None:
-        """Note the end of an answer, and what only holds until the parser returns."""
-        self._complete = bool(self._status)
-        self._keep_alive = self._parser.should_keep_alive()
-
     def _finish(self, *, reusable: bool) -> None:
         self._complete = self._surplus = False
         self.served += 1
@@ -139,3 +149,67 @@ class Connection(asyncio.Protocol):
         if not self.closed:
             self.close()
             self._owner.lost(self)
+
+
+class SecureConnection(Connection):
+    """A connection over TLS."""
+
+    def __init__(self, owner: Owner, line: Any, *, context: ssl.SSLContext, server_hostname: str) -> None:
+        super().__init__(owner, line)
+        self._received, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._received, self._to_send, server_hostname=server_hostname)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the handshake."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._shake_hands()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Decrypt what was received, and take it in."""
+        self._received.write(self._buffer[:nbytes])
+        if not self.ready.done():
+            self._shake_hands()
+        elif not self.closed:
+            self._decrypt()
+
+    def _shake_hands(self) -> None:
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._flush()
+        except ssl.SSLError as exc:
+            self._flush()  # the alert says why
+            self.ready.set_exception(exc)
+            self.ready.exception()
+            self.close()
+        else:
+            self._flush()
+            self.ready.set_result(None)
+
+    def _decrypt(self) -> None:
+        try:
+            # What was received has been copied, so the buffer is free for what it says.
+            while length := self._tls.read(len(self._buffer), self._buffer):
+                self._feed(self._buffer[:length])
+                # Asking once more when nothing is there would cost an exception for every answer.
+                if self.closed or not (self._received.pending or self._tls.pending()):
+                    return None
+        except ssl.SSLWantReadError:
+            return self._flush()
+        except ssl.SSLError:
+            return self._fail()
+        return self._fail()  # the peer said good-bye
+
+    def _fail(self) -> None:
+        """End; an answer that goes on to the end of the connection has come to it."""
+        if self.load is not None and self._status and not self.closed:
+            self._finish(reusable=False)
+        self._end()
+
+    def _write(self, data: bytes) -> None:
+        self._tls.write(data)
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._to_send.pending:
+            self._transport.write(self._to_send.read())

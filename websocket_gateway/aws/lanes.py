@@ -63,7 +63,7 @@ class Window:
         """Count one answer."""
         self._count += 1
         self._throttled += throttled
-        if self._count >= self._RESULTS or (self._throttled and now - self._began > self._SECONDS):
+        if self._count >= self._RESULTS or (throttled and now - self._began > self._SECONDS):
             self._judge(in_flight)
             self._count = self._throttled = 0
             self._began = now
@@ -104,16 +104,24 @@ class Lane:
         self.in_flight += 1
         return attempt
 
+    def delivered(self, attempt: Attempt, now: float) -> Outcome:
+        """`settle` for what nearly always happens, without its questions."""
+        self.in_flight -= 1
+        self._answered_at = now
+        self._denied = 0
+        self.window.note(throttled=False, in_flight=self.in_flight + 1, now=now)
+        return Outcome(attempt.recipient, Status.DELIVERED, "", attempt.retries)
+
     def settle(self, attempt: Attempt, answer: Answer, now: float) -> Outcome | float:
         """Take in how an attempt ended: its outcome, or in how many seconds to try again."""
-        self.in_flight -= 1
         kind = answer.kind
+        if kind is Kind.DELIVERED:
+            return self.delivered(attempt, now)
+        self.in_flight -= 1
         if kind is not Kind.UNANSWERED:
             self._answered_at = now
             self._denied = self._denied + 1 if kind is Kind.DENIED else 0
             self.window.note(throttled=kind is Kind.THROTTLED, in_flight=self.in_flight + 1, now=now)
-        if kind is Kind.DELIVERED:
-            return Outcome(attempt.recipient, Status.DELIVERED, "", attempt.retries)
         if kind is Kind.GONE:
             return Outcome(attempt.recipient, Status.GONE, "", attempt.retries)
         attempt.reason = answer.reason

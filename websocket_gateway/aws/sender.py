@@ -9,8 +9,9 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
-from websocket_gateway.aws.answers import DELIVERED, Answer, Kind, answer_of_status
+from websocket_gateway.aws.answers import Answer, Kind, answer_of_status
 from websocket_gateway.aws.dialing import Dialer
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.fanout import Outcome, Pace, Recipient
@@ -20,6 +21,7 @@ from websocket_gateway.aws.signing import Payload, Signer
 
 _TICK_SECONDS = 0.05
 _BATCH = 200
+_RECEIVE_BYTES = 65_536
 # Shorter pauses would only wake the loop more often; the pace catches up within its burst.
 _SHORTEST_PAUSE_SECONDS = 0.005
 
@@ -64,6 +66,7 @@ class Sender:
         self._payload = Payload(b"")
         self._unsettled = 0
         self._share = limits.concurrency
+        self.buffer = memoryview(bytearray(_RECEIVE_BYTES))
         self._ended = asyncio.Event()
         self._stopping = False
 
@@ -98,8 +101,12 @@ class Sender:
                 self._lines[endpoint].signer = signer
             else:
                 self._lines[endpoint] = Line(signer, endpoint, ca_bundle=self._ca_bundle, limits=self._limits)
+        endpoint = line = None
         for recipient in page:
-            self._lines[recipient.endpoint].waiting.append(Attempt(recipient))
+            if recipient.endpoint is not endpoint:
+                endpoint = recipient.endpoint
+                line = self._lines[endpoint]
+            cast("Line", line).waiting.append(Attempt(recipient))
         self._pump_all()
 
     def set_pace(self, max_per_second: float) -> None:
@@ -127,8 +134,10 @@ class Sender:
         attempt: Attempt = connection.load
         connection.load = None
         now = time.monotonic()
-        answer = DELIVERED if status == 200 else answer_of_status(status, code, line.endpoint)
-        self._settle(line, attempt, answer, now)
+        if status == 200:
+            self._settled(line.delivered(attempt, now))
+        else:
+            self._settle(line, attempt, answer_of_status(status, code, line.endpoint), now)
         if not connection.reusable:
             self._drop(connection)
             self._pump(line)
@@ -175,8 +184,8 @@ class Sender:
 
     def _may_go(self, now: float) -> bool:
         """Take one from the pace; where it has none, wake up when it will."""
-        if self._paused:
-            return False
+        if self._paused or not self._pace.limited:
+            return not self._paused
         pause = self._pace.take(now)
         if pause:
             self._paused = True

@@ -1,0 +1,249 @@
+// A browser without a browser: a clock that only moves when told, sockets and token views that are scripted.
+
+import { setMaxListeners } from "node:events";
+
+/** Timers, in the order in which they are due. */
+class Clock {
+  now = 0;
+  #timers = new Map();
+  #count = 0;
+
+  set(deed, ms = 0) {
+    this.#count += 1;
+    this.#timers.set(this.#count, { deed, due: this.now + Math.max(0, ms) });
+    return this.#count;
+  }
+
+  clear(id) {
+    this.#timers.delete(id);
+  }
+
+  /** Moves on, and lets everything happen that is due on the way. */
+  async advance(ms) {
+    const until = this.now + ms;
+    await settle();
+    for (;;) {
+      // Of timers that are due together the one that was set first comes first in the map, too.
+      let next = null;
+      for (const [id, timer] of this.#timers) {
+        if (timer.due <= (next ? next.due - 1e-9 : until)) {
+          next = { id, ...timer };
+        }
+      }
+      if (!next) {
+        break;
+      }
+      this.#timers.delete(next.id);
+      this.now = next.due;
+      next.deed();
+      await settle();
+    }
+    this.now = until;
+  }
+}
+
+const { setImmediate: realImmediate } = globalThis;
+
+/** Lets promises run. */
+export function settle() {
+  return new Promise((resolve) => realImmediate(resolve));
+}
+
+class FakeSocket {
+  sent = [];
+  closed = false;
+
+  constructor(url, protocols) {
+    this.url = new URL(url);
+    this.protocols = protocols;
+    this.world = FakeSocket.world;
+    this.world.sockets.push(this);
+    queueMicrotask(() => this.world.onSocket(this));
+  }
+
+  accept() {
+    if (!this.closed) {
+      this.isOpen = true;
+      this.onopen?.();
+    }
+  }
+
+  /** What the server does when it closes or refuses. */
+  cut() {
+    this.closed = true;
+    this.onclose?.();
+  }
+
+  close() {
+    this.closed = true;
+  }
+
+  send(text) {
+    if (this.closed) {
+      return;
+    }
+    const frame = JSON.parse(text);
+    this.sent.push(frame);
+    this.world.onFrame(this, frame);
+  }
+
+  deliver(value) {
+    this.onmessage?.({ data: typeof value === "string" ? value : JSON.stringify(value) });
+  }
+
+  /** The frames of the application. */
+  get said() {
+    return this.sent.filter((frame) => frame.handler);
+  }
+
+  /** The control frames of one type. */
+  controls(type) {
+    return this.sent.filter((frame) => frame._ws?.type === type).map((frame) => frame._ws);
+  }
+}
+
+/** Everything that the client meets; put it in place before making one. */
+export class World {
+  clock = new Clock();
+  sockets = [];
+  tokens = 0;
+  requests = [];
+  online = true;
+  random = 0.5;
+  cookie = "csrftoken=from-the-cookie";
+
+  /** By default every socket opens, and control frames are answered. */
+  onSocket = (socket) => socket.accept();
+  onFrame = (socket, { _ws: ours }) => {
+    if (ours?.type === "ping") {
+      socket.deliver({ _ws: { type: "pong" } });
+    } else if (ours?.type === "subscribe") {
+      queueMicrotask(() =>
+        socket.deliver({ _ws: { type: "subscribed", channel: ours.channel, reply_to: ours.id } }),
+      );
+    }
+  };
+  onToken = () => ({ status: 200, body: { token: `token-${(this.tokens += 1)}` } });
+
+  install() {
+    FakeSocket.world = this;
+    const listeners = new EventTarget();
+    const page = new EventTarget();
+    setMaxListeners(0, listeners, page);
+    Object.defineProperty(page, "cookie", { get: () => this.cookie });
+    page.querySelector = () => ({ value: "from-the-page" });
+    page.visibilityState = "visible";
+    const world = {
+      WebSocket: FakeSocket,
+      setTimeout: (deed, ms) => this.clock.set(deed, ms),
+      clearTimeout: (id) => this.clock.clear(id),
+      fetch: (url, options) => this.#fetch(url, options),
+      addEventListener: listeners.addEventListener.bind(listeners),
+      document: page,
+    };
+    for (const [name, value] of Object.entries(world)) {
+      Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+    }
+    Object.defineProperty(globalThis, "navigator", {
+      value: { ...(this.locks && { locks: this.locks }), get onLine() { return FakeSocket.world.online; } },
+      configurable: true,
+    });
+    Math.random = () => (typeof this.random === "function" ? this.random() : this.random);
+    this.dispatch = (name) => (name === "visibilitychange" ? page : listeners).dispatchEvent(new Event(name));
+    return this;
+  }
+
+  async #fetch(url, options) {
+    this.requests.push({ url, ...options });
+    const answer = this.onToken();
+    if (answer instanceof Error) {
+      throw answer;
+    }
+    const { status, body, headers = {}, redirected = false } = answer;
+    return {
+      status,
+      redirected,
+      ok: status < 300,
+      headers: { get: (name) => headers[name] ?? null },
+      json: async () => body,
+    };
+  }
+
+  get socket() {
+    return this.sockets.at(-1);
+  }
+
+  /** The sockets that are open now. */
+  get open() {
+    return this.sockets.filter((socket) => socket.isOpen && !socket.closed);
+  }
+
+  goOffline() {
+    this.online = false;
+    this.dispatch("offline");
+  }
+
+  goOnline() {
+    this.online = true;
+    this.dispatch("online");
+  }
+}
+
+/** A lock manager as in the browser, for one origin. */
+export class Locks {
+  #waiting = new Map();
+
+  request(name, { signal }, deed) {
+    const queue = this.#waiting.get(name) ?? [];
+    this.#waiting.set(name, queue);
+    return new Promise((resolve, reject) => {
+      const turn = { deed, resolve, held: false };
+      signal.addEventListener("abort", () => {
+        if (!turn.held) {
+          queue.splice(queue.indexOf(turn), 1);
+          reject(signal.reason);
+        }
+      });
+      queue.push(turn);
+      this.#next(queue);
+    });
+  }
+
+  #next(queue) {
+    const [first] = queue;
+    if (!first || first.held) {
+      return;
+    }
+    first.held = true;
+    Promise.resolve()
+      .then(first.deed)
+      .then((value) => {
+        queue.shift();
+        first.resolve(value);
+        this.#next(queue);
+      });
+  }
+}
+
+/** A BroadcastChannel that does not keep the process alive. */
+export class Bus {
+  static all = new Set();
+
+  constructor(name) {
+    this.name = name;
+    Bus.all.add(this);
+  }
+
+  postMessage(message) {
+    const copy = structuredClone(message);
+    for (const other of Bus.all) {
+      if (other !== this && other.name === this.name) {
+        queueMicrotask(() => Bus.all.has(other) && other.onmessage?.({ data: copy }));
+      }
+    }
+  }
+
+  close() {
+    Bus.all.delete(this);
+  }
+}

@@ -1,0 +1,987 @@
+// The browser's side of django-websocket-gateway, wire format 1. No dependencies, no build step.
+// Described in management_docs/browser_client.md.
+
+/**
+ * @typedef {"connecting" | "open" | "reconnecting" | "closed"} State
+ * @typedef {{state: State, reason: string}} StateChange
+ * @typedef {{[key: string]: any}} Payload
+ * @typedef {"reject" | "drop-oldest"} Overflow
+ *
+ * @typedef {object} Options
+ * @property {string} url The gateway's `wss://` address.
+ * @property {string} [tokenUrl] Where a token is POSTed for; empty for a public endpoint.
+ * @property {string} [channel] The primary channel; empty for the gateway's default.
+ * @property {"query" | "subprotocol"} [tokenBy] How the token travels.
+ * @property {string} [subprotocol] The one that is echoed where the token is the other.
+ * @property {string | (() => string)} [csrfToken] Used where the cookie cannot be read.
+ * @property {string} [csrfCookie] Name of Django's CSRF cookie.
+ * @property {string} [csrfHeader] Name of the header that Django reads it from.
+ * @property {string} [handlerKey] The view's `handler_selection_key`.
+ * @property {boolean} [share] One connection for all tabs of this browser.
+ * @property {string} [shareKey] What tells apart connections that must not be shared, such as the user.
+ * @property {number} [queueLimit] Messages kept while there is no connection.
+ * @property {Overflow} [overflow] What happens to one message more.
+ * @property {number} [requestMs] How long `request` waits.
+ * @property {number} [resendMs] After so long without an answer a request is sent again.
+ * @property {number} [backoffMs] The window of the first pause; it doubles.
+ * @property {number} [backoffMaxMs] The longest window.
+ * @property {number} [connectMs] How long an attempt may take.
+ * @property {number} [stableMs] After so long a connection counts as good.
+ * @property {number} [heartbeatMs] After so long without a frame the server is asked for one.
+ * @property {number} [pongMs] How long it may take to answer.
+ * @property {number} [rotateMs] After so long the next connection is opened.
+ * @property {number} [handoverMs] How long both are kept.
+ * @property {number} [maxRefusals] Refused handshakes in a row before the client gives up.
+ * @property {number} [maxFrameBytes] API Gateway's limit for one frame.
+ * @property {AbortSignal} [signal] Closes the client.
+ *
+ * @typedef {Required<Omit<Options, "signal">> & {signal?: AbortSignal}} Settings
+ * @typedef {StateChange & {live: string[]}} Status
+ * @typedef {{channel: string, error: GatewayError | null}} Joined
+ * @typedef {{status: (status: Status) => void, frame: (value: any) => void, joined: (joined: Joined) => void}} Hooks
+ *
+ * @typedef {object} Entry A message on its way.
+ * @property {string} text
+ * @property {string | null} id
+ * @property {string} sentOn The connection it went over; empty while it waits.
+ * @property {(value: any) => void} resolve
+ * @property {(error: GatewayError) => void} reject
+ * @property {any} [resend] A timer.
+ */
+
+const MINUTE = 60_000;
+
+const DEFAULTS = {
+  tokenUrl: "",
+  channel: "",
+  tokenBy: /** @type {"query" | "subprotocol"} */ ("query"),
+  subprotocol: "websocket-gateway",
+  csrfToken: /** @type {string | (() => string)} */ (""),
+  csrfCookie: "csrftoken",
+  csrfHeader: "X-CSRFToken",
+  handlerKey: "handler",
+  share: false,
+  shareKey: "",
+  queueLimit: 100,
+  overflow: /** @type {Overflow} */ ("reject"),
+  requestMs: 30_000,
+  resendMs: 31_000, // API Gateway itself waits 29 s for Django, so what has no answer by now has none
+  backoffMs: 1_000,
+  backoffMaxMs: 30_000,
+  connectMs: 20_000,
+  stableMs: 5_000,
+  heartbeatMs: 4 * MINUTE, // it closes what was silent for 10 minutes
+  pongMs: 10_000,
+  rotateMs: 110 * MINUTE, // it closes everything after 2 hours
+  handoverMs: 5_000,
+  maxRefusals: 10,
+  maxFrameBytes: 32_768,
+};
+
+/** What went wrong. `code` is one of the wire format's, or one of the client's own. */
+export class GatewayError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {unknown} [detail] The frame that it is about, where there is one.
+   */
+  constructor(code, message, detail) {
+    super(message);
+    this.name = "GatewayError";
+    this.code = code;
+    this.detail = detail;
+  }
+}
+
+/** An attempt failed; `final` means that another one would fail, too. */
+class AttemptError extends Error {
+  constructor(reason = "unreachable", { final = false, waitMs = 0 } = {}) {
+    super(reason);
+    this.reason = reason;
+    this.final = final;
+    this.waitMs = waitMs;
+  }
+}
+
+/** One socket, as long as it lives. */
+class Wire {
+  /** @param {WebSocket} socket @param {boolean} proven Whether a token was issued for it. */
+  constructor(socket, proven) {
+    this.socket = socket;
+    this.proven = proven;
+    this.serial = randomId();
+    this.opened = false;
+    /** @type {Set<string>} */
+    this.joined = new Set();
+    /** @type {Map<string, string>} What was asked for: id -> channel. */
+    this.asked = new Map();
+    /** @type {Set<any>} */
+    this.timers = new Set();
+    /** @type {any} */
+    this.silence = 0;
+  }
+
+  /** @param {() => void} deed @param {number} ms */
+  after(ms, deed) {
+    const timer = setTimeout(deed, Math.min(ms, 2 ** 31 - 1));
+    this.timers.add(timer);
+    return timer;
+  }
+
+  /** @param {any} timer */
+  cancel(timer) {
+    clearTimeout(timer);
+    this.timers.delete(timer);
+  }
+
+  /** @param {object} ours */
+  control(ours) {
+    this.socket.send(JSON.stringify({ _ws: ours }));
+  }
+
+  drop() {
+    this.timers.forEach((timer) => clearTimeout(timer));
+    const { socket } = this;
+    // A dead peer never answers the close, so nothing waits for it.
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+}
+
+/** The connection: tokens, attempts, heartbeat, rotation, subscriptions. */
+class Link {
+  /** @param {Settings} settings @param {Hooks} hooks */
+  constructor(settings, hooks) {
+    this.settings = settings;
+    this.hooks = hooks;
+    this.state = /** @type {State} */ ("connecting");
+    this.reason = "";
+    /** @type {Wire | null} The one that is sent over. */
+    this.current = null;
+    /** @type {Wire | null} The one before, during a hand-over. */
+    this.retiring = null;
+    /** @type {Wire | null} The one that is being opened. */
+    this.next = null;
+    this.attempts = 0;
+    this.refusals = 0;
+    this.turn = 0;
+    /** @type {any} */
+    this.timer = 0;
+    /** @type {Map<string, {counts: Map<string, number>, given: number}> | null} */
+    this.doubled = null;
+    /** @type {Map<string, Set<string>>} Who wants which channels. */
+    this.wanted = new Map();
+    this.listening = new AbortController();
+    const { signal } = this.listening;
+    globalThis.addEventListener?.("online", () => this.awake(true), { signal });
+    globalThis.addEventListener?.("offline", () => this.offline(), { signal });
+    globalThis.document?.addEventListener("visibilitychange", () => this.awake(false), { signal });
+  }
+
+  status() {
+    const live = [this.current, this.retiring].flatMap((wire) => (wire ? [wire.serial] : []));
+    return { state: this.state, reason: this.reason, live };
+  }
+
+  /** @param {State} state @param {string} reason */
+  report(state, reason = "") {
+    this.state = state;
+    this.reason = reason;
+    this.hooks.status(this.status());
+  }
+
+  open() {
+    if (!this.current) {
+      this.attempts = this.refusals = 0;
+      this.report("connecting");
+      this.attempt();
+    }
+  }
+
+  /** @param {string} reason */
+  close(reason) {
+    this.listening.abort();
+    this.stop(reason);
+  }
+
+  /** @param {string} reason */
+  stop(reason) {
+    this.turn += 1;
+    clearTimeout(this.timer);
+    [this.current, this.retiring, this.next].forEach((wire) => wire?.drop());
+    this.current = this.retiring = this.next = null;
+    this.report("closed", reason);
+  }
+
+  /** Opens a socket: the first, the one after a cut, or the next one before the cut. */
+  async attempt() {
+    const turn = (this.turn += 1);
+    clearTimeout(this.timer);
+    this.next?.drop();
+    this.next = null;
+    if (isOffline()) {
+      this.current ? this.failed(new AttemptError("offline")) : this.offline();
+      return;
+    }
+    try {
+      const token = this.settings.tokenUrl ? await fetchToken(this.settings) : "";
+      if (turn === this.turn) {
+        this.dial(token);
+      }
+    } catch (error) {
+      if (turn === this.turn) {
+        this.failed(error instanceof AttemptError ? error : new AttemptError());
+      }
+    }
+  }
+
+  /** @param {string} token */
+  dial(token) {
+    const { url, channel, tokenBy, subprotocol, connectMs } = this.settings;
+    const address = new URL(url);
+    if (channel) {
+      address.searchParams.set("channel", channel);
+    }
+    if (token && tokenBy === "query") {
+      address.searchParams.set("ws_token", token);
+    }
+    const protocols = token && tokenBy === "subprotocol" ? [subprotocol, `wstoken.${token}`] : [];
+    const wire = new Wire(new WebSocket(address.href, protocols), Boolean(token));
+    this.next = wire;
+    // The server sends to both from the moment that it accepts the second.
+    this.doubled = this.current ? (this.doubled ?? new Map()) : null;
+    wire.after(connectMs, () => wire.opened || this.ended(wire));
+    wire.socket.onopen = () => this.opened(wire);
+    wire.socket.onmessage = (event) => this.heard(wire, event.data);
+    wire.socket.onclose = () => this.ended(wire);
+  }
+
+  /** @param {Wire} wire */
+  opened(wire) {
+    const { stableMs, rotateMs } = this.settings;
+    wire.opened = true;
+    this.next = null;
+    this.refusals = 0;
+    this.retiring?.drop();
+    this.retiring = this.current;
+    this.current = wire;
+    this.listen(wire);
+    wire.after(stableMs, () => (this.attempts = 0));
+    wire.after(rotateMs * (1 - Math.random() / 20), () => this.attempt());
+    this.join();
+    if (this.retiring) {
+      this.handOver(this.retiring, 6);
+    }
+    this.report("open");
+  }
+
+  /** @param {Wire} old Kept while answers may be under way. @param {number} patience For subscriptions. */
+  handOver(old, patience) {
+    old.after(this.settings.handoverMs, () => {
+      if (old !== this.retiring) {
+        return;
+      }
+      if (patience > 0 && this.current && this.current.joined.size < this.channels().size) {
+        this.handOver(old, patience - 1);
+        return;
+      }
+      this.retiring = null;
+      old.drop();
+      this.report(this.state, this.reason);
+      this.current?.after(this.settings.handoverMs, () => (this.doubled = null));
+    });
+  }
+
+  /** @param {Wire} wire It closed, was refused, or is dead. */
+  ended(wire) {
+    wire.drop();
+    if (wire === this.next) {
+      this.next = null;
+      this.doubled = this.retiring && this.doubled;
+      this.refusals += wire.proven ? 1 : 0;
+      const { maxRefusals } = this.settings;
+      // Browsers hide why: a token was issued and yet the door is shut, so it is not the network.
+      const reason = this.refusals > 2 ? "refused" : "unreachable";
+      this.failed(new AttemptError(reason, { final: this.refusals >= maxRefusals }));
+    } else if (wire === this.retiring) {
+      this.retiring = null;
+      this.report(this.state, this.reason);
+    } else if (wire === this.current) {
+      this.current = null;
+      if (this.retiring) {
+        [this.current, this.retiring] = [this.retiring, null];
+        this.report("open");
+      }
+      if (!this.next) {
+        this.failed(new AttemptError("cut"));
+      } else if (!this.current) {
+        this.report("reconnecting", "cut");
+      }
+    }
+  }
+
+  /** @param {AttemptError} error */
+  failed({ reason, final, waitMs }) {
+    if (final) {
+      // What is open stays in use until it is cut.
+      if (!this.current) {
+        this.stop(reason);
+      }
+      return;
+    }
+    const { backoffMs, backoffMaxMs } = this.settings;
+    const pause = Math.random() * Math.min(backoffMaxMs, backoffMs * 2 ** this.attempts);
+    this.attempts += 1;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.attempt(), waitMs + pause);
+    if (!this.current) {
+      this.report("reconnecting", isOffline() ? "offline" : reason);
+    }
+  }
+
+  offline() {
+    if (this.state !== "closed" && !this.current) {
+      clearTimeout(this.timer);
+      this.turn += 1;
+      this.report("reconnecting", "offline");
+    }
+  }
+
+  /** @param {boolean} online Whether the network is back, or else the page is looked at again. */
+  awake(online) {
+    if (!online && globalThis.document?.visibilityState !== "visible") {
+      return;
+    }
+    if (this.current) {
+      this.probe(this.current);
+    } else if (this.reason === "refused" && this.state === "closed") {
+      this.open();
+    } else if (online && this.state !== "closed") {
+      this.attempts = 0;
+      this.attempt();
+    }
+  }
+
+  // ---- Is anybody there? ----
+
+  /** @param {Wire} wire Anything that arrives proves the server to be there and starts the wait anew. */
+  listen(wire) {
+    wire.cancel(wire.silence);
+    wire.silence = wire.after(this.settings.heartbeatMs, () => this.probe(wire));
+  }
+
+  /** @param {Wire} wire */
+  probe(wire) {
+    wire.cancel(wire.silence);
+    wire.silence = wire.after(this.settings.pongMs, () => this.ended(wire));
+    wire.control({ type: "ping" });
+  }
+
+  /** @param {Wire} wire @param {any} data */
+  heard(wire, data) {
+    this.listen(wire);
+    const value = parse(data);
+    const ours = value?._ws;
+    if (ours?.reply_to && wire.asked.has(ours.reply_to)) {
+      this.answered(wire, ours);
+    } else if (ours?.type !== "pong" && !this.isDouble(wire, data)) {
+      this.hooks.frame(value);
+    }
+  }
+
+  /**
+   * Whether the other socket brought this frame already. Each text is given as often as it came over the
+   * socket on which it came most often.
+   * @param {Wire} wire @param {string} text
+   */
+  isDouble(wire, text) {
+    if (!this.doubled) {
+      return false;
+    }
+    const seen = this.doubled.get(text) ?? { counts: new Map(), given: 0 };
+    this.doubled.set(text, seen);
+    const count = (seen.counts.get(wire.serial) ?? 0) + 1;
+    seen.counts.set(wire.serial, count);
+    const double = count <= seen.given;
+    seen.given = Math.max(seen.given, count);
+    return double;
+  }
+
+  /** @param {string} text */
+  send(text) {
+    this.current?.socket.send(text);
+  }
+
+  // ---- Channels ----
+
+  channels() {
+    return new Set([...this.wanted.values()].flatMap((channels) => [...channels]));
+  }
+
+  /** @param {string} owner @param {Iterable<string>} channels */
+  want(owner, channels) {
+    this.wanted.set(owner, new Set(channels));
+    this.join();
+  }
+
+  /** Tells the server what it does not know yet. */
+  join() {
+    const wire = this.current;
+    const wanted = this.channels();
+    if (!wire) {
+      return;
+    }
+    for (const channel of wanted) {
+      if (wire.joined.has(channel)) {
+        this.hooks.joined({ channel, error: null });
+      } else if (![...wire.asked.values()].includes(channel)) {
+        const id = randomId();
+        wire.asked.set(id, channel);
+        wire.control({ type: "subscribe", channel, id });
+      }
+    }
+    for (const channel of wire.joined) {
+      if (!wanted.has(channel)) {
+        wire.joined.delete(channel);
+        wire.control({ type: "unsubscribe", channel });
+      }
+    }
+  }
+
+  /** @param {Wire} wire @param {Payload} ours */
+  answered(wire, ours) {
+    const channel = wire.asked.get(ours.reply_to) ?? "";
+    wire.asked.delete(ours.reply_to);
+    if (ours.error) {
+      this.wanted.forEach((channels) => channels.delete(channel));
+      this.hooks.joined({ channel, error: new GatewayError(ours.error.code, ours.error.message, ours) });
+    } else {
+      wire.joined.add(channel);
+      this.join(); // it may be wanted no longer
+    }
+  }
+}
+
+/** The connection of another tab, or of this one for the others: whoever holds the lock has it. */
+class SharedLink {
+  /** @param {Settings} settings @param {Hooks} hooks */
+  constructor(settings, hooks) {
+    this.settings = settings;
+    this.hooks = hooks;
+    this.id = randomId();
+    /** @type {string[]} */
+    this.wanted = [];
+    /** @type {Link | null} */
+    this.link = null;
+    this.asked = false;
+    this.release = () => {};
+    const { url, channel, shareKey } = settings;
+    this.name = ["websocket-gateway", url, channel, shareKey].join(" ");
+    this.waiting = new AbortController();
+    this.bus = new BroadcastChannel(this.name);
+    this.bus.onmessage = ({ data }) => this.hear(data);
+  }
+
+  open() {
+    if (this.link) {
+      this.link.open();
+    } else if (this.asked) {
+      this.post({ open: true });
+    } else {
+      this.asked = true;
+      this.post({ hello: true });
+      navigator.locks.request(this.name, { signal: this.waiting.signal }, () => this.lead()).catch(() => {});
+    }
+  }
+
+  /** @returns {Promise<void>} The lock is held until it resolves. */
+  lead() {
+    /** @param {Payload} news */
+    const tell = (news) => {
+      this.post(news);
+      this.deliver(news);
+    };
+    this.link = new Link(this.settings, {
+      status: (status) => tell({ status }),
+      frame: (frame) => tell({ frame }),
+      joined: ({ channel, error }) =>
+        tell({ channel, error: error && { code: error.code, message: error.message } }),
+    });
+    this.link.want(this.id, this.wanted);
+    this.post({ roll: true });
+    this.link.open();
+    return new Promise((resolve) => (this.release = () => resolve()));
+  }
+
+  /** @param {Payload} message */
+  post(message) {
+    this.bus.postMessage({ from: this.id, ...message });
+  }
+
+  /** @param {Payload} message */
+  hear(message) {
+    const { link } = this;
+    if (message.roll) {
+      this.want(this.id, this.wanted);
+    } else if (!link) {
+      this.deliver(message);
+    } else if (message.text) {
+      link.send(message.text);
+    } else if (message.wanted) {
+      link.want(message.from, message.wanted);
+    } else if (message.hello) {
+      this.post({ status: link.status() });
+    } else if (message.open) {
+      link.open();
+    }
+  }
+
+  /** @param {Payload} news */
+  deliver({ status, frame, channel, error }) {
+    if (status) {
+      this.hooks.status(status);
+    } else if (channel !== undefined) {
+      this.hooks.joined({ channel, error: error && new GatewayError(error.code, error.message) });
+    } else if (frame !== undefined) {
+      this.hooks.frame(frame);
+    }
+  }
+
+  /** @param {string} text */
+  send(text) {
+    this.link ? this.link.send(text) : this.post({ text });
+  }
+
+  /** @param {string} owner @param {Iterable<string>} channels */
+  want(owner, channels) {
+    this.wanted = [...channels];
+    this.link ? this.link.want(this.id, this.wanted) : this.post({ wanted: this.wanted });
+  }
+
+  /** @param {string} reason */
+  close(reason) {
+    this.waiting.abort();
+    if (this.link) {
+      // The others go on: they must not hear that this tab has closed.
+      this.link.hooks = { status() {}, frame() {}, joined() {} };
+      this.link.close(reason);
+      this.link = null;
+    } else {
+      this.post({ wanted: [] });
+    }
+    this.bus.close();
+    this.release();
+    this.hooks.status({ state: "closed", reason, live: [] });
+  }
+}
+
+/** What a page talks to. Made by `connect()` or `fromPage()`. */
+export class GatewayClient {
+  /** @type {Settings} */ #settings;
+  /** @type {Link | SharedLink} */ #link;
+  /** @type {Status} */ #status = { state: "connecting", reason: "", live: [] };
+  /** @type {Map<string, Set<(value: any) => void>>} */ #listeners = new Map();
+  /** @type {Entry[]} */ #entries = [];
+  /** @type {Set<string>} */ #channels = new Set();
+  /** @type {Map<string, {promise: Promise<void>, resolve: () => void, reject: (error: GatewayError) => void}>} */
+  #joining = new Map();
+  #client = randomId();
+  #count = 0;
+  #troubles = 0;
+  /** @type {any} */ #retry = 0;
+  #ended = false;
+
+  /** @param {Options} options */
+  constructor(options) {
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    this.#settings = { ...DEFAULTS, .../** @type {Options} */ (Object.fromEntries(given)) };
+    const { url, share, signal } = this.#settings;
+    if (!url) {
+      throw new GatewayError("no_url", "There is no address to connect to: has create_gateway run?");
+    }
+    const canShare = globalThis.navigator?.locks && globalThis.BroadcastChannel;
+    this.#link = new (share && canShare ? SharedLink : Link)(this.#settings, {
+      status: (status) => this.#changed(status),
+      frame: (value) => this.#received(value),
+      joined: (joined) => this.#joined(joined),
+    });
+    if (signal?.aborted) {
+      this.close("aborted");
+    } else {
+      signal?.addEventListener("abort", () => this.close("aborted"), { once: true });
+      this.#link.open();
+    }
+  }
+
+  /** Now. */
+  get state() {
+    return this.#status.state;
+  }
+
+  /** Why it is `reconnecting` or `closed`: see management_docs/browser_client.md. */
+  get reason() {
+    return this.#status.reason;
+  }
+
+  /** Try again after the client gave up; nothing happens while it is at work. */
+  connect() {
+    if (this.state === "closed" && !this.#ended) {
+      this.#link.open();
+    }
+  }
+
+  /**
+   * Send and forget. Waits in the queue while there is no connection; a cut may swallow it.
+   * Throws `too_large`, `queue_full` or `closed`.
+   * @param {string} handler @param {Payload} [data]
+   */
+  send(handler, data = {}) {
+    const text = this.#encode(handler, data);
+    this.#post({ text, id: null, sentOn: "", resolve() {}, reject: (error) => this.#emit("$error", error) });
+  }
+
+  /**
+   * Send and wait for the answer: the handler's dict, or `null` for one that was handled before. Sent again
+   * after every cut until the answer comes. Rejects with a `GatewayError`.
+   * @param {string} handler @param {Payload} [data]
+   * @param {{timeout?: number, signal?: AbortSignal}} [options] `timeout` in milliseconds, `Infinity` for none.
+   * @returns {Promise<any>}
+   */
+  request(handler, data = {}, { timeout = this.#settings.requestMs, signal } = {}) {
+    const id = `${this.#client}.${(this.#count += 1)}`;
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const settle = () => {
+        clearTimeout(timer);
+        clearTimeout(entry.resend);
+        this.#entries = this.#entries.filter((other) => other !== entry);
+        signal?.removeEventListener("abort", aborted);
+      };
+      /** @type {Entry} */
+      const entry = {
+        text: this.#encode(handler, data, { id, client: this.#client }),
+        id,
+        sentOn: "",
+        resolve: (value) => (settle(), resolve(value)),
+        reject: (error) => (settle(), reject(error)),
+      };
+      const aborted = () => (settle(), reject(signal?.reason));
+      const late = () => entry.reject(new GatewayError("timeout", `No answer within ${timeout} ms.`));
+      const timer = timeout === Infinity ? undefined : setTimeout(late, timeout);
+      signal?.addEventListener("abort", aborted);
+      try {
+        this.#post(entry);
+      } catch (error) {
+        entry.reject(/** @type {GatewayError} */ (error));
+      }
+    });
+  }
+
+  /**
+   * Join a further channel, now and after every reconnect. Rejects where it may not be joined.
+   * @param {string} channel
+   * @returns {Promise<void>}
+   */
+  subscribe(channel) {
+    this.#refuseIfClosed();
+    let waiting = this.#joining.get(channel);
+    if (!waiting) {
+      let resolve = () => {};
+      let reject = /** @param {GatewayError} _ */ (_) => {};
+      /** @type {Promise<void>} */
+      const promise = new Promise((yes, no) => {
+        resolve = () => yes();
+        reject = no;
+      });
+      promise.catch(() => {}); // who does not wait hears of it by $error
+      waiting = { promise, resolve, reject };
+      this.#joining.set(channel, waiting);
+    }
+    this.#channels.add(channel);
+    this.#link.want(this.#client, this.#channels);
+    return waiting.promise;
+  }
+
+  /** @param {string} channel One that it is not in is no error. */
+  unsubscribe(channel) {
+    this.#channels.delete(channel);
+    this.#joining.get(channel)?.reject(new GatewayError("unsubscribed", "It was left before it was joined."));
+    this.#joining.delete(channel);
+    this.#link.want(this.#client, this.#channels);
+  }
+
+  /**
+   * Listen to `$message` (every frame), `$state`, `$error`, or to frames with this `type`.
+   * @param {string} type @param {(value: any) => void} listener
+   * @returns {() => void} Ends it.
+   */
+  on(type, listener) {
+    const listeners = this.#listeners.get(type) ?? new Set();
+    this.#listeners.set(type, listeners.add(listener));
+    return () => void listeners.delete(listener);
+  }
+
+  /** Every frame, until the client is closed: `for await (const frame of client)`. */
+  async *[Symbol.asyncIterator]() {
+    /** @type {any[]} */
+    const frames = [];
+    let wake = () => {};
+    const ends = [
+      this.on("$message", (frame) => (frames.push(frame), wake())),
+      this.on("$state", () => wake()),
+    ];
+    try {
+      while (frames.length || !this.#ended) {
+        if (frames.length) {
+          yield frames.shift();
+        } else {
+          /** @type {Promise<void>} */
+          const waiting = new Promise((resolve) => (wake = () => resolve()));
+          await waiting;
+        }
+      }
+    } finally {
+      ends.forEach((end) => end());
+    }
+  }
+
+  /** For good. What waits is rejected. */
+  close(reason = "closed by the page") {
+    if (!this.#ended) {
+      this.#ended = true;
+      clearTimeout(this.#retry);
+      this.#link.close(reason);
+    }
+  }
+
+  /** @param {string} handler @param {Payload} data @param {object} [ours] */
+  #encode(handler, data, ours) {
+    if (Object.hasOwn(data, "_ws")) {
+      throw new GatewayError("reserved_key", "The key _ws of a message is reserved; use another name.");
+    }
+    const { handlerKey, maxFrameBytes } = this.#settings;
+    const text = JSON.stringify({ ...data, [handlerKey]: handler, ...(ours && { _ws: ours }) });
+    const size = new TextEncoder().encode(text).length;
+    if (size > maxFrameBytes) {
+      throw new GatewayError("too_large", `The frame has ${size} bytes; API Gateway takes ${maxFrameBytes}.`);
+    }
+    return text;
+  }
+
+  #refuseIfClosed() {
+    if (this.state === "closed") {
+      throw new GatewayError("closed", `The connection is closed: ${this.reason}.`);
+    }
+  }
+
+  /** @param {Entry} entry */
+  #post(entry) {
+    this.#refuseIfClosed();
+    const waiting = this.#entries.filter(({ sentOn }) => !sentOn);
+    const { queueLimit, overflow } = this.#settings;
+    if (waiting.length >= queueLimit) {
+      const error = new GatewayError("queue_full", `${queueLimit} messages are waiting.`, entry.text);
+      const oldest = waiting[0];
+      if (overflow === "reject" || !oldest) {
+        throw error;
+      }
+      this.#entries = this.#entries.filter((other) => other !== oldest);
+      oldest.reject(new GatewayError("dropped", "Newer messages took its place.", oldest.text));
+    }
+    this.#entries.push(entry);
+    this.#flush();
+  }
+
+  /** Send what waits, in order. */
+  #flush() {
+    if (this.state !== "open") {
+      return;
+    }
+    const serial = this.#status.live[0] ?? "";
+    for (const entry of this.#entries) {
+      if (!entry.sentOn) {
+        entry.sentOn = serial;
+        this.#link.send(entry.text);
+        clearTimeout(entry.resend);
+        entry.resend = entry.id && setTimeout(() => this.#again([entry]), this.#settings.resendMs);
+      }
+    }
+    this.#entries = this.#entries.filter(({ id }) => id);
+  }
+
+  /** @param {Entry[]} entries */
+  #again(entries) {
+    entries.forEach((entry) => (entry.sentOn = ""));
+    this.#flush();
+  }
+
+  /** The server could not take something just now: send again after a pause what has no answer yet. */
+  #againSoon() {
+    const { backoffMs, backoffMaxMs } = this.#settings;
+    const pause = Math.random() * Math.min(backoffMaxMs, backoffMs * 2 ** this.#troubles);
+    this.#troubles += 1;
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#again(this.#entries), pause);
+  }
+
+  /** @param {Status} status */
+  #changed(status) {
+    const before = this.#status;
+    this.#status = status;
+    if (status.state === "closed") {
+      const error = new GatewayError("closed", `The connection is closed: ${status.reason}.`);
+      [...this.#entries, ...this.#joining.values()].forEach(({ reject }) => reject(error));
+      this.#entries = [];
+      this.#joining.clear();
+    }
+    this.#again(this.#entries.filter(({ sentOn }) => !status.live.includes(sentOn)));
+    if (before.state !== status.state || before.reason !== status.reason) {
+      this.#emit("$state", { state: status.state, reason: status.reason });
+    }
+  }
+
+  /** @param {Joined} joined */
+  #joined({ channel, error }) {
+    const waiting = this.#joining.get(channel);
+    this.#joining.delete(channel);
+    if (error) {
+      this.#channels.delete(channel);
+      waiting?.reject(error);
+      this.#emit("$error", error);
+    } else {
+      waiting?.resolve();
+    }
+  }
+
+  /** @param {any} value */
+  #received(value) {
+    const ours = value?._ws;
+    if (ours?.reply_to !== undefined) {
+      const entry = this.#entries.find(({ id }) => id === ours.reply_to);
+      return entry && this.#answered(entry, value);
+    }
+    if (ours?.error) {
+      this.#emit("$error", new GatewayError(ours.error.code, ours.error.message, value));
+    } else if (isGatewayError(value)) {
+      this.#emit("$error", new GatewayError("gateway", value.message, value));
+      this.#againSoon();
+    } else {
+      this.#emit("$message", value);
+      if (typeof value?.type === "string" && !value.type.startsWith("$")) {
+        this.#emit(value.type, value);
+      }
+    }
+  }
+
+  /** @param {Entry} entry @param {any} value */
+  #answered(entry, { _ws: ours, ...reply }) {
+    if (ours.error?.code === "busy") {
+      this.#againSoon();
+    } else if (ours.error) {
+      entry.reject(new GatewayError(ours.error.code, ours.error.message, { _ws: ours }));
+    } else {
+      this.#troubles = 0;
+      entry.resolve(ours.duplicate ? null : reply);
+    }
+  }
+
+  /** @param {string} type @param {any} value */
+  #emit(type, value) {
+    for (const listener of [...(this.#listeners.get(type) ?? [])]) {
+      try {
+        listener(value);
+      } catch (error) {
+        // One listener's mistake must not cost the others the frame, nor the socket.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}
+
+/**
+ * Open a connection.
+ * @param {Options} options
+ */
+export function connect(options) {
+  return new GatewayClient(options);
+}
+
+/**
+ * The connection that `{% websocket_client %}` configured; the same one for every script of the page.
+ * @param {string} [elementId]
+ * @param {Partial<Options>} [options] Win over the page's.
+ * @returns {GatewayClient}
+ */
+export function fromPage(elementId = "websocket-gateway", options = {}) {
+  const element = /** @type {(HTMLElement & {websocketGateway?: GatewayClient}) | null} */ (
+    document.getElementById(elementId)
+  );
+  if (!element) {
+    throw new GatewayError("no_config", `There is no element #${elementId}: use {% websocket_client %}.`);
+  }
+  // On the element, because two addresses of this file are two modules.
+  element.websocketGateway ??= connect({ ...JSON.parse(element.textContent ?? ""), ...options });
+  return element.websocketGateway;
+}
+
+/** @param {Settings} settings */
+async function fetchToken({ tokenUrl, csrfHeader, connectMs, ...rest }) {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), connectMs);
+  try {
+    const headers = { [csrfHeader]: csrfToken(rest), Accept: "application/json" };
+    const response = await fetch(tokenUrl, {
+      method: "POST",
+      headers,
+      credentials: "same-origin",
+      signal: late.signal,
+    });
+    // A redirect is Django's way of asking for a login.
+    if (response.status === 401 || response.status === 403 || response.redirected) {
+      throw new AttemptError("unauthorized", { final: true });
+    }
+    if (!response.ok) {
+      const waitMs = 1000 * (Number(response.headers.get("Retry-After")) || 0);
+      throw new AttemptError(response.status === 429 ? "rate_limited" : "unreachable", { waitMs });
+    }
+    return String((await response.json()).token);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** @param {{csrfCookie: string, csrfToken: string | (() => string)}} settings */
+function csrfToken({ csrfCookie, csrfToken: given }) {
+  const { document } = globalThis;
+  // The cookie first: a login in another tab has changed it, and not this page.
+  const pair = document?.cookie.split("; ").find((item) => item.startsWith(`${csrfCookie}=`));
+  const field = /** @type {HTMLInputElement | null | undefined} */ (
+    document?.querySelector("[name=csrfmiddlewaretoken]")
+  );
+  return pair?.slice(csrfCookie.length + 1) || (typeof given === "function" ? given() : given) || field?.value || "";
+}
+
+/** @param {any} data @returns {any} What is no JSON is given as it is. */
+function parse(data) {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return data;
+  }
+}
+
+/** @param {any} value Whether API Gateway itself says that Django failed or took too long. */
+function isGatewayError(value) {
+  return [value?.message, value?.connectionId, value?.requestId].every((part) => typeof part === "string");
+}
+
+function isOffline() {
+  return globalThis.navigator?.onLine === false;
+}
+
+function randomId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
+}

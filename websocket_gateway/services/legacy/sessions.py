@@ -38,15 +38,16 @@ def count_sessions(known: Mapping[int, ApiGateway]) -> SessionCounts:
 def take_over_sessions(known: Mapping[int, ApiGateway]) -> SessionCounts:
     """Insert the open sockets that are not here yet, and end those that the old package has seen end.
 
-    `known` maps old gateways to ours. A socket is left out if it is older than any can be, has no
-    gateway, or belongs to a login that no longer holds.
+    `known` maps old gateways to ours. A socket is left out if it has no gateway, or belongs to a login
+    that no longer holds; one that is older than any can be is not looked at.
     """
     return _walk(known, save=True)
 
 
 def _walk(known: Mapping[int, ApiGateway], *, save: bool) -> SessionCounts:
     counts = SessionCounts()
-    for page in tables.read_sessions(connected=True):
+    # The old package never tidied up: rows of years ago may still be marked as connected.
+    for page in tables.read_sessions(connected=True, created_on__gt=_oldest()):
         here = _by_connection_id(page)
         new = [old for old in page if old["connection_id"] not in here]
         rows = list(_sessions(new, known))
@@ -74,12 +75,11 @@ def _end(*, save: bool) -> int:
 
 def _sessions(page: list[dict[str, Any]], known: Mapping[int, ApiGateway]) -> Iterator[WebSocketSession]:
     users = _users_of(page)
-    oldest = _oldest()
     for old in page:
         gateway = known.get(old["api_gateway_id"])
         user = users.get(_user_key(old))
         lost = old["user_id"] is not None and (user is None or not login_holds(user, old["auth_hash"] or ""))
-        if gateway is None or lost or old["created_on"] < oldest or not is_identifier(old["connection_id"]):
+        if gateway is None or lost or not is_identifier(old["connection_id"]):
             continue
         yield WebSocketSession(
             connection_id=old["connection_id"],

@@ -423,7 +423,11 @@ def test_progress_is_told_with_the_final_figures_last(sink: Sink, gateway: ApiGa
     assert told[-1] == report
 
 
-def test_ctrl_c_ends_it_with_what_was_begun_counted(sink: Sink, gateway: ApiGateway) -> None:
+@pytest.mark.parametrize("engine", ["asyncio", "boto3"])
+def test_ctrl_c_ends_it_with_what_was_begun_counted(
+    sink: Sink, gateway: ApiGateway, settings: Any, engine: str
+) -> None:
+    settings.WEBSOCKET_GATEWAY = {"SEND_ENGINE": engine, "SEND_CONCURRENCY": 8}
     names = [f"c{number:03}=" for number in range(300)]
     connect(gateway, *names)
     sink.delay_seconds = 0.02

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 15.0
 RENEW_SECONDS = 5.0
+FRESH_SECONDS = 6.0
+"""How long after a renewal nobody needs to look again: less than what is left of it then."""
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 600.0
 """How long somebody else's lease is waited for."""
@@ -66,7 +68,7 @@ class Lease:
 
     def check(self) -> None:
         """Return while it is ours; raise `LeaseLostError` once another process has it."""
-        if time.monotonic() - self._renewed > RENEW_SECONDS + 1 and not self.renew():
+        if time.monotonic() - self._renewed > FRESH_SECONDS and not self.renew():
             self._renewed = float("-inf")
             raise LeaseLostError(
                 f"Another process has taken over gateway {self.gateway.api_name!r}, because this one gave no "

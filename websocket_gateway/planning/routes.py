@@ -59,7 +59,10 @@ def _check(wanted: WantedGateway) -> None:
 
 def routes_by_key(observed: ObservedGateway) -> dict[str, Route]:
     """The observed routes by key; of several with one key the first."""
-    return {route.route_key: route for route in reversed(observed.routes)}
+    found: dict[str, Route] = {}
+    for route in observed.routes:
+        found.setdefault(route.route_key, route)
+    return found
 
 
 def choose_integrations(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -47,6 +48,17 @@ def positive_int(value: str) -> int:
         number = 0
     if number < 1:
         raise ArgumentTypeError(f"{value!r} is no whole number above zero.")
+    return number
+
+
+def pace(value: str) -> float:
+    """So many a second; 0 is no limit."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < math.inf:
+        raise ArgumentTypeError(f"{value!r} is no number of posts a second; 0 is no limit.")
     return number
 
 

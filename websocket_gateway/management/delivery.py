@@ -1,48 +1,73 @@
-"""How a `DeliveryReport` looks: as lines for people, as JSON for programs, as a bar while it grows."""
+"""How a `DeliveryReport` and a broadcast look: as lines for people, as JSON for programs."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any
 
-from tqdm import tqdm
-
+from websocket_gateway.models import BroadcastRun
+from websocket_gateway.services.figures import RunSummary
 from websocket_gateway.services.reports import DeliveryReport
 
 
-def render_report(report: DeliveryReport, *, audience: str, output_format: str) -> str:
+def render_report(
+    report: DeliveryReport, *, audience: str, output_format: str, interrupted: bool = False
+) -> str:
     """The report in the format asked for; `audience` says in words whom it was sent to."""
-    return _as_json(report) if output_format == "json" else "\n".join(_lines(report, audience))
-
-
-def _as_json(report: DeliveryReport) -> str:
-    return json.dumps(
-        {
-            "recipients": report.recipients,
-            "delivered": report.delivered,
-            "gone": report.gone,
-            "failed": report.failed,
-            "reasons": dict(report.reasons),
-            "retried": report.retried,
-            "seconds": round(report.seconds, 3),
-            "engine": report.engine,
-            "failures": [asdict(failure) for failure in report.failures],
-        },
-        indent=2,
-        ensure_ascii=False,
-    )
-
-
-def _lines(report: DeliveryReport, audience: str) -> Iterator[str]:
+    if output_format == "json":
+        return _as_json(_figures(report))
     if not report.recipients:
-        nobody = f"Nobody is connected ({audience}): nothing was sent."
-        yield nobody if report.engine else "Nothing was sent."
-        return
+        return "Nothing was sent." if interrupted else f"Nobody is connected ({audience}): nothing was sent."
     delivered = f"{report.delivered} of {report.recipients} delivered"
-    yield f"Sent to {audience}: {delivered} in {report.seconds:.1f} s."
+    first = f"Sent to {audience}: {delivered} in {report.seconds:.1f} s."
+    return "\n".join([first, *_details(report)])
+
+
+def render_run(summary: RunSummary, *, output_format: str) -> str:
+    """How a broadcast stands, in the format asked for."""
+    run, report = summary.run, summary.report
+    if output_format == "json":
+        whole = {"broadcast": run.pk, "state": run.state, "expected": run.recipients}
+        parts = {"shards": summary.shards, "finished": summary.finished, "working": summary.working}
+        return _as_json({**whole, **parts, **_figures(report)})
+    first = (
+        f"Broadcast {run.pk} to {audience_of(run)} is {run.get_state_display()}: {report.delivered} of "
+        f"{max(run.recipients, report.recipients)} delivered in {report.seconds:.1f} s, "
+        f"{summary.finished} of {summary.shards} shards finished, {summary.working} being sent."
+    )
+    return "\n".join([first, *_details(report)])
+
+
+def audience_of(run: BroadcastRun) -> str:
+    """Whom a broadcast is for, in words."""
+    if run.audience == BroadcastRun.Audience.CHANNEL:
+        return f"channel {run.channel_name!r}"
+    if run.audience == BroadcastRun.Audience.USER:
+        return f"user {run.user.get_username()!r}" if run.user else "a user that was deleted"
+    return "everyone"
+
+
+def _figures(report: DeliveryReport) -> dict[str, Any]:
+    return {
+        "recipients": report.recipients,
+        "delivered": report.delivered,
+        "gone": report.gone,
+        "failed": report.failed,
+        "reasons": dict(report.reasons),
+        "retried": report.retried,
+        "seconds": round(report.seconds, 3),
+        "engine": report.engine,
+        "failures": [asdict(failure) for failure in report.failures],
+    }
+
+
+def _as_json(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=2, ensure_ascii=False)
+
+
+def _details(report: DeliveryReport) -> Iterator[str]:
     if report.gone:
         yield f"  gone     {report.gone}  (their sessions are marked as ended)"
     if report.failed:
@@ -51,18 +76,3 @@ def _lines(report: DeliveryReport, audience: str) -> Iterator[str]:
         yield f"    {count} x {reason}"
     if report.retried:
         yield f"  retried  {report.retried}"
-
-
-@contextmanager
-def delivery_bar(count: Callable[[], int]) -> Iterator[Callable[[DeliveryReport], None]]:
-    """A progress bar on stderr, which `count` gives the length of; without a terminal, nothing."""
-    if not sys.stderr.isatty():
-        yield lambda report: None
-        return
-    with tqdm(total=count(), unit=" messages", file=sys.stderr, dynamic_ncols=True, leave=False) as bar:
-
-        def show(report: DeliveryReport) -> None:
-            bar.total = max(bar.total or 0, report.recipients)
-            bar.update(report.recipients - bar.n)
-
-        yield show

@@ -53,6 +53,8 @@ class BroadcastRun(models.Model):
     state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.RUNNING)
     max_per_second = models.FloatField(_("posts a second"), default=0)
     """The pace of the whole run; 0 is no limit."""
+    recipients = models.PositiveBigIntegerField(_("recipients"), default=0)
+    """How many there were at the start, at most."""
     created_on = models.DateTimeField(_("started"), default=timezone.now, db_index=True)
     finished_on = models.DateTimeField(_("finished"), null=True, blank=True)
 
@@ -74,6 +76,8 @@ class BroadcastShard(models.Model):
     """The range's ends, both inclusive."""
     position = models.BigIntegerField()
     """The last primary key whose page was confirmed; one below `first_pk` at the beginning."""
+    unsettled = models.JSONField(default=list, blank=True)
+    """Primary keys up to `position` whose outcome was not known yet when it was confirmed."""
     fence = models.PositiveBigIntegerField(default=0)
     """Counts the takings of the lease: only the newest holder may confirm a page."""
     lease_holder = models.CharField(max_length=255, blank=True, default="")

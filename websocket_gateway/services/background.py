@@ -55,7 +55,7 @@ def require_background_backend() -> str:
     if backend.queues and settings.task_queue not in backend.queues:
         raise ConfigurationError(
             f"WEBSOCKET_GATEWAY['TASK_QUEUE'] is {settings.task_queue!r}, but the backend {name!r} of TASKS "
-            f"has only {', '.join(sorted(map(repr, backend.queues)))}. Add it to QUEUES, or name one of those."
+            f"has only {', '.join(sorted(map(repr, backend.queues)))}. Add it there, or name one of those."
         )
     return name
 

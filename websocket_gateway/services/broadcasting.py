@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import router, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
-from websocket_gateway.aws.connections import Connections, get_connections
-from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.engines import open_engine
-from websocket_gateway.aws.fanout import Engine, Outcome, Recipient, Status
-from websocket_gateway.aws.sender import Limits
-from websocket_gateway.conf import get_settings
-from websocket_gateway.exceptions import GatewayMissingError, MissingRegionError
-from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.services import recipients
-from websocket_gateway.services.connections import send_safely
-from websocket_gateway.services.contention import retry_when_busy
-from websocket_gateway.services.endpoints import endpoint_of
+from websocket_gateway.aws.connections import Connections
+from websocket_gateway.models import WebSocketSession
+from websocket_gateway.services import recipients, runs
+from websocket_gateway.services.delivery import Delivery, OnProgress, SendOptions
 from websocket_gateway.services.messages import encode_message
-from websocket_gateway.services.recipients import Audience, Row
-from websocket_gateway.services.reports import DeliveryReport, Failure, Tally
-from websocket_gateway.signals import connection_gone
+from websocket_gateway.services.reports import DeliveryReport, Failure, OnFailure, Tally
+from websocket_gateway.services.streams import Audience
 from websocket_gateway.validators import validate_channel_name
 
-__all__ = ["DeliveryReport", "Failure", "broadcast", "send"]
+__all__ = ["DeliveryReport", "Failure", "SendOptions", "broadcast", "send"]
 
 logger = logging.getLogger(__name__)
-
-OnProgress = Callable[[DeliveryReport], None]
-
-_GONE_BATCH = 500
-_PROGRESS_SECONDS = 0.1
 
 
 def send(
@@ -47,7 +30,9 @@ def send(
     *,
     to: QuerySet[WebSocketSession] | WebSocketSession,
     on_commit: bool = False,
+    options: SendOptions | None = None,
     on_progress: OnProgress | None = None,
+    on_failure: OnFailure | None = None,
     connections: Connections | None = None,
 ) -> DeliveryReport:
     """Send one message to the connected sessions of a query, or to one session.
@@ -63,11 +48,11 @@ def send(
     transaction it is sent at once, as usual.
 
     `on_progress` gets the report so far about ten times a second, and once at the end, however
-    it ends.
+    it ends; `on_failure` gets each failure when it is known.
     """
     data = encode_message(message)
-    audience = recipients.of_query(to)
-    return _start(data, audience, on_commit, on_progress, connections)
+    sending = _Sending(data, options or SendOptions(), on_progress, on_failure, connections)
+    return sending.start(recipients.of_query(to), on_commit=on_commit)
 
 
 def broadcast(
@@ -76,51 +61,102 @@ def broadcast(
     channel: str | None = None,
     user: AbstractBaseUser | None = None,
     everyone: bool = False,
+    connection_ids: Iterable[str] | None = None,
     on_commit: bool = False,
+    enqueue: bool = False,
+    options: SendOptions | None = None,
     on_progress: OnProgress | None = None,
+    on_failure: OnFailure | None = None,
     connections: Connections | None = None,
 ) -> DeliveryReport:
-    """Send one message to a channel (primary and subscribed), to a user, or to everyone.
+    """Send one message to a channel (primary and subscribed), a user, everyone, or some connections.
 
-    Exactly one of the three must be given, else `TypeError`. Raises `ValidationError` for a
+    Exactly one of the four must be given, else `TypeError`. Raises `ValidationError` for a
     name that no channel can have; everything else is as with `send`.
+
+    With `enqueue=True` the project's task queue sends, once the surrounding transaction commits;
+    the report returned is empty and `deferred`, and its `run` is the number of the broadcast. Of the
+    options only `max_per_second` counts then. Raises `ConfigurationError` where there is no such queue.
     """
     data = encode_message(message)
-    audience = find_audience(channel=channel, user=user, everyone=everyone)
-    return _start(data, audience, on_commit, on_progress, connections)
+    audience = find_audience(channel=channel, user=user, everyone=everyone, connection_ids=connection_ids)
+    if enqueue:
+        if connection_ids is not None:
+            raise TypeError("A broadcast to connection_ids cannot be enqueued.")
+        pace = options.max_per_second if options else None
+        run = runs.enqueue_run(data, channel=channel, user=user, max_per_second=pace)
+        return DeliveryReport(deferred=True, run=run.pk)
+    sending = _Sending(data, options or SendOptions(), on_progress, on_failure, connections)
+    return sending.start(audience, on_commit=on_commit)
 
 
 def find_audience(
-    *, channel: str | None = None, user: AbstractBaseUser | None = None, everyone: bool = False
+    *,
+    channel: str | None = None,
+    user: AbstractBaseUser | None = None,
+    everyone: bool = False,
+    connection_ids: Iterable[str] | None = None,
 ) -> Audience:
     """Those whom `broadcast` would reach. Raises `TypeError` unless exactly one is given."""
-    if (channel is not None) + (user is not None) + everyone != 1:
-        raise TypeError("Give exactly one of channel, user and everyone=True.")
+    if (channel is not None) + (user is not None) + everyone + (connection_ids is not None) != 1:
+        raise TypeError("Give exactly one of channel, user, everyone=True and connection_ids.")
     if channel is not None:
         try:
             validate_channel_name(channel)
         except ValidationError as exc:
             raise ValidationError({"channel": exc.messages}) from exc
         return recipients.of_channel(channel)
+    if connection_ids is not None:
+        return recipients.of_connection_ids(connection_ids)
     return recipients.of_user(user) if user is not None else recipients.of_everyone()
 
 
-def _start(
-    data: bytes,
-    audience: Audience,
-    on_commit: bool,
-    on_progress: OnProgress | None,
-    connections: Connections | None,
-) -> DeliveryReport:
-    def run() -> DeliveryReport:
-        return _Run(data, connections or get_connections(), on_progress).over(audience)
+class _Sending:
+    """A message that is ready to be sent, and who wants to know how it goes."""
 
-    using = router.db_for_write(WebSocketSession)
-    if on_commit and transaction.get_connection(using).in_atomic_block:
-        # Robust: the transaction is done, and whoever opened it must not fail because of us.
-        transaction.on_commit(lambda: _log(run()), using=using, robust=True)
-        return DeliveryReport(deferred=True)
-    return run()
+    def __init__(
+        self,
+        data: bytes,
+        options: SendOptions,
+        on_progress: OnProgress | None,
+        on_failure: OnFailure | None,
+        connections: Connections | None,
+    ) -> None:
+        self._data = data
+        self._options = options
+        self._on_progress = on_progress
+        self._on_failure = on_failure
+        self._connections = connections
+
+    def start(self, audience: Audience, *, on_commit: bool) -> DeliveryReport:
+        """Send now, or when the surrounding transaction commits."""
+        using = router.db_for_write(WebSocketSession)
+        if on_commit and transaction.get_connection(using).in_atomic_block:
+            # Robust: the transaction is done, and whoever opened it must not fail because of us.
+            transaction.on_commit(lambda: _log(self._run(audience)), using=using, robust=True)
+            return DeliveryReport(deferred=True)
+        return self._run(audience)
+
+    def _run(self, audience: Audience) -> DeliveryReport:
+        tally = Tally(on_failure=self._on_failure)
+        delivery = Delivery(
+            self._data,
+            tally=tally,
+            engine=self._options.chosen_engine,
+            limits=self._options.limits(),
+            connections=self._connections,
+            on_progress=self._on_progress,
+        )
+        try:
+            for page in audience.pages():
+                delivery.post(page)
+            delivery.drain()
+        finally:
+            delivery.stop()
+            report = tally.report()
+            if self._on_progress:
+                self._on_progress(report)
+        return report
 
 
 def _log(report: DeliveryReport) -> None:
@@ -131,109 +167,3 @@ def _log(report: DeliveryReport) -> None:
             report.recipients,
             dict(report.reasons),
         )
-
-
-def _open_engine(connections: Connections, first_page: list[Recipient]) -> Engine:
-    settings = get_settings()
-    limits = Limits(
-        concurrency=settings.send_concurrency,
-        max_per_second=settings.send_max_per_second,
-        timeout_seconds=settings.send_timeout_seconds,
-        deadline_seconds=settings.send_deadline_seconds,
-    )
-    return open_engine(settings.send_engine, first_page=first_page, connections=connections, limits=limits)
-
-
-class _Run:
-    """One message on its way."""
-
-    def __init__(self, data: bytes, connections: Connections, on_progress: OnProgress | None) -> None:
-        self._data = data
-        self._connections = connections
-        self._engine: Engine | None = None
-        self._tally = Tally()
-        self._on_progress = on_progress
-        self._told = time.monotonic()
-        self._targets: dict[int, ManagementEndpoint | str] = {}
-        self._gone: list[str] = []
-        self._grace = timedelta(seconds=get_settings().connect_grace_seconds)
-
-    def over(self, audience: Audience) -> DeliveryReport:
-        """Send to everyone of the audience."""
-        try:
-            for page in audience.pages():
-                self._learn_targets(page)
-                self._send(list(self._addressed(page)))
-            if self._engine:
-                self._fold(self._engine.drain())
-            else:
-                self._tally.engine = get_settings().send_engine
-        finally:
-            if self._engine:
-                self._fold(self._engine.stop())
-            self._mark_gone()
-            report = self._tally.report()
-            if self._on_progress:
-                self._on_progress(report)
-        return report
-
-    def _send(self, page: list[Recipient]) -> None:
-        if not page:
-            return
-        if self._engine is None:
-            self._engine = _open_engine(self._connections, page)
-            self._tally.engine = self._engine.name
-        self._fold(self._engine.send(page, self._data))
-
-    def _learn_targets(self, page: list[Row]) -> None:
-        unknown = {row.gateway_id for row in page} - self._targets.keys()
-        for pk, gateway in ApiGateway.objects.in_bulk(unknown).items() if unknown else ():
-            try:
-                self._targets[pk] = endpoint_of(gateway)
-            except GatewayMissingError as exc:
-                self._targets[pk] = str(exc)
-            except MissingRegionError as exc:
-                if not self._tally.total:
-                    raise
-                self._targets[pk] = str(exc)
-
-    def _addressed(self, page: list[Row]) -> Iterator[Recipient]:
-        for row in page:
-            target = self._targets.get(row.gateway_id, "the gateway's row was deleted meanwhile")
-            if isinstance(target, str):
-                self._tally.fail(row.connection_id, target)
-            else:
-                yield Recipient(target, row.connection_id, row.connected_on)
-
-    def _fold(self, outcomes: Iterable[Outcome]) -> None:
-        for outcome in outcomes:
-            if outcome.status is Status.GONE:
-                self._fold_gone(outcome)
-            else:
-                self._tally.add(outcome)
-            if self._on_progress and time.monotonic() - self._told >= _PROGRESS_SECONDS:
-                self._on_progress(self._tally.report())
-                self._told = time.monotonic()
-
-    def _fold_gone(self, outcome: Outcome) -> None:
-        to = outcome.recipient
-        # While `$connect` is still being answered the service says "gone" too.
-        if timezone.now() - to.connected_on < self._grace:
-            seconds = int(self._grace.total_seconds())
-            self._tally.fail(to.connection_id, f"gone or not open yet: connected less than {seconds} s ago")
-            return
-        self._tally.add(outcome)
-        self._gone.append(to.connection_id)
-        if len(self._gone) >= _GONE_BATCH:
-            self._mark_gone()
-
-    def _mark_gone(self) -> None:
-        """End the sessions found gone, in one statement; by connection id, which is never used again."""
-        if not self._gone:
-            return
-        found, self._gone = tuple(self._gone), []
-        ended = WebSocketSession.objects.filter(connection_id__in=found, connected=True)
-        retry_when_busy(
-            lambda: ended.update(connected=False, disconnected_on=timezone.now()), model=WebSocketSession
-        )
-        send_safely(connection_gone, sender=WebSocketSession, connection_ids=found)

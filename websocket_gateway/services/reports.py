@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -21,6 +21,9 @@ class Failure:
 
     connection_id: str
     reason: str
+
+
+OnFailure = Callable[[Failure], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,9 @@ class DeliveryReport:
     failures: tuple[Failure, ...] = ()
     """The first 1,000 failures, one by one."""
     deferred: bool = False
-    """Nothing was sent yet: it will be when the surrounding transaction commits."""
+    """Nothing was sent yet: it will be when the surrounding transaction commits, or by the task queue."""
+    run: int | None = None
+    """The number of the broadcast that the task queue works on."""
 
     @property
     def recipients(self) -> int:
@@ -56,48 +61,60 @@ class DeliveryReport:
 
 
 class Tally:
-    """Counts outcomes as they come."""
+    """Counts outcomes as they come; `on_failure` gets every failure, also those that are not listed."""
 
-    def __init__(self, *, engine: str = "") -> None:
+    def __init__(self, *, engine: str = "", on_failure: OnFailure | None = None) -> None:
         self.engine = engine
-        """The engine that sends; the one asked for where nobody was there; empty until that is known."""
+        """The name of the engine that sends; empty while there was nobody to send to."""
+        self._on_failure = on_failure
         self._started = time.monotonic()
-        self._counts: Counter[Status] = Counter()
+        # Plain numbers: this is done once for each message.
+        self._delivered = self._gone = self._failed = self._retried = 0
         self._reasons: Counter[str] = Counter()
         self._failures: list[Failure] = []
-        self._retried = 0
 
     @property
     def total(self) -> int:
         """How many outcomes were counted."""
-        return self._counts.total()
+        return self._delivered + self._gone + self._failed
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
-        self._retried += outcome.retries
-        if outcome.status is Status.FAILED:
-            self.fail(outcome.recipient.connection_id, outcome.reason)
+        recipient, status, reason, retries = outcome
+        self._retried += retries
+        if status is Status.DELIVERED:
+            self._delivered += 1
+        elif status is Status.GONE:
+            self._gone += 1
         else:
-            self._counts[outcome.status] += 1
+            self.fail(recipient.connection_id, reason)
 
     def fail(self, connection_id: str, reason: str) -> None:
         """Count one failure."""
-        self._counts[Status.FAILED] += 1
-        if reason not in self._reasons and len(self._reasons) >= MAX_REASONS:
-            reason = OTHER_REASONS
-        self._reasons[reason] += 1
+        self._failed += 1
+        count_reason(self._reasons, reason)
+        failure = Failure(connection_id, reason)
         if len(self._failures) < MAX_LISTED_FAILURES:
-            self._failures.append(Failure(connection_id, reason))
+            self._failures.append(failure)
+        if self._on_failure:
+            self._on_failure(failure)
 
     def report(self) -> DeliveryReport:
         """The figures so far."""
         return DeliveryReport(
-            delivered=self._counts[Status.DELIVERED],
-            gone=self._counts[Status.GONE],
-            failed=self._counts[Status.FAILED],
+            delivered=self._delivered,
+            gone=self._gone,
+            failed=self._failed,
             reasons=MappingProxyType(dict(self._reasons.most_common())),
             retried=self._retried,
             seconds=time.monotonic() - self._started,
             engine=self.engine,
             failures=tuple(self._failures),
         )
+
+
+def count_reason(reasons: Counter[str], reason: str, number: int = 1) -> None:
+    """Count a reason; a new one beyond the twentieth is one of the `other reasons`."""
+    if reason not in reasons and len(reasons) >= MAX_REASONS:
+        reason = OTHER_REASONS
+    reasons[reason] += number

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
-from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
 from websocket_gateway.management import arguments
+from websocket_gateway.management.audience import (
+    MESSAGE_ARGUMENTS,
+    add_message_arguments,
+    read_audience_and_message,
+)
 from websocket_gateway.management.base import GatewayCommand
-from websocket_gateway.management.delivery import delivery_bar, render_report
-from websocket_gateway.management.message_input import NOT_GIVEN, read_message
-from websocket_gateway.services.broadcasting import DeliveryReport, broadcast, find_audience
-from websocket_gateway.services.messages import encode_json
-from websocket_gateway.services.recipients import find_user
-
-# No channel begins like this, but every JSON object, list and string does.
-_JSON_BEGINS = ("{", "[", '"')
+from websocket_gateway.management.delivery import render_report
+from websocket_gateway.management.failures import failures_written_to, refuse_same_file
+from websocket_gateway.management.progress import delivery_progress
+from websocket_gateway.management.queued import QueuedBroadcasts, add_queue_arguments, end_with
+from websocket_gateway.services.broadcasting import DeliveryReport, SendOptions, broadcast, find_audience
+from websocket_gateway.services.delivery import ENGINES
 
 
 class Command(GatewayCommand):
@@ -27,51 +28,66 @@ class Command(GatewayCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare what `handle` takes."""
-        parser.add_argument("channel", nargs="?", help="The channel, unless --user or --all is given.")
+        add_message_arguments(parser)
         parser.add_argument(
-            "message",
-            nargs="?",
-            default=NOT_GIVEN,
-            type=arguments.json_message,
-            help="The message as JSON. Without it, --message or --file, it is read from stdin.",
+            "--failures-to", metavar="FILE", help="Write every failed recipient to this file, as JSON lines."
+        )
+        parser.add_argument("--engine", choices=ENGINES, help="What posts; instead of SEND_ENGINE.")
+        parser.add_argument(
+            "--concurrency",
+            type=arguments.positive_int,
+            metavar="N",
+            help="Posts under way at a time; instead of SEND_CONCURRENCY.",
         )
         parser.add_argument(
-            "--message",
-            dest="payload",
-            default=NOT_GIVEN,
-            metavar="JSON",
-            type=arguments.json_message,
-            help="The message as JSON, instead of the argument.",
+            "--max-per-second",
+            type=arguments.pace,
+            metavar="N",
+            help="Posts a second, 0 for no limit; instead of SEND_MAX_PER_SECOND.",
         )
-        parser.add_argument("--file", metavar="PATH", help="Read the message from this file; - is stdin.")
-        parser.add_argument("--user", metavar="NAME", help="Send to the connections of this user.")
-        parser.add_argument(
-            "--all", action="store_true", dest="everyone", help="Send to every open connection."
-        )
+        add_queue_arguments(parser)
         self.add_format_argument(parser)
 
     def handle(
         self,
         *args: Any,
-        channel: str | None,
-        message: Any,
-        payload: Any,
-        file: str | None,
-        user: str | None,
-        everyone: bool,
+        status: int | None,
+        resume: int | None,
+        cancel: int | None,
+        enqueue: bool,
+        wait: bool,
         **options: Any,
     ) -> None:
-        """Send, and report."""
-        if (user is not None or everyone) and message is NOT_GIVEN and _looks_like_json(channel):
-            channel, message = None, _typed(arguments.json_message, channel)
-        whom = _whom(channel, user, everyone)
-        data = encode_json(read_message(argument=message, option=payload, file=file))
-        report, interrupted = self._send(data, whom)
-        words = "everyone" if everyone else f"channel {channel!r}" if user is None else f"user {user!r}"
-        self.stdout.write(render_report(report, audience=words, output_format=options["format"]))
-        self._end(report, interrupted)
+        """Send, or have the task queue send, and report; or look after a broadcast of the queue."""
+        message = {name: options[name] for name in MESSAGE_ARGUMENTS}
+        queued = QueuedBroadcasts(self, output_format=options["format"], wait=wait)
+        if (status, resume, cancel) != (None, None, None):
+            queued.look_after(status=status, resume=resume, cancel=cancel, enqueue=enqueue, message=message)
+        elif enqueue:
+            _refuse_senders_options(options)
+            whom, data, words = read_audience_and_message(**message)
+            queued.start(data, whom, words, max_per_second=options["max_per_second"])
+        elif wait:
+            raise CommandError("--wait goes with --enqueue, --status or --resume.", returncode=2)
+        else:
+            refuse_same_file(options["failures_to"], options["only_from"])
+            self._send(*read_audience_and_message(**message), options)
 
-    def _send(self, data: bytes, whom: dict[str, Any]) -> tuple[DeliveryReport, bool]:
+    def _send(self, whom: dict[str, Any], data: bytes, words: str, options: dict[str, Any]) -> None:
+        how = SendOptions(**{name: options[name] for name in ("engine", "concurrency", "max_per_second")})
+        report, interrupted = self._report(data, whom, how, options["failures_to"])
+        rendered = render_report(
+            report, audience=words, output_format=options["format"], interrupted=interrupted
+        )
+        self.stdout.write(rendered)
+        listed = len(whom.get("connection_ids", ()))
+        if report.recipients < listed and not interrupted:
+            self.stderr.write(f"{listed - report.recipients} of {listed} are no longer connected.")
+        end_with(report, "Interrupted; the rest was not sent." if interrupted else "")
+
+    def _report(
+        self, data: bytes, whom: dict[str, Any], how: SendOptions, failures_to: str | None
+    ) -> tuple[DeliveryReport, bool]:
         """The report, complete or up to where the user pressed Ctrl-C, and whether that was so."""
         latest = DeliveryReport()
 
@@ -80,36 +96,21 @@ class Command(GatewayCommand):
             latest = report
             show(report)
 
-        with delivery_bar(find_audience(**whom).count) as show:
+        with (
+            failures_written_to(failures_to) as write,
+            delivery_progress(find_audience(**whom).count, self.stderr.write) as show,
+        ):
             try:
-                return broadcast(data, **whom, on_progress=remember), False
+                return broadcast(data, **whom, options=how, on_progress=remember, on_failure=write), False
             except KeyboardInterrupt:
                 return latest, True
 
-    def _end(self, report: DeliveryReport, interrupted: bool) -> None:
-        if interrupted:
-            raise CommandError("Interrupted; the rest was not sent.", returncode=130)
-        if report.failed:
+
+def _refuse_senders_options(options: dict[str, Any]) -> None:
+    for name in ("engine", "concurrency", "failures_to", "only_from"):
+        if options[name] is not None:
             raise CommandError(
-                f"{report.failed} of {report.recipients} recipients did not get the message.",
-                returncode=3 if report.delivered else 1,
+                f"--{name.replace('_', '-')} does not go with --enqueue: the queue's workers send, "
+                "as their own settings say.",
+                returncode=2,
             )
-
-
-def _looks_like_json(word: str | None) -> bool:
-    return word is not None and word.startswith(_JSON_BEGINS)
-
-
-def _whom(channel: str | None, user: str | None, everyone: bool) -> dict[str, Any]:
-    if (channel is not None) + (user is not None) + everyone != 1:
-        raise CommandError("Give one of: a channel, --user NAME, --all.", returncode=2)
-    if channel is not None:
-        return {"channel": _typed(arguments.channel_name, channel)}
-    return {"everyone": True} if user is None else {"user": find_user(user)}
-
-
-def _typed(parse: Callable[[str], Any], value: Any) -> Any:
-    try:
-        return parse(value)
-    except ArgumentTypeError as exc:
-        raise CommandError(str(exc), returncode=2) from exc

@@ -1,0 +1,63 @@
+"""Files of failed recipients: JSON lines, one a connection, that a later run can be limited to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from django.core.management.base import CommandError
+
+from websocket_gateway.services.reports import Failure
+
+
+@contextmanager
+def failures_written_to(path: str | None) -> Iterator[Callable[[Failure], None] | None]:
+    """What to call with each failure, so that it stands in the file at once; None without a file.
+
+    The file is emptied first. Raises `CommandError` where it cannot be written.
+    """
+    if path is None:
+        yield None
+        return
+    try:
+        with Path(path).open("w", encoding="utf-8", buffering=1) as file:
+
+            def write(failure: Failure) -> None:
+                file.write(json.dumps(asdict(failure), ensure_ascii=False) + "\n")
+
+            yield write
+    except OSError as exc:
+        raise CommandError(f"{path} cannot be written: {exc.strerror or exc}.") from exc
+
+
+def read_failures(path: str) -> tuple[str, ...]:
+    """The connection ids in such a file; raises `CommandError` naming the line that holds none."""
+    found = []
+    try:
+        with Path(path).open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    found.append(_connection_id(line, f"{path}, line {number}"))
+    except OSError as exc:
+        raise CommandError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
+    return tuple(found)
+
+
+def refuse_same_file(written: str | None, read: str | None) -> None:
+    """Raise `CommandError` where both are one file: a crash would lose the list."""
+    if written is not None and read is not None and Path(written).resolve() == Path(read).resolve():
+        raise CommandError("--failures-to and --only-from must be two files.", returncode=2)
+
+
+def _connection_id(line: bytes, place: str) -> str:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        value = None
+    connection_id = value.get("connection_id") if isinstance(value, dict) else None
+    if not isinstance(connection_id, str) or not connection_id:
+        raise CommandError(f'{place}: no JSON object with a "connection_id". Lines come from --failures-to.')
+    return connection_id

@@ -1,0 +1,69 @@
+"""Working on a broadcast: as a task for up to 60 seconds, or in this process until it is finished."""
+
+from __future__ import annotations
+
+import time
+
+from websocket_gateway.aws.connections import Connections
+from websocket_gateway.exceptions import LeaseLostError
+from websocket_gateway.models import BroadcastRun
+from websocket_gateway.services import shards
+from websocket_gateway.services.delivery import OnProgress
+from websocket_gateway.services.figures import RunSummary, summarize
+
+_IDLE_SECONDS = 1.0
+# Whoever finds every open shard held waits so long for a holder that died.
+_PATIENCE_SECONDS = shards.LEASE_SECONDS + 2
+
+
+def work_once(
+    run_id: int,
+    *,
+    on_page: shards.OnPage | None = None,
+    connections: Connections | None = None,
+    patience: float = _PATIENCE_SECONDS,
+) -> bool:
+    """Send, for up to 60 seconds, to free shards of a broadcast, or to those of others that somebody died on.
+
+    Where every open shard is held, waits `patience` seconds for a holder that died. Returns whether
+    there is a free shard left, so that somebody should go on.
+    """
+    until = time.monotonic() + shards.PAGES_SECONDS
+    give_up = time.monotonic() + patience
+    while time.monotonic() < until or time.monotonic() < give_up:
+        shard = shards.take_shard(run_id)
+        if shard is not None:
+            try:
+                shards.send_shard(shard, until=until, on_page=on_page, connections=connections)
+            except LeaseLostError:
+                continue
+            if time.monotonic() >= until:
+                break
+            give_up = time.monotonic() + patience
+        elif not shards.open_shards().filter(run_id=run_id).exists():
+            shards.finish_run_if_done(run_id)
+            return False
+        elif time.monotonic() >= give_up:
+            return False
+        else:
+            time.sleep(min(_IDLE_SECONDS, patience) or _IDLE_SECONDS)
+    return shards.free_shards().filter(run_id=run_id).exists()
+
+
+def work_until_finished(
+    run_id: int,
+    *,
+    on_progress: OnProgress | None = None,
+    connections: Connections | None = None,
+) -> RunSummary:
+    """Work on a broadcast in this process, beside whoever else does, until it is finished or cancelled."""
+
+    def tell() -> None:
+        if on_progress:
+            on_progress(summarize(run_id).report)
+
+    while (summary := summarize(run_id)).run.state == BroadcastRun.State.RUNNING:
+        tell()
+        work_once(run_id, on_page=tell, connections=connections, patience=_IDLE_SECONDS)
+    tell()
+    return summary

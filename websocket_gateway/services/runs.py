@@ -1,0 +1,148 @@
+"""Broadcasts that outlive the call which started them: saved, enqueued, resumed, cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import router, transaction
+from django.utils import timezone
+
+from websocket_gateway.conf import get_settings
+from websocket_gateway.exceptions import WebSocketGatewayError
+from websocket_gateway.models import BroadcastRun, BroadcastShard
+from websocket_gateway.services import shards
+from websocket_gateway.services.background import background_backend, enqueue, require_background_backend
+from websocket_gateway.services.contention import retry_when_busy
+from websocket_gateway.services.recipients import of_run
+
+RECIPIENTS_A_SHARD = 10_000
+MAX_SHARDS = 256
+MAX_TASKS = 32
+# A broadcast that nobody works on so long after its start does not wait in the queue any more.
+_WAITS_IN_QUEUE = timedelta(minutes=10)
+
+
+def create_run(
+    data: bytes,
+    *,
+    channel: str | None = None,
+    user: AbstractBaseUser | None = None,
+    max_per_second: float | None = None,
+    started_by: AbstractBaseUser | None = None,
+) -> BroadcastRun:
+    """Save a broadcast to a channel, a user or (neither) everyone, cut into shards.
+
+    It is for those who are connected now and still are when their turn comes. `max_per_second` is the pace
+    of all shards together, 0 for no limit, None for what `SEND_MAX_PER_SECOND` says.
+    """
+    kinds = BroadcastRun.Audience
+    kind = kinds.CHANNEL if channel is not None else kinds.USER if user is not None else kinds.EVERYONE
+    run = BroadcastRun(
+        message=data,
+        audience=kind,
+        channel_name=channel or "",
+        user_id=user.pk if user is not None else None,
+        started_by_id=started_by.pk if started_by is not None else None,
+        max_per_second=get_settings().send_max_per_second if max_per_second is None else max_per_second,
+    )
+    audience = of_run(run)
+    run.recipients = audience.count()
+    ends = audience.ends() if run.recipients else None
+    if ends is None:
+        run.state, run.finished_on = BroadcastRun.State.FINISHED, timezone.now()
+    with transaction.atomic(using=router.db_for_write(BroadcastRun)):
+        run.save()
+        if ends is not None:
+            BroadcastShard.objects.bulk_create(_cut(run, *ends))
+    return run
+
+
+def enqueue_run(
+    data: bytes,
+    *,
+    channel: str | None = None,
+    user: AbstractBaseUser | None = None,
+    max_per_second: float | None = None,
+    started_by: AbstractBaseUser | None = None,
+) -> BroadcastRun:
+    """Save a broadcast like `create_run`, and have the task queue send it once the transaction commits.
+
+    Raises `ConfigurationError` where the project has no queue that works in the background.
+    """
+    require_background_backend()
+    run = create_run(data, channel=channel, user=user, max_per_second=max_per_second, started_by=started_by)
+    enqueue_tasks(run.pk)
+    return run
+
+
+def enqueue_tasks(run_id: int) -> int:
+    """Enqueue a task for each free shard of a broadcast, up to 32; returns how many."""
+    from websocket_gateway.tasks import work_on_broadcast
+
+    wanted = min(MAX_TASKS, shards.free_shards().filter(run_id=run_id).count())
+    for _ in range(wanted):
+        enqueue(work_on_broadcast, run_id)
+    return wanted
+
+
+def resume_run(run_id: int) -> int:
+    """Have the task queue go on with a broadcast that nobody works on; returns the number of tasks enqueued.
+
+    Raises `WebSocketGatewayError` where there is no such broadcast or it was cancelled, and
+    `ConfigurationError` where there is no queue.
+    """
+    run = find_run(run_id)
+    if run.state == BroadcastRun.State.CANCELLED:
+        raise WebSocketGatewayError(f"Broadcast {run_id} was cancelled; start a new one.")
+    if run.state == BroadcastRun.State.FINISHED or shards.finish_run_if_done(run_id):
+        return 0
+    require_background_backend()
+    return enqueue_tasks(run_id)
+
+
+def resume_expired_shards() -> int:
+    """Enqueue tasks for broadcasts left behind by somebody who died, or by a queue that lost its tasks.
+
+    For a clock, such as `purge_connections`. Returns the number of tasks; 0 where there is no queue.
+    """
+    running = BroadcastRun.objects.filter(state=BroadcastRun.State.RUNNING).values_list("pk", "created_on")
+    left = [(pk, created) for pk, created in running.order_by("pk") if not shards.finish_run_if_done(pk)]
+    if not left or background_backend() is None:
+        return 0
+    expired = shards.free_shards().filter(lease_expires_on__isnull=False).values_list("run_id", flat=True)
+    behind, working = set(expired), set(shards.leased_shards().values_list("run_id", flat=True))
+    waited = timezone.now() - _WAITS_IN_QUEUE
+    behind |= {pk for pk, created in left if created < waited and pk not in working}
+    return sum(enqueue_tasks(pk) for pk in sorted(behind))
+
+
+def cancel_run(run_id: int) -> bool:
+    """Stop a broadcast after the pages that are under way; False if it had ended already."""
+    running = BroadcastRun.objects.filter(pk=find_run(run_id).pk, state=BroadcastRun.State.RUNNING)
+    return bool(
+        retry_when_busy(
+            lambda: running.update(state=BroadcastRun.State.CANCELLED, finished_on=timezone.now()),
+            model=BroadcastRun,
+        )
+    )
+
+
+def find_run(run_id: int) -> BroadcastRun:
+    """The broadcast of that number; raises `WebSocketGatewayError` where there is none."""
+    query = BroadcastRun.objects.using(router.db_for_write(BroadcastRun))
+    run: BroadcastRun | None = query.select_related("user", "started_by").filter(pk=run_id).first()
+    if run is None:
+        raise WebSocketGatewayError(f"There is no broadcast {run_id}.")
+    return run
+
+
+def _cut(run: BroadcastRun, first: int, last: int) -> Iterator[BroadcastShard]:
+    """Ranges of equal length, for about 10,000 recipients each."""
+    wanted = min(MAX_SHARDS, -(-run.recipients // RECIPIENTS_A_SHARD))
+    length = -(-(last - first + 1) // wanted)
+    for start in range(first, last + 1, length):
+        yield BroadcastShard(
+            run=run, first_pk=start, last_pk=min(last, start + length - 1), position=start - 1
+        )

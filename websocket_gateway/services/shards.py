@@ -1,0 +1,231 @@
+"""A broadcast's shards: each is taken by a lease, sent page by page, and every page confirmed with the fence.
+
+The state is in our rows and never in a queue, which may lose a task, run it twice, or leave an orphan of it
+working. Taking a lease counts up the shard's fence, and only the newest holder's pages count. What a crash
+leaves behind is sent again from the last confirmed page on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from itertools import islice
+
+from django.db import router
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from websocket_gateway.aws.connections import Connections
+from websocket_gateway.exceptions import LeaseLostError
+from websocket_gateway.models import BroadcastRun, BroadcastShard
+from websocket_gateway.services.contention import retry_when_busy
+from websocket_gateway.services.delivery import Delivery, SendOptions
+from websocket_gateway.services.keeping import kept
+from websocket_gateway.services.recipients import of_run
+from websocket_gateway.services.reports import Tally, count_reason
+from websocket_gateway.services.streams import PAGE_SIZE, Row, rows_of
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 15.0
+RENEW_SECONDS = 5.0
+# A lap ends within 60 seconds: so long it takes pages on, then it waits at most so long for what is under way
+# (and for the last attempt's time-out).
+PAGES_SECONDS = 15.0
+DEADLINE_SECONDS = 40
+# A paced page is about so long, so that a changed pace is soon felt.
+_PAGE_SECONDS = 2.0
+_CANDIDATES = 32
+
+OnPage = Callable[[], None]
+
+
+def open_shards() -> QuerySet[BroadcastShard]:
+    """Shards with something left to send, of broadcasts that were not cancelled."""
+    using = router.db_for_write(BroadcastShard)
+    return BroadcastShard.objects.using(using).filter(finished_on=None, run__state=BroadcastRun.State.RUNNING)
+
+
+def leased_shards() -> QuerySet[BroadcastShard]:
+    """Shards that somebody is working on."""
+    return open_shards().filter(lease_expires_on__gte=Now())
+
+
+def free_shards() -> QuerySet[BroadcastShard]:
+    """Open shards that nobody holds, or whose holder gave no sign of life for 15 seconds."""
+    return open_shards().filter(Q(lease_expires_on=None) | Q(lease_expires_on__lt=Now()))
+
+
+def take_shard(run_id: int) -> BroadcastShard | None:
+    """Take a free shard of this broadcast, else one of another that somebody died on; None without any."""
+    others = free_shards().filter(lease_expires_on__isnull=False)
+    return _take_one(free_shards().filter(run_id=run_id)) or _take_one(others)
+
+
+def send_shard(
+    shard: BroadcastShard,
+    *,
+    until: float,
+    on_page: OnPage | None = None,
+    connections: Connections | None = None,
+) -> None:
+    """Send to a shard whose lease was taken, page by page, until it is finished or `until` (monotonic).
+
+    Raises `LeaseLostError` once another process has taken it over.
+    """
+    _Lap(shard, connections=connections, on_page=on_page).run(until)
+
+
+def finish_run_if_done(run_id: int) -> bool:
+    """Call a broadcast finished if all its shards are; whether this call did."""
+    using = router.db_for_write(BroadcastRun)
+    if BroadcastShard.objects.using(using).filter(run_id=run_id, finished_on=None).exists():
+        return False
+    running = BroadcastRun.objects.filter(pk=run_id, state=BroadcastRun.State.RUNNING)
+    return bool(
+        retry_when_busy(
+            lambda: running.update(state=BroadcastRun.State.FINISHED, finished_on=timezone.now()),
+            model=BroadcastRun,
+        )
+    )
+
+
+def _take_one(free: QuerySet[BroadcastShard]) -> BroadcastShard | None:
+    while candidates := list(free.order_by("pk").values_list("pk", "fence")[:_CANDIDATES]):
+        random.shuffle(candidates)  # many workers ask at the same moment
+        for pk, fence in candidates:
+            if _hold(
+                pk, fence, fence=F("fence") + 1, lease_holder=f"{socket.gethostname()[:200]}:{os.getpid()}"
+            ):
+                return BroadcastShard.objects.using(free.db).select_related("run__user").get(pk=pk)
+    return None
+
+
+def _hold(pk: int, with_fence: int, **values: object) -> bool:
+    """Hold a shard for 15 more seconds and set `values`; False, and nothing done, if the fence moved on."""
+    mine = BroadcastShard.objects.filter(pk=pk, fence=with_fence, finished_on=None)
+    expires = Now() + timedelta(seconds=LEASE_SECONDS)
+    return bool(
+        retry_when_busy(lambda: mine.update(lease_expires_on=expires, **values), model=BroadcastShard)
+    )
+
+
+class _Lap:
+    """One holder's work on a shard."""
+
+    def __init__(
+        self, shard: BroadcastShard, *, connections: Connections | None, on_page: OnPage | None
+    ) -> None:
+        self._shard = shard
+        self._position = shard.position
+        self._unsettled: dict[str, int] = {}
+        self._tally = Tally()
+        self._on_page = on_page
+        options = SendOptions(max_per_second=self._pace() or 0)
+        limits = options.limits()
+        self._delivery = Delivery(
+            bytes(shard.run.message),
+            tally=self._tally,
+            engine=options.chosen_engine,
+            limits=replace(limits, deadline_seconds=min(limits.deadline_seconds, DEADLINE_SECONDS)),
+            connections=connections,
+            on_settled=lambda connection_id: self._unsettled.pop(connection_id, None),
+        )
+
+    def run(self, until: float) -> None:
+        """Work until the shard is finished or the time is up; gives the lease back, however it ends."""
+        with kept(self._renew, every=RENEW_SECONDS, model=BroadcastShard):
+            try:
+                self._work(until)
+            except (KeyboardInterrupt, SystemExit):
+                self._confirm()
+                raise
+            finally:
+                self._delivery.stop()
+                self._release()
+        finish_run_if_done(self._shard.run_id)
+
+    def _work(self, until: float) -> None:
+        handed_over = self._send_pages(until)
+        if handed_over is None:
+            self._delivery.stop()
+        else:
+            self._delivery.drain()
+        self._confirm(**({"finished_on": timezone.now()} if handed_over else {}))
+
+    def _renew(self) -> bool:
+        return _hold(self._shard.pk, self._shard.fence)
+
+    def _send_pages(self, until: float) -> bool | None:
+        """Whether everybody of the shard was handed over; None if the broadcast was cancelled."""
+        again = list(rows_of(self._shard.unsettled))
+        rows = of_run(self._shard.run).between(self._shard.position, self._shard.last_pk).rows()
+        while (pace := self._pace()) is not None:
+            self._delivery.set_pace(pace)
+            began = time.monotonic()
+            if began >= until:
+                return False
+            page = list(islice(rows, _page_size(pace)))
+            if not page and not again:
+                return True
+            self._post(again, page)
+            again = []
+            if pace:
+                time.sleep(max(0.0, len(page) / pace - (time.monotonic() - began)))
+        return None
+
+    def _post(self, again: list[Row], page: list[Row]) -> None:
+        handed = again + page
+        # Written down before they are handed over: whatever happens then, nobody is forgotten.
+        self._unsettled.update((row.connection_id, row.pk) for row in handed)
+        if page:
+            self._position = page[-1].pk
+        self._delivery.post(handed)
+        self._confirm()
+        if self._on_page:
+            self._on_page()
+
+    def _pace(self) -> float | None:
+        """This shard's share of the broadcast's pace, 0 for no limit; None when it was cancelled."""
+        run = BroadcastRun.objects.using(router.db_for_write(BroadcastRun)).filter(pk=self._shard.run_id)
+        found = run.values_list("state", "max_per_second").first()
+        if found is None or found[0] != BroadcastRun.State.RUNNING:
+            return None
+        return float(found[1]) / max(1, leased_shards().count()) if found[1] else 0.0
+
+    def _confirm(self, **values: object) -> None:
+        """Write down how far it is; raises `LeaseLostError` if that is no longer ours to say."""
+        shard, report = self._shard, self._tally.report()
+        reasons = Counter(shard.reasons)
+        for reason, number in report.reasons.items():
+            count_reason(reasons, reason, number)
+        held = _hold(
+            shard.pk,
+            shard.fence,
+            position=self._position,
+            unsettled=list(self._unsettled.values()),
+            delivered=shard.delivered + report.delivered,
+            gone=shard.gone + report.gone,
+            failed=shard.failed + report.failed,
+            retried=shard.retried + report.retried,
+            seconds=shard.seconds + report.seconds,
+            reasons=dict(reasons),
+        )
+        if not held:
+            raise LeaseLostError(f"Another process has taken over {shard}.")
+
+    def _release(self) -> None:
+        mine = BroadcastShard.objects.filter(pk=self._shard.pk, fence=self._shard.fence)
+        retry_when_busy(lambda: mine.update(lease_holder="", lease_expires_on=None), model=BroadcastShard)
+
+
+def _page_size(pace: float) -> int:
+    return min(PAGE_SIZE, max(1, int(pace * _PAGE_SECONDS))) if pace else PAGE_SIZE

@@ -1,0 +1,198 @@
+"""Connected sessions in primary-key order, a page at a time, each once.
+
+Pages are cut by key (`pk > last`), never by OFFSET, and never held all at once. Where an
+audience has several sources (a channel: those whose primary channel it is, and those who
+subscribed), each is read along its own index and the streams are merged by primary key:
+one query with OR or EXISTS would leave the index.
+"""
+
+from __future__ import annotations
+
+import heapq
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from typing import Any, NamedTuple, Protocol
+
+from django.db.models import QuerySet
+
+from websocket_gateway.models import WebSocketSession
+
+PAGE_SIZE = 1_000
+# Primary keys in one IN list; some databases take no more parameters than this.
+_IN_LIST = 500
+_NAMES = ("pk", "connection_id", "api_gateway_id", "created_on")
+
+
+class Row(NamedTuple):
+    """What sending needs of a session."""
+
+    pk: int
+    connection_id: str
+    gateway_id: int
+    connected_on: datetime
+
+
+class Stream(Protocol):
+    """A source of connected sessions, in primary-key order."""
+
+    def rows(self) -> Iterator[Row]:
+        """The sessions, read page by page."""
+        ...
+
+    def count(self) -> int:
+        """How many they are now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueryStream:
+    """A query that can be cut by key; `prefix` is the path from its model to the session."""
+
+    query: QuerySet[Any]
+    key: str = "pk"
+    prefix: str = ""
+
+    def rows(self) -> Iterator[Row]:
+        """See `Stream.rows`."""
+        names = [f"{self.prefix}{name}" for name in _NAMES[1:]]
+        query = self.query.order_by(self.key).values_list(self.key, *names)
+        last: int | None = None
+        while True:
+            page = query if last is None else query.filter(**{f"{self.key}__gt": last})
+            count = 0
+            for values in page[:PAGE_SIZE]:
+                count += 1
+                # A join over a to-many relation repeats a session, always right behind itself.
+                if values[0] != last:
+                    yield Row(*values)
+                last = values[0]
+            if count < PAGE_SIZE:
+                return
+
+    def count(self) -> int:
+        """See `Stream.count`."""
+        return self.query.count()
+
+    def between(self, after: int, last: int) -> QueryStream:
+        """Those with a primary key above `after` and up to `last`."""
+        bounds = {f"{self.key}__gt": after, f"{self.key}__lte": last}
+        return replace(self, query=self.query.filter(**bounds))
+
+    def ends(self) -> tuple[int, int] | None:
+        """The first and the last primary key, both read from an index; None where nobody is."""
+        keys = self.query.order_by(self.key).values_list(self.key, flat=True)
+        first, last = keys.first(), keys.last()
+        return None if first is None or last is None else (first, last)
+
+
+@dataclass(frozen=True, slots=True)
+class ListStream:
+    """Connections whose ids are known, in the order of the list."""
+
+    connection_ids: tuple[str, ...]
+
+    def rows(self) -> Iterator[Row]:
+        """See `Stream.rows`."""
+        for query in self._queries():
+            for values in query.values_list(*_NAMES):
+                yield Row(*values)
+
+    def count(self) -> int:
+        """See `Stream.count`."""
+        return sum(query.count() for query in self._queries())
+
+    def _queries(self) -> Iterator[QuerySet[WebSocketSession]]:
+        for start in range(0, len(self.connection_ids), _IN_LIST):
+            yield connected_sessions().filter(connection_id__in=self.connection_ids[start : start + _IN_LIST])
+
+
+@dataclass(frozen=True, slots=True)
+class FixedStream:
+    """A query that cannot be cut by key without changing what it means, such as a slice.
+
+    Its primary keys, 8 bytes each, are read at once; the sessions themselves page by page.
+    """
+
+    query: QuerySet[WebSocketSession]
+
+    def rows(self) -> Iterator[Row]:
+        """See `Stream.rows`."""
+        keys = self._keys()
+        sessions = WebSocketSession.objects.using(self.query.db).filter(connected=True).order_by("pk")
+        for start in range(0, len(keys), _IN_LIST):
+            for values in sessions.filter(pk__in=keys[start : start + _IN_LIST]).values_list(*_NAMES):
+                yield Row(*values)
+
+    def count(self) -> int:
+        """See `Stream.count`; sessions that ended are counted too."""
+        return len(self._keys())
+
+    def _keys(self) -> array[int]:
+        found = array("q", self.query.values_list("pk", flat=True).iterator(chunk_size=PAGE_SIZE))
+        return array("q", sorted(set(found)))
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """The connected sessions of one or more streams."""
+
+    streams: tuple[Stream, ...]
+
+    def pages(self) -> Iterator[list[Row]]:
+        """The sessions in primary-key order, each once, up to 1,000 at a time."""
+        rows = self.rows()
+        while page := list(islice(rows, PAGE_SIZE)):
+            yield page
+
+    def count(self) -> int:
+        """How many there are at most; someone who is in a channel in two ways is counted twice."""
+        return sum(stream.count() for stream in self.streams)
+
+    def between(self, after: int, last: int) -> Audience:
+        """Those with a primary key above `after` and up to `last`, of an audience made of queries."""
+        return Audience(tuple(stream.between(after, last) for stream in self._queries()))
+
+    def ends(self) -> tuple[int, int] | None:
+        """The first and the last primary key; None where nobody is."""
+        found = [ends for stream in self._queries() if (ends := stream.ends())]
+        return (min(first for first, _ in found), max(last for _, last in found)) if found else None
+
+    def rows(self) -> Iterator[Row]:
+        """The sessions in primary-key order, each once."""
+        last: int | None = None
+        for row in heapq.merge(*(stream.rows() for stream in self.streams), key=lambda row: row.pk):
+            if row.pk != last:
+                yield row
+            last = row.pk
+
+    def _queries(self) -> Iterator[QueryStream]:
+        return (stream for stream in self.streams if isinstance(stream, QueryStream))
+
+
+def rows_of(keys: Iterable[int]) -> Iterator[Row]:
+    """The connected ones among sessions whose primary keys are known."""
+    wanted = sorted(keys)
+    for start in range(0, len(wanted), _IN_LIST):
+        query = connected_sessions().filter(pk__in=wanted[start : start + _IN_LIST]).order_by("pk")
+        for values in query.values_list(*_NAMES):
+            yield Row(*values)
+
+
+def connected_sessions() -> QuerySet[WebSocketSession]:
+    """Those whose socket is open, as far as is known."""
+    connected: QuerySet[WebSocketSession] = WebSocketSession.objects.filter(connected=True)
+    return connected
+
+
+def is_fixed(query: QuerySet[Any]) -> bool:
+    """Whether a query cannot be cut by key without changing what it means."""
+    inner = query.query
+    return bool(
+        inner.is_sliced
+        or inner.combinator
+        or inner.distinct_fields
+        or any(getattr(item, "contains_over_clause", False) for item in inner.annotations.values())
+    )

@@ -1,0 +1,17 @@
+"""What the project's task queue runs.
+
+Imported late, by what enqueues and by the queue's workers: a task needs its queue to be configured.
+"""
+
+from __future__ import annotations
+
+from websocket_gateway.services.background import define, enqueue
+
+
+@define
+def work_on_broadcast(run_id: int) -> None:
+    """Work on a broadcast for up to 60 seconds, and have a successor go on where something is left."""
+    from websocket_gateway.services.laps import work_once
+
+    if work_once(run_id):
+        enqueue(work_on_broadcast, run_id)

@@ -270,7 +270,7 @@ def numbers_in_the_code() -> list[str]:
 
 def numbers_on_the_page() -> list[str]:
     page = (ROOT / "management_docs/checks.md").read_text()
-    return re.findall(r"^\| `([EW][0-9]{3})` \|", page, re.MULTILINE)
+    return re.findall(r"^\| `([EW][0-9]{3})`", page, re.MULTILINE)
 
 
 def test_every_number_belongs_to_one_finding() -> None:
@@ -283,7 +283,7 @@ def test_every_finding_stands_on_the_page_and_the_page_names_no_other() -> None:
 
 def test_every_finding_of_the_static_checks_has_a_case() -> None:
     package = ROOT / "websocket_gateway/checks"
-    static = [path for path in package.glob("*.py") if path.stem != "rows"]
+    static = [path for path in package.glob("*.py") if path.stem not in ("child", "probing", "rows")]
     found = {number for path in static for number in re.findall(r"\(\s*\"([EW][0-9]{3})\"", path.read_text())}
 
     assert found == {case.number for case in CASES.values()}

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
 from websocket_gateway.aws.errors import translated
 from websocket_gateway.aws.session import identity_client, is_loopback
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import AWSError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who AWS takes us for."""
+
+    arn: str
+    account: str
+    clock_skew_seconds: float
+    """By how much our clock is ahead of AWS's; 0 where AWS did not tell the time."""
+
+
+def ask_caller(region: str) -> Caller:
+    """Ask STS. Raises `AWSError`, and `ConfigurationError` where there are no credentials."""
+    with translated("GetCallerIdentity"):
+        answer = identity_client(region).get_caller_identity()
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        skew = time.time() - parsedate_to_datetime(date).timestamp() if date else 0.0
+        return Caller(arn=answer["Arn"], account=answer["Account"], clock_skew_seconds=skew)
 
 
 def caller_account(region: str) -> str:
@@ -14,7 +37,6 @@ def caller_account(region: str) -> str:
     if is_loopback(endpoint_url):
         return f"at {endpoint_url}"
     try:
-        with translated("GetCallerIdentity"):
-            return f"account {identity_client(region).get_caller_identity()['Account']}"
+        return f"account {ask_caller(region).account}"
     except AWSError:
         return "an account that could not be named"

@@ -1,0 +1,239 @@
+"""The probes one by one, against servers that answer in every way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from tests.checks.servers import IDENTITY, Answering, answering
+from tests.factories import ApiGatewayFactory, WebSocketSessionFactory
+from tests.sink import running_sink
+from tests.support.commands import run
+from websocket_gateway.aws.session import forget_clients
+from websocket_gateway.models import ApiGateway
+from websocket_gateway.services.diagnostics import Answer
+from websocket_gateway.services.diagnostics.callback import RefusedAddressError, check_address, probe_callback
+from websocket_gateway.services.diagnostics.credentials import probe_credentials
+from websocket_gateway.services.diagnostics.database import probe_database, probe_purging
+from websocket_gateway.services.diagnostics.gateways import probe_plan, probe_posting
+from websocket_gateway.services.diagnostics.names import probe_dns, resolve
+from websocket_gateway.testing.gateway import GatewayHandle
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def target() -> Iterator[Answering]:
+    with answering(status=403) as server:
+        yield server
+
+
+def numbers(answer: Answer) -> list[str]:
+    return [finding.id.rpartition(".")[2] for finding in answer.findings]
+
+
+def gateway(url: str = "https://www.example.com", **fields: Any) -> ApiGateway:
+    made: ApiGateway = ApiGatewayFactory.create(target_base_endpoint=f"{url}/ws/", **fields)
+    return made
+
+
+def test_a_target_that_refuses_unsigned_calls_is_as_it_should_be(target: Answering) -> None:
+    row = gateway(target.url)
+
+    answer = probe_callback(row)
+
+    assert answer.findings == ()
+    assert answer.facts == (f"gateway {row.api_name}: {target.url}/ws/connect refuses unsigned calls",)
+    ((method, path, headers),) = target.requests
+    assert (method, path) == ("POST", "/ws/connect")
+    assert headers["X-Amzn-Apigateway-Api-Id"] == row.api_id
+    assert not any("secret" in name.lower() for name in headers)
+
+
+@pytest.mark.parametrize(
+    ("status", "number"),
+    [
+        pytest.param(301, "E111", id="a redirect"),
+        pytest.param(200, "E112", id="accepted"),
+        pytest.param(400, "E113", id="a host that is not allowed"),
+        pytest.param(404, "E113", id="nothing there"),
+        pytest.param(502, "E113", id="a proxy without a backend"),
+    ],
+)
+def test_another_status_of_the_target_is_a_finding(status: int, number: str, target: Answering) -> None:
+    target.status, target.headers = status, {"Location": f"{target.url}/elsewhere"}
+
+    answer = probe_callback(gateway(target.url))
+
+    assert numbers(answer) == [number]
+    assert str(status) in answer.findings[0].message
+    assert len(target.requests) == 1  # no redirect is followed
+
+
+def test_without_a_secret_to_ask_for_the_target_cannot_refuse(target: Answering, settings: Any) -> None:
+    settings.WEBSOCKET_GATEWAY = {"ORIGIN_SECRET_REQUIRED": False}
+    target.status = 400
+
+    assert numbers(probe_callback(gateway(target.url))) == ["W113"]
+
+
+def test_what_the_target_says_is_not_shown(target: Answering) -> None:
+    target.status, target.body = 500, b"internal detail"
+
+    (finding,) = probe_callback(gateway(target.url)).findings
+
+    assert "internal detail" not in finding.message + finding.hint
+
+
+def test_a_target_that_cannot_be_reached_is_a_finding() -> None:
+    with answering() as gone:
+        url = gone.url
+
+    assert numbers(probe_callback(gateway(url))) == ["E110"]
+
+
+def test_the_machines_own_cloud_is_not_called() -> None:
+    answer = probe_callback(gateway("http://169.254.169.254"))
+
+    assert numbers(answer) == ["E109"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "169.254.170.2",
+        "fe80::1%eth0",
+        "fd00:ec2::254",
+        "::ffff:169.254.169.254",
+        "0.0.0.0",
+        "::",
+        "224.0.0.1",
+    ],
+)
+def test_no_callback_goes_to_such_an_address(address: str) -> None:
+    with pytest.raises(RefusedAddressError):
+        check_address(address)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.7", "203.0.113.9", "2001:db8::1"])
+def test_a_callback_may_go_to_such_an_address(address: str) -> None:
+    check_address(address)
+
+
+@pytest.mark.parametrize(
+    ("status", "number"),
+    [
+        pytest.param(410, None, id="gone: we may post"),
+        pytest.param(400, None, id="no such id: we may post"),
+        pytest.param(403, "E106", id="not allowed"),
+        pytest.param(500, "E107", id="broken"),
+        pytest.param("drop", "E107", id="no answer"),
+    ],
+)
+def test_permission_to_post_is_told_by_the_answer(status: Any, number: str | None) -> None:
+    with running_sink() as sink:
+        row = sink.gateway()
+        sink.on_request = lambda connection_id: sink.answers.setdefault(connection_id, status)
+
+        answer = probe_posting(row)
+
+    assert numbers(answer) == ([number] if number else [])
+    assert bool(answer.facts) is (number is None)
+
+
+def test_a_gateway_that_differs_in_aws_is_a_finding(django_local_gateway: GatewayHandle) -> None:
+    row = gateway()
+
+    (finding,) = probe_plan(row).findings
+
+    assert finding.id == "websocket_gateway.E105"  # the stored API is not there
+    assert finding.gateway == row.api_name
+    assert f"sync_routes {row.api_name} --check" in finding.hint
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_differs_in_aws_is_a_finding_and_what_does_not_is_none(
+    django_local_gateway: GatewayHandle,
+) -> None:
+    run("create_gateway", "chat", "--target", "https://www.example.com/ws/")
+    row = ApiGateway.objects.get()
+    before = probe_plan(row)
+    row.stage_description = "another one"
+
+    after = probe_plan(row)
+
+    assert before.facts == ("gateway chat: AWS has what is wanted",)
+    assert numbers(after) == ["W111"]
+    assert after.findings[0].message == "AWS has something else than is wanted: stage."
+
+
+@pytest.fixture
+def sts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answering]:
+    with answering(body=IDENTITY, headers={"Content-Type": "text/xml"}) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
+        forget_clients()
+        yield server
+    forget_clients()
+
+
+@pytest.mark.parametrize(
+    ("ahead", "expected"),
+    [
+        pytest.param(0, [], id="right"),
+        pytest.param(60, ["W110"], id="a minute off"),
+        pytest.param(-600, ["E104"], id="too far off for signatures"),
+    ],
+)
+def test_whose_credentials_in_which_region_and_what_time_it_is(
+    ahead: float, expected: list[str], sts: Answering
+) -> None:
+    sts.time = time.time() - ahead
+
+    answer = probe_credentials()
+
+    assert answer.facts == ("credentials of arn:aws:iam::123456789012:role/web", "region eu-west-1")
+    assert numbers(answer) == expected
+
+
+def test_credentials_that_aws_does_not_know_are_a_finding(sts: Answering) -> None:
+    sts.status = 403
+    sts.body = b"<ErrorResponse><Error><Code>InvalidClientTokenId</Code></Error></ErrorResponse>"
+
+    assert numbers(probe_credentials()) == ["E103"]
+
+
+def test_a_domain_that_leads_to_its_target_is_as_it_should_be() -> None:
+    row = gateway(domain_name="localhost", api_gateway_domain_name="127.0.0.1")
+
+    assert probe_dns(row).findings == ()
+
+
+def test_a_domain_that_leads_elsewhere_is_a_finding() -> None:
+    row = gateway(domain_name="127.0.0.1", api_gateway_domain_name="127.0.0.2")
+
+    assert numbers(probe_dns(row)) == ["W112"]
+
+
+def test_a_domain_that_dns_does_not_know_is_a_finding() -> None:
+    row = gateway(domain_name="no..host", api_gateway_domain_name="127.0.0.1")
+
+    assert resolve("no..host") == set()
+    assert numbers(probe_dns(row)) == ["E108"]
+
+
+def test_a_migrated_database_is_as_it_should_be() -> None:
+    assert probe_database() == Answer()
+
+
+def test_sessions_that_nobody_purges_are_a_finding() -> None:
+    WebSocketSessionFactory.create(ended=True, disconnected_on=timezone.now() - timedelta(days=7, hours=23))
+    before = probe_purging()
+    WebSocketSessionFactory.create(ended=True, disconnected_on=timezone.now() - timedelta(days=8, hours=1))
+
+    assert (numbers(before), numbers(probe_purging())) == ([], ["W108"])

@@ -173,7 +173,8 @@ def _parts(holder: str) -> tuple[str, str]:
 
 def _is_dead(host: str, pid: str) -> bool:
     """Whether the process is known to be gone; of other machines nothing is known."""
-    if host != _host() or not pid.isdecimal():
+    # Signal 0 only asks, but on Windows it would end the process.
+    if host != _host() or not pid.isdecimal() or os.name != "posix":
         return False
     try:
         os.kill(int(pid), 0)

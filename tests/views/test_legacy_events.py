@@ -13,6 +13,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory
 from websocket_gateway import legacy_events
@@ -215,6 +217,24 @@ def test_header_of_ours_is_the_clients_word_and_counts_for_nothing(
         "message_id": "",
         "headers": ["Wseventtype"],
     }
+
+
+mapped = st.sampled_from(sorted(name for name in FORGED if name.startswith("ws")))
+anything = st.text(st.characters(min_codepoint=33, max_codepoint=255), min_size=1, max_size=40)
+
+
+@given(
+    forged=st.dictionaries(mapped, st.one_of(anything, st.sampled_from(["CONNECT", "MESSAGE", "$connect"])))
+)
+def test_nothing_that_a_client_puts_into_our_headers_changes_an_event(
+    gateway: ApiGateway, session: WebSocketSession, forged: dict[str, str]
+) -> None:
+    honest, other = (
+        event(gateway, "default", b'{"handler": "tell"}', connectionId=session.connection_id, forged=headers)
+        for headers in ({}, forged)
+    )
+
+    assert (other.status_code, other.content) == (honest.status_code, honest.content)
 
 
 def test_url_alone_says_what_kind_of_event_it_is(gateway: ApiGateway, session: WebSocketSession) -> None:

@@ -14,6 +14,7 @@ from websocket_gateway.wire import RESERVED_KEY
 MAX_DEPTH: Final = 64
 """Levels of nesting. Far below Python's recursion limit, so that what was read can be written again."""
 MAX_REPLY_ID_LENGTH: Final = 128
+MAX_CLIENT_LENGTH: Final = 64
 
 _SUSPECT_ESCAPE = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -33,6 +34,8 @@ class Frame:
     """The JSON object without the reserved key."""
     reply_id: ReplyId | None = None
     """`_ws.id`: given when the client wants a reply."""
+    client: str | None = None
+    """`_ws.client`: which page of the user numbers its messages so."""
     control: dict[str, Any] | None = None
     """`_ws` of a control frame, that is, of one with `_ws.type`."""
 
@@ -52,7 +55,8 @@ def parse_frame(data: bytes) -> Frame:
     ours = body.pop(RESERVED_KEY)
     if not isinstance(ours, dict):
         raise InvalidFrameError("_ws is no object.")
-    return Frame(body=body, reply_id=_reply_id(ours), control=ours if "type" in ours else None)
+    control = ours if "type" in ours else None
+    return Frame(body=body, reply_id=_reply_id(ours), client=_client(ours), control=control)
 
 
 def _load(data: bytes) -> Any:
@@ -81,6 +85,13 @@ def _reply_id(ours: dict[str, Any]) -> ReplyId | None:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53:
         return value
     raise InvalidFrameError("_ws.id is neither a short string nor a whole number.")
+
+
+def _client(ours: dict[str, Any]) -> str | None:
+    value = ours.get("client")
+    if value is None or (isinstance(value, str) and 0 < len(value) <= MAX_CLIENT_LENGTH):
+        return value
+    raise InvalidFrameError("_ws.client is no short string.")
 
 
 def _no_constant(name: str) -> Any:

@@ -80,6 +80,12 @@ def control_response(kind: str, *, reply_id: ReplyId | None = None, **fields: An
     return HttpResponse(json.dumps({RESERVED_KEY: ours}), content_type="application/json")
 
 
+def duplicate_response(reply_id: ReplyId) -> HttpResponse:
+    """The reply to a message that was handled before. What its handler answered then is not kept."""
+    ours = {"reply_to": reply_id, "duplicate": True}
+    return HttpResponse(json.dumps({RESERVED_KEY: ours}), content_type="application/json")
+
+
 def answer(result: Any, *, reply_id: ReplyId | None = None) -> HttpResponseBase:
     """What a handler returned as a response: nothing, a dict, or a Django response, which is untouched.
 

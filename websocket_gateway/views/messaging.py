@@ -10,13 +10,21 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from websocket_gateway.events import DisconnectEvent, MessageEvent
-from websocket_gateway.frames import InvalidFrameError, parse_frame
+from websocket_gateway.frames import Frame, InvalidFrameError, parse_frame
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.routing import Handler
 from websocket_gateway.services import connections
+from websocket_gateway.services.handled import handle_once, message_key
 from websocket_gateway.signals import message_received
 from websocket_gateway.views import channels
-from websocket_gateway.views.answers import ErrorCode, RefusalError, answer, control_response, empty_response
+from websocket_gateway.views.answers import (
+    ErrorCode,
+    RefusalError,
+    answer,
+    control_response,
+    duplicate_response,
+    empty_response,
+)
 from websocket_gateway.views.connecting import bind_user, has_permissions
 
 if TYPE_CHECKING:
@@ -43,7 +51,7 @@ def receive(view: WebSocketView, request: HttpRequest, event: MessageEvent) -> H
         return answer(view.call(view.permission_denied, request), reply_id=frame.reply_id)
     if frame.control is not None:
         return _control(view, request, frame.control)
-    return answer(_handle(view, request, event), reply_id=frame.reply_id)
+    return _handle(view, request, event, frame)
 
 
 def disconnect(view: WebSocketView, request: HttpRequest, event: DisconnectEvent) -> HttpResponseBase:
@@ -87,10 +95,10 @@ def _check_gateway(view: WebSocketView, session: WebSocketSession) -> None:
     session.api_gateway = view.api_gateway
 
 
-def _handle(view: WebSocketView, request: HttpRequest, event: MessageEvent) -> Any:
+def _handle(view: WebSocketView, request: HttpRequest, event: MessageEvent, frame: Frame) -> HttpResponseBase:
     keys = (view.handler_selection_key, view.route_selection_key)
     if not any(key in view.body for key in keys):
-        return view.call(view.handler_selection_key_missing, request)
+        return answer(view.call(view.handler_selection_key_missing, request), reply_id=frame.reply_id)
     handler = next((found for key in keys if (found := _named(view, view.body.get(key)))), None)
     connections.send_safely(
         message_received,
@@ -99,11 +107,18 @@ def _handle(view: WebSocketView, request: HttpRequest, event: MessageEvent) -> A
         event=event,
         handler=handler.name if handler else "default",
     )
-    if handler is None:
-        return view.call(view.default, request)
-    if handler.requirement is not None and not handler.requirement.admits(request.user):
-        return view.call(view.permission_denied, request)
-    return view.call(getattr(view, handler.name), request)
+    if handler and handler.requirement is not None and not handler.requirement.admits(request.user):
+        return answer(view.call(view.permission_denied, request), reply_id=frame.reply_id)
+    method = getattr(view, handler.name) if handler else view.default
+
+    def handle() -> HttpResponseBase:
+        return answer(view.call(method, request), reply_id=frame.reply_id)
+
+    if not view.deduplicate or frame.reply_id is None or frame.client is None:
+        return handle()
+    key = message_key(user_id=request.user.pk, client=frame.client, message_id=frame.reply_id)
+    first = handle_once(key, handle, failed=lambda response: response.status_code >= 400)
+    return first if first is not None else duplicate_response(frame.reply_id)
 
 
 def _named(view: WebSocketView, name: Any) -> Handler | None:

@@ -62,6 +62,7 @@ class WebSocketView(View):
     permissions_required: Collection[str] = ()
     all_permissions_required: Collection[str] = ()
     aws_api_gateway_id: str | None = None
+    deduplicate: bool = False
     websocket_route_keys: Iterable[str] | Mapping[str, str] = ()
     required_headers: Collection[str] = ("Host", API_ID_HEADER, wire.CONNECTION_ID_HEADER)
     additional_required_headers: Collection[str] = ()
@@ -75,11 +76,11 @@ class WebSocketView(View):
     event: ConnectEvent | MessageEvent | DisconnectEvent
     """The event being handled."""
     body: dict[str, Any]
-    """The parsed JSON object of a message, without the reserved key `_ws`."""
+    """The parsed JSON object of a message, without the reserved key `_ws`; empty at `$connect`."""
     api_gateway: ApiGateway
     """The gateway that sent the event."""
     websocket_session: WebSocketSession
-    """The connection's row."""
+    """The connection's row; None until a `$connect` is registered."""
 
     _reply_id: ReplyId | None = None
     _authenticated: bool = False
@@ -102,6 +103,12 @@ class WebSocketView(View):
         for alias in connections:
             transaction.non_atomic_requests(using=alias)(view)
         return view
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """Begin with no body and no session, for hooks that are called before there are any."""
+        super().setup(request, *args, **kwargs)
+        self.body = {}
+        self.websocket_session = None  # type: ignore[assignment]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer one event. Whatever is raised on the way becomes an answer; no exception leaves."""
@@ -152,9 +159,7 @@ class WebSocketView(View):
 
     def default(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Called for a frame whose handler is unknown. Refuses it."""
-        return refuse(
-            self, RefusalError(ErrorCode.UNKNOWN_HANDLER, "The frame names no handler of this view.")
-        )
+        raise RefusalError(ErrorCode.UNKNOWN_HANDLER, "The frame names no handler of this view.")
 
     def change_channel(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Make `body["channel"]` the primary channel; a handler only where overridden or listed.

@@ -241,6 +241,15 @@ def test_finished_broadcasts_go_after_the_retention_with_their_shards() -> None:
     assert BroadcastShard.objects.get().run == running
 
 
+def test_broadcasts_that_somebody_died_on_wait_for_a_queue() -> None:
+    BroadcastShardFactory.create(lease_expires_on=ago(minutes=1))
+
+    foreseen, done = count_purgeable(only=[Part.BROADCASTS]), purge(only=[Part.BROADCASTS])
+
+    assert foreseen.counts["shards_resumed"] == done.counts["shards_resumed"] == 0
+    assert BroadcastRun.objects.get().state == BroadcastRun.State.RUNNING
+
+
 def test_parts_can_be_chosen() -> None:
     WebSocketSessionFactory.create(ended=True, disconnected_on=ago(days=9))
     WebSocketTokenFactory.create(expired=True)

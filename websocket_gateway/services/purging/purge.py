@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from websocket_gateway.conf import get_settings
 from websocket_gateway.services.purging import leftovers
+from websocket_gateway.services.purging.resuming import ResumeShards
 from websocket_gateway.services.purging.running import Deed, Part, PurgeReport, Run
 from websocket_gateway.services.purging.sessions import EndOverdue, EndRevoked
 from websocket_gateway.services.purging.verifying import VerifyOpen
@@ -64,6 +65,7 @@ def _deeds(only: Collection[Part], verify: bool, retention_days: int | None) -> 
         leftovers.DeleteFinishedLimits(now=now),
         leftovers.delete_handled_messages(now=now),
         leftovers.delete_finished_broadcasts(now=now, retention=retention),
+        ResumeShards(),
     ]
     if verify:
         deeds.append(VerifyOpen(now=now))

@@ -256,7 +256,7 @@ def test_rule_holds_for_every_spelling_that_the_database_took_for_the_same_chann
 def test_every_problem_is_named_at_once_and_nothing_is_saved() -> None:
     ApiGatewayFactory.create(api_name="taken", api_id="elsewhere")
     schema.add_gateway(api_name="taken")
-    old = schema.add_gateway(api_name="x" * 200, tags=["no", "dict"])
+    old = schema.add_gateway(api_name="x" * 200, tags=["no", "dict"], target_base_endpoint="ftp://x/")
     schema.add_route(old, "$evil")
 
     ended = run("import_legacy_gateways", "--format", "json")
@@ -267,6 +267,7 @@ def test_every_problem_is_named_at_once_and_nothing_is_saved() -> None:
     assert any("gateway 'taken' has API old0000001 there and elsewhere here" in line for line in lines)
     assert any("api_name" in line for line in lines)
     assert any("tags" in line for line in lines)
+    assert any("target_base_endpoint: 'ftp://x/'" in line for line in lines)
     assert any("'$evil'" in line for line in lines)
     assert counts() == (1, 0, 0, 0)
 

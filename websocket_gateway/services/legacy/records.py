@@ -51,7 +51,8 @@ class RecordPlanning:
             values.pop("stage_name", None)  # ours has a default
         gateway = ApiGateway(**values, two_way=False)
         gateway.api_created = bool(gateway.api_created and gateway.api_id)
-        self._validate(gateway, f"gateway {gateway.api_name!r}", exclude={"target_base_endpoint"})
+        without = set() if gateway.target_base_endpoint else {"target_base_endpoint"}
+        self._validate(gateway, f"gateway {gateway.api_name!r}", exclude=without)
         if not gateway.target_base_endpoint:
             self.notes.append(
                 f"gateway {gateway.api_name!r} has no target URL; give it one with create_gateway --target"

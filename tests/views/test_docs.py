@@ -16,7 +16,7 @@ ATTRIBUTES = [
     name
     for name in vars(WebSocketView)
     if not name.startswith("_")
-    and name not in ("http_method_names", "as_view", "dispatch", "post", "call", "handler_table")
+    and name not in ("http_method_names", "as_view", "setup", "dispatch", "post", "call", "handler_table")
 ]
 
 

@@ -34,10 +34,10 @@ def by_botocore(
     class Auth(botocore.auth.SigV4Auth):
         def add_auth(self, request: Any) -> None:
             request.context["timestamp"] = now.strftime(botocore.auth.SIGV4_TIMESTAMP)
-            self._modify_request_before_signing(request)
+            self._modify_request_before_signing(request)  # type: ignore[attr-defined]
             canonical = self.canonical_request(request)
             signature = self.signature(self.string_to_sign(request, canonical), request)
-            self._inject_signature_to_request(request, signature)
+            self._inject_signature_to_request(request, signature)  # type: ignore[attr-defined]
 
     path = f"{url}/@connections/{percent_encode(connection_id)}"
     request = AWSRequest(method="POST", url=path, data=data)
@@ -85,7 +85,7 @@ def test_a_signed_request_is_the_one_botocore_would_send(
         assert headers["X-Amz-Security-Token"] == " ".join(token.split())
     assert headers["Content-Length"] == str(len(data))
     assert body == data
-    target = "/" + expected.url.split("://", 1)[1].partition("/")[2]
+    target = "/" + str(expected.url).split("://", 1)[1].partition("/")[2]
     assert line == f"POST {target} HTTP/1.1"
 
 

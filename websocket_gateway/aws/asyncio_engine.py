@@ -58,6 +58,8 @@ class AsyncioEngine:
         if data is not self._payload.data:
             self._payload = Payload(data)
         recipients = list(page)
+        if not recipients:
+            return
         signers = self._signers_for(recipients)
         self._outstanding += len(recipients)
         self._loop.call_soon_threadsafe(self._sender.take, recipients, signers, self._payload)

@@ -105,17 +105,18 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep the name of the error; `GoneException:http://…` is seen as well as `GoneException`."""
-        if len(name) == len(_ERROR_TYPE) and name.lower() == _ERROR_TYPE:
+        if len(name) == len(_ERROR_TYPE) and name.lower() == _ERROR_TYPE and not self._surplus:
             self._code = value.partition(b":")[0].decode("latin-1").strip()
 
     def on_headers_complete(self) -> None:
         """Keep the status, of the final answer only: 1xx announce it."""
         status = self._parser.get_status_code()
-        self._status = 0 if status < 200 else status
+        if not self._surplus:
+            self._status = 0 if status < 200 else status
 
     def on_message_complete(self) -> None:
         """Note the end of an answer, and what only holds until the parser returns."""
-        self._complete = bool(self._status)
+        self._complete = self._complete or bool(self._status)
         self._keep_alive = self._parser.should_keep_alive()
 
     # The steps between
@@ -188,8 +189,9 @@ class SecureConnection(Connection):
 
     def _decrypt(self) -> None:
         try:
-            # What was received has been copied, so the buffer is free for what it says.
-            while length := self._tls.read(len(self._buffer), self._buffer):
+            # What was received has been copied, so the buffer is free for what it says. (`read` answers a
+            # number when it is given a buffer, which its type does not tell.)
+            while length := int(self._tls.read(len(self._buffer), self._buffer)):
                 self._feed(self._buffer[:length])
                 # Asking once more when nothing is there would cost an exception for every answer.
                 if self.closed or not (self._received.pending or self._tls.pending()):

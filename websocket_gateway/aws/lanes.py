@@ -95,7 +95,8 @@ class Lane:
 
     def may_begin(self, share: int) -> bool:
         """Whether another post may be begun, with `share` connections for this gateway."""
-        return bool(self.waiting) and self.in_flight < share and self.in_flight < self.window.size
+        busy = self.in_flight >= share or self.in_flight >= self.window.size
+        return bool(self.waiting) and not busy and not self.stopped
 
     def begin(self, now: float) -> Attempt:
         """Take the next recipient."""

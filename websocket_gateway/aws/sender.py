@@ -9,7 +9,6 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 from websocket_gateway.aws.answers import Answer, Kind, answer_of_status
 from websocket_gateway.aws.dialing import Dialer
@@ -101,12 +100,11 @@ class Sender:
                 self._lines[endpoint].signer = signer
             else:
                 self._lines[endpoint] = Line(signer, endpoint, ca_bundle=self._ca_bundle, limits=self._limits)
-        endpoint = line = None
+        line = next(iter(self._lines.values()))
         for recipient in page:
-            if recipient.endpoint is not endpoint:
-                endpoint = recipient.endpoint
-                line = self._lines[endpoint]
-            cast("Line", line).waiting.append(Attempt(recipient))
+            if recipient.endpoint is not line.endpoint:
+                line = self._lines[recipient.endpoint]
+            line.waiting.append(Attempt(recipient))
         self._pump_all()
 
     def set_pace(self, max_per_second: float) -> None:

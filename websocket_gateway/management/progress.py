@@ -18,7 +18,7 @@ LINE_EVERY_SECONDS = 10.0
 def delivery_progress(
     count: Callable[[], int], write: Callable[[str], object]
 ) -> Iterator[Callable[[DeliveryReport], None]]:
-    """Show reports as they grow; `count` says how many recipients there are, `write` takes the lines of a log."""
+    """Show reports as they grow; `count` says how many recipients there are, `write` takes a log's lines."""
     if not sys.stderr.isatty():
         yield _Lines(count, write).show
         return

@@ -218,6 +218,7 @@ class _Lap:
             retried=shard.retried + report.retried,
             seconds=shard.seconds + report.seconds,
             reasons=dict(reasons),
+            **values,
         )
         if not held:
             raise LeaseLostError(f"Another process has taken over {shard}.")

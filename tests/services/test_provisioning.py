@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from tests.factories import ApiGatewayAdditionalRouteFactory, ApiGatewayFactory
 from tests.support.commands import run
-from websocket_gateway.exceptions import LeaseLostError
+from websocket_gateway.exceptions import LeaseLostError, PlanOutdatedError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.planning.plans import Action, Kind, Step
 from websocket_gateway.services import leases
@@ -111,6 +111,29 @@ def test_who_loses_the_lease_stops_before_the_next_step(
     assert (row.lease_holder, row.last_error) == ("elsewhere:1:x", "theirs")
     ApiGateway.objects.update(lease_holder="")
     assert run("create_gateway", "chat").status == 0
+
+
+def test_nothing_is_deleted_that_nobody_agreed_to(
+    django_local_gateway: GatewayHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("websocket_gateway.aws.calls._BASE_SECONDS", 0.001)
+    aws: Any = boto3.client("apigatewayv2", endpoint_url=django_local_gateway.endpoint_url)
+    gateway = ApiGatewayFactory.create(planned=True, api_name="chat", region_name="")
+    provision(gateway, on_step=lambda step: None)
+    target = aws.get_routes(ApiId=gateway.api_id)["Items"][0]["Target"]
+    ApiGateway.objects.update(target_base_endpoint="https://www.example.com/elsewhere/")
+    faults = django_local_gateway.faults
+    faults.control_errors = {"UpdateIntegration": (503, "ServiceUnavailable")}
+
+    def on_wait(text: str) -> None:
+        if "Looking again" in text:
+            faults.control_errors = {}
+            aws.create_route(ApiId=gateway.api_id, RouteKey="orders", Target=target)
+
+    with pytest.raises(PlanOutdatedError, match="no longer what was agreed to"):
+        provision(gateway, choices=Choices(prune=True), on_step=lambda step: None, on_wait=on_wait)
+
+    assert "orders" in {route["RouteKey"] for route in aws.get_routes(ApiId=gateway.api_id)["Items"]}
 
 
 def test_a_plan_tells_another_one_apart(django_local_gateway: GatewayHandle) -> None:

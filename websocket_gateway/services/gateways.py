@@ -165,7 +165,7 @@ def apply_provisioning(
             except _UNCLEAR as exc:
                 on_wait(f"{exc} Looking again at what AWS has.")
                 apis.sleep(_PAUSE_SECONDS)
-                provisioning = plan_provisioning(gateway, choices=provisioning.choices, on_wait=on_wait)
+                provisioning = _plan_again(provisioning, on_wait=on_wait)
             else:
                 return
         _apply_once(provisioning, lease, on_step=on_step, on_wait=on_wait)
@@ -174,6 +174,18 @@ def apply_provisioning(
     except (WebSocketGatewayError, ConfigurationError) as exc:
         _save_error(gateway, exc)
         raise
+
+
+def _plan_again(before: Provisioning, *, on_wait: Callable[[str], None]) -> Provisioning:
+    """The plan from what AWS has now; raises `PlanOutdatedError` if it deletes what nobody agreed to."""
+    again = plan_provisioning(before.gateway, choices=before.choices, on_wait=on_wait)
+    agreed = {(step.kind, step.name) for step in before.plan.deletions}
+    if not agreed.issuperset((step.kind, step.name) for step in again.plan.deletions):
+        raise PlanOutdatedError(
+            f"Somebody else is changing gateway {before.gateway.api_name!r} in AWS, so what is to be deleted "
+            "is no longer what was agreed to. Run the command again."
+        )
+    return again
 
 
 def _apply_once(

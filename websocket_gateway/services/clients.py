@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import MultipleObjectsReturned
+from django.http import HttpRequest
+from django.middleware.csrf import get_token
 
 from websocket_gateway.aws.endpoints import socket_url
 from websocket_gateway.events import SUBPROTOCOL
 from websocket_gateway.exceptions import GatewayNotFoundError
 from websocket_gateway.models import ApiGateway
+
+CLIENT_OPTIONS: Final = (
+    *("token_by", "handler_key", "share", "share_key", "queue_limit", "overflow", "request_ms", "resend_ms"),
+    *("backoff_ms", "backoff_max_ms", "connect_ms", "stable_ms", "heartbeat_ms", "pong_ms", "rotate_ms"),
+    *("handover_ms", "max_refusals", "max_frame_bytes"),
+)
+"""What a page may choose about the client, in Python's spelling."""
 
 
 def find_gateway_by_name(name: str = "") -> ApiGateway:
@@ -45,3 +57,36 @@ def build_client_config(
         "channel": channel_name,
         "subprotocol": SUBPROTOCOL,
     }
+
+
+def build_client_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The client's own options in its spelling: `share_key` -> `shareKey`. Raises `TypeError`."""
+    return {_camel_case(_known(name)): value for name, value in options.items()}
+
+
+def build_csrf_config(request: HttpRequest) -> dict[str, str]:
+    """Where the client finds its CSRF token; the cookie is sent with the page.
+
+    The token itself is in the configuration only where scripts cannot read the cookie.
+    """
+    token = get_token(request)
+    config = {
+        "csrfCookie": settings.CSRF_COOKIE_NAME,
+        "csrfHeader": settings.CSRF_HEADER_NAME.removeprefix("HTTP_").replace("_", "-"),
+    }
+    if settings.CSRF_USE_SESSIONS or settings.CSRF_COOKIE_HTTPONLY:
+        config["csrfToken"] = token
+    return config
+
+
+def _known(name: str) -> str:
+    if name in CLIENT_OPTIONS:
+        return name
+    close = get_close_matches(name, CLIENT_OPTIONS, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(CLIENT_OPTIONS)}."
+    raise TypeError(f"The client has no option {name!r}; {hint}")
+
+
+def _camel_case(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)

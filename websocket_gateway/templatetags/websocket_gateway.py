@@ -1,15 +1,60 @@
-"""`{% load websocket_gateway %}`: the browser's configuration, as JSON that a script can read."""
+"""`{% load websocket_gateway %}`: the browser's client, and its configuration as JSON."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import template
+from django.template.context import Context
+from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import json_script
+from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
 
-from websocket_gateway.services.clients import build_client_config, find_gateway_by_name, find_socket_url
+from websocket_gateway.services.clients import (
+    build_client_config,
+    build_client_options,
+    build_csrf_config,
+    find_gateway_by_name,
+    find_socket_url,
+)
 
 register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def websocket_client(
+    context: Context,
+    channel: str = "",
+    gateway: str = "",
+    token_url: str = "",
+    element_id: str = "websocket-gateway",
+    nonce: Any = None,
+    **options: Any,
+) -> SafeString:
+    """The configuration, and the script tag of the client, which `fromPage()` connects with it.
+
+    `options` are the client's own, in Python's spelling: `share=True`. The nonce is the given one,
+    else `csp_nonce` of the context. Raises `GatewayNotFoundError`.
+    """
+    config = build_client_config(
+        find_gateway_by_name(gateway), channel_name=str(channel or ""), token_url=_resolve(token_url)
+    )
+    request = context.get("request")
+    if config["tokenUrl"] and request is not None:
+        config |= build_csrf_config(request)
+    try:
+        config |= build_client_options(options)
+    except TypeError as exc:
+        raise template.TemplateSyntaxError(f"websocket_client: {exc}") from exc
+    # Not `or`: Django's lazy nonce is false until something has used it.
+    nonce = context.get("csp_nonce") if nonce is None else nonce
+    script = format_html(
+        '<script type="module" src="{}"{}></script>',
+        static("websocket_gateway/client.js"),
+        format_html(' nonce="{}"', nonce) if nonce is not None else "",
+    )
+    return format_html("{}\n{}", json_script(config, element_id), script)
 
 
 @register.simple_tag

@@ -1,0 +1,143 @@
+"""`{% websocket_client %}`: configuration, script, nonce, CSRF token."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.http import HttpRequest
+from django.template import Context, Template, TemplateSyntaxError
+from django.test import RequestFactory
+
+import websocket_gateway
+from tests.factories import ApiGatewayFactory
+from websocket_gateway.services.clients import CLIENT_OPTIONS, build_client_options
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.views.urls")]
+
+CLIENT = Path(websocket_gateway.__file__).parent / "static/websocket_gateway/client.js"
+SCRIPT = '<script type="module" src="/static/websocket_gateway/client.js"></script>'
+
+
+@pytest.fixture(autouse=True)
+def gateway() -> Any:
+    return ApiGatewayFactory.create(api_name="live")
+
+
+def render(arguments: str = "", **context: Any) -> str:
+    text = "{% load websocket_gateway %}{% websocket_client " + arguments + " %}"
+    return Template(text).render(Context(context))
+
+
+def config_in(html: str) -> dict[str, Any]:
+    found = re.search(r'<script id="websocket-gateway" type="application/json">(.*)</script>', html)
+    assert found is not None
+    config: dict[str, Any] = json.loads(found[1])
+    return config
+
+
+def request_for_page() -> HttpRequest:
+    return RequestFactory().get("/")
+
+
+def test_it_renders_the_configuration_and_loads_the_client(gateway: Any) -> None:
+    html = render('channel="lobby" token_url="token"')
+
+    assert config_in(html) == {
+        "url": f"{gateway.api_endpoint}/production",
+        "tokenUrl": "/token/",
+        "channel": "lobby",
+        "subprotocol": "websocket-gateway",
+    }
+    assert html.endswith(SCRIPT)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "context"),
+    [
+        pytest.param("nonce=request_nonce", {"request_nonce": "r4nd0m"}, id="argument"),
+        pytest.param("", {"csp_nonce": "r4nd0m"}, id="context"),
+        pytest.param("nonce='r4nd0m'", {"csp_nonce": "other"}, id="the argument wins"),
+    ],
+)
+def test_the_nonce_is_on_the_script(arguments: str, context: dict[str, Any]) -> None:
+    assert render(arguments, **context).endswith(' nonce="r4nd0m"></script>')
+
+
+def test_a_nonce_that_nothing_has_used_yet_is_used_all_the_same() -> None:
+    class LazyNonce:
+        def __bool__(self) -> bool:
+            return False
+
+        def __str__(self) -> str:
+            return "r4nd0m"
+
+    assert ' nonce="r4nd0m"' in render(csp_nonce=LazyNonce())
+
+
+def test_the_csrf_cookie_is_sent_with_the_page_and_named(settings: Any) -> None:
+    settings.CSRF_COOKIE_NAME = "sample_csrf"
+    request = request_for_page()
+
+    config = config_in(render('token_url="token"', request=request))
+
+    assert request.META["CSRF_COOKIE_NEEDS_UPDATE"]
+    assert (config["csrfCookie"], config["csrfHeader"]) == ("sample_csrf", "X-CSRFTOKEN")
+    assert "csrfToken" not in config
+
+
+@pytest.mark.parametrize("setting", ["CSRF_COOKIE_HTTPONLY", "CSRF_USE_SESSIONS"])
+def test_the_csrf_token_is_in_the_page_where_scripts_cannot_read_it(settings: Any, setting: str) -> None:
+    setattr(settings, setting, True)
+    request = request_for_page()
+    request.session = {}  # type: ignore[assignment]
+
+    assert len(config_in(render('token_url="token"', request=request))["csrfToken"]) == 64
+
+
+def test_a_public_endpoint_needs_no_csrf_cookie() -> None:
+    request = request_for_page()
+
+    assert "csrfCookie" not in config_in(render(request=request))
+    assert "CSRF_COOKIE" not in request.META
+
+
+def test_options_of_the_client_are_passed_on_in_its_spelling() -> None:
+    config = config_in(render("share=True share_key=user queue_limit=20", user="7"))
+
+    assert (config["share"], config["shareKey"], config["queueLimit"]) == (True, "7", 20)
+
+
+def test_an_option_that_the_client_does_not_have_is_an_error_that_names_the_nearest() -> None:
+    with pytest.raises(TemplateSyntaxError, match="no option 'shared'; did you mean 'share"):
+        render("shared=True")
+    with pytest.raises(TemplateSyntaxError, match="choose from token_by, "):
+        render("xyzzy=True")
+
+
+def test_nothing_breaks_out_of_the_page() -> None:
+    evil = '"></script><script>alert(1)</script>'
+
+    html = render("channel=evil nonce=evil share_key=evil", evil=evil)
+
+    assert html.count("<script") == 2
+
+
+def test_the_options_are_those_of_the_client() -> None:
+    declared = re.search(r"const DEFAULTS = \{(.*?)\n\};", CLIENT.read_text(), re.DOTALL)
+    assert declared is not None
+    known = set(re.findall(r"^  (\w+):", declared[1], re.MULTILINE))
+    own = {"tokenUrl", "channel", "subprotocol", "csrfToken", "csrfCookie", "csrfHeader"}
+
+    assert set(build_client_options(dict.fromkeys(CLIENT_OPTIONS))) == known - own
+
+
+def test_every_option_stands_in_the_page_of_the_client() -> None:
+    page = (CLIENT.parents[3] / "management_docs/browser_client.md").read_text()
+
+    assert [
+        name for name in build_client_options(dict.fromkeys(CLIENT_OPTIONS)) if f"`{name}`" not in page
+    ] == []

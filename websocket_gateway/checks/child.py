@@ -24,6 +24,7 @@ from websocket_gateway.exceptions import GatewayNotFoundError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.services.diagnostics import Answer
 from websocket_gateway.services.diagnostics.callback import probe_callback
+from websocket_gateway.services.diagnostics.certificates import probe_certificate
 from websocket_gateway.services.diagnostics.credentials import probe_credentials
 from websocket_gateway.services.diagnostics.database import probe_database, probe_purging
 from websocket_gateway.services.diagnostics.findings import error
@@ -70,6 +71,8 @@ def _live_probes(gateway: ApiGateway) -> Iterator[tuple[str, Probe]]:
     name = gateway.api_name
     if gateway.domain_name:
         yield f"DNS of {name}", partial(probe_dns, gateway)
+    if gateway.custom_domain_created:
+        yield f"certificate of {name}", partial(probe_certificate, gateway)
     if gateway.api_endpoint:
         yield f"callback of {name}", partial(probe_callback, gateway)
         yield f"plan of {name}", partial(probe_plan, gateway)

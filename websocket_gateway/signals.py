@@ -18,7 +18,10 @@ disconnected = Signal()
 """
 
 connection_gone = Signal()
-"""Sending met closed connections. Sender: `WebSocketSession`. Arguments: `connection_ids` (a tuple)."""
+"""Sending, or the purge, met connections that are gone.
+
+Sender: `WebSocketSession`. Arguments: `connection_ids` (a tuple).
+"""
 
 message_received = Signal()
 """A frame will be handled. Sender: the view class. Arguments: `session`, `event`, `handler`, a name."""

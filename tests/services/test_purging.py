@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +23,7 @@ from tests.factories import (
     WebSocketSessionFactory,
     WebSocketTokenFactory,
 )
+from tests.sink import running_sink
 from tests.threads import run_together
 from websocket_gateway.exceptions import AccessDeniedError
 from websocket_gateway.models import (
@@ -297,6 +300,37 @@ def test_verifying_ends_those_that_aws_calls_gone(service: FakeConnections, hear
     assert connected() == {"alive", "fresh"}
     assert heard == ["dead"]
     assert report.problems == ()
+
+
+def test_verifying_asks_over_real_sockets_side_by_side_and_each_once() -> None:
+    present, most, lock = 0, 0, threading.Lock()
+
+    def come_and_go(connection_id: str) -> None:
+        nonlocal present, most
+        with lock:
+            present += 1
+            most = max(most, present)
+        time.sleep(0.02)
+        with lock:
+            present -= 1
+
+    with running_sink() as sink:
+        sink.on_request = come_and_go
+        gateway = sink.gateway()
+        WebSocketSession.objects.bulk_create(
+            WebSocketSessionFactory.build(api_gateway=gateway, connection_id=f"v{number}=")
+            for number in range(300)
+        )
+        sink.answers = {f"v{number}=": 410 for number in range(0, 300, 3)}
+
+        report = purge(only=[Part.SESSIONS], verify=True)
+
+    assert report.counts["sessions_asked_about"] == 300
+    assert report.counts["sessions_ended_gone"] == 100
+    assert connected() == {f"v{number}=" for number in range(300) if number % 3}
+    assert len(sink.requests) == 300
+    assert {method for method, _path in sink.requests} == {"GET"}
+    assert 2 <= most <= 16
 
 
 def test_only_a_clear_answer_ends_a_session(service: FakeConnections) -> None:

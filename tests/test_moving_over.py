@@ -68,7 +68,7 @@ class ChatView(WebSocketView):
         return JsonResponse({"route": route, "room": room, "kwargs": self.kwargs})
 
     def can_join_channel(self, request: HttpRequest, channel_name: str) -> bool:
-        if self.websocket_session and self.body.get("password") == "swordfish":
+        if self.websocket_session is not None and self.body.get("password") == "swordfish":
             return True
         return channel_name != "closed" and bool(super().can_join_channel(request, channel_name))
 

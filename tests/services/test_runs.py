@@ -24,7 +24,7 @@ from tests.sink import Sink, running_sink
 from tests.threads import run_together
 from websocket_gateway.exceptions import ConfigurationError, LeaseLostError, WebSocketGatewayError
 from websocket_gateway.models import ApiGateway, BroadcastRun, BroadcastShard, WebSocketSession
-from websocket_gateway.services import runs, shards
+from websocket_gateway.services import runs, shards, streams
 from websocket_gateway.services.broadcasting import broadcast
 from websocket_gateway.services.figures import recent_runs, summarize
 from websocket_gateway.services.laps import work_once, work_until_finished
@@ -47,7 +47,7 @@ def gateway(sink: Sink) -> ApiGateway:
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "RECIPIENTS_A_SHARD", 10)
-    monkeypatch.setattr(shards, "PAGE_SIZE", 5)
+    monkeypatch.setattr(streams, "PAGE_SIZE", 5)
 
 
 def connect(gateway: ApiGateway, number: int, **fields: Any) -> list[WebSocketSession]:

@@ -26,12 +26,13 @@ from django.utils import timezone
 from websocket_gateway.aws.connections import Connections
 from websocket_gateway.exceptions import LeaseLostError
 from websocket_gateway.models import BroadcastRun, BroadcastShard
+from websocket_gateway.services import streams
 from websocket_gateway.services.contention import retry_when_busy
 from websocket_gateway.services.delivery import Delivery, SendOptions
 from websocket_gateway.services.keeping import kept
 from websocket_gateway.services.recipients import of_run
 from websocket_gateway.services.reports import Tally, count_reason
-from websocket_gateway.services.streams import PAGE_SIZE, Row, rows_of
+from websocket_gateway.services.streams import Row, rows_of
 
 logger = logging.getLogger(__name__)
 
@@ -229,4 +230,4 @@ class _Lap:
 
 
 def _page_size(pace: float) -> int:
-    return min(PAGE_SIZE, max(1, int(pace * _PAGE_SECONDS))) if pace else PAGE_SIZE
+    return min(streams.PAGE_SIZE, max(1, int(pace * _PAGE_SECONDS))) if pace else streams.PAGE_SIZE

@@ -1,0 +1,1 @@
+"""A project with a task queue, for processes of their own: its settings, and shorter times."""

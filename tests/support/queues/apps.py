@@ -1,0 +1,20 @@
+"""Small shards and short leases, so that what takes minutes in production takes seconds in a test."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class QueuesConfig(AppConfig):
+    """Sets the sizes and times of every process that is started with these settings."""
+
+    name = "tests.support.queues"
+
+    def ready(self) -> None:
+        """Before anything reads them."""
+        from websocket_gateway.services import runs, shards, streams
+
+        shards.LEASE_SECONDS, shards.RENEW_SECONDS = 3.0, 0.5
+        shards.PAGES_SECONDS = 2.0
+        streams.PAGE_SIZE = 50
+        runs.RECIPIENTS_A_SHARD = 150

@@ -46,6 +46,12 @@ class WebSocketSessionQuerySet(models.QuerySet["WebSocketSession"]):
 
         return send(message, to=self, **options)
 
+    async def asend_message(self, message: Any, **options: Any) -> DeliveryReport:
+        """`send_message` from `async def`; see `services.asynchronous.asend`."""
+        from websocket_gateway.services.asynchronous import asend
+
+        return await asend(message, to=self, **options)
+
 
 class WebSocketSession(models.Model):
     """One connection. Its row stays after the socket closed."""
@@ -106,6 +112,10 @@ class WebSocketSession(models.Model):
     def send_message(self, message: Any, **options: Any) -> DeliveryReport:
         """Send `message` to this connection; see `services.broadcasting.send`."""
         return type(self).objects.filter(pk=self.pk).send_message(message, **options)
+
+    async def asend_message(self, message: Any, **options: Any) -> DeliveryReport:
+        """`send_message` from `async def`; see `services.asynchronous.asend`."""
+        return await type(self).objects.filter(pk=self.pk).asend_message(message, **options)
 
     def subscribe(self, channel_name: str) -> bool:
         """Join a further channel; False if the session was in it already."""

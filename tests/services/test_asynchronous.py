@@ -1,0 +1,104 @@
+"""The async twins: the same reports, an event loop that goes on, no connection left open."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.db import connections, transaction
+
+from tests.factories import WebSocketSessionFactory
+from tests.sink import Sink, running_sink
+from websocket_gateway.exceptions import InvalidMessageError
+from websocket_gateway.models import WebSocketSession
+from websocket_gateway.services.asynchronous import abroadcast, asend
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    with running_sink() as server:
+        yield server
+
+
+@pytest.fixture
+def lobby(sink: Sink) -> list[WebSocketSession]:
+    gateway = sink.gateway()
+    return [WebSocketSessionFactory.create(api_gateway=gateway) for _ in range(3)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_twins_send_what_the_others_send(sink: Sink, lobby: list[WebSocketSession]) -> None:
+    async def everything() -> list[int]:
+        reports = [
+            await abroadcast({"n": 1}, channel="lobby"),
+            await asend({"n": 2}, to=WebSocketSession.objects.filter(connected=True)),
+            await WebSocketSession.objects.in_channel("lobby").asend_message({"n": 3}),
+            await lobby[0].asend_message({"n": 4}),
+        ]
+        return [report.delivered for report in reports]
+
+    assert async_to_sync(everything)() == [3, 3, 3, 1]
+    assert sink.received[lobby[0].connection_id] == [b'{"n":%d}' % number for number in (1, 2, 3, 4)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_event_loop_and_database_go_on_while_a_slow_service_answers(
+    sink: Sink, lobby: list[WebSocketSession]
+) -> None:
+    released = threading.Event()
+    sink.on_request = lambda connection_id: released.wait(60) and None
+
+    async def both() -> tuple[Any, int]:
+        sending = asyncio.create_task(abroadcast({}, channel="lobby"))
+        # The service answers only after this query: it would never be answered behind the sending.
+        while not sink_is_waiting():
+            await asyncio.sleep(0.01)
+        number = await WebSocketSession.objects.acount()
+        released.set()
+        return await sending, number
+
+    def sink_is_waiting() -> bool:
+        return any(thread.name.startswith("websocket-gateway-send") for thread in threading.enumerate())
+
+    report, number = asyncio.run(both())
+
+    assert (report.delivered, number) == (3, 3)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_thread_leaves_no_database_connection_open(sink: Sink, lobby: list[WebSocketSession]) -> None:
+    opened: list[Any] = []
+
+    def note(report: Any) -> None:
+        wrapper = connections["default"]
+        opened.append((wrapper, wrapper.connection is not None))
+
+    async_to_sync(abroadcast)({}, channel="lobby", on_progress=note)
+
+    assert opened
+    assert all(was_open and wrapper.connection is None for wrapper, was_open in opened)
+
+
+@pytest.mark.django_db
+def test_inside_a_transaction_its_rows_are_seen(sink: Sink, lobby: list[WebSocketSession]) -> None:
+    assert async_to_sync(abroadcast)({}, channel="lobby").delivered == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_on_commit_waits_for_the_transaction_around_it(sink: Sink, lobby: list[WebSocketSession]) -> None:
+    with transaction.atomic():
+        report = async_to_sync(abroadcast)({}, channel="lobby", on_commit=True)
+        assert not sink.received
+
+    assert report.deferred
+    assert len(sink.received) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_wrong_is_raised_where_it_is_awaited() -> None:
+    with pytest.raises(InvalidMessageError):
+        async_to_sync(abroadcast)({"_ws": 1}, everyone=True)

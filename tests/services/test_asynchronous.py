@@ -50,7 +50,11 @@ def test_event_loop_and_database_go_on_while_a_slow_service_answers(
     sink: Sink, lobby: list[WebSocketSession]
 ) -> None:
     released = threading.Event()
-    sink.on_request = lambda connection_id: released.wait(60) and None
+
+    def hold(connection_id: str) -> None:
+        released.wait(60)
+
+    sink.on_request = hold
 
     async def both() -> tuple[Any, int]:
         sending = asyncio.create_task(abroadcast({}, channel="lobby"))

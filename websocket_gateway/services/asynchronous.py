@@ -42,7 +42,8 @@ async def _in_thread(deed: Callable[[], DeliveryReport]) -> DeliveryReport:
 
 
 def _in_transaction() -> bool:
-    return transaction.get_connection(router.db_for_write(WebSocketSession)).in_atomic_block
+    connection = transaction.get_connection(router.db_for_write(WebSocketSession))
+    return bool(connection.in_atomic_block)
 
 
 def _and_close(deed: Callable[[], DeliveryReport]) -> DeliveryReport:

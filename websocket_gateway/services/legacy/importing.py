@@ -53,6 +53,8 @@ def plan_import() -> ImportPlan:
 
 def apply_import(plan: ImportPlan) -> SessionCounts:
     """Save the plan's rows in one transaction, then the sessions page by page; returns their counts."""
+    if not plan:
+        return plan.sessions
     now = timezone.now()
     with transaction.atomic(using=router.db_for_write(ApiGateway)):
         for gateway in plan.gateways:

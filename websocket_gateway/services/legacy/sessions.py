@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import router
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from websocket_gateway.conf import get_settings
@@ -48,7 +49,7 @@ def _walk(known: Mapping[int, ApiGateway], *, save: bool) -> SessionCounts:
     counts = SessionCounts()
     # The old package never tidied up: rows of years ago may still be marked as connected.
     for page in tables.read_sessions(connected=True, created_on__gt=_oldest()):
-        here = _by_connection_id(page)
+        here = set(_known(page).values_list("connection_id", flat=True))
         new = [old for old in page if old["connection_id"] not in here]
         rows = list(_sessions(new, known))
         if save:
@@ -65,11 +66,10 @@ def _walk(known: Mapping[int, ApiGateway], *, save: bool) -> SessionCounts:
 def _end(*, save: bool) -> int:
     ended = 0
     for page in tables.read_sessions(connected=False, updated_on__gt=_oldest()):
-        for session in _by_connection_id(page).values():
-            if session.connected:
-                ended += 1
-                if save:
-                    connections.end(session, reason="client")
+        for session in _known(page).filter(connected=True):
+            ended += 1
+            if save:
+                connections.end(session, reason="client")
     return ended
 
 
@@ -98,10 +98,10 @@ def _oldest() -> Any:
     return timezone.now() - timedelta(seconds=options.max_connection_seconds + options.max_age_grace_seconds)
 
 
-def _by_connection_id(page: list[dict[str, Any]]) -> dict[str, WebSocketSession]:
+def _known(page: list[dict[str, Any]]) -> QuerySet[WebSocketSession]:
+    """Those of a page that are here."""
     current = WebSocketSession.objects.using(router.db_for_write(WebSocketSession))
-    rows = current.filter(connection_id__in=[old["connection_id"] for old in page])
-    return {row.connection_id: row for row in rows}
+    return current.filter(connection_id__in=[old["connection_id"] for old in page])
 
 
 def _users_of(page: list[dict[str, Any]]) -> dict[Any, Any]:

@@ -80,9 +80,10 @@ def _wait_until_deployed(run: Applying, deployment: Deployment) -> None:
     if found is None:
         raise PlanOutdatedError(f"Deployment {deployment.deployment_id!r} vanished. Run it again.")
     if found.status != "DEPLOYED":
+        why = found.status_message.rstrip(".") or "no reason was given"
         raise DeploymentFailedError(
-            f"AWS ended deployment {found.deployment_id!r} as {found.status}: "
-            f"{found.status_message.rstrip('.') or 'no reason was given'}. What was deployed before keeps running."
+            f"AWS ended deployment {found.deployment_id!r} as {found.status}: {why}. "
+            "What was deployed before keeps running."
         )
     run.save(deployment_id=found.deployment_id)
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-import queue
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import IO, Any
 
 from django.conf import settings
@@ -78,12 +80,8 @@ def from_check(message: CheckMessage, *, gateway: str = "") -> Finding:
 def _probe(diagnosis: Diagnosis, request: dict[str, Any], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     with tempfile.TemporaryFile("w+") as errors:
-        child = _start(request, errors)
-        try:
-            answers, done = _listen(child, deadline)
-        finally:
-            child.kill()
-            child.communicate()
+        with _child(request, errors) as said:
+            answers, done = _listen(said, deadline)
         for answer in filter(None, answers.values()):
             diagnosis.facts += answer["facts"]
             diagnosis.findings += [Finding(**finding) for finding in answer["findings"]]
@@ -96,24 +94,42 @@ def _probe(diagnosis: Diagnosis, request: dict[str, Any], seconds: float) -> Non
             diagnosis.findings.append(_broken(errors))
 
 
-def _start(request: dict[str, Any], errors: IO[str]) -> subprocess.Popen[str]:
+@contextmanager
+def _child(request: dict[str, Any], errors: IO[str]) -> Iterator[SimpleQueue[str]]:
+    """Start the child; the lines that it says, and an empty one behind the last. At the end it is killed."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     if settings.SETTINGS_MODULE:
         environment.setdefault("DJANGO_SETTINGS_MODULE", settings.SETTINGS_MODULE)
-    return subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
+    said: SimpleQueue[str] = SimpleQueue()
+    with subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
         [sys.executable, "-c", _CHILD, json.dumps(request)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=errors,
         text=True,
         env=environment,
-    )
+        start_new_session=True,
+    ) as child:
+
+        def listen() -> None:
+            for line in child.stdout or ():
+                said.put(line)
+            said.put("")
+
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
+        try:
+            yield said
+        finally:
+            # With whatever the project has started in its turn: it would hold the pipe open.
+            os.killpg(child.pid, signal.SIGKILL)
+            listener.join()
 
 
-def _listen(child: subprocess.Popen[str], deadline: float) -> tuple[dict[str, dict[str, Any] | None], bool]:
+def _listen(said: SimpleQueue[str], deadline: float) -> tuple[dict[str, dict[str, Any] | None], bool]:
     """The answers of the probes that were begun, None where there was none, and whether all were done."""
     answers: dict[str, dict[str, Any] | None] = {}
-    for line in _lines(child, deadline):
+    for line in _lines(said, deadline):
         if "begin" in line:
             answers[line["begin"]] = None
         elif "end" in line:
@@ -125,19 +141,11 @@ def _listen(child: subprocess.Popen[str], deadline: float) -> tuple[dict[str, di
     return answers, False
 
 
-def _lines(child: subprocess.Popen[str], deadline: float) -> Iterator[dict[str, Any]]:
-    said: queue.SimpleQueue[str] = queue.SimpleQueue()
-
-    def listen() -> None:
-        for line in child.stdout or ():
-            said.put(line)
-        said.put("")
-
-    threading.Thread(target=listen, daemon=True).start()
+def _lines(said: SimpleQueue[str], deadline: float) -> Iterator[dict[str, Any]]:
     while (left := deadline - time.monotonic()) > 0:
         try:
             line = said.get(timeout=left)
-        except queue.Empty:
+        except Empty:
             return
         if not line:
             return

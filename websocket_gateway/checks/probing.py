@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import IO, Any
@@ -122,7 +122,8 @@ def _child(request: dict[str, Any], errors: IO[str]) -> Iterator[SimpleQueue[str
             yield said
         finally:
             # With whatever the project has started in its turn: it would hold the pipe open.
-            os.killpg(child.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError, PermissionError):  # some systems say so of a group that is over
+                os.killpg(child.pid, signal.SIGKILL)
             listener.join()
 
 

@@ -111,7 +111,8 @@ def read_permissions() -> list[LegacyPermission]:
     named: dict[int, set[str]] = defaultdict(set)
     columns = ("channelpermissionrule_id", "permission_id")
     for row in _Table("channelpermissionrule_permissions", *columns).rows():
-        named[row["channelpermissionrule_id"]].add(labels[row["permission_id"]])
+        if label := labels.get(row["permission_id"]):
+            named[row["channelpermissionrule_id"]].add(label)
     rules: dict[int, list[frozenset[str]]] = defaultdict(list)
     for row in _Table("channelpermissionrule", "channel_permission_id").rows():
         rules[row["channel_permission_id"]].append(frozenset(named[row["id"]]))

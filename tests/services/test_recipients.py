@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber
 
@@ -251,3 +252,12 @@ def test_counting_asks_each_stream_once(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(2):
         assert recipients.of_channel("other").count() == 1
     assert recipients.of_query(WebSocketSession.objects.all()[:3]).count() == 3
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the words are those of SQLite")
+@pytest.mark.parametrize("ask", [lambda: recipients.of_channel("lobby"), recipients.of_everyone])
+def test_no_page_is_sorted(gateway: ApiGateway, ask: Any) -> None:
+    for stream in ask().streams:
+        page = stream.query.filter(**{f"{stream.key}__gt": 5}).order_by(stream.key)
+
+        assert "TEMP B-TREE" not in page.explain()

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import ApiGateway, BroadcastRun, ChannelSubscription, WebSocketSession
 from websocket_gateway.services.streams import (
+    CONNECTED,
     Audience,
     FixedStream,
     ListStream,
@@ -33,7 +34,7 @@ def of_query(to: QuerySet[WebSocketSession] | WebSocketSession) -> Audience:
     whole_channel = getattr(to, "whole_channel", None)  # other managers' querysets know no channels
     if whole_channel is not None:
         return of_channel(whole_channel)
-    stream = FixedStream(to) if is_fixed(to) else QueryStream(to.filter(connected=True))
+    stream = FixedStream(to) if is_fixed(to) else QueryStream(to.filter(**CONNECTED))
     return Audience((stream,))
 
 

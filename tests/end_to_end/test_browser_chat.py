@@ -1,40 +1,19 @@
-"""The chat in a real Chromium: two people, two pages, over the local gateway.
-
-Selected by `WEBSOCKET_GATEWAY_TEST_BROWSER=1`; `WEBSOCKET_GATEWAY_TEST_CHROMIUM` is the program.
-"""
+"""The chat in a real Chromium: two people, two pages, over the local gateway."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.end_to_end.chromium import chromium, in_chromium
 from tests.end_to_end.sample import Chat, running_chat
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        os.environ.get("WEBSOCKET_GATEWAY_TEST_BROWSER") != "1",
-        reason="drives a real Chromium; set WEBSOCKET_GATEWAY_TEST_BROWSER=1",
-    ),
-]
-CHROMIUM = os.environ.get("WEBSOCKET_GATEWAY_TEST_CHROMIUM") or "/usr/bin/chromium"
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+pytestmark = in_chromium
 PEOPLE = {"ada": "engine-1843", "grace": "cobol-1959"}
 
 
@@ -46,14 +25,8 @@ def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    if not Path(CHROMIUM).exists():
-        pytest.fail(f"There is no Chromium at {CHROMIUM}: set WEBSOCKET_GATEWAY_TEST_CHROMIUM.")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield launched
-        launched.close()
+    with chromium() as found:
+        yield found
 
 
 def enter(browser: Browser, chat: Chat, name: str, *, width: int = 1280) -> Page:

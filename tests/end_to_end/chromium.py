@@ -1,0 +1,49 @@
+"""A real Chromium, for tests that are selected by `WEBSOCKET_GATEWAY_TEST_BROWSER=1`.
+
+`WEBSOCKET_GATEWAY_TEST_CHROMIUM` is the program.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+in_chromium = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        os.environ.get("WEBSOCKET_GATEWAY_TEST_BROWSER") != "1",
+        reason="drives a real Chromium; set WEBSOCKET_GATEWAY_TEST_BROWSER=1",
+    ),
+]
+PROGRAM = os.environ.get("WEBSOCKET_GATEWAY_TEST_CHROMIUM") or "/usr/bin/chromium"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser for the length of a `with` block."""
+    from playwright.sync_api import sync_playwright
+
+    if not Path(PROGRAM).exists():
+        pytest.fail(f"There is no Chromium at {PROGRAM}: set WEBSOCKET_GATEWAY_TEST_CHROMIUM.")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
+        yield launched
+        launched.close()

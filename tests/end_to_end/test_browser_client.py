@@ -1,0 +1,333 @@
+"""The client in a real Chromium, over the local gateway, with limits that are scaled down."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import boto3
+import pytest
+from django.contrib.auth.models import Group, User
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.management import call_command
+from django.core.servers.basehttp import ThreadedWSGIServer
+from django.db import connection
+from django.test import Client
+from django.test.testcases import QuietWSGIRequestHandler
+
+from tests.end_to_end.chromium import chromium, in_chromium
+from websocket_gateway.models import ApiGateway, HandledMessage
+from websocket_gateway.services.broadcasting import broadcast
+from websocket_gateway.testing.gateway import GatewayHandle, local_gateway
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+pytestmark = [
+    *in_chromium,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.urls("tests.end_to_end.pages"),
+    pytest.mark.skipif(connection.vendor != "sqlite", reason="drives the browser, not the database"),
+]
+QUICK = {"backoffMs": 100, "backoffMaxMs": 500}
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def database_beside_playwright() -> Iterator[None]:
+    """Playwright runs an event loop in this thread, in which Django would not touch a database."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        yield
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+class Site:
+    """Django on a port that it keeps when it is started again."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.start()
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        # Not pytest-django's live server: that one cannot take its port again.
+        self.server = ThreadedWSGIServer(("127.0.0.1", self.port), QuietWSGIRequestHandler)
+        self.port = self.server.server_port
+        self.server.set_app(StaticFilesHandler(WSGIHandler()))
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    found = Site()
+    yield found
+    found.stop()
+
+
+class World:
+    """A site, a gateway that calls it, and a browser in which somebody is logged in."""
+
+    def __init__(self, site: Site, gateway: GatewayHandle, browser: Browser) -> None:
+        self.site, self.gateway, self.browser = site, gateway, browser
+        self.user = User.objects.create_user("ada")
+        call_command(
+            "create_gateway",
+            "live",
+            "--target",
+            f"{site.url}/ws/",
+            "--default-channel",
+            "lobby",
+            stdout=StringIO(),
+        )
+        row = ApiGateway.objects.get()
+        self.management = boto3.client(
+            "apigatewaymanagementapi",
+            endpoint_url=f"http{row.api_endpoint.removeprefix('ws')}/{row.stage_name}",
+        )
+
+    def context(self) -> BrowserContext:
+        """A browser of its own, in which ada is logged in."""
+        client = Client()
+        client.force_login(self.user)
+        context = self.browser.new_context()
+        value = client.cookies["sessionid"].value
+        context.add_cookies([{"name": "sessionid", "value": value, "url": self.site.url}])
+        context.set_default_timeout(PATIENCE_MS)
+        return context
+
+    def open(self, context: BrowserContext, *, path: str = "/", **options: Any) -> Page:
+        """The page, its console silent, once its socket is open."""
+        page = context.new_page()
+        page.goto(f"{self.site.url}{path}?options={quote(json.dumps({**QUICK, **options}))}")
+        wait_for_state(page, "open")
+        return page
+
+    def cut_every_socket(self) -> int:
+        """Close them as the service does after two hours."""
+        open_now = self.gateway.connections()
+        for found in open_now:
+            with suppress(self.management.exceptions.GoneException):
+                self.management.delete_connection(ConnectionId=found.id)
+        return len(open_now)
+
+
+def wait_for_state(page: Page, state: str) -> None:
+    page.wait_for_function("state => document.getElementById('state').textContent === state", arg=state)
+
+
+@pytest.fixture
+def gateway_options() -> dict[str, Any]:
+    """Options of the gateway; parametrize it to change them."""
+    return {}
+
+
+@pytest.fixture
+def world(
+    site: Site, browser: Browser, settings: Any, tmp_path: Path, gateway_options: dict[str, Any]
+) -> Iterator[World]:
+    with local_gateway(state=tmp_path / "gateway.json", **gateway_options) as gateway:
+        settings.WEBSOCKET_GATEWAY = {
+            "ENDPOINT_URL": gateway.endpoint_url,
+            "ALLOWED_ORIGINS": [site.url],
+            "TOKEN_RATE_LIMIT_PER_MINUTE": 10_000,
+        }
+        world = World(site, gateway, browser)
+        yield world
+        for context in browser.contexts:
+            context.close()
+        world.management.close()
+
+
+def numbers_kept() -> list[int]:
+    return sorted(int(name.split()[0]) for name in Group.objects.values_list("name", flat=True))
+
+
+def test_of_fifty_cuts_none_loses_a_message_and_none_doubles_one(world: World) -> None:
+    page = world.open(world.context(), backoffMs=10, backoffMaxMs=50)
+    # Four at a time, each its next one as soon as it has its answer.
+    page.evaluate(
+        """() => {
+          window.replies = [];
+          window.enough = false;
+          const keep = async () => {
+            while (!enough) {
+              const n = replies.push(undefined) - 1;
+              replies[n] = await client.request("keep", { n }, { timeout: Infinity });
+            }
+          };
+          window.done = Promise.all([keep(), keep(), keep(), keep()]);
+        }"""
+    )
+
+    cuts = 0
+    deadline = time.monotonic() + 60
+    while cuts < 50 and time.monotonic() < deadline:
+        cuts += world.cut_every_socket()
+        time.sleep(0.05)
+    kept = page.evaluate("enough = true, done.then(() => replies)")
+
+    assert cuts >= 50
+    assert numbers_kept() == list(range(len(kept)))
+    assert HandledMessage.objects.count() == len(kept)
+    # The reply of one that was handled already is lost; all others name what they kept.
+    assert all(reply is None or reply == {"kept": n} for n, reply in enumerate(kept))
+
+
+@pytest.mark.parametrize("gateway_options", [{"max_duration": 10.0}])
+def test_the_next_connection_takes_over_before_the_cut_and_no_frame_is_missed_or_doubled(
+    world: World,
+) -> None:
+    page = world.open(world.context(), rotateMs=3_000, handoverMs=500)
+    ids = {found.id for found in world.gateway.connections()}
+
+    sent = 0
+    while len(ids) < 4:
+        broadcast({"type": "tick", "n": sent}, channel="lobby")
+        sent += 1
+        ids |= {found.id for found in world.gateway.connections()}
+        assert sent < 2_000
+        time.sleep(0.02)
+    page.wait_for_function("sent => frames_.length >= sent", arg=sent)
+
+    assert page.evaluate("frames_.map(({ n }) => n)") == list(range(sent))
+    assert page.evaluate("states") == ["open"]
+
+
+def test_it_survives_a_restart_of_the_site_and_one_of_the_gateway(world: World) -> None:
+    page = world.open(world.context())
+
+    world.site.stop()
+    page.evaluate("() => { window.reply = client.request('keep', { n: 0 }, { timeout: Infinity }); }")
+    time.sleep(0.5)
+    world.site.start()
+    assert page.evaluate("reply") in ({"kept": 0}, None)
+
+    world.gateway.gateway.stop()
+    page.wait_for_function("states.at(-1) !== 'open'")
+    page.evaluate("() => { window.reply = client.request('keep', { n: 1 }, { timeout: Infinity }); }")
+    with local_gateway(port=world.gateway.port, state=world.gateway.gateway.options.state):
+        assert page.evaluate("reply") == {"kept": 1}
+        wait_for_state(page, "open")
+    assert numbers_kept() == [0, 1]
+
+
+def test_it_waits_for_the_token_view_and_for_the_network(world: World) -> None:
+    context = world.context()
+    page = world.open(context)
+
+    page.route("**/token/", lambda route: route.fulfill(status=502))
+    world.cut_every_socket()
+    wait_for_state(page, "reconnecting: unreachable")
+    page.unroute("**/token/")
+    wait_for_state(page, "open")
+
+    context.set_offline(True)
+    world.cut_every_socket()
+    wait_for_state(page, "reconnecting: offline")
+    page.evaluate("client.send('keep', { n: 7 })")
+    context.set_offline(False)
+    wait_for_state(page, "open")
+    assert page.evaluate("client.request('keep', { n: 8 })") == {"kept": 8}
+    world.gateway.wait_until(lambda: numbers_kept() == [7, 8], timeout=PATIENCE_MS / 1000)
+
+
+def test_two_tabs_share_a_socket_and_the_other_goes_on_when_the_leader_closes(world: World) -> None:
+    context = world.context()
+    leader, other = world.open(context, share=True), world.open(context, share=True)
+    other.evaluate("client.subscribe('news')")
+    assert len(world.gateway.connections()) == 1
+
+    broadcast({"type": "tick", "n": 1}, channel="news")
+    for page in (leader, other):
+        page.wait_for_function("frames_.length === 1")
+    assert other.evaluate("client.request('keep', { n: 1 })") == {"kept": 1}
+
+    [before] = world.gateway.connections()
+    leader.close()
+    assert other.evaluate("client.request('keep', { n: 2 }, { timeout: Infinity })") == {"kept": 2}
+    other.evaluate("client.subscribe('news')")
+    broadcast({"type": "tick", "n": 2}, channel="news")
+    other.wait_for_function("frames_.at(-1).n === 2")
+    assert before.id not in {found.id for found in world.gateway.connections()}
+
+
+def test_who_is_logged_out_is_told_so_and_nothing_is_tried_again(world: World) -> None:
+    context = world.context()
+    page = world.open(context)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/token/" in request.url else None)
+
+    context.clear_cookies()
+    world.cut_every_socket()
+    wait_for_state(page, "closed: unauthorized")
+    time.sleep(1.5)  # twice the longest pause
+
+    assert len(asked) == 1
+
+
+def test_handshakes_that_are_refused_end_in_a_message(world: World, settings: Any) -> None:
+    page = world.open(world.context(), maxRefusals=4)
+    settings.WEBSOCKET_GATEWAY = {
+        **settings.WEBSOCKET_GATEWAY,
+        "ALLOWED_ORIGINS": ["https://elsewhere.example"],
+    }
+    world.cut_every_socket()
+
+    wait_for_state(page, "closed: refused")
+    assert page.evaluate("states").count("reconnecting: refused") == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/strict/"])
+def test_a_strict_policy_has_nothing_to_complain_about(world: World, path: str) -> None:
+    context = world.context()
+    said: list[str] = []
+    context.on("console", lambda message: said.append(message.text))
+
+    page = world.open(context, path=path)
+    assert page.evaluate("client.request('keep', { n: 1 })") == {"kept": 1}
+
+    assert said == []
+
+
+def test_the_token_is_in_no_address_when_it_travels_as_a_subprotocol(world: World) -> None:
+    context = world.context()
+    addresses: list[str] = []
+    page = context.new_page()
+    page.on("websocket", lambda socket: addresses.append(socket.url))
+    page.goto(f"{world.site.url}/?options={quote(json.dumps({'tokenBy': 'subprotocol'}))}")
+    wait_for_state(page, "open")
+
+    assert len(addresses) == 1
+    assert "token" not in addresses[0]
+
+
+def test_a_frame_over_the_limit_leaves_the_socket_open(world: World) -> None:
+    page = world.open(world.context())
+
+    code = page.evaluate(
+        "client.request('keep', { n: 1, text: 'x'.repeat(33000) }).catch(({ code }) => code)"
+    )
+
+    assert code == "too_large"
+    assert page.evaluate("client.request('keep', { n: 2, text: 'x'.repeat(32000) })") == {"kept": 2}
+    assert page.evaluate("states") == ["open"]

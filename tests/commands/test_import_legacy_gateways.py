@@ -16,6 +16,8 @@ from django.utils.crypto import salted_hmac
 from tests.factories import PASSWORD, ApiGatewayFactory, ChannelPermissionFactory, UserFactory
 from tests.services.legacy import schema
 from tests.support.commands import run
+from tests.threads import run_together
+from websocket_gateway.exceptions import LegacyImportError
 from websocket_gateway.models import (
     ApiGateway,
     ApiGatewayAdditionalRoute,
@@ -23,6 +25,7 @@ from websocket_gateway.models import (
     WebSocketSession,
 )
 from websocket_gateway.services.legacy.hashes import legacy_session_key_hash
+from websocket_gateway.services.legacy.importing import apply_import, plan_import
 from websocket_gateway.services.tokens import is_session_auth
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -390,3 +393,26 @@ def test_many_sockets_are_taken_over_page_by_page() -> None:
 
     assert ended.stdout.endswith("+ Imported live sessions: 2500\n")
     assert WebSocketSession.objects.count() == 2500
+
+
+@pytest.mark.usefixtures("old_tables")
+def test_two_runs_at_once_import_everything_once() -> None:
+    old = schema.add_gateway()
+    schema.add_route(old, "notify")
+    schema.add_session(old, "K=")
+
+    first, second = run_together(*[lambda: run("import_legacy_gateways")] * 2)
+
+    assert counts() == (1, 1, 0, 1)
+    for ended in (first, second):
+        assert ended.status == 0 or "another run is importing" in ended.stderr
+
+
+def test_second_import_of_the_same_plan_says_that_another_run_was_first() -> None:
+    with schema.legacy_tables(*schema.TABLES):
+        schema.add_gateway()
+        plan, same = plan_import(), plan_import()
+        apply_import(plan)
+
+        with pytest.raises(LegacyImportError, match="another run is importing"):
+            apply_import(same)

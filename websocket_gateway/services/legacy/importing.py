@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.db import router, transaction
+from django.db import IntegrityError, router, transaction
 from django.utils import timezone
 
 from websocket_gateway.exceptions import LegacyImportError
@@ -52,17 +52,29 @@ def plan_import() -> ImportPlan:
 
 
 def apply_import(plan: ImportPlan) -> SessionCounts:
-    """Save the plan's rows in one transaction, then the sessions page by page; returns their counts."""
+    """Save the plan's rows in one transaction, then the sessions page by page; returns their counts.
+
+    Raises `LegacyImportError` if another run saved the same rows in this moment.
+    """
     if not plan:
         return plan.sessions
-    now = timezone.now()
-    with transaction.atomic(using=router.db_for_write(ApiGateway)):
-        for gateway in plan.gateways:
-            gateway.imported_on = now
-            gateway.save(force_insert=True)
-        for route in plan.routes:
-            route.api_gateway_id = route.api_gateway.pk
-            route.save(force_insert=True)
-        for permission in plan.permissions:
-            permission.save(force_insert=True)
+    try:
+        with transaction.atomic(using=router.db_for_write(ApiGateway)):
+            _save_records(plan)
+    except IntegrityError as exc:
+        raise LegacyImportError(
+            "Nothing was imported: another run is importing the same things. Run this again when it is done."
+        ) from exc
     return take_over_sessions(plan.known)
+
+
+def _save_records(plan: ImportPlan) -> None:
+    now = timezone.now()
+    for gateway in plan.gateways:
+        gateway.imported_on = now
+        gateway.save(force_insert=True)
+    for route in plan.routes:
+        route.api_gateway_id = route.api_gateway.pk
+        route.save(force_insert=True)
+    for permission in plan.permissions:
+        permission.save(force_insert=True)

@@ -1,4 +1,4 @@
-"""What a message costs beside its post: from the rows to the report, with an engine that only says "delivered".
+"""What a message costs beside its post: from rows to report, with an engine that only says "delivered".
 
 Run it with `python -m tests.benchmarks.audience`; `WEBSOCKET_GATEWAY_TEST_DATABASE` selects the database and
 the first argument how many recipients there are at most (1,000,000). Each size is sent to by a process of its
@@ -99,7 +99,7 @@ def _measure(channel: str) -> dict[str, float]:
 
 
 def send_to(channel: str) -> None:
-    """Send three times, in a process of its own, and print the least disturbed time and the peak of memory."""
+    """Send three times, in a process of its own; print the least disturbed time and the peak of memory."""
     setattr(delivery, "open_engine", lambda *args, **options: Delivered())  # noqa: B010
     taken = []
     for _ in range(ROUNDS):

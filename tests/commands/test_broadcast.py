@@ -24,7 +24,12 @@ from django.db import connection
 
 from tests.factories import UserFactory, WebSocketSessionFactory
 from tests.sink import Sink, running_sink
-from websocket_gateway.models import ApiGateway
+from tests.support.commands import Ended
+from tests.support.commands import run as run_command
+from websocket_gateway.management import progress
+from websocket_gateway.models import ApiGateway, BroadcastRun
+from websocket_gateway.services.reports import DeliveryReport
+from websocket_gateway.services.runs import create_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parents[2]
@@ -381,3 +386,156 @@ def test_ctrl_c_prints_the_report_so_far_and_is_status_130(sink: Sink, gateway: 
     # The signal may strike between an answer and its being counted.
     assert abs(delivered - len(sink.received)) <= 2
     assert 0 < delivered < 300
+
+
+def ended(*words: str) -> Ended:
+    return run_command("broadcast", *words)
+
+
+@pytest.mark.usefixtures("lobby")
+def test_failures_stand_in_a_file_and_can_be_sent_to_again(sink: Sink, tmp_path: Path) -> None:
+    failed, again = tmp_path / "failed.jsonl", tmp_path / "again.jsonl"
+    sink.answers = {"lobby0=": 403, "lobby2=": 403}
+
+    first = ended("lobby", "{}", "--failures-to", str(failed))
+    sink.answers = {}
+    second = ended("--only-from", str(failed), '{"n": 2}', "--failures-to", str(again))
+
+    assert (first.status, second.status) == (3, 0)
+    lines = [json.loads(line) for line in failed.read_text().splitlines()]
+    assert {line["connection_id"] for line in lines} == {"lobby0=", "lobby2="}
+    assert all(line["reason"].startswith("ForbiddenException from ") for line in lines)
+    assert second.stdout.startswith(f"Sent to the connections in {failed}: 2 of 2 delivered")
+    assert sink.received == {"lobby1=": [b"{}"], "lobby0=": [b'{"n":2}'], "lobby2=": [b'{"n":2}']}
+    assert again.read_text() == ""
+
+
+@pytest.mark.usefixtures("lobby")
+def test_who_is_no_longer_connected_is_counted(sink: Sink, tmp_path: Path) -> None:
+    file = tmp_path / "failed.jsonl"
+    file.write_text('{"connection_id": "lobby0="}\n\n{"connection_id": "left="}\n')
+
+    done = ended("--only-from", str(file), "{}")
+
+    assert done.stdout.startswith(f"Sent to the connections in {file}: 1 of 1 delivered")
+    assert done.stderr.strip() == "1 of 2 are no longer connected."
+
+
+@pytest.mark.parametrize("line", ["lobby0=", '{"connection": 1}', '{"connection_id": 1}', "[", '"a"', "\xff"])
+def test_a_bad_line_is_named(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "failed.jsonl"
+    file.write_bytes(b'{"connection_id": "a="}\n' + line.encode("latin-1") + b"\n")
+
+    done = ended("--only-from", str(file), "{}")
+
+    assert done.status == 1
+    assert done.stderr.startswith(f'{file}, line 2: no JSON object with a "connection_id"')
+
+
+def test_files_that_cannot_be_read_or_written_are_named(tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "no" / "file")
+
+    unread = ended("--only-from", nowhere, "{}")
+    unwritten = ended("lobby", "{}", "--failures-to", nowhere)
+
+    assert (unread.status, unread.stderr) == (1, f"{nowhere} cannot be read: No such file or directory.")
+    assert (unwritten.status, unwritten.stderr) == (
+        1,
+        f"{nowhere} cannot be written: No such file or directory.",
+    )
+
+
+@pytest.mark.usefixtures("lobby")
+def test_options_beat_the_settings(sink: Sink, settings: Any) -> None:
+    settings.WEBSOCKET_GATEWAY = {"SEND_ENGINE": "boto3", "SEND_MAX_PER_SECOND": 1, "SEND_CONCURRENCY": 1}
+
+    out = run(
+        *("lobby", "{}", "--engine", "asyncio", "--max-per-second", "0", "--concurrency", "9"),
+        *("--format", "json"),
+    )
+
+    assert json.loads(out)["engine"] == "asyncio"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param(["lobby", "{}", "--engine", "carrier-pigeon"], "invalid choice", id="engine"),
+        pytest.param(["lobby", "{}", "--max-per-second", "-1"], "no number of posts", id="pace"),
+        pytest.param(["lobby", "{}", "--max-per-second", "nan"], "no number of posts", id="no-number"),
+        pytest.param(["lobby", "{}", "--concurrency", "0"], "no whole number above zero", id="concurrency"),
+        pytest.param(["lobby", "{}", "--wait"], "--wait goes with", id="wait"),
+        pytest.param(
+            ["lobby", "{}", "--status", "1"], "neither audience nor message", id="status-and-channel"
+        ),
+        pytest.param(["--status", "1", "--cancel", "1"], "Give one of --status ID", id="two-deeds"),
+        pytest.param(["lobby", "{}", "--enqueue", "--engine", "boto3"], "--engine does not go", id="enqueue"),
+        pytest.param(
+            ["--only-from", "a", "--failures-to", "./a", "{}"], "must be two files", id="one-file-for-both"
+        ),
+        pytest.param(["--status", "x"], "no whole number above zero", id="no-id"),
+    ],
+)
+def test_wrong_use_of_the_options_is_status_2(words: list[str], message: str) -> None:
+    caught = error(*words)
+
+    assert message in str(caught)
+    # Called from here, what argparse refuses has another status than in a shell.
+    assert caught.returncode == 2 or str(caught).startswith("Error: argument")
+
+
+def test_without_a_queue_enqueueing_says_what_to_configure(gateway: ApiGateway) -> None:
+    WebSocketSessionFactory.create(api_gateway=gateway)
+
+    done = ended("lobby", "{}", "--enqueue")
+
+    assert done.status == 1
+    assert "Configure a queue in TASKS" in done.stderr
+
+
+@pytest.mark.usefixtures("lobby")
+def test_with_wait_it_needs_no_queue_and_reports_the_whole(sink: Sink) -> None:
+    sink.answers = {"lobby1=": 403}
+
+    done = ended("lobby", "{}", "--enqueue", "--wait")
+    number = BroadcastRun.objects.get().pk
+
+    assert done.status == 3
+    assert re.fullmatch(
+        rf"Broadcast {number} to channel 'lobby' is finished: 2 of 3 delivered in \d+\.\d s, "
+        r"1 of 1 shards finished, 0 being sent\.\n  failed   1\n    1 x ForbiddenException .*\n",
+        done.stdout,
+    )
+    assert json.loads(run("--status", str(number), "--format", "json"))["state"] == "finished"
+
+
+@pytest.mark.usefixtures("lobby")
+def test_a_broadcast_left_behind_is_resumed_or_cancelled_by_its_number(sink: Sink) -> None:
+    left, unwanted = create_run(b"1", channel="lobby"), create_run(b"2", channel="lobby")
+
+    cancelled = ended("--cancel", str(unwanted.pk))
+    again = ended("--cancel", str(unwanted.pk))
+    resumed = ended("--resume", str(left.pk), "--wait")
+    refused = ended("--resume", str(unwanted.pk), "--wait")
+
+    assert cancelled.stdout.startswith(f"Broadcast {unwanted.pk} to channel 'lobby' is cancelled: 0 of 3")
+    assert again.stderr.strip() == "Nothing to do: it is cancelled already."
+    assert resumed.stdout.startswith(f"Broadcast {left.pk} to channel 'lobby' is finished: 3 of 3")
+    assert (refused.status, "was cancelled" in refused.stderr) == (1, True)
+    assert list(sink.received.values()) == [[b"1"]] * 3
+
+
+def test_a_number_that_names_no_broadcast_is_said() -> None:
+    assert "There is no broadcast 4711." in ended("--status", "4711").stderr
+
+
+def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LINE_EVERY_SECONDS", 0.0)
+    lines: list[str] = []
+
+    with progress.delivery_progress(lambda: 40, lines.append) as show:
+        show(DeliveryReport(delivered=9, failed=1))
+        show(DeliveryReport(delivered=50))
+
+    assert re.fullmatch(r"10 of 40 sent, 1 failed, \d+ a second, about \d+ s left\.", lines[0])
+    assert lines[1].startswith("50 of 50 sent, ")

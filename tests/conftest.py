@@ -12,7 +12,11 @@ from hypothesis import HealthCheck, settings
 from websocket_gateway.authentication import forget_gateways
 from websocket_gateway.services.limits import forget_known_keys
 
-pytest_plugins = ["websocket_gateway.testing.fixtures", "websocket_gateway.testing.gateway"]
+pytest_plugins = [
+    "websocket_gateway.testing.fixtures",
+    "websocket_gateway.testing.gateway",
+    "tests.support.moto",
+]
 
 # Examples of one fuzz test; there are several, so that a whole run makes some hundred by default
 # and at least 20,000 under `HYPOTHESIS_PROFILE=ci`.
@@ -56,7 +60,7 @@ def empty_process_caches() -> None:
 
 @pytest.fixture
 def within_one_minute() -> None:
-    """Begin early in a minute: windows are aligned to the clock, and who counts must not meet the next one."""
+    """Begin early in a minute: windows are aligned to the clock, who counts must not meet the next one."""
     left = 60 - time.time() % 60
     if left < 20:
         time.sleep(left + 0.1)

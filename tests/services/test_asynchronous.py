@@ -68,7 +68,7 @@ def test_event_loop_and_database_go_on_while_a_slow_service_answers(
     def sink_is_waiting() -> bool:
         return any(thread.name.startswith("websocket-gateway-send") for thread in threading.enumerate())
 
-    report, number = asyncio.run(both())
+    report, number = async_to_sync(both)()
 
     assert (report.delivered, number) == (3, 3)
 

@@ -68,7 +68,10 @@ def answer_of_error(error: BaseException | None, endpoint: ManagementEndpoint) -
     if isinstance(error, EndpointUnreachableError):
         return Answer(Kind.UNANSWERED, f"no answer from {endpoint.url}")
     if isinstance(error, AWSError):
-        return _judged(type(error), error.status, f"{error.code or error.status} from {endpoint.url}")
+        answered = error.code or error.status
+        return _judged(
+            type(error), error.status, f"{answered} from {endpoint.url}" if answered else str(error)
+        )
     if isinstance(error, ConfigurationError):
         return Answer(Kind.REFUSED, str(error))
     logger.error("Posting to %s failed unexpectedly.", endpoint.url, exc_info=error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
@@ -17,6 +18,7 @@ from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.fanout import Outcome, Recipient
 from websocket_gateway.aws.sender import Limits, Sender
 from websocket_gateway.aws.signing import Credentials, Payload, Signer
+from websocket_gateway.exceptions import WebSocketGatewayError
 
 logger = logging.getLogger(__name__)
 
@@ -24,13 +26,16 @@ logger = logging.getLogger(__name__)
 _ROOM = 3_000
 # With more of them waiting for another attempt, no further page is taken.
 _MAX_DELAYED = 5_000
+# boto3 renews temporary credentials ten minutes before they expire at the latest.
+_CREDENTIALS_SECONDS = 60.0
 
 
 class AsyncioEngine:
     """`Engine` over `asyncio.Protocol`, stdlib `ssl` and httptools; uvloop where it is installed.
 
-    `credentials` is asked once a page, so that a run outlives those that expire. What it raises comes out of
-    `send`, before anything of that page is posted.
+    `credentials` is asked once a page, and once a minute while a page lasts, so that a run outlives those
+    that expire. What it raises for the first page comes out of `send`; what it raises later is logged, and
+    the old ones serve on.
     """
 
     name = "asyncio"
@@ -38,6 +43,7 @@ class AsyncioEngine:
     def __init__(self, *, limits: Limits, ca_bundle: str, credentials: Callable[[], Credentials]) -> None:
         self._credentials = credentials
         self._used: Credentials | None = None
+        self._asked = 0.0
         self._signers: dict[ManagementEndpoint, Signer] = {}
         self._payload = Payload(b"")
         self._done: SimpleQueue[list[Outcome] | BaseException] = SimpleQueue()
@@ -90,6 +96,7 @@ class AsyncioEngine:
     def _next(self) -> Iterator[Outcome]:
         """Wait for a batch, and give it one by one: whoever is interrupted finds the rest in `stop`."""
         if not self._told:
+            self._renew()
             batch = self._done.get()
             if isinstance(batch, BaseException):
                 raise batch
@@ -102,14 +109,28 @@ class AsyncioEngine:
         """Signers for new endpoints, and new ones for all if the credentials changed."""
         # By identity first: a page has thousands of recipients and a handful of endpoints.
         endpoints = set({id(to.endpoint): to.endpoint for to in recipients}.values())
-        current = self._credentials()
-        if current != self._used:
-            self._used, wanted = current, endpoints | self._signers.keys()
-        else:
-            wanted = endpoints - self._signers.keys()
+        before, current = self._used, self._current_credentials()
+        known: set[ManagementEndpoint] = set() if current != before else set(self._signers)
+        wanted = (endpoints | self._signers.keys()) - known
         made = {endpoint: Signer(endpoint.url, endpoint.region, current) for endpoint in wanted}
         self._signers.update(made)
         return made
+
+    def _current_credentials(self) -> Credentials:
+        self._asked = time.monotonic()
+        try:
+            self._used = self._credentials()
+        except WebSocketGatewayError:
+            if self._used is None:
+                raise
+            logger.warning("The credentials cannot be renewed; the old ones serve on.", exc_info=True)
+        return self._used
+
+    def _renew(self) -> None:
+        """Ask for the credentials where the last page is long under way: at a slow pace it outlives them."""
+        if time.monotonic() - self._asked >= _CREDENTIALS_SECONDS:
+            signers = self._signers_for([])
+            self._loop.call_soon_threadsafe(self._sender.sign_with, signers)
 
     def _run(self) -> None:
         try:

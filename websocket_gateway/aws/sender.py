@@ -95,17 +95,21 @@ class Sender:
         """Take a page on, with the signers to use from now on."""
         self._payload = payload
         self._unsettled += len(page)
-        for endpoint, signer in signers.items():
-            if endpoint in self._lines:
-                self._lines[endpoint].signer = signer
-            else:
-                self._lines[endpoint] = Line(signer, endpoint, ca_bundle=self._ca_bundle, limits=self._limits)
+        self.sign_with(signers)
         line = next(iter(self._lines.values()))
         for recipient in page:
             if recipient.endpoint is not line.endpoint:
                 line = self._lines[recipient.endpoint]
             line.waiting.append(Attempt(recipient))
         self._pump_all()
+
+    def sign_with(self, signers: dict[ManagementEndpoint, Signer]) -> None:
+        """Use these signers from now on."""
+        for endpoint, signer in signers.items():
+            if endpoint in self._lines:
+                self._lines[endpoint].signer = signer
+            else:
+                self._lines[endpoint] = Line(signer, endpoint, ca_bundle=self._ca_bundle, limits=self._limits)
 
     def set_pace(self, max_per_second: float) -> None:
         """Go on at another pace."""

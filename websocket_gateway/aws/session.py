@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import NoCredentialsError, ProfileNotFound
+from botocore.exceptions import CredentialRetrievalError, NoCredentialsError, ProfileNotFound
 from django.core.signals import setting_changed
 
 from websocket_gateway.aws.errors import translated
@@ -109,13 +109,16 @@ def partition_of(region: str) -> str:
 def current_credentials() -> Credentials:
     """The credentials as they are now; boto3 refreshes temporary ones before they expire.
 
-    Raises `MissingCredentialsError` where there are none.
+    Raises `MissingCredentialsError` where there are none, another `AWSError` where they cannot be renewed.
     """
     with _lock, translated("PostToConnection"):
         found = _session().get_credentials()
         if found is None:
             raise NoCredentialsError
-        frozen = found.get_frozen_credentials()
+        try:
+            frozen = found.get_frozen_credentials()
+        except RuntimeError as exc:  # what botocore raises for new credentials that have expired already
+            raise CredentialRetrievalError(provider=str(found.method), error_msg=str(exc)) from exc
     return Credentials(str(frozen.access_key), str(frozen.secret_key), frozen.token)
 
 

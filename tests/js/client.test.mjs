@@ -86,6 +86,13 @@ for (const status of [401, 403]) {
   });
 }
 
+test("a refused CSRF token is a reason of its own, for whoever builds the page", async () => {
+  world.onToken = () => ({ status: 403, body: { error: "csrf_failed" } });
+  const client = await start();
+
+  assert.deepEqual([client.state, client.reason], ["closed", "csrf_failed"]);
+});
+
 test("after a login the page may try again", async () => {
   const works = world.onToken;
   world.onToken = () => ({ status: 403, body: {} });

@@ -940,7 +940,8 @@ async function fetchToken({ tokenUrl, csrfHeader, connectMs, ...rest }) {
     });
     // A redirect is Django's way of asking for a login.
     if (response.status === 401 || response.status === 403 || response.redirected) {
-      throw new AttemptError("unauthorized", { final: true });
+      const { error } = await response.json().catch(() => ({}));
+      throw new AttemptError(error === "csrf_failed" ? error : "unauthorized", { final: true });
     }
     if (!response.ok) {
       const waitMs = 1000 * (Number(response.headers.get("Retry-After")) || 0);

@@ -20,6 +20,7 @@ from tests.factories import (
     WebSocketSessionFactory,
 )
 from tests.sink import Sink, running_sink
+from tests.threads import run_together
 from websocket_gateway.exceptions import (
     ConfigurationError,
     InvalidMessageError,
@@ -29,6 +30,7 @@ from websocket_gateway.exceptions import (
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.services import endpoints
 from websocket_gateway.services.broadcasting import DeliveryReport, Failure, broadcast, send
+from websocket_gateway.services.contention import retry_when_busy
 from websocket_gateway.signals import connection_gone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -480,3 +482,36 @@ def test_without_any_region_of_ours_the_stored_one_is_called_without_a_warning(
 
     assert endpoint.region == "eu-west-1"
     assert caplog.records == []
+
+
+def test_nobody_fresh_is_marked_gone_while_a_thousand_come_and_go(
+    sink: Sink, gateway: ApiGateway, settings: Any
+) -> None:
+    """The service says "gone" of those that are not open yet, as it does while `$connect` is answered."""
+    settings.WEBSOCKET_GATEWAY = {"SEND_MAX_PER_SECOND": 0, "CONNECT_GRACE_SECONDS": 3600}
+    connect(gateway, *(f"old{number}=" for number in range(100)))
+    finished = threading.Event()
+    fresh = [f"fresh{number}=" for number in range(1000)]
+    sink.answers = dict.fromkeys(fresh, 410)
+
+    def come_and_go() -> None:
+        for start in range(0, 1000, 50):
+            came = [
+                WebSocketSession(connection_id=name, channel_name="lobby", api_gateway=gateway)
+                for name in fresh[start : start + 50]
+            ]
+            retry_when_busy(lambda: WebSocketSession.objects.bulk_create(came), model=WebSocketSession)  # noqa: B023
+            leave = WebSocketSession.objects.filter(connection_id__in=fresh[start : start + 25])
+            retry_when_busy(lambda: leave.update(connected=False), model=WebSocketSession)  # noqa: B023
+        finished.set()
+
+    def keep_broadcasting() -> None:
+        while not finished.is_set():
+            broadcast({}, channel="lobby")
+        assert broadcast({}, channel="lobby").delivered == 100
+
+    run_together(come_and_go, keep_broadcasting)
+
+    assert not WebSocketSession.objects.filter(disconnected_on__isnull=False).exists()
+    assert WebSocketSession.objects.filter(connected=True).count() == 600
+    assert sum(name.startswith("old") for name in sink.received) == 100

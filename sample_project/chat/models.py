@@ -9,13 +9,17 @@ from django.db import models
 from django.utils import timezone
 
 TEXT_MAX_LENGTH = 2_000
+KEY_MAX_LENGTH = 64
 
 
 class Message(models.Model):
     """One line of the chat."""
 
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="messages")
+    room = models.CharField(max_length=64, default="lobby", db_index=True)
     text = models.CharField(max_length=TEXT_MAX_LENGTH)
+    key = models.CharField(max_length=KEY_MAX_LENGTH, blank=True)
+    """Chosen by the page that sent it, which knows its own message again by it."""
     sent_on = models.DateTimeField(default=timezone.now)
 
     objects: ClassVar[models.Manager[Message]] = models.Manager()
@@ -31,6 +35,8 @@ class Message(models.Model):
         return {
             "type": "message",
             "id": self.pk,
+            "room": self.room,
+            "key": self.key,
             "author": self.author.get_username(),
             "text": self.text,
             "sent_on": self.sent_on,

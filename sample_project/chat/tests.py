@@ -8,17 +8,27 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 
 from chat.models import TEXT_MAX_LENGTH, Message
+from chat.rooms import LOBBY
 from chat.sockets import ChatSocketView
 from chat.users import DEMO_USERS
-from chat.views import CHANNEL, HISTORY_LENGTH
-from websocket_gateway.testing import FakeConnections, WebSocketClient
+from chat.views import HISTORY_LENGTH
+from websocket_gateway.models import ApiGateway
+from websocket_gateway.testing import FakeConnections, Reply, WebSocketClient
 
 pytestmark = pytest.mark.django_db
 
-Enter = Callable[[str], WebSocketClient]
+CHANNEL = LOBBY.slug
+
+Enter = Callable[..., WebSocketClient]
+Say = Callable[..., Reply]
+
+
+def heard(client: WebSocketClient, kind: str = "message") -> list[Any]:
+    """What this client was sent, of one type."""
+    return [frame for frame in client.received if frame["type"] == kind]
 
 
 def log_in(name: str) -> Client:
@@ -30,44 +40,53 @@ def log_in(name: str) -> Client:
 
 @pytest.fixture
 def enter(ws_client: Callable[..., WebSocketClient]) -> Enter:
-    """Let one of the demo's users into the room: `enter("ada")`."""
+    """Let one of the demo's users into a room: `enter("ada")`, `enter("ada", "kitchen")`."""
 
-    def connect(name: str) -> WebSocketClient:
+    def connect(name: str, room: str = CHANNEL) -> WebSocketClient:
         client = ws_client(ChatSocketView)
-        assert client.connect(user=User.objects.get_by_natural_key(name), channel=CHANNEL).ok
+        assert client.connect(user=User.objects.get_by_natural_key(name), channel=room).ok
         return client
 
     return connect
 
 
-def test_what_one_says_reaches_everyone_in_the_room_the_speaker_included(enter: Enter) -> None:
+@pytest.fixture
+def say(django_capture_on_commit_callbacks: Any) -> Say:
+    """Send a message and let the commit come, for which a test's own transaction leaves no room."""
+
+    def send(client: WebSocketClient, text: Any, **more: Any) -> Reply:
+        with django_capture_on_commit_callbacks(execute=True):
+            return client.send({"handler": "send_message", "text": text, **more})
+
+    return send
+
+
+def test_what_one_says_reaches_everyone_in_the_room_the_speaker_included(say: Say, enter: Enter) -> None:
     ada, grace = enter("ada"), enter("grace")
 
-    reply = ada.send({"handler": "send_message", "text": "  Hello!  "})
+    reply = say(ada, "  Hello!  ")
 
-    (frame,) = grace.received
+    (frame,) = heard(grace)
     assert reply.ok
     assert (frame["type"], frame["author"], frame["text"]) == ("message", "ada", "Hello!")
-    assert ada.received == [frame]
+    assert heard(ada) == [frame]
 
 
-def test_other_rooms_hear_nothing(ws_client: Any, enter: Enter) -> None:
-    ada, elsewhere = enter("ada"), ws_client(ChatSocketView)
-    elsewhere.connect(user=User.objects.get_by_natural_key("grace"), channel="kitchen")
+def test_other_rooms_hear_nothing(say: Say, enter: Enter) -> None:
+    ada, elsewhere = enter("ada"), enter("grace", "kitchen")
 
-    ada.send({"handler": "send_message", "text": "Hello!"})
+    say(ada, "Hello!")
 
-    assert elsewhere.received == []
+    assert heard(elsewhere) == []
 
 
-def test_who_subscribed_to_the_room_hears_it_too(ws_client: Any, enter: Enter) -> None:
-    ada, elsewhere = enter("ada"), ws_client(ChatSocketView)
-    elsewhere.connect(user=User.objects.get_by_natural_key("grace"), channel="kitchen")
+def test_who_subscribed_to_the_room_hears_it_too(say: Say, enter: Enter) -> None:
+    ada, elsewhere = enter("ada"), enter("grace", "kitchen")
     assert elsewhere.control("subscribe", channel=CHANNEL).ok
 
-    ada.send({"handler": "send_message", "text": "Hello!"})
+    say(ada, "Hello!")
 
-    assert [frame["text"] for frame in elsewhere.received] == ["Hello!"]
+    assert [frame["text"] for frame in heard(elsewhere)] == ["Hello!"]
 
 
 @pytest.mark.parametrize(
@@ -79,14 +98,14 @@ def test_who_subscribed_to_the_room_hears_it_too(ws_client: Any, enter: Enter) -
     ],
 )
 def test_a_message_that_cannot_be_kept_is_answered_with_the_reason(
-    enter: Enter, text: str | None, problem: str
+    say: Say, enter: Enter, text: str | None, problem: str
 ) -> None:
     ada, grace = enter("ada"), enter("grace")
 
-    reply = ada.send({"handler": "send_message", "text": text})
+    reply = say(ada, text)
 
     assert reply.json() == {"type": "problem", "text": problem}
-    assert grace.received == []
+    assert heard(grace) == []
     assert not Message.objects.exists()
 
 
@@ -122,17 +141,18 @@ def test_the_button_notifies_everyone_who_is_still_there(enter: Enter) -> None:
     answer = log_in("grace").post(reverse("notify"))
 
     assert answer.json() == {"delivered": 2, "failed": 0}
-    assert ada.received == grace.received == [{"type": "notification", "text": "grace waves at everyone."}]
-    assert gone.received == []
+    for client, count in ((ada, 1), (grace, 1), (gone, 0)):
+        texts = [frame["text"] for frame in heard(client, "notification")]
+        assert texts == ["grace waves at everyone."] * count
 
 
-def test_who_was_away_reads_on_where_they_left(enter: Enter) -> None:
+def test_who_was_away_reads_on_where_they_left(say: Say, enter: Enter) -> None:
     ada = enter("ada")
     for text in ("one", "two", "three"):
-        ada.send({"handler": "send_message", "text": text})
+        say(ada, text)
     known = Message.objects.get(text="one").pk
 
-    answer = log_in("grace").get(reverse("history"), {"after": known})
+    answer = log_in("grace").get(reverse("history", args=[CHANNEL]), {"after": known})
 
     assert [message["text"] for message in answer.json()["messages"]] == ["two", "three"]
 
@@ -141,15 +161,65 @@ def test_the_history_is_the_latest_and_the_oldest_of_it_comes_first() -> None:
     ada = User.objects.get_by_natural_key("ada")
     Message.objects.bulk_create(Message(author=ada, text=str(n)) for n in range(HISTORY_LENGTH + 5))
 
-    messages = log_in("grace").get(reverse("history")).json()["messages"]
+    messages = log_in("grace").get(reverse("history", args=[CHANNEL])).json()["messages"]
 
     assert [message["text"] for message in messages] == [str(n) for n in range(5, HISTORY_LENGTH + 5)]
 
 
-@pytest.mark.parametrize("page", ["room", "history"])
+@pytest.mark.parametrize("page", [reverse_lazy("lobby"), "/rooms/kitchen/", "/rooms/kitchen/messages/"])
 def test_pages_are_for_those_who_logged_in(page: str) -> None:
-    assert Client().get(reverse(page)).status_code == 302
-    assert log_in(DEMO_USERS[0].username).get(reverse(page)).status_code == 200
+    assert Client().get(page).status_code == 302
+    assert log_in(DEMO_USERS[0].username).get(page).status_code == 200
+
+
+def test_the_page_holds_what_its_script_connects_with() -> None:
+    ApiGateway.objects.create(
+        api_name="demo", api_endpoint="wss://abc.example.com", target_base_endpoint="https://example.com/ws/"
+    )
+
+    html = log_in("ada").get(reverse("room", args=["kitchen"])).content.decode()
+
+    assert '"url": "wss://abc.example.com/production"' in html
+    assert '"channel": "kitchen"' in html
+    assert 'aria-current="page">Kitchen' in html
+
+
+def test_there_are_only_the_rooms_that_there_are(ws_client: Any) -> None:
+    assert log_in("ada").get("/rooms/attic/").status_code == 404
+    user = User.objects.get_by_natural_key("ada")
+    assert ws_client(ChatSocketView).connect(user=user, channel="attic").error == "channel_denied"
+
+
+def test_a_message_that_comes_again_after_a_cut_is_said_once(enter: Enter, say: Say) -> None:
+    before, grace = enter("ada"), enter("grace")
+    ours = {"id": "1", "client": "page"}
+    say(before, "Hello!", key="k", _ws=ours)
+    after = enter("ada")
+
+    again = say(after, "Hello!", key="k", _ws=ours)
+
+    assert again.json() == {"_ws": {"reply_to": "1", "duplicate": True}}
+    assert [(frame["text"], frame["key"]) for frame in heard(grace)] == [("Hello!", "k")]
+
+
+def test_the_others_see_who_is_typing(enter: Enter) -> None:
+    ada, grace, elsewhere = enter("ada"), enter("grace"), enter("grace", "kitchen")
+
+    ada.send({"handler": "typing"})
+
+    assert heard(grace, "typing") == [{"type": "typing", "room": CHANNEL, "author": "ada"}]
+    assert heard(ada, "typing") == heard(elsewhere, "typing") == []
+
+
+def test_who_comes_and_goes_is_shown_to_those_who_are_there(enter: Enter) -> None:
+    ada = enter("ada")
+    grace = enter("grace")
+    grace.disconnect()
+
+    came, went = heard(ada, "fragment")
+    assert (came["target"], came["html"].strip()) == ("people", "<li>ada</li><li>grace</li>")
+    assert went["html"].strip() == "<li>ada</li>"
+    assert ada.send({"handler": "people"}).json()["html"] == went["html"]
 
 
 def test_logging_out_closes_the_socket(

@@ -6,17 +6,17 @@ from typing import Any
 
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.views import LoginView
-from django.http import HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, JsonResponse
 from django.urls import reverse
 from django.views.generic import TemplateView, View
 
 from chat.models import TEXT_MAX_LENGTH, Message
+from chat.rooms import LOBBY, ROOMS, find_room, people_in
 from chat.users import DEMO_USERS
-from websocket_gateway.aws.endpoints import socket_url
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.services.broadcasting import broadcast
+from websocket_gateway.services.clients import find_socket_url
 
-CHANNEL = "lobby"
 HISTORY_LENGTH = 50
 
 
@@ -34,27 +34,37 @@ class RoomView(LoginRequiredMixin, TemplateView):
     template_name = "chat/room.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the script's settings."""
+        """Add the room, and what the script must know beside the connection."""
+        room = find_room(self.kwargs.get("room", LOBBY.slug))
+        if room is None:
+            raise Http404("There is no such room.")
         config = {
-            "socketUrl": find_socket_url(),
-            "channel": CHANNEL,
-            "tokenUrl": reverse("token"),
-            "historyUrl": reverse("history"),
+            "room": room.slug,
+            "rooms": [other.slug for other in ROOMS],
+            "historyUrl": reverse("history", args=[room.slug]),
             "notifyUrl": reverse("notify"),
-            "loginUrl": reverse("login"),
+            "loginUrl": f"{reverse('login')}?next={self.request.path}",
             "username": self.request.user.get_username(),
         }
-        return super().get_context_data(config=config, channel=CHANNEL, max_length=TEXT_MAX_LENGTH, **kwargs)
+        context = {
+            "config": config,
+            "gateway": find_gateway(),
+            "max_length": TEXT_MAX_LENGTH,
+            "people": people_in(room.slug),
+            "room": room,
+            "rooms": ROOMS,
+        }
+        return super().get_context_data(**{**kwargs, **context})
 
 
 class HistoryView(LoginRequiredMixin, View):
     """What was said after the message `?after=`, so that a page which was away catches up."""
 
-    def get(self, request: HttpRequest) -> JsonResponse:
-        """At most 50 messages, the latest."""
+    def get(self, request: HttpRequest, room: str) -> JsonResponse:
+        """At most 50 messages of the room, the latest."""
         after = request.GET.get("after", "0")
         known = int(after) if after.isdecimal() and len(after) < 19 else 0
-        newer = Message.objects.filter(pk__gt=known).select_related("author")
+        newer = Message.objects.filter(room=room, pk__gt=known).select_related("author")
         latest = list(newer.order_by("-pk")[:HISTORY_LENGTH])
         return JsonResponse({"messages": [message.as_frame() for message in reversed(latest)]})
 
@@ -71,9 +81,12 @@ class NotifyView(LoginRequiredMixin, View):
         return JsonResponse({"delivered": report.delivered, "failed": report.failed})
 
 
-def find_socket_url() -> str:
-    """Where browsers connect to: the gateway that was applied last; empty while there is none."""
-    gateway = ApiGateway.objects.exclude(api_endpoint="").order_by("-last_applied_on").first()
-    if gateway is None:
-        return ""
-    return socket_url(api_endpoint=gateway.api_endpoint, stage_name=gateway.stage_name)
+def find_gateway() -> ApiGateway | None:
+    """The one that browsers connect to: the gateway that was applied last; None while there is none."""
+    return ApiGateway.objects.exclude(api_endpoint="").order_by("-last_applied_on").first()
+
+
+def find_address() -> str:
+    """Its `wss://` address; empty while there is none."""
+    gateway = find_gateway()
+    return "" if gateway is None else find_socket_url(gateway)

@@ -70,7 +70,7 @@ USE_TZ = True
 STATIC_URL = "/static/"
 
 LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "room"
+LOGIN_REDIRECT_URL = "lobby"
 LOGOUT_REDIRECT_URL = "login"
 # Cookies do not tell ports apart: these names keep clear of your other projects on this machine.
 SESSION_COOKIE_NAME = "sample_session"

@@ -11,8 +11,9 @@ from django.urls import path
 from websocket_gateway.views import WebSocketTokenView
 
 urlpatterns = [
-    path("", RoomView.as_view(), name="room"),
-    path("messages/", HistoryView.as_view(), name="history"),
+    path("", RoomView.as_view(), name="lobby"),
+    path("rooms/<slug:room>/", RoomView.as_view(), name="room"),
+    path("rooms/<slug:room>/messages/", HistoryView.as_view(), name="history"),
     path("notify/", NotifyView.as_view(), name="notify"),
     path("login/", LoginPageView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

@@ -29,6 +29,13 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
+@pytest.fixture(autouse=True)
+def everybody_leaves(browser: Browser) -> Iterator[None]:
+    yield
+    for context in browser.contexts:
+        context.close()
+
+
 def enter(browser: Browser, chat: Chat, name: str, *, width: int = 1280) -> Page:
     """Log in as one would, in a browser context of one's own, and wait for the socket."""
     page = browser.new_context(viewport={"width": width, "height": 800}).new_page()
@@ -100,3 +107,49 @@ def test_nothing_is_wider_than_a_phone_and_the_console_is_silent(browser: Browse
 
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert said == []
+
+
+def test_what_one_says_without_a_connection_is_sent_when_there_is_one_again(
+    browser: Browser, chat: Chat
+) -> None:
+    ada, grace = enter(browser, chat, "ada"), enter(browser, chat, "grace")
+
+    grace.context.set_offline(True)
+    chat.cut_every_socket()
+    grace.get_by_text("Offline", exact=True).wait_for()
+    say(grace, "Said in a tunnel.")
+    grace.get_by_text("Sending…").wait_for()
+    grace.context.set_offline(False)
+
+    assert line(ada, "Said in a tunnel.").startswith("grace")
+    grace.get_by_text("Delivered").wait_for()
+    assert line(grace, "Said in a tunnel.")
+
+
+def test_who_is_here_who_types_and_what_is_said_next_door(browser: Browser, chat: Chat) -> None:
+    ada = enter(browser, chat, "ada")
+    grace = enter(browser, chat, "grace")
+    people = ada.get_by_role("list", name="Here now")
+    people.get_by_text("grace").wait_for()
+
+    grace.get_by_label("Message", exact=True).press_sequentially("Hm")
+    ada.get_by_text("grace is typing…").wait_for()
+
+    grace.get_by_role("link", name="Kitchen").click()
+    grace.get_by_text("Connected", exact=True).wait_for()
+    people.get_by_text("grace").wait_for(state="detached")
+    say(grace, "Coffee?")
+    ada.get_by_label("1 unread").wait_for()
+    ada.get_by_role("link", name="Kitchen").click()
+    assert line(ada, "Coffee?").startswith("grace")
+
+
+def test_who_is_logged_out_elsewhere_is_told_so(browser: Browser, chat: Chat) -> None:
+    ada = enter(browser, chat, "ada")
+    other = ada.context.new_page()
+    other.goto(chat.address)
+
+    other.get_by_role("button", name="Log out").click()
+
+    ada.get_by_text("You are logged out.").wait_for()
+    assert "next=/" in (ada.get_by_role("link", name="Log in").get_attribute("href") or "")

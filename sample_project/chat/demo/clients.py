@@ -17,6 +17,7 @@ from websockets.typing import Origin
 from chat.users import DemoUser
 
 _TIMEOUT_SECONDS = 10.0
+_READABLE = ("message", "notification")
 
 
 class ClientError(Exception):
@@ -69,7 +70,13 @@ class ChatClient:
         self._open.send(json.dumps(frame))
 
     def receive(self) -> str:
-        """The next frame, as it came; raises `ClientError` if none comes in time."""
+        """The next frame for people to read, as it came; raises `ClientError` if none comes in time."""
+        while True:
+            data = self._next()
+            if json.loads(data).get("type") in _READABLE:
+                return data
+
+    def _next(self) -> str:
         try:
             return str(self._open.recv(timeout=_TIMEOUT_SECONDS))
         except TimeoutError as exc:

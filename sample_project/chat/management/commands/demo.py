@@ -15,8 +15,9 @@ from django.db import DatabaseError
 
 from chat.demo.clients import ChatClient, ClientError
 from chat.demo.processes import Child, ChildError, as_typed, child_environment, free_port, listens, run
+from chat.rooms import LOBBY
 from chat.users import DEMO_USERS
-from chat.views import CHANNEL, find_socket_url
+from chat.views import find_address
 from websocket_gateway.aws.session import is_loopback
 from websocket_gateway.models import ApiGateway
 
@@ -98,20 +99,22 @@ class Command(BaseCommand):
                     f"The gateway {GATEWAY!r} in your database is a real one; rename it first."
                 )
             row.delete()
-        self._run("create_gateway", GATEWAY, "--target", f"{self.site_url}/ws/", "--default-channel", CHANNEL)
+        self._run(
+            "create_gateway", GATEWAY, "--target", f"{self.site_url}/ws/", "--default-channel", LOBBY.slug
+        )
 
     def _broadcast(self) -> None:
-        socket_url = find_socket_url()
+        socket_url = find_address()
         self._heading("Connect two clients")
         with ExitStack() as stack:
             clients = [stack.enter_context(ChatClient(user, site_url=self.site_url)) for user in DEMO_USERS]
             for client in clients:
                 client.log_in()
-                client.open_socket(socket_url, channel=CHANNEL)
+                client.open_socket(socket_url, channel=LOBBY.slug)
                 self._say(f"{client.username:<6} logged in, got a token, connected to {socket_url}")
 
             self._heading("Broadcast to them")
-            self._run("broadcast", CHANNEL, json.dumps(GREETING))
+            self._run("broadcast", LOBBY.slug, json.dumps(GREETING))
             for client in clients:
                 self._received(client, GREETING)
 
@@ -137,7 +140,7 @@ class Command(BaseCommand):
         self._say(f"Log in as {first.username}, password {first.password}, and in a private window")
         self._say(f"or another browser as {second.username}, password {second.password}.")
         self._say("To broadcast to both, type in another terminal:")
-        self._say(f"$ {self._typed('broadcast', CHANNEL, json.dumps(GREETING))}")
+        self._say(f"$ {self._typed('broadcast', LOBBY.slug, json.dumps(GREETING))}")
         self._say("Ctrl-C ends it.")
         self.serving = True
         while True:

@@ -1,193 +1,151 @@
-// The chat page: fetches a token, opens the socket, and opens it again whenever it closes.
+// The chat page. The connection itself is the client's business: tokens, reconnecting, sending again.
+
+import { fromPage } from "../websocket_gateway/client.js";
+import { MessageList } from "./messages.js";
+import { notice, swap } from "./page.js";
 
 const config = JSON.parse(document.getElementById("chat-config").textContent);
 const csrfToken = document.querySelector("[name=csrfmiddlewaretoken]").value;
-const page = {
-  state: document.getElementById("state"),
-  messages: document.getElementById("messages"),
-  empty: document.getElementById("empty"),
-  notices: document.getElementById("notices"),
-  form: document.getElementById("composer"),
-  text: document.getElementById("text"),
-  send: document.getElementById("send"),
-  notify: document.getElementById("notify"),
+const form = document.getElementById("composer");
+const field = document.getElementById("text");
+const stateLine = document.getElementById("state");
+const typingLine = document.getElementById("typing");
+const messages = new MessageList(config.username);
+
+const TYPING_MS = 3_000;
+const WORDS = {
+  connecting: "Connecting",
+  open: "Connected",
+  reconnecting: "Reconnecting",
+  closed: "Closed",
+  offline: "Offline",
+  refused: "Refused, trying again",
+  unauthorized: "Logged out",
 };
 
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 30_000;
-// API Gateway closes a socket that was silent for ten minutes.
-const PING_MS = 4 * 60_000;
-const NOTICE_MS = 6_000;
-
-let socket = null;
-let attempt = 0;
-let timer = 0;
-
-// ---- The connection ------------------------------------------------------------------------
-
-async function connect() {
-  if (!config.socketUrl) {
+function start() {
+  if (!document.getElementById("websocket-gateway")) {
     show("closed", "No gateway");
     notice("There is no gateway yet: run create_gateway, then reload this page.", { problem: true, stays: true });
     return;
   }
-  show("connecting", attempt ? "Reconnecting" : "Connecting");
-  let token;
-  try {
-    token = await fetchToken();
-  } catch (error) {
-    if (error.status === 403) {
-      show("closed", "Logged out");
-      window.location.assign(config.loginUrl);
-      return;
-    }
-    retry(error.retryAfter);
-    return;
+  const client = fromPage();
+  client.on("$state", (change) => stateChanged(client, change));
+  client.on("$error", ({ code, message }) => code === "gateway" && notice(message, { problem: true }));
+  client.on("message", received);
+  client.on("notification", ({ text }) => notice(text));
+  client.on("typing", somebodyTypes);
+  client.on("fragment", (frame) => frame.room === config.room && swap(frame));
+  for (const room of config.rooms.filter((name) => name !== config.room)) {
+    client.subscribe(room).catch(() => {});
   }
-  const url = new URL(config.socketUrl);
-  url.searchParams.set("ws_token", token);
-  url.searchParams.set("channel", config.channel);
-  open(new WebSocket(url));
+  composer(client);
 }
 
-function open(next) {
-  socket = next;
-  let ping = 0;
-  next.addEventListener("open", () => {
-    attempt = 0;
-    show("open", "Connected");
-    ping = setInterval(() => next.send(JSON.stringify({ _ws: { type: "ping" } })), PING_MS);
+// ---- The connection ------------------------------------------------------------------------
+
+function stateChanged(client, { state, reason }) {
+  show(state, WORDS[reason] ?? WORDS[state]);
+  if (state === "open") {
     catchUp();
-  });
-  next.addEventListener("message", (event) => receive(event.data));
-  next.addEventListener("close", () => {
-    clearInterval(ping);
-    retry();
-  });
-}
-
-async function fetchToken() {
-  const response = await fetch(config.tokenUrl, { method: "POST", headers: { "X-CSRFToken": csrfToken } });
-  if (!response.ok) {
-    const error = new Error(`The token view answered ${response.status}`);
-    error.status = response.status;
-    error.retryAfter = Number(response.headers.get("Retry-After")) * 1000;
-    throw error;
+    client.request("people").then(swap, () => {});
+  } else if (state === "closed" && reason === "unauthorized") {
+    notice("You are logged out.", { problem: true, stays: true, link: ["Log in", config.loginUrl] });
+  } else if (state === "closed" && reason === "refused") {
+    notice("The server does not let this page connect.", { problem: true, stays: true, link: ["Reload", ""] });
   }
-  return (await response.json()).token;
 }
-
-// Longer pauses after every failure, and random ones, so that not everybody comes back at once.
-function retry(atLeastMs = 0) {
-  const longest = Math.min(FIRST_PAUSE_MS * 2 ** attempt, LONGEST_PAUSE_MS);
-  attempt += 1;
-  show("connecting", navigator.onLine ? "Reconnecting" : "Offline");
-  clearTimeout(timer);
-  timer = setTimeout(connect, Math.max(Math.random() * longest, atLeastMs || 0));
-}
-
-window.addEventListener("online", () => {
-  if (socket?.readyState === WebSocket.CLOSED) {
-    attempt = 0;
-    retry();
-  }
-});
 
 function show(state, words) {
-  page.state.dataset.state = state;
-  page.state.textContent = words;
-  page.send.disabled = state !== "open";
+  stateLine.dataset.state = state;
+  stateLine.textContent = words;
+}
+
+// What was said before this page opened, or while there was no connection.
+async function catchUp() {
+  try {
+    const response = await fetch(`${config.historyUrl}?after=${messages.lastId}`);
+    (await response.json()).messages.forEach((message) => messages.add(message));
+  } catch {
+    notice("The earlier messages could not be fetched.", { problem: true });
+  }
+  messages.showWhetherEmpty();
 }
 
 // ---- Frames --------------------------------------------------------------------------------
 
-function receive(data) {
-  const frame = JSON.parse(data);
-  if (frame.type === "message") {
-    addMessage(frame);
-  } else if (frame.type === "notification") {
-    notice(frame.text);
-  } else if (frame.type === "problem") {
-    notice(frame.text, { problem: true });
-  } else if (frame.requestId && frame.message) {
-    // Not ours: API Gateway itself reports that the server failed or took too long.
-    notice(`The message was not taken: ${frame.message}.`, { problem: true });
-  }
-}
-
-// What was said before this page opened, or while its socket was closed.
-async function catchUp() {
-  const last = page.messages.lastElementChild;
-  try {
-    const response = await fetch(`${config.historyUrl}?after=${last ? last.dataset.id : 0}`);
-    (await response.json()).messages.forEach(addMessage);
-  } catch {
-    notice("The earlier messages could not be fetched.", { problem: true });
-  }
-  page.empty.hidden = page.messages.childElementCount > 0;
-}
-
-function addMessage({ id, author, text, sent_on }) {
-  if (document.getElementById(`message-${id}`)) {
+function received(message) {
+  if (message.room !== config.room) {
+    const unread = document.querySelector(`[data-room="${CSS.escape(message.room)}"] .unread`);
+    unread.textContent = Number(unread.textContent || 0) + 1;
+    unread.setAttribute("aria-label", `${unread.textContent} unread`);
+    unread.hidden = false;
     return;
   }
-  const item = document.createElement("li");
-  item.id = `message-${id}`;
-  item.dataset.id = id;
-  item.dataset.author = author;
-  item.className = author === config.username ? "message mine" : "message";
-  const time = element("time", new Date(sent_on).toLocaleTimeString([], { timeStyle: "short" }));
-  time.dateTime = sent_on;
-  const meta = element("div", "", "meta");
-  meta.append(element("span", author, "author"), time);
-  item.append(meta, element("div", text, "text"));
-
-  const { messages } = page;
-  const atBottom = messages.scrollHeight - messages.scrollTop - messages.clientHeight < 80;
-  // Live frames may overtake the history: keep to the order in which they were said.
-  const next = [...messages.children].find((other) => Number(other.dataset.id) > id) ?? null;
-  messages.insertBefore(item, next);
-  for (const changed of [item, item.nextElementSibling]) {
-    changed?.classList.toggle(
-      "new-author", changed.previousElementSibling?.dataset.author !== changed.dataset.author,
-    );
+  if (typingLine.dataset.author === message.author) {
+    typingLine.textContent = "";
   }
-  page.empty.hidden = true;
-  if (atBottom || author === config.username) {
-    messages.scrollTop = messages.scrollHeight;
-  }
+  messages.add(message);
 }
 
-function element(name, text, className = "") {
-  const made = document.createElement(name);
-  made.textContent = text;
-  made.className = className;
-  return made;
-}
+let typingTimer = 0;
 
-function notice(text, { problem = false, stays = false } = {}) {
-  const item = element("p", text, problem ? "notice problem" : "notice");
-  page.notices.append(item);
-  if (!stays) {
-    setTimeout(() => item.remove(), NOTICE_MS);
+function somebodyTypes({ author, room }) {
+  if (room !== config.room) {
+    return;
   }
+  typingLine.dataset.author = author;
+  typingLine.textContent = `${author} is typing…`;
+  clearTimeout(typingTimer);
+  typingTimer = setTimeout(() => (typingLine.textContent = ""), TYPING_MS + 1_000);
 }
 
 // ---- What the user does --------------------------------------------------------------------
 
-page.form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  const text = page.text.value.trim();
-  if (!text || socket?.readyState !== WebSocket.OPEN) {
-    return;
-  }
-  socket.send(JSON.stringify({ handler: "send_message", text }));
-  page.text.value = "";
-  page.text.focus();
-});
+function composer(client) {
+  let toldAt = 0;
+  field.addEventListener("input", () => {
+    if (client.state === "open" && Date.now() - toldAt > TYPING_MS) {
+      toldAt = Date.now();
+      client.send("typing");
+    }
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = field.value.trim();
+    if (text) {
+      say(client, text);
+      toldAt = 0;
+      field.value = "";
+      field.focus();
+    }
+  });
+}
 
-page.notify.addEventListener("click", async () => {
-  page.notify.disabled = true;
+/** Shows the message at once; what becomes of it stands beside it. */
+async function say(client, text) {
+  const key = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("");
+  const item = messages.addMine(text, key);
+  try {
+    // However long it takes: it waits while there is no connection, and is sent again after a cut.
+    const reply = await client.request("send_message", { text, key }, { timeout: Infinity });
+    if (reply?.type === "problem") {
+      notice(reply.text, { problem: true });
+      item.remove();
+    } else {
+      messages.mark(item, "sent");
+    }
+  } catch {
+    messages.mark(item, "failed", () => {
+      item.remove();
+      say(client, text);
+    });
+  }
+}
+
+const notify = document.getElementById("notify");
+notify.addEventListener("click", async () => {
+  notify.disabled = true;
   try {
     const response = await fetch(config.notifyUrl, { method: "POST", headers: { "X-CSRFToken": csrfToken } });
     if (!response.ok) {
@@ -196,8 +154,8 @@ page.notify.addEventListener("click", async () => {
   } catch {
     notice("The site does not answer.", { problem: true });
   } finally {
-    page.notify.disabled = false;
+    notify.disabled = false;
   }
 });
 
-connect();
+start();

@@ -12,11 +12,7 @@ from hypothesis import HealthCheck, settings
 from websocket_gateway.authentication import forget_gateways
 from websocket_gateway.services.limits import forget_known_keys
 
-pytest_plugins = [
-    "websocket_gateway.testing.fixtures",
-    "websocket_gateway.testing.gateway",
-    "tests.support.moto",
-]
+pytest_plugins = ["websocket_gateway.testing.fixtures", "websocket_gateway.testing.gateway"]
 
 # Examples of one fuzz test; there are several, so that a whole run makes some hundred by default
 # and at least 20,000 under `HYPOTHESIS_PROFILE=ci`.

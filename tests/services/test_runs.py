@@ -156,6 +156,19 @@ def test_a_shard_somebody_died_on_is_taken_over_from_the_last_confirmed_page(
     assert BroadcastShard.objects.get().fence == 8
 
 
+def test_a_lap_without_time_forgets_nobody(sink: Sink, gateway: ApiGateway) -> None:
+    sessions = connect(gateway, 2)
+    run = runs.create_run(b"{}")
+    BroadcastShard.objects.update(position=sessions[1].pk, unsettled=[sessions[0].pk])
+    shard = shards.take_shard(run.pk)
+    assert shard is not None
+
+    shards.send_shard(shard, until=0)
+
+    assert BroadcastShard.objects.get().unsettled == [sessions[0].pk]
+    assert work_until_finished(run.pk).report.delivered == 1
+
+
 def test_a_living_lease_is_left_alone(sink: Sink, gateway: ApiGateway) -> None:
     connect(gateway, 2)
     run = runs.create_run(b"{}")

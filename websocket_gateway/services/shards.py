@@ -127,7 +127,8 @@ class _Lap:
     ) -> None:
         self._shard = shard
         self._position = shard.position
-        self._unsettled: dict[str, int] = {}
+        self._again = list(rows_of(shard.unsettled))
+        self._unsettled = {row.connection_id: row.pk for row in self._again}
         self._tally = Tally()
         self._on_page = on_page
         options = SendOptions(max_per_second=self._pace() or 0)
@@ -143,31 +144,32 @@ class _Lap:
 
     def run(self, until: float) -> None:
         """Work until the shard is finished or the time is up; gives the lease back, however it ends."""
-        with kept(self._renew, every=RENEW_SECONDS, model=BroadcastShard):
-            try:
+        try:
+            with kept(self._renew, every=RENEW_SECONDS, model=BroadcastShard):
                 self._work(until)
-            except (KeyboardInterrupt, SystemExit):
-                self._confirm()
-                raise
-            finally:
-                self._delivery.stop()
-                self._release()
+        finally:
+            self._release()
         finish_run_if_done(self._shard.run_id)
 
     def _work(self, until: float) -> None:
-        handed_over = self._send_pages(until)
-        if handed_over is None:
+        try:
+            handed_over = self._send_pages(until)
+            if handed_over is None:
+                self._delivery.stop()
+            else:
+                self._delivery.drain()
+            self._confirm(**({"finished_on": timezone.now()} if handed_over else {}))
+        except (KeyboardInterrupt, SystemExit):
+            self._confirm()
+            raise
+        finally:
             self._delivery.stop()
-        else:
-            self._delivery.drain()
-        self._confirm(**({"finished_on": timezone.now()} if handed_over else {}))
 
     def _renew(self) -> bool:
         return _hold(self._shard.pk, self._shard.fence)
 
     def _send_pages(self, until: float) -> bool | None:
         """Whether everybody of the shard was handed over; None if the broadcast was cancelled."""
-        again = list(rows_of(self._shard.unsettled))
         rows = of_run(self._shard.run).between(self._shard.position, self._shard.last_pk).rows()
         while (pace := self._pace()) is not None:
             self._delivery.set_pace(pace)
@@ -175,16 +177,15 @@ class _Lap:
             if began >= until:
                 return False
             page = list(islice(rows, _page_size(pace)))
-            if not page and not again:
+            if not page and not self._again:
                 return True
-            self._post(again, page)
-            again = []
+            self._post(page)
             if pace:
                 time.sleep(max(0.0, len(page) / pace - (time.monotonic() - began)))
         return None
 
-    def _post(self, again: list[Row], page: list[Row]) -> None:
-        handed = again + page
+    def _post(self, page: list[Row]) -> None:
+        handed, self._again = self._again + page, []
         # Written down before they are handed over: whatever happens then, nobody is forgotten.
         self._unsettled.update((row.connection_id, row.pk) for row in handed)
         if page:

@@ -17,6 +17,7 @@
     ├── GatewayMissingError           the row names no API, or one that AWS does not know
     ├── ForeignGatewayError           what was found belongs to another installation
     ├── DeploymentFailedError         AWS ended a deployment as FAILED
+    ├── DomainNotReadyError           a custom domain that does not become AVAILABLE by itself
     ├── PlanOutdatedError             what AWS reports changed between plan and apply
     ├── GatewayBusyError              another process is changing this gateway right now
     ├── LeaseLostError                another process has taken this gateway over
@@ -110,6 +111,10 @@ class ForeignGatewayError(WebSocketGatewayError):
 
 class DeploymentFailedError(WebSocketGatewayError):
     """AWS ended a deployment as FAILED; what was deployed before keeps running."""
+
+
+class DomainNotReadyError(WebSocketGatewayError):
+    """A custom domain does not become AVAILABLE by itself, or not in time; the message says why."""
 
 
 class PlanOutdatedError(WebSocketGatewayError):

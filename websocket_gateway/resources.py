@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -119,6 +120,74 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A certificate in ACM."""
+
+    arn: str
+    status: str
+    names: tuple[str, ...]
+    not_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """A custom domain name."""
+
+    domain_name: str
+    certificate_arn: str
+    endpoint_type: str = "REGIONAL"
+    security_policy: str = "TLS_1_2"
+    ip_address_type: str | None = None
+    tags: Mapping[str, str] = field(default_factory=_nothing)
+    target: str = ""
+    """The host that DNS must lead the domain to."""
+    target_zone_id: str = ""
+    """API Gateway's own hosted zone, which an alias names; not the zone that holds the alias."""
+    domain_name_status: str = ""
+    domain_name_status_message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiMapping:
+    """What leads a path of a domain to a stage."""
+
+    api_id: str
+    stage: str
+    api_mapping_key: str = ""
+    api_mapping_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasRecord:
+    """A record of DNS; in one that is no alias, `target` holds its values and `target_zone_id` is empty."""
+
+    name: str
+    record_type: str
+    target: str
+    target_zone_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedDomain:
+    """A custom domain as the row wants it."""
+
+    domain: Domain
+    api_mapping_key: str = ""
+    hosted_zone_id: str = ""
+    """Empty: DNS is somebody else's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedDomain:
+    """Everything AWS reports of a custom domain; `domain` is None while it does not exist."""
+
+    domain: Domain | None = None
+    mappings: tuple[ApiMapping, ...] = ()
+    records: tuple[AliasRecord, ...] = ()
+    """The addresses of that name in the hosted zone of the row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WantedRoute:
     """A route as the project wants it, with the integration behind it."""
 
@@ -136,6 +205,7 @@ class WantedGateway:
     api: Api
     routes: tuple[WantedRoute, ...]
     stage: Stage
+    domain: WantedDomain | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +226,13 @@ class ObservedGateway:
     stages: tuple[Stage, ...] = ()
     deployment: Deployment | None = None
     """The deployment that the wanted stage serves now."""
+    api_ids: frozenset[str] = frozenset()
+    """Every API of the account in this region."""
+    domain: ObservedDomain = ObservedDomain()
+    former_domains: tuple[ObservedDomain, ...] = ()
+    """Domains with this gateway's mark that it no longer wants."""
 
 
-Resource = Api | Integration | Route | RouteResponse | Stage | Deployment
+Resource = (
+    Api | Integration | Route | RouteResponse | Stage | Deployment | Domain | ApiMapping | AliasRecord
+)

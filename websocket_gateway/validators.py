@@ -20,6 +20,25 @@ _TAG_TEXT = re.compile(r"[\w\s+\-=.:/@]*")
 _MAPPING_KEY = re.compile(r"[A-Za-z0-9$\-_.+!*'()/]{1,300}")
 
 
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-custom-domain-names.html
+_DOMAIN_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_DOMAIN_NAME_MAX_LENGTH = 255
+
+
+def validate_domain_name(value: str) -> None:
+    """Accept a host name as API Gateway takes it for a custom domain: lower case, two labels or more."""
+    labels = value.split(".")
+    if (
+        len(value) > _DOMAIN_NAME_MAX_LENGTH
+        or len(labels) < 2
+        or not all(_DOMAIN_LABEL.fullmatch(label) for label in labels)
+    ):
+        raise ValidationError(
+            _("%(value)r is no domain name. Write one in lower case, such as ws.example.com."),
+            params={"value": value},
+        )
+
+
 def validate_http_url(value: str) -> None:
     """Accept an absolute http or https URL with a host; single-label hosts are fine (`http://web:8000/`)."""
     try:

@@ -401,9 +401,12 @@ def test_custom_domain_life(world: World, control: ApiGatewayV2Client) -> None:
     world.serve()
     domain = control.create_domain_name(**DOMAIN, Tags={"a": "1"})
     [configuration] = domain["DomainNameConfigurations"]
-    assert configuration["DomainNameStatus"] == "AVAILABLE"
+    assert configuration["DomainNameStatus"] == "UPDATING"
     assert configuration["ApiGatewayDomainName"].startswith("d-")
     assert configuration["HostedZoneId"]
+    looks = [control.get_domain_name(DomainName="ws.example.com") for _ in range(2)]
+    statuses = [look["DomainNameConfigurations"][0]["DomainNameStatus"] for look in looks]
+    assert statuses == ["UPDATING", "AVAILABLE"]
 
     mapping = control.create_api_mapping(
         DomainName="ws.example.com", ApiId=world.api_id, Stage="prod", ApiMappingKey="chat"
@@ -419,6 +422,11 @@ def test_custom_domain_life(world: World, control: ApiGatewayV2Client) -> None:
     )
     [after] = updated["DomainNameConfigurations"]
     assert after["ApiGatewayDomainName"] == configuration["ApiGatewayDomainName"]
+    with pytest.raises(control.exceptions.ConflictException):
+        control.update_domain_name(
+            DomainName="ws.example.com",
+            DomainNameConfigurations=[renewed],  # type: ignore[list-item]
+        )
 
     control.delete_api_mapping(**ids)
     control.delete_domain_name(DomainName="ws.example.com")

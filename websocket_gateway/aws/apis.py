@@ -72,6 +72,10 @@ class Apis(Calls):
         """Take tags off an API."""
         self.call("untag_resource", ResourceArn=self._arn(f"/apis/{api_id}"), TagKeys=list(keys))
 
+    def delete_api(self, api_id: str) -> None:
+        """Delete an API with everything in it."""
+        self.delete("delete_api", ApiId=api_id)
+
     # Integrations
 
     def list_integrations(self, api_id: str) -> tuple[Integration, ...]:

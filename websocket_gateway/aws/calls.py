@@ -40,6 +40,7 @@ class Calls:
     region: str
     client: Any = field(repr=False)
     """Makes one attempt a call; what is repeated is decided here."""
+    throttled_attempts: int = _THROTTLED_ATTEMPTS
     on_wait: Callable[[str], None] = no_progress
     sleep: Callable[[float], None] = time.sleep
 
@@ -81,9 +82,14 @@ class Calls:
                     raise _foreign(operation)
                 return answer
             except (ThrottledError, EndpointUnreachableError, ServiceError) as exc:
-                if attempt >= _attempts_after(exc, repeatable=repeatable):
+                if attempt >= self._attempts_after(exc, repeatable=repeatable):
                     raise
                 self._pause(name, exc, attempt)
+
+    def _attempts_after(self, exc: AWSError, *, repeatable: bool) -> int:
+        if isinstance(exc, ThrottledError):
+            return self.throttled_attempts
+        return _LOST_ATTEMPTS if repeatable else 1
 
     def _pause(self, name: str, exc: AWSError, attempt: int) -> None:
         longest = _BASE_SECONDS * 2 ** (attempt - 1)
@@ -105,9 +111,3 @@ def _foreign(operation: str) -> ServiceError:
 
 def _name(operation: str) -> str:
     return "".join(word.capitalize() for word in operation.split("_"))
-
-
-def _attempts_after(exc: AWSError, *, repeatable: bool) -> int:
-    if isinstance(exc, ThrottledError):
-        return _THROTTLED_ATTEMPTS
-    return _LOST_ATTEMPTS if repeatable else 1

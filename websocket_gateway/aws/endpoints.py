@@ -42,6 +42,16 @@ def management_endpoint(*, api_endpoint: str, stage_name: str, region_name: str)
     )
 
 
+def domain_endpoint(
+    *, domain_name: str, mapping_key: str, api_endpoint: str, region_name: str
+) -> ManagementEndpoint:
+    """The `@connections` endpoint behind a custom domain: its mapping holds the stage, the path does not."""
+    return ManagementEndpoint(
+        url=f"https://{domain_name}" + (f"/{mapping_key}" if mapping_key else ""),
+        region=region_in(api_endpoint) or resolve_region(region_name),
+    )
+
+
 def socket_url(*, api_endpoint: str, stage_name: str) -> str:
     """The `wss://` URL that clients connect to on the default endpoint."""
     parts = urlsplit(api_endpoint)

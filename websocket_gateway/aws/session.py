@@ -27,8 +27,10 @@ from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError, MissingRegionError
 
 if TYPE_CHECKING:
+    from mypy_boto3_acm import ACMClient
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
     from mypy_boto3_apigatewayv2 import ApiGatewayV2Client
+    from mypy_boto3_route53 import Route53Client
     from mypy_boto3_sts import STSClient
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -90,6 +92,20 @@ def management_client(region: str, endpoint_url: str, *, attempts: int) -> ApiGa
     client: ApiGatewayManagementApiClient = _client(
         "apigatewaymanagementapi", region, endpoint_url=endpoint_url, config=config
     )
+    return client
+
+
+@lru_cache(maxsize=8)
+def certificates_client(region: str) -> ACMClient:
+    """A client for `acm`, at boto3's own endpoint, that makes one attempt a call."""
+    client: ACMClient = _client("acm", region, endpoint_url=None, config=_config(attempts=1))
+    return client
+
+
+@lru_cache(maxsize=8)
+def dns_client(region: str) -> Route53Client:
+    """A client for `route53` of the partition that `region` is in; it makes one attempt a call."""
+    client: Route53Client = _client("route53", region, endpoint_url=None, config=_config(attempts=1))
     return client
 
 
@@ -183,10 +199,20 @@ def _has_credentials(core: botocore.session.Session) -> bool:
     return provider.load_credentials() is not None
 
 
+_CACHED = (
+    _session,
+    control_plane_client,
+    management_client,
+    certificates_client,
+    dns_client,
+    identity_client,
+)
+
+
 def forget_clients(**kwargs: Any) -> None:
     """Drop every cached session and client; runs by itself when a setting changes."""
     with _lock:
-        for cached in (_session, control_plane_client, management_client, identity_client):
+        for cached in _CACHED:
             cached.cache_clear()
 
 

@@ -50,6 +50,8 @@ class DomainRecord:
 
     domain: Wire
     mappings: dict[str, Wire] = field(default_factory=dict)
+    asked_before: bool = True
+    """Whether its status was seen since the last change; the second look finds it AVAILABLE."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -34,6 +34,20 @@ def stage_name(value: str) -> str:
     return value
 
 
+def domain_name(value: str) -> str:
+    """A host name in lower case, such as ws.example.com; empty takes the domain off."""
+    if value:
+        _checked(validators.validate_domain_name, value)
+    return value
+
+
+def mapping_key(value: str) -> str:
+    """A path of a custom domain; empty takes the key off."""
+    if value:
+        _checked(validators.validate_mapping_key, value)
+    return value
+
+
 def channel_name(value: str) -> str:
     """A channel name that a session can hold: 1 to 191 printable characters."""
     _checked(validators.validate_channel_name, value)

@@ -7,6 +7,7 @@ from typing import Any
 from websocket_gateway.management.base import GatewayCommand
 from websocket_gateway.management.rendering import plan_as_dict, render_left, render_plan, render_step
 from websocket_gateway.planning.plans import Step
+from websocket_gateway.services.domains import dns_advice
 from websocket_gateway.services.gateways import Provisioning
 
 
@@ -48,6 +49,7 @@ class ProvisioningCommand(GatewayCommand):
             "dry_run": not applied,
             "api_id": provisioning.gateway.api_id,
             "socket_url": provisioning.socket_url,
+            "dns_record": dns_advice(provisioning.gateway),
         }
 
     def confirm_deletions(self, provisioning: Provisioning, *, interactive: bool) -> None:

@@ -18,8 +18,19 @@ _ANSWERED: Final = {
     "route_id",
     "route_response_id",
     "deployment_id",
+    "api_mapping_id",
+    "target",
+    "target_zone_id",
+    "domain_name_status",
+    "domain_name_status_message",
 }
 """What AWS chose: never wanted, so never compared."""
+_COMPARED_IDS: Final = {
+    Kind.ROUTE: ("integration_id",),
+    Kind.API_MAPPING: ("api_id",),
+    Kind.DNS_RECORD: ("target", "target_zone_id"),
+}
+"""But here it is what something leads to."""
 
 
 def differences(wanted: Resource, observed: Resource, *, also: tuple[str, ...] = ()) -> tuple[Change, ...]:
@@ -61,7 +72,7 @@ def _tag_keys(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
 
 def update_step(kind: Kind, name: str, wanted: Resource, observed: Resource) -> Iterator[Step]:
     """One step that brings `observed` to `wanted`, or none."""
-    changes = differences(wanted, observed, also=("integration_id",) if kind is Kind.ROUTE else ())
+    changes = differences(wanted, observed, also=_COMPARED_IDS.get(kind, ()))
     if changes:
         yield Step(
             action=Action.UPDATE,

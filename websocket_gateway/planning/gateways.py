@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from websocket_gateway.planning.differences import update_step
+from websocket_gateway.planning.domains import plan_domain
 from websocket_gateway.planning.leftovers import find_leftovers
 from websocket_gateway.planning.plans import Action, Kind, Plan, Step
 from websocket_gateway.planning.routes import plan_routes
@@ -33,9 +34,10 @@ def plan_gateway(
     steps.extend(rest.resources if prune else ())
     steps.extend(plan_stage(wanted, observed, left=() if prune else rest.route_keys))
     steps.extend(plan_deployment(wanted, observed, steps, owed=deployment_owed))
-    # What comes after the deployment (a custom domain, say) is planned here.
-    steps.extend(rest.stages if prune else ())
-    left = () if prune else (*rest.resources, *rest.stages)
+    steps.extend(plan_domain(wanted, observed, uuid=uuid))
+    # A mapping keeps the stage that it leads to, so domains go first.
+    steps.extend((*rest.domains, *rest.stages) if prune else ())
+    left = () if prune else (*rest.resources, *rest.domains, *rest.stages)
     return Plan(gateway=wanted.api.name, steps=tuple(steps), left=(*left, *rest.twins), notes=notes)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from websocket_gateway.planning import marks
+from websocket_gateway.planning.domains import leftover_domains
 from websocket_gateway.planning.plans import Action, Kind, Step
 from websocket_gateway.planning.routes import choose_integrations, routes_by_key
 from websocket_gateway.resources import Integration, ObservedGateway, Route, WantedGateway
@@ -18,6 +19,8 @@ class Leftovers:
     resources: tuple[Step, ...]
     """Routes first, then the integrations that serve none."""
     stages: tuple[Step, ...]
+    domains: tuple[Step, ...]
+    """Earlier domains of this gateway, and earlier paths of its domain."""
     twins: tuple[Step, ...]
     """Remarks; there is no step for these."""
 
@@ -36,6 +39,7 @@ def find_leftovers(wanted: WantedGateway, observed: ObservedGateway, *, uuid: st
     return Leftovers(
         resources=(*routes, *_integrations(wanted, observed, uuid=uuid, surviving=surviving)),
         stages=tuple(_stages(wanted, observed, uuid=uuid)),
+        domains=tuple(leftover_domains(wanted, observed, uuid=uuid)),
         twins=tuple(_twins(observed)),
     )
 

@@ -31,6 +31,8 @@ class Kind(Enum):
 
     RECORD = "record"
     """The row in our own database."""
+    SESSIONS = "sessions"
+    """The rows of the gateway's sockets."""
     ROUTE_RECORD = "route record"
     """The row of an additional route."""
     API = "api"
@@ -41,6 +43,9 @@ class Kind(Enum):
     ROUTE_SETTINGS = "route settings"
     """What a stage says of one route alone."""
     DEPLOYMENT = "deployment"
+    DOMAIN = "domain"
+    API_MAPPING = "api mapping"
+    DNS_RECORD = "dns record"
 
     @property
     def structural(self) -> bool:
@@ -85,7 +90,7 @@ class Step:
         return self.kind.structural
 
 
-_PRUNED = frozenset({Kind.INTEGRATION, Kind.ROUTE, Kind.STAGE})
+_PRUNED = frozenset({Kind.INTEGRATION, Kind.ROUTE, Kind.STAGE, Kind.DOMAIN})
 _STRUCTURAL_OF_API = frozenset(
     {"route_selection_expression", "api_key_selection_expression", "disable_execute_api_endpoint"}
 )

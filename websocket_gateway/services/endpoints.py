@@ -6,7 +6,12 @@ import logging
 import shlex
 from functools import lru_cache
 
-from websocket_gateway.aws.endpoints import ManagementEndpoint, management_endpoint, region_in
+from websocket_gateway.aws.endpoints import (
+    ManagementEndpoint,
+    domain_endpoint,
+    management_endpoint,
+    region_in,
+)
 from websocket_gateway.aws.session import resolve_region
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import GatewayMissingError, MissingRegionError
@@ -28,6 +33,13 @@ def endpoint_of(api_gateway: ApiGateway) -> ManagementEndpoint:
         raise GatewayMissingError(
             f"Gateway {name!r} does not exist in AWS yet. Run `manage.py create_gateway {shlex.quote(name)}`."
         )
+    if _must_use_domain(api_gateway):
+        return domain_endpoint(
+            domain_name=api_gateway.domain_name,
+            mapping_key=api_gateway.mapping_key,
+            api_endpoint=api_gateway.api_endpoint,
+            region_name=api_gateway.region_name,
+        )
     endpoint = management_endpoint(
         api_endpoint=api_gateway.api_endpoint,
         stage_name=api_gateway.stage_name,
@@ -37,6 +49,12 @@ def endpoint_of(api_gateway: ApiGateway) -> ManagementEndpoint:
     if stored and not get_settings().endpoint_url:
         _compare_regions(api_gateway, stored)
     return endpoint
+
+
+def _must_use_domain(api_gateway: ApiGateway) -> bool:
+    """Whether the default endpoint is switched off, so that callbacks need the custom domain."""
+    options = get_settings().gateway_options(api_gateway.api_name)
+    return bool(options.disable_execute_api_endpoint and api_gateway.custom_domain_created)
 
 
 def _compare_regions(api_gateway: ApiGateway, stored: str) -> None:

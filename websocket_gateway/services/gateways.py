@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from websocket_gateway.aws.apis import Apis, no_progress
-from websocket_gateway.aws.endpoints import region_in, socket_url
+from websocket_gateway.aws.endpoints import region_in
 from websocket_gateway.aws.session import resolve_region
 from websocket_gateway.exceptions import (
     ConfigurationError,
@@ -27,6 +27,8 @@ from websocket_gateway.planning.plans import Kind, Plan, PlanError, Step
 from websocket_gateway.resources import ObservedGateway, WantedGateway
 from websocket_gateway.services.applying import Applying
 from websocket_gateway.services.choices import Choices
+from websocket_gateway.services.clients import find_socket_url
+from websocket_gateway.services.domains import add_domain
 from websocket_gateway.services.importing import take_over
 from websocket_gateway.services.leases import PATIENCE_SECONDS, Lease, kept, leased
 from websocket_gateway.services.observing import observe_gateway
@@ -54,9 +56,7 @@ class Provisioning:
     @property
     def socket_url(self) -> str:
         """The URL that clients connect to; empty while the API does not exist."""
-        if not self.gateway.api_endpoint:
-            return ""
-        return socket_url(api_endpoint=self.gateway.api_endpoint, stage_name=self.gateway.stage_name)
+        return find_socket_url(self.gateway)
 
 
 def nothing_to_ask(provisioning: Provisioning) -> None:
@@ -84,6 +84,7 @@ def plan_provisioning(
         imported, routes = take_over(gateway, wanted, observed, routes)
         record = (*record, *imported)
     wanted = wanted_gateway(gateway, routes=routes, api_id=api_id)
+    wanted, observed = add_domain(gateway, wanted, observed, apis, choices=choices)
     try:
         plan = plan_gateway(
             wanted,
@@ -211,11 +212,19 @@ def _save_observed(provisioning: Provisioning) -> None:
     deploys = any(step.kind is Kind.DEPLOYMENT for step in provisioning.plan)
     if served is not None and served.status == "DEPLOYED" and not deploys:
         known["deployment_id"] = served.deployment_id
+    known |= _known_of_domain(provisioning)
     changed = [field for field, value in known.items() if getattr(gateway, field) != value]
     for field in changed:
         setattr(gateway, field, known[field])
     if changed:
         gateway.save(update_fields=[*changed, "updated_on"])
+
+
+def _known_of_domain(provisioning: Provisioning) -> dict[str, str]:
+    seen = provisioning.observed.domain
+    if seen.domain is None:
+        return {}
+    return {"api_gateway_domain_name": seen.domain.target}
 
 
 def _save_done(provisioning: Provisioning) -> None:

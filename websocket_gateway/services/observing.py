@@ -24,14 +24,16 @@ def observe_gateway(
     anew; `ForeignGatewayError` if the API belongs to somebody else and is not to be adopted.
     """
     present = apis.list_apis()
+    api_ids = frozenset(item.api_id for item in present)
     api = _find_api(gateway, present, apis, choices=choices)
     if api is None:
-        return ObservedGateway(namesakes=_namesakes(gateway, present))
+        return ObservedGateway(namesakes=_namesakes(gateway, present), api_ids=api_ids)
     routes = apis.list_routes(api.api_id)
     stages = apis.list_stages(api.api_id)
     serving = next((stage for stage in stages if stage.stage_name == wanted.stage.stage_name), None)
     return ObservedGateway(
         api=api,
+        api_ids=api_ids,
         twins=tuple(item for item in _marked(gateway, present) if item.api_id != api.api_id),
         integrations=apis.list_integrations(api.api_id),
         routes=routes,
@@ -42,6 +44,21 @@ def observe_gateway(
             if serving is not None and serving.deployment_id
             else None
         ),
+    )
+
+
+def observe_api(gateway: ApiGateway, apis: Apis) -> ObservedGateway:
+    """Whether the API of `gateway` is there, and nothing of what is in it.
+
+    Raises `ForeignGatewayError` if it belongs to somebody else.
+    """
+    present = apis.list_apis()
+    api = _find_api(gateway, present, apis, choices=Choices(recreate=True))
+    marked = _marked(gateway, present)
+    return ObservedGateway(
+        api=api,
+        api_ids=frozenset(item.api_id for item in present),
+        twins=tuple(item for item in marked if api is None or item.api_id != api.api_id),
     )
 
 

@@ -31,12 +31,17 @@ def create_domain_name(store: Store, located: Wire, body: Wire) -> Wire:
         "tags": check_tags(body.get("tags", {})),
     }
     store.domains[name] = DomainRecord(domain=domain)
+    _begin_update(store.domains[name])
     return domain
 
 
 def get_domain_name(store: Store, located: Wire, body: Wire) -> Wire:
-    """GetDomainName."""
-    return store.find_domain(located["DomainName"]).domain
+    """GetDomainName. A domain is UPDATING until it was asked for once."""
+    record = store.find_domain(located["DomainName"])
+    if record.asked_before:
+        _configuration_of(record)["domainNameStatus"] = "AVAILABLE"
+    record.asked_before = True
+    return record.domain
 
 
 def get_domain_names(store: Store, located: Wire, body: Wire) -> Wire:
@@ -46,11 +51,15 @@ def get_domain_names(store: Store, located: Wire, body: Wire) -> Wire:
 
 def update_domain_name(store: Store, located: Wire, body: Wire) -> Wire:
     """UpdateDomainName: the certificate, in effect."""
-    domain = store.find_domain(located["DomainName"]).domain
+    record = store.find_domain(located["DomainName"])
+    domain = record.domain
     _refuse_foreign(body)
     if "domainNameConfigurations" in body:
-        present = domain["domainNameConfigurations"][0]
+        present = _configuration_of(record)
+        if present["domainNameStatus"] == "UPDATING":
+            raise ConflictError("The domain name is being updated")
         domain["domainNameConfigurations"] = [_configuration(body["domainNameConfigurations"], present)]
+        _begin_update(record)
     return domain
 
 
@@ -95,6 +104,16 @@ def delete_api_mapping(store: Store, located: Wire, body: Wire) -> Wire:
     record = store.find_domain(located["DomainName"])
     del record.mappings[_find_mapping(record, located)["apiMappingId"]]
     return {}
+
+
+def _configuration_of(record: DomainRecord) -> Wire:
+    configuration: Wire = record.domain["domainNameConfigurations"][0]
+    return configuration
+
+
+def _begin_update(record: DomainRecord) -> None:
+    record.asked_before = False
+    _configuration_of(record)["domainNameStatus"] = "UPDATING"
 
 
 def _check_name(name: str) -> None:

@@ -6,11 +6,19 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from websocket_gateway.management.arguments import channel_name, http_url, stage_name, tag
+from websocket_gateway.management.arguments import (
+    channel_name,
+    domain_name,
+    http_url,
+    mapping_key,
+    stage_name,
+    tag,
+)
 from websocket_gateway.management.provisioning import ProvisioningCommand
 from websocket_gateway.management.rendering import to_json
 from websocket_gateway.services.adopting import adopted_values
 from websocket_gateway.services.choices import Choices
+from websocket_gateway.services.domains import dns_advice
 from websocket_gateway.services.gateways import Provisioning, plan_provisioning, provision
 from websocket_gateway.services.preparing import prepare_gateway
 
@@ -19,6 +27,10 @@ _FIELDS = {
     "stage": "stage_name",
     "default_channel": "default_channel_name",
     "description": "api_description",
+    "domain": "domain_name",
+    "certificate_arn": "certificate_arn",
+    "hosted_zone_id": "hosted_zone_id",
+    "mapping_key": "mapping_key",
 }
 
 
@@ -54,6 +66,7 @@ class Command(ProvisioningCommand):
             metavar="KEY=VALUE",
             help="Tag for API and stage; may be given several times.",
         )
+        self.add_domain_arguments(parser)
         parser.add_argument(
             "--adopt",
             default="",
@@ -70,6 +83,28 @@ class Command(ProvisioningCommand):
         )
         self.add_no_input_argument(parser)
         self.add_format_argument(parser)
+
+    def add_domain_arguments(self, parser: CommandParser) -> None:
+        """Declare the options of the custom domain."""
+        parser.add_argument(
+            "--domain", type=domain_name, metavar="NAME", help="Custom domain, such as ws.example.com."
+        )
+        parser.add_argument(
+            "--certificate-arn",
+            metavar="ARN",
+            help="Certificate in ACM for the domain; may be left out where exactly one ISSUED one covers it.",
+        )
+        parser.add_argument(
+            "--hosted-zone-id",
+            metavar="ID",
+            help="Hosted zone in Route 53 to keep the alias record in; without it, DNS is left to you.",
+        )
+        parser.add_argument(
+            "--mapping-key",
+            type=mapping_key,
+            metavar="KEY",
+            help="Path of the domain that leads to this gateway; several gateways may share a domain so.",
+        )
 
     def handle(
         self,
@@ -120,5 +155,7 @@ class Command(ProvisioningCommand):
             self.stdout.write(to_json(self.as_dict(done, applied=applied)))
             return
         self.report_plan(done, applied=applied)
+        if record := dns_advice(done.gateway):
+            self.stdout.write(f"Create this record in DNS (at the top of a zone: an alias): {record}")
         if done.socket_url:
             self.stdout.write(f"Clients connect to {done.socket_url}")

@@ -7,10 +7,10 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from websocket_gateway.planning.plans import Action, Kind
-from websocket_gateway.services.deeds import apis, records, routes, stages
+from websocket_gateway.services.deeds import apis, domains, records, routes, stages
 
 DEEDS: Final[Mapping[tuple[Action, Kind], Any]] = MappingProxyType(
-    {**records.DEEDS, **apis.DEEDS, **routes.DEEDS, **stages.DEEDS}
+    {**records.DEEDS, **apis.DEEDS, **routes.DEEDS, **stages.DEEDS, **domains.DEEDS}
 )
 """`(run, step)`: what the run has learnt so far and the adapters that it uses; what is to be done."""
 

@@ -29,7 +29,16 @@ def update_api(run: Applying, step: Step) -> None:
         run.apis.untag_api(run.api_id, unwanted)
 
 
+def delete_api(run: Applying, step: Step) -> None:
+    """Delete the API with everything in it."""
+    api: Any = step.resource
+    run.apis.delete_api(api.api_id)
+    if api.api_id == run.api_id:
+        run.save(api_id="", api_endpoint="", deployment_id="", api_created=False)
+
+
 DEEDS = {
+    (Action.DELETE, Kind.API): delete_api,
     (Action.CREATE, Kind.API): create_api,
     (Action.UPDATE, Kind.API): update_api,
 }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from websocket_gateway.models import ApiGatewayAdditionalRoute
 from websocket_gateway.planning.plans import Action, Kind, Step
+from websocket_gateway.services.ending import delete_sessions, end_sessions
 
 if TYPE_CHECKING:
     from websocket_gateway.services.applying import Applying
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 def save_record(run: Applying, step: Step) -> None:
     """Save the gateway's row with the values that the step shows."""
+    for change in step.changes:
+        setattr(run.gateway, change.attribute, change.after)
     run.gateway.save()
 
 
@@ -25,7 +28,20 @@ def save_route_record(run: Applying, step: Step) -> None:
     )
 
 
+def delete_record(run: Applying, step: Step) -> None:
+    """Delete the row with its routes; its sessions, which may be many, go in batches before it."""
+    delete_sessions(run.gateway)
+    run.gateway.delete()
+
+
+def end_sessions_of(run: Applying, step: Step) -> None:
+    """Mark the gateway's open sessions as ended."""
+    end_sessions(run.gateway)
+
+
 DEEDS = {
+    (Action.DELETE, Kind.RECORD): delete_record,
+    (Action.UPDATE, Kind.SESSIONS): end_sessions_of,
     (Action.CREATE, Kind.ROUTE_RECORD): save_route_record,
     (Action.UPDATE, Kind.ROUTE_RECORD): save_route_record,
     (Action.CREATE, Kind.RECORD): save_record,

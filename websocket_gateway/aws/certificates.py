@@ -1,0 +1,45 @@
+"""Certificates in ACM: only looked up, never made.
+
+https://docs.aws.amazon.com/acm/latest/APIReference/API_DescribeCertificate.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from websocket_gateway.aws.calls import Calls
+from websocket_gateway.exceptions import NotFoundError
+from websocket_gateway.resources import Certificate
+
+
+class Certificates(Calls):
+    """Every call about certificates in one region."""
+
+    def find_certificate(self, arn: str) -> Certificate | None:
+        """The certificate of that ARN; None if this account and region have none."""
+        try:
+            return _read(self.call("describe_certificate", CertificateArn=arn).get("Certificate") or {})
+        except NotFoundError:
+            return None
+
+    def issued(self) -> Iterator[str]:
+        """ARNs of the certificates that are ISSUED."""
+        token: dict[str, str] = {}
+        while True:
+            answer = self.call("list_certificates", CertificateStatuses=["ISSUED"], **token)
+            for item in answer.get("CertificateSummaryList") or ():
+                yield str(item["CertificateArn"])
+            if not answer.get("NextToken"):
+                return
+            token = {"NextToken": answer["NextToken"]}
+
+
+def _read(item: Mapping[str, Any]) -> Certificate:
+    names = [item.get("DomainName") or "", *(item.get("SubjectAlternativeNames") or ())]
+    return Certificate(
+        arn=item.get("CertificateArn") or "",
+        status=item.get("Status") or "",
+        names=tuple(dict.fromkeys(name.lower() for name in names if name)),
+        not_after=item.get("NotAfter"),
+    )

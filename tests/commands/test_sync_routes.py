@@ -378,6 +378,29 @@ def test_a_route_key_with_a_dollar_is_refused(aws: Any, chat: ApiGateway) -> Non
 
 
 @pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        pytest.param(
+            {"team": "ops"}, "Tag 'team' of gateway 'chat' is 'web' in the row and 'ops' in", id="conflict"
+        ),
+        pytest.param(
+            {f"tag{number}": "x" for number in range(42)}, "has 43 tags in row and settings", id="too many"
+        ),
+    ],
+)
+def test_row_and_settings_must_not_contradict_each_other(
+    chat: ApiGateway, settings: Any, tags: dict[str, str], message: str
+) -> None:
+    ApiGateway.objects.update(tags={"team": "web"})
+    settings.WEBSOCKET_GATEWAY = {**settings.WEBSOCKET_GATEWAY, "GATEWAYS": {"chat": {"TAGS": tags}}}
+
+    ended = run("sync_routes")
+
+    assert (ended.status, ended.stdout) == (1, "")
+    assert message in ended.stderr
+
+
+@pytest.mark.parametrize(
     ("operation", "action"),
     [
         ("CreateIntegration", "apigateway:POST"),

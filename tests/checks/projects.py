@@ -28,7 +28,7 @@ class ChatView(WebSocketView):
         return dict(self.body)
 
 
-def urls(route: str = "ws/<str:route>", extra: Mapping[str, Any] | None = None, **initkwargs: Any) -> Any:
+def urls(route: str = "ws/<str:route>", extra: dict[str, Any] | None = None, **initkwargs: Any) -> Any:
     """A URLconf with one socket and the view that hands out tokens."""
     return (path(route, ChatView.as_view(**initkwargs), extra), path("token/", WebSocketTokenView.as_view()))
 
@@ -75,8 +75,8 @@ def findings(*layers: Mapping[str, Any], deploy: bool = False) -> list[str]:
         for layer in layers:
             stack.enter_context(override_settings(**layer))
         messages = run_checks(tags=[TAG], include_deployment_checks=deploy)
-    assert all(message.hint and message.id.startswith(f"{TAG}.") for message in messages)
-    return [message.id.rpartition(".")[2] for message in messages]
+    assert all(message.hint for message in messages)
+    return [str(message.id).removeprefix(f"{TAG}.") for message in messages]
 
 
 def change_environment(monkeypatch: pytest.MonkeyPatch, values: Mapping[str, str | None]) -> None:

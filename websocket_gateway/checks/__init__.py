@@ -23,6 +23,7 @@ ALWAYS: Final[tuple[Check, ...]] = (
     configuration.check_region,
     configuration.check_credentials,
     origins.check_patterns,
+    origins.check_trusted_origins,
     origins.check_somebody_may_connect,
     cookies.check_same_site,
     cookies.check_domains,

@@ -24,6 +24,19 @@ def check_patterns() -> Iterator[CheckMessage]:
             )
 
 
+def check_trusted_origins() -> Iterator[CheckMessage]:
+    """Entries that Django understands, and that allow no socket: an origin has no path."""
+    if get_settings().allowed_origins is not None:
+        return
+    for origin in settings.CSRF_TRUSTED_ORIGINS:
+        if origin.startswith(("http://", "https://")) and parse_origin(origin) is None:
+            yield warning(
+                "W024",
+                f"CSRF_TRUSTED_ORIGINS: {origin!r} is no bare origin: pages from there may open no socket.",
+                hint=f"Write {_corrected(origin)!r}.",
+            )
+
+
 def check_somebody_may_connect() -> Iterator[CheckMessage]:
     """Browsers always send an origin; without any that is allowed none can connect."""
     allowed = get_settings().allowed_origins

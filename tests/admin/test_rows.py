@@ -52,8 +52,9 @@ def test_a_gateway_made_in_the_admin_is_saved_and_the_next_step_is_named() -> No
 
     answer = client.post(reverse("admin:websocket_gateway_apigateway_add"), form, follow=True)
 
-    assert "Run: manage.py create_gateway chat" in answer.content.decode()
-    assert ApiGateway.objects.get().target_base_endpoint == "http://web:8000/ws/"
+    gateway = ApiGateway.objects.get()
+    assert f'<a href="/admin/websocket_gateway/apigateway/{gateway.pk}/plan/">' in answer.content.decode()
+    assert gateway.target_base_endpoint == "http://web:8000/ws/"
 
 
 def test_a_target_that_is_no_url_is_refused_with_the_reason() -> None:
@@ -111,7 +112,15 @@ def test_a_gateway_that_exists_in_aws_cannot_be_deleted_here() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["apigateway", "websocketsession", "channelpermission", "connectionratelimit"]
+    "name",
+    [
+        "apigateway",
+        "websocketsession",
+        "channelpermission",
+        "connectionratelimit",
+        "websockettoken",
+        "broadcastrun",
+    ],
 )
 def test_every_list_opens_and_can_be_searched(name: str) -> None:
     WebSocketSessionFactory.create(logged_in=True)

@@ -1,0 +1,198 @@
+"""Gateways: what is wanted can be edited, what AWS answered can be read, and the one brought to the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from websocket_gateway import models
+from websocket_gateway.admin.access import PROVISION, may_provision, record
+from websocket_gateway.admin.provisioning import ProvisioningPage
+from websocket_gateway.exceptions import WebSocketGatewayError
+from websocket_gateway.services.diagnostics.findings import Finding
+from websocket_gateway.services.diagnostics.gateways import probe_plan, probe_posting
+
+_TOLD_THE_SECRET = ("target_base_endpoint",)
+_MOST_COUNTED = 10_000
+
+
+class AdditionalRouteInline(admin.TabularInline):  # type: ignore[type-arg]
+    """Routes, edited where their gateway is; only by those who may change what AWS sends where."""
+
+    model = models.ApiGatewayAdditionalRoute
+    extra = 0
+    readonly_fields = ("deployed",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A route's URL is told the origin secret, so adding one is provisioning."""
+        return super().has_add_permission(request, obj) and request.user.has_perm(PROVISION)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As for adding."""
+        return super().has_change_permission(request, obj) and request.user.has_perm(PROVISION)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As for adding."""
+        return super().has_delete_permission(request, obj) and request.user.has_perm(PROVISION)
+
+
+@admin.register(models.ApiGateway)
+class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-arg]
+    """Saving changes nothing in AWS, and says so; the page of the plan does."""
+
+    list_display = ("api_name", "state", "in_aws", "domain", "live_sessions", "last_applied_on")
+    search_fields = ("api_name", "api_id", "domain_name")
+    actions = ("create_or_sync", "create_custom_domain", "compare")
+    inlines = (AdditionalRouteInline,)
+    answered = (
+        "uuid",
+        "api_id",
+        "api_endpoint",
+        "api_gateway_domain_name",
+        "api_mapping_id",
+        "deployment_id",
+        "api_created",
+        "custom_domain_created",
+        "last_applied_on",
+        "last_error",
+        "created_on",
+        "updated_on",
+    )
+    fieldsets = (
+        (None, {"fields": ("api_name", "target_base_endpoint", "default_channel_name", "two_way")}),
+        (_("API"), {"fields": ("region_name", "api_description", "stage_name", "stage_description", "tags")}),
+        (
+            _("Custom domain"),
+            {"fields": ("domain_name", "certificate_arn", "hosted_zone_id", "mapping_key")},
+        ),
+        (
+            _("Selection expressions"),
+            {"fields": ("route_selection_expression", "api_key_selection_expression")},
+        ),
+        (_("What AWS answered"), {"fields": answered}),
+    )
+
+    @admin.display(description=_("in AWS"), boolean=True)
+    def in_aws(self, gateway: models.ApiGateway) -> bool:
+        """Whether its API was created."""
+        return gateway.api_created
+
+    @admin.display(description=_("state"))
+    def state(self, gateway: models.ApiGateway) -> str:
+        """What there is to know at a glance; whether AWS still has it so is asked by the action `compare`."""
+        if gateway.last_error:
+            return str(_("failed: %s") % gateway.last_error)
+        if not gateway.api_created:
+            return str(_("not created yet"))
+        if not gateway.deployment_id or any(not route.deployed for route in gateway.additional_routes.all()):
+            return str(_("changes not in AWS yet"))
+        return str(_("created")) if self.drift_of(gateway) is None else str(self.drift_of(gateway))
+
+    @admin.display(description=_("custom domain"))
+    def domain(self, gateway: models.ApiGateway) -> str:
+        """The domain, and whether it is there."""
+        if not gateway.domain_name or gateway.custom_domain_created:
+            return gateway.domain_name or "\u2013"
+        return str(_("%s (not created)") % gateway.domain_name)
+
+    @admin.display(description=_("live sessions"))
+    def live_sessions(self, gateway: models.ApiGateway) -> str:
+        """How many are open, counted up to a bound, with the way to them."""
+        count = gateway.websocket_sessions.filter(connected=True)[:_MOST_COUNTED].count()
+        url = reverse("admin:websocket_gateway_websocketsession_changelist")
+        shown = f"{_MOST_COUNTED:,}+" if count == _MOST_COUNTED else str(count)
+        return format_html('<a href="{}?gateway={}">{}</a>', url, gateway.pk, shown)
+
+    @admin.action(permissions=["provision"], description=_("Create in AWS, or sync: show the plan\u2026"))
+    def create_or_sync(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Lead to the plan of the chosen one."""
+        gateway = self._only(request, queryset)
+        return None if gateway is None else redirect("admin:websocket_gateway_plan", gateway.pk)
+
+    @admin.action(permissions=["provision"], description=_("Create the custom domain: show the plan\u2026"))
+    def create_custom_domain(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Lead to the plan, which holds the domain, if there is one to create."""
+        gateway = self._only(request, queryset)
+        if gateway is None:
+            return None
+        if not gateway.domain_name:
+            messages.warning(request, _("Fill in the custom domain and its certificate first, and save."))
+            return redirect("admin:websocket_gateway_apigateway_change", gateway.pk)
+        return redirect("admin:websocket_gateway_plan", gateway.pk)
+
+    @admin.action(permissions=["provision"], description=_("Check: compare with AWS, change nothing"))
+    def compare(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Ask AWS about each, and say what differs."""
+        for gateway in queryset[:20]:
+            findings: list[Finding] = []
+            try:
+                for probe in (probe_plan, probe_posting) if gateway.api_created else (probe_plan,):
+                    findings += probe(gateway).findings
+            except (WebSocketGatewayError, ImproperlyConfigured) as exc:
+                messages.error(request, f"{gateway}: {exc}")
+                continue
+            record(self, request, gateway, "Compared with AWS")
+            self.remember_drift(gateway, len(findings))
+            for finding in findings:
+                messages.warning(request, f"{gateway}: {finding.message} {finding.hint}")
+            if not findings:
+                messages.success(request, _("%s is in AWS as it should be.") % gateway)
+
+    def _only(self, request: HttpRequest, queryset: QuerySet[Any]) -> models.ApiGateway | None:
+        rows: list[models.ApiGateway] = list(queryset[:2])
+        if len(rows) != 1:
+            messages.warning(request, _("Choose one gateway: each has a plan of its own."))
+            return None
+        return rows[0]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the routes, which the state needs."""
+        return super().get_queryset(request).prefetch_related("additional_routes")
+
+    def get_urls(self) -> list[URLPattern]:
+        """The page of the plan beside the others."""
+        return [*self.plan_urls(), *super().get_urls()]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: models.ApiGateway | None = None
+    ) -> tuple[str, ...]:
+        """AWS's answers always; the region once it is fixed; the target without the permission."""
+        fixed = ("region_name",) if obj is not None and obj.api_id else ()
+        guarded = () if obj is None or request.user.has_perm(PROVISION) else _TOLD_THE_SECRET
+        return (*self.answered, *fixed, *guarded)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Offer the plan to those who may carry it out."""
+        offered = {"may_provision": may_provision(request), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, offered)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """A new gateway names a target, so adding one is provisioning."""
+        return super().has_add_permission(request) and request.user.has_perm(PROVISION)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A row whose API exists is the only way to that API: deleting it would leave an orphan.
+
+        Hence one by one only: without an object the answer is no, which hides the bulk deletion.
+        """
+        return obj is not None and not obj.api_id and super().has_delete_permission(request, obj)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Say that AWS knows nothing of it yet, and where to go on."""
+        super().save_related(request, form, formsets, change)
+        self.forget_drift(form.instance)
+        self.tell_next_step(request, form.instance)

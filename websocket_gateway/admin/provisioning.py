@@ -1,0 +1,138 @@
+"""The page of a gateway's plan: what would be done in AWS, and the button that has it done."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from django.contrib import messages
+from django.core.cache import cache
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods
+
+from websocket_gateway.admin.access import may_provision, record
+from websocket_gateway.exceptions import WebSocketGatewayError
+from websocket_gateway.management.rendering import render_plan
+from websocket_gateway.models import ApiGateway
+from websocket_gateway.services.choices import Choices
+from websocket_gateway.services.confirming import Means, means_to_apply, provision_confirmed, queue_confirmed
+from websocket_gateway.services.gateways import plan_provisioning
+
+_REMEMBERED_SECONDS = 3600
+
+
+class ProvisioningPage:
+    """Part of `ApiGatewayAdmin`."""
+
+    admin_site: Any
+    opts: Any
+
+    def has_provision_permission(self, request: HttpRequest) -> bool:
+        """Needs the permission, and a process that is meant to: `ADMIN_PROVISIONING`."""
+        return may_provision(request)
+
+    def plan_urls(self) -> list[URLPattern]:
+        """The page's address."""
+        view = require_http_methods(["GET", "HEAD", "POST"])(self.plan_view)
+        return [path("<int:pk>/plan/", self.admin_site.admin_view(view), name="websocket_gateway_plan")]
+
+    def plan_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """GET shows the plan; POST has the plan that was shown carried out."""
+        if not may_provision(request):
+            raise PermissionDenied
+        gateway = ApiGateway.objects.filter(pk=pk).first()
+        if gateway is None:
+            messages.warning(request, _("There is no such gateway any more."))
+            return redirect("admin:websocket_gateway_apigateway_changelist")
+        prune = (request.POST or request.GET).get("prune") == "1"
+        if request.method == "POST":
+            return self._apply(request, gateway, prune=prune)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": gateway,
+            "title": _("Plan for AWS"),
+            "prune": prune,
+            "command": _command(gateway, prune=prune),
+            "queued": means_to_apply() is Means.QUEUE,
+            "by_command": means_to_apply() is Means.COMMAND,
+        }
+        try:
+            planned = plan_provisioning(gateway, choices=Choices(prune=prune))
+        except (WebSocketGatewayError, ImproperlyConfigured) as exc:
+            context["error"] = str(exc)
+        else:
+            plan = planned.plan
+            self.remember_drift(gateway, len(plan) + len(plan.left))
+            lines = "\n".join(render_plan(plan))
+            context |= {"plan": plan, "lines": lines, "deletions": plan.deletions, "notes": plan.notes}
+        return TemplateResponse(request, "admin/websocket_gateway/apigateway/plan.html", context)
+
+    def _apply(self, request: HttpRequest, gateway: ApiGateway, *, prune: bool) -> HttpResponse:
+        means, seen = means_to_apply(), request.POST.get("fingerprint", "")
+        back = redirect(reverse("admin:websocket_gateway_plan", args=[gateway.pk]) + "?prune=1" * prune)
+        try:
+            if means is Means.COMMAND:
+                messages.warning(request, _("Nothing was done. Run: %s") % _command(gateway, prune=prune))
+                return back
+            if means is Means.QUEUE:
+                queue_confirmed(gateway, fingerprint=seen, prune=prune)
+                record(self, request, gateway, "Queued the plan for AWS")  # type: ignore[arg-type]
+                said = _("The plan is in the queue. This page shows what a worker has made of it.")
+                messages.success(request, said)
+                return redirect("admin:websocket_gateway_apigateway_change", gateway.pk)
+            done = provision_confirmed(gateway.pk, fingerprint=seen, prune=prune)
+        except (WebSocketGatewayError, ImproperlyConfigured) as exc:
+            messages.error(request, str(exc))
+            return back
+        steps = len(done.plan)
+        record(self, request, gateway, f"Applied a plan of {steps} steps in AWS")  # type: ignore[arg-type]
+        self.forget_drift(gateway)
+        messages.success(request, ngettext("Done: %d step.", "Done: %d steps.", steps) % steps)
+        return redirect("admin:websocket_gateway_apigateway_change", gateway.pk)
+
+    def tell_next_step(self, request: HttpRequest, gateway: ApiGateway) -> None:
+        """After saving: AWS knows nothing of it yet."""
+        if may_provision(request):
+            url = reverse("admin:websocket_gateway_plan", args=[gateway.pk])
+            said: Any = format_html(
+                '{} <a href="{}">{}</a>', _("Saved here, not in AWS yet."), url, _("Show the plan")
+            )
+        else:
+            said = _("Saved here, not in AWS yet. Run: %s") % _command(gateway)
+        messages.warning(request, said)
+
+    def drift_of(self, gateway: ApiGateway) -> str | None:
+        """What the last comparison with AWS found; None if there was none within the last hour."""
+        found = cache.get(_key(gateway))
+        if found is None:
+            return None
+        if not found:
+            return str(_("as it should be"))
+        return str(ngettext("%d difference", "%d differences", found) % found)
+
+    def remember_drift(self, gateway: ApiGateway, found: int) -> None:
+        """Keep the number of differences for the list."""
+        cache.set(_key(gateway), found, _REMEMBERED_SECONDS)
+
+    def forget_drift(self, gateway: ApiGateway) -> None:
+        """What was compared is no longer so."""
+        cache.delete(_key(gateway))
+
+
+def _key(gateway: ApiGateway) -> str:
+    return f"websocket_gateway.drift.{gateway.pk}"
+
+
+def _command(gateway: ApiGateway, *, prune: bool = False) -> str:
+    name = shlex.quote(gateway.api_name)
+    if prune:
+        return f"manage.py sync_routes {name} --prune"
+    return f"manage.py {'sync_routes' if gateway.api_created else 'create_gateway'} {name}"

@@ -1,0 +1,105 @@
+"""What goes on right now, in figures for a page that asks again every few seconds.
+
+Every figure is read along an index. With a million open sockets some of that takes a part of a second, so
+figures are kept for as long as ten times what they took: however many people look, a tenth of one database
+connection is busy with it at most.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import Count
+from django.db.models.functions import TruncHour
+from django.utils import timezone
+
+from websocket_gateway.models import ApiGateway, ChannelSubscription, WebSocketSession
+from websocket_gateway.services.figures import RunSummary, recent_runs
+
+HOURS = 12
+TOP = 10
+_KEY = "websocket_gateway.overview"
+_LEAST_SECONDS = 2.0
+_SHARE = 10
+
+
+def read_overview(*, fresh: bool = False) -> dict[str, Any]:
+    """The figures as plain values for JSON; times are ISO 8601. `fresh` counts anew in any case."""
+    kept: dict[str, Any] | None = None if fresh else cache.get(_KEY)
+    if kept is not None:
+        return kept
+    began = time.monotonic()
+    gateways = _by_gateway()
+    figures = {
+        "open": sum(count for _name, count, _pk in gateways),
+        "gateways": [{"name": name, "count": count, "pk": pk} for name, count, pk in gateways[:TOP]],
+        "channels": [{"name": name, "count": count} for name, count in _by_channel()],
+        "hours": _by_hour(),
+        "broadcasts": [_broadcast(summary) for summary in recent_runs(limit=8)],
+        "read_on": timezone.now().isoformat(),
+    }
+    took = time.monotonic() - began
+    cache.set(_KEY, figures, max(_LEAST_SECONDS, _SHARE * took))
+    return figures
+
+
+def _by_gateway() -> list[tuple[str, int, int]]:
+    names = dict(ApiGateway.objects.values_list("pk", "api_name"))
+    counted = (
+        WebSocketSession.objects.filter(api_gateway_id__in=names, connected=True)
+        .values_list("api_gateway_id")
+        .order_by()
+        .annotate(count=Count("pk"))
+    )
+    counts = dict(counted)
+    found = [(name, counts.get(pk, 0), pk) for pk, name in names.items()]
+    return sorted(found, key=lambda row: (-row[1], row[0]))
+
+
+def _by_channel() -> list[tuple[str, int]]:
+    """The fullest channels; who is in one by subscription counts as well."""
+    primary = WebSocketSession.objects.filter(connected=True).exclude(channel_name="")
+    subscribed = ChannelSubscription.objects.filter(session__connected=True)
+    counts: Counter[str] = Counter()
+    for query in (primary, subscribed):
+        rows = query.values_list("channel_name").order_by().annotate(count=Count("pk")).order_by("-count")
+        for name, count in rows[: TOP * 10]:
+            counts[name] += count
+    return sorted(counts.items(), key=lambda row: (-row[1], row[0]))[:TOP]
+
+
+def _by_hour() -> list[dict[str, Any]]:
+    now = timezone.now()
+    first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
+    sessions = WebSocketSession.objects
+    begun = sessions.filter(connected__in=(True, False), created_on__gte=first)
+    ended = sessions.filter(connected=False, disconnected_on__gte=first)
+    connects, disconnects = _counted(begun, "created_on", now), _counted(ended, "disconnected_on", now)
+    return [
+        {"hour": hour.isoformat(), "connects": connects[hour], "disconnects": disconnects[hour]}
+        for hour in (first + timedelta(hours=number) for number in range(HOURS))
+    ]
+
+
+def _counted(query: Any, name: str, now: datetime) -> Counter[datetime]:
+    # In the zone of `now`, which is UTC: databases without tables of time zones know that one.
+    hours = query.annotate(hour=TruncHour(name, tzinfo=now.tzinfo)).values_list("hour").order_by()
+    return Counter(dict(hours.annotate(count=Count("pk"))))
+
+
+def _broadcast(summary: RunSummary) -> dict[str, Any]:
+    run, report = summary.run, summary.report
+    to = run.channel_name or (str(run.user) if run.user else str(run.get_audience_display()))
+    return {
+        "id": run.pk,
+        "to": to,
+        "state": str(run.get_state_display()),
+        "started": run.created_on.isoformat(),
+        "delivered": report.delivered,
+        "gone": report.gone,
+        "failed": report.failed,
+    }

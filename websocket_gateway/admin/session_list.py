@@ -139,14 +139,12 @@ def ordering_of(request: HttpRequest) -> tuple[str, ...]:
 
 def found_by(term: str, queryset: QuerySet[WebSocketSession]) -> QuerySet[WebSocketSession]:
     """The sessions that `term` names exactly: a connection id, a user name, or a channel."""
-    if WebSocketSession.objects.filter(connection_id=term).exists():
-        return queryset.filter(connection_id=term)
     users = get_user_model()._default_manager.filter(**{get_user_model().USERNAME_FIELD: term})
     subscribed = ChannelSubscription.objects.filter(channel_name=term).order_by("-session_id")
     # Both as values: an OR with a subquery in it would leave the indexes.
     user_ids = list(users.values_list("pk", flat=True)[:10])
     session_ids = list(subscribed.values_list("session_id", flat=True)[:_MOST_SUBSCRIBED])
-    found = Q(channel_name=term)
+    found = Q(connection_id=term) | Q(channel_name=term)
     if user_ids:
         found |= Q(user_id__in=user_ids)
     if session_ids:

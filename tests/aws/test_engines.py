@@ -18,9 +18,8 @@ from tests.support.rawsink import OK, RawSink, Reply, running_raw_sink, status_l
 from websocket_gateway.aws.asyncio_engine import AsyncioEngine
 from websocket_gateway.aws.connections import AwsConnections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.fanout import Engine, Outcome, Recipient, Status
+from websocket_gateway.aws.fanout import Engine, Limits, Outcome, Recipient, Status
 from websocket_gateway.aws.network import ca_bundle
-from websocket_gateway.aws.sender import Limits
 from websocket_gateway.aws.session import forget_clients
 from websocket_gateway.aws.signing import Credentials
 from websocket_gateway.aws.threads import Boto3Engine
@@ -273,6 +272,46 @@ def test_a_name_that_cannot_be_resolved_fails_with_the_reason() -> None:
     assert outcomes[0].reason == "no answer from http://does-not-exist.invalid/live"
 
 
+def test_a_resolver_that_fails_once_is_asked_again(sink: RawSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = resolve(monkeypatch, [], ["127.0.0.1"])
+    endpoint = ManagementEndpoint(f"http://gateway.example:{sink.port}/live", "eu-west-1")
+
+    outcomes = send_all(make_engine("asyncio"), recipients(endpoint, "a="))
+
+    assert statuses(outcomes) == {Status.DELIVERED: 1}
+    assert asked == ["gateway.example"] * 2
+
+
+def test_an_address_that_refuses_leaves_the_others(sink: RawSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve(monkeypatch, ["::1", "127.0.0.1"])
+    endpoint = ManagementEndpoint(f"http://gateway.example:{sink.port}/live", "eu-west-1")
+
+    outcomes = send_all(
+        make_engine("asyncio"), recipients(endpoint, *(f"c{number}=" for number in range(50)))
+    )
+
+    assert statuses(outcomes) == {Status.DELIVERED: 50}
+    assert {outcome.retries for outcome in outcomes} == {0}
+
+
+def resolve(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """Let the resolver give these answers, one after the other (the last one stays); none is a failure."""
+    asked: list[str] = []
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: str, port: int, *args: int, **options: int) -> list[object]:
+        if host != "gateway.example":
+            return [*real(host, port, *args, **options)]
+        addresses = answers[min(len(asked), len(answers) - 1)]
+        asked.append(host)
+        if not addresses:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return asked
+
+
 @pytest.mark.parametrize("name", ["", ".", ".."])
 def test_what_is_no_connection_id_fails_alone(sink: RawSink, name: str) -> None:
     outcomes = send_all(make_engine("asyncio"), recipients(sink.endpoint, "a=", name, "b="))
@@ -296,6 +335,22 @@ def test_stopping_in_the_middle_tells_of_all_that_was_begun(sink: RawSink, engin
     assert 5 <= len(outcomes) < 400
     assert statuses(outcomes) == {Status.DELIVERED: len(outcomes)}
     assert {o.recipient.connection_id for o in outcomes} == set(sink.received)
+
+
+def test_stopping_tells_of_those_who_wait_for_another_attempt(sink: RawSink, engine_name: str) -> None:
+    failing = Reply(raw=status_line(429, "LimitExceededException"))
+    sink.answer = lambda name, number: failing if name.startswith("late") else Reply()
+    engine = make_engine(engine_name)
+    page = recipients(sink.endpoint, *(f"late{number}=" for number in range(20)), "on-time=")
+
+    outcomes = []
+    for outcome in (outcome for step in (engine.send(page, b"{}"), engine.drain()) for outcome in step):
+        outcomes.append(outcome)
+        break
+    outcomes.extend(engine.stop())
+
+    assert statuses(outcomes) == {Status.DELIVERED: 1, Status.FAILED: 20}
+    assert {outcome.recipient.connection_id for outcome in outcomes} == {to.connection_id for to in page}
 
 
 def test_credentials_are_asked_for_every_page(sink: RawSink) -> None:

@@ -15,8 +15,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.fanout import Outcome, Recipient
-from websocket_gateway.aws.sender import Limits, Sender
+from websocket_gateway.aws.fanout import Limits, Outcome, Recipient
+from websocket_gateway.aws.sender import Sender
 from websocket_gateway.aws.signing import Credentials, Payload, Signer
 from websocket_gateway.exceptions import WebSocketGatewayError
 

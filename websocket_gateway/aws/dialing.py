@@ -42,7 +42,11 @@ class Dialer:
     async def connect(self, owner: Owner, line: Any) -> Connection:
         """An open connection. Raises `OSError` (`ssl.SSLError` and failures of DNS are such)."""
         loop = asyncio.get_running_loop()
-        addresses = await self._resolve(loop)
+        try:
+            addresses = await self._resolve(loop)
+        except OSError:
+            self._addresses = None  # ask anew the next time
+            raise
         first = next(self._turns)
         error: OSError | None = None
         for number in range(len(addresses)):

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from websocket_gateway.aws.asyncio_engine import AsyncioEngine
 from websocket_gateway.aws.connections import AwsConnections, Connections
-from websocket_gateway.aws.fanout import Engine, Recipient
+from websocket_gateway.aws.fanout import Engine, Limits, Recipient
 from websocket_gateway.aws.network import ca_bundle, needs_proxy
-from websocket_gateway.aws.sender import Limits
 from websocket_gateway.aws.session import current_credentials
 from websocket_gateway.aws.threads import Boto3Engine
 from websocket_gateway.exceptions import ConfigurationError

@@ -7,6 +7,7 @@ exactly once. `aws.engines.open_engine` chooses between the two that there are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import NamedTuple, Protocol
@@ -39,6 +40,16 @@ class Outcome(NamedTuple):
     status: Status
     reason: str = ""
     retries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much at a time, how fast, how long; 0 posts a second is no limit."""
+
+    concurrency: int
+    max_per_second: float
+    timeout_seconds: float
+    deadline_seconds: float
 
 
 class Engine(Protocol):

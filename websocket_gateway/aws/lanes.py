@@ -142,6 +142,13 @@ class Lane:
         self.waiting.clear()
         return left
 
+    def stop(self) -> list[Outcome]:
+        """Take nothing on any more, and give up those who were tried before and wait; forget the others."""
+        self.stopped = self.stopped or "the run was stopped"
+        begun = [self.give_up(attempt) for attempt in self.waiting if attempt.retries]
+        self.waiting.clear()
+        return begun
+
     def _judge(self, attempt: Attempt, answer: Answer, now: float) -> None:
         if self._denied >= MAX_DENIED_IN_A_ROW:
             self.stopped = f"given up after {self._denied} refusals in a row: {answer.reason}"

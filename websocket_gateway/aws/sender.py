@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from websocket_gateway.aws.answers import Answer, Kind, answer_of_status
 from websocket_gateway.aws.dialing import Dialer
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.fanout import Outcome, Pace, Recipient
+from websocket_gateway.aws.fanout import Limits, Outcome, Pace, Recipient
 from websocket_gateway.aws.http1 import Connection
 from websocket_gateway.aws.lanes import Attempt, Lane
+from websocket_gateway.aws.ledger import Ledger
 from websocket_gateway.aws.signing import Payload, Signer
 
 _TICK_SECONDS = 0.05
-_BATCH = 200
 _RECEIVE_BYTES = 65_536
 # Shorter pauses would only wake the loop more often; the pace catches up within its burst.
 _SHORTEST_PAUSE_SECONDS = 0.005
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much, how fast, how long."""
-
-    concurrency: int
-    max_per_second: float
-    timeout_seconds: float
-    deadline_seconds: float
 
 
 class Line(Lane):
@@ -54,16 +41,12 @@ class Sender:
     def __init__(self, *, limits: Limits, ca_bundle: str, deliver: Callable[[list[Outcome]], None]) -> None:
         self._limits = limits
         self._ca_bundle = ca_bundle
-        self._deliver = deliver
+        self._ledger = Ledger(deliver=deliver, on_empty=self._end_if_stopping)
         self._pace = Pace(limits.max_per_second)
         self._paused = False
         self._lines: dict[ManagementEndpoint, Line] = {}
-        self._delayed: list[tuple[float, int, Line, Attempt]] = []
-        self._order = itertools.count()
         self._opening: set[asyncio.Task[None]] = set()
-        self._batch: list[Outcome] = []
         self._payload = Payload(b"")
-        self._unsettled = 0
         self._share = limits.concurrency
         self.buffer = memoryview(bytearray(_RECEIVE_BYTES))
         self._ended = asyncio.Event()
@@ -72,7 +55,7 @@ class Sender:
     @property
     def delayed(self) -> int:
         """How many wait for another attempt. May be read from any thread."""
-        return len(self._delayed)
+        return self._ledger.delayed
 
     async def run(self) -> None:
         """Keep the clock until `stop`, then close every connection."""
@@ -94,7 +77,7 @@ class Sender:
     ) -> None:
         """Take a page on, with the signers to use from now on."""
         self._payload = payload
-        self._unsettled += len(page)
+        self._ledger.expect(len(page))
         self.sign_with(signers)
         line = next(iter(self._lines.values()))
         for recipient in page:
@@ -119,14 +102,11 @@ class Sender:
     def stop(self) -> None:
         """Begin nothing more; `run` ends once what is under way has ended."""
         self._stopping = True
-        for _due, _number, line, attempt in self._delayed:
-            self._settled(line.give_up(attempt))
-        self._delayed.clear()
-        for line in self._lines.values():
-            self._unsettled -= len(line.waiting)
-            line.waiting.clear()
-            line.stopped = line.stopped or "the run was stopped"
-        self._flush_if_done()
+        self._ledger.stop(self._lines.values())
+
+    def _end_if_stopping(self) -> None:
+        if self._stopping:
+            self._ended.set()
 
     # What connections tell
 
@@ -137,9 +117,9 @@ class Sender:
         connection.load = None
         now = time.monotonic()
         if status == 200:
-            self._settled(line.delivered(attempt, now))
+            self._ledger.settled(line.delivered(attempt, now))
         else:
-            self._settle(line, attempt, answer_of_status(status, code, line.endpoint), now)
+            self._ledger.settle(line, attempt, answer_of_status(status, code, line.endpoint), now)
         if not connection.reusable:
             self._drop(connection)
             self._pump(line)
@@ -162,7 +142,7 @@ class Sender:
             line.in_flight -= 1
             line.waiting.appendleft(attempt)
         else:
-            self._settle(line, attempt, _unanswered(line), time.monotonic())
+            self._ledger.settle(line, attempt, _unanswered(line), time.monotonic())
         self._pump(line)
 
     # Beginning
@@ -205,7 +185,7 @@ class Sender:
             request = line.signer.request(attempt.recipient.connection_id, self._payload)
         except ValueError as exc:
             line.idle.append(connection)
-            self._settle(line, attempt, Answer(Kind.REFUSED, str(exc)), now)
+            self._ledger.settle(line, attempt, Answer(Kind.REFUSED, str(exc)), now)
             return
         connection.send(request, attempt, now)
 
@@ -220,7 +200,7 @@ class Sender:
                 "AWS_CA_BUNDLE names the certificates to trust"
             )
             answer = Answer(Kind.REFUSED, line.stopped)
-        except (OSError, asyncio.TimeoutError):
+        except (OSError, ValueError, asyncio.TimeoutError):  # ValueError: what cannot be a host's name
             pass
         else:
             line.connections.add(connection)
@@ -228,48 +208,11 @@ class Sender:
                 line.connections.discard(connection)
             else:
                 return self._post(connection, attempt, time.monotonic())
-        self._settle(line, attempt, answer, time.monotonic())
+        self._ledger.settle(line, attempt, answer, time.monotonic())
         self._pump(line)
         return None
 
     # Ending
-
-    def _settle(self, line: Line, attempt: Attempt, answer: Answer, now: float) -> None:
-        result = line.settle(attempt, answer, now)
-        if isinstance(result, Outcome):
-            self._settled(result)
-        else:
-            heapq.heappush(self._delayed, (now + result, next(self._order), line, attempt))
-        if line.stopped:
-            self._abandon(line)
-
-    def _settled(self, outcome: Outcome) -> None:
-        self._unsettled -= 1
-        self._batch.append(outcome)
-        if len(self._batch) >= _BATCH:
-            self._flush()
-        else:
-            self._flush_if_done()
-
-    def _abandon(self, line: Line) -> None:
-        """Give up everyone of a gateway that was stopped, at once."""
-        theirs = [attempt for _due, _number, owner, attempt in self._delayed if owner is line]
-        if theirs:
-            self._delayed = [item for item in self._delayed if item[2] is not line]
-            heapq.heapify(self._delayed)
-        for outcome in (*line.give_up_waiting(), *(line.give_up(attempt) for attempt in theirs)):
-            self._settled(outcome)
-
-    def _flush_if_done(self) -> None:
-        if not self._unsettled:
-            self._flush()
-            if self._stopping:
-                self._ended.set()
-
-    def _flush(self) -> None:
-        if self._batch:
-            batch, self._batch = self._batch, []
-            self._deliver(batch)
 
     def _drop(self, connection: Connection) -> None:
         line: Line = connection.line
@@ -283,22 +226,20 @@ class Sender:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             now = time.monotonic()
-            while self._delayed and self._delayed[0][0] <= now:
-                _due, _number, line, attempt = heapq.heappop(self._delayed)
-                line.waiting.appendleft(attempt)
+            self._ledger.wake(now)
             for line in self._lines.values():
                 self._end_late(line, now)
             self._pump_all()
-            self._flush()
+            self._ledger.flush()
 
     def _end_late(self, line: Line, now: float) -> None:
         if line.stopped and line.waiting:
-            self._abandon(line)
+            self._ledger.abandon(line)
         for connection in tuple(line.connections):
             if connection.load is not None and now - connection.started > self._limits.timeout_seconds:
                 attempt, connection.load = connection.load, None
                 self._drop(connection)
-                self._settle(line, attempt, _unanswered(line), now)
+                self._ledger.settle(line, attempt, _unanswered(line), now)
 
 
 def _unanswered(line: Line) -> Answer:

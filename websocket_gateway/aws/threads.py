@@ -72,6 +72,8 @@ class Boto3Engine:
         for _due, _number, lane, attempt in self._delayed:
             yield lane.give_up(attempt)
         self._delayed.clear()
+        for lane in self._lanes.values():
+            yield from lane.stop()
         self._lanes.clear()
 
     def _enqueue(self, recipient: Recipient) -> Iterator[Outcome]:
@@ -132,6 +134,8 @@ class Boto3Engine:
             while True:
                 if not future.cancelled():
                     yield from self._settle(lane, attempt, future.exception())
+                elif attempt.retries:
+                    yield lane.give_up(attempt)
                 lane, attempt, future = self._done.get_nowait()
         except Empty:
             return

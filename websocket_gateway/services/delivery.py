@@ -12,8 +12,7 @@ from django.utils import timezone
 from websocket_gateway.aws.connections import Connections, get_connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.engines import open_engine
-from websocket_gateway.aws.fanout import Engine, Outcome, Recipient, Status
-from websocket_gateway.aws.sender import Limits
+from websocket_gateway.aws.fanout import Engine, Limits, Outcome, Recipient, Status
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import GatewayMissingError, MissingRegionError
 from websocket_gateway.models import ApiGateway, WebSocketSession

@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template import Context, Template, TemplateSyntaxError
 from django.test import RequestFactory
 
@@ -76,6 +77,22 @@ def test_a_nonce_that_nothing_has_used_yet_is_used_all_the_same() -> None:
             return "r4nd0m"
 
     assert ' nonce="r4nd0m"' in render(csp_nonce=LazyNonce())
+
+
+@pytest.mark.skipif(django.VERSION < (6, 0), reason="Django has its own content security policy since 6.0")
+def test_the_nonce_of_django_itself_is_on_the_script_and_in_the_policy(settings: Any) -> None:
+    from django.middleware.csp import ContentSecurityPolicyMiddleware
+    from django.template.context_processors import csp
+    from django.utils.csp import CSP
+
+    settings.SECURE_CSP = {"script-src": [CSP.SELF, CSP.NONCE]}
+    page = ContentSecurityPolicyMiddleware(lambda request: HttpResponse(render(**csp(request))))
+
+    response = page(request_for_page())
+
+    found = re.search(r' nonce="([^"]+)"></script>', response.content.decode())
+    assert found is not None
+    assert f"'nonce-{found[1]}'" in response.headers["Content-Security-Policy"]
 
 
 def test_the_csrf_cookie_is_sent_with_the_page_and_named(settings: Any) -> None:

@@ -1,6 +1,9 @@
 // A browser without a browser: a clock that only moves when told, sockets and token views that are scripted.
 
+import { webcrypto } from "node:crypto";
 import { setMaxListeners } from "node:events";
+
+globalThis.crypto ??= webcrypto; // no global before Node 20
 
 /** Timers, in the order in which they are due. */
 class Clock {

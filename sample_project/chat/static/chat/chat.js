@@ -51,8 +51,12 @@ function stateChanged(client, { state, reason }) {
     client.request("people").then(swap, () => {});
   } else if (state === "closed" && reason === "unauthorized") {
     notice("You are logged out.", { problem: true, stays: true, link: ["Log in", config.loginUrl] });
-  } else if (state === "closed" && reason === "refused") {
-    notice("The server does not let this page connect.", { problem: true, stays: true, link: ["Reload", ""] });
+  } else if (state === "closed") {
+    notice(`The server does not let this page connect (${reason}).`, {
+      problem: true,
+      stays: true,
+      link: ["Reload", window.location.href],
+    });
   }
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils import timezone
 
@@ -208,7 +209,7 @@ def _save_observed(provisioning: Provisioning) -> None:
     gateway, api, served = provisioning.gateway, provisioning.observed.api, provisioning.observed.deployment
     if api is None:
         return
-    known = {"api_id": api.api_id, "api_endpoint": api.api_endpoint}
+    known: dict[str, Any] = {"api_id": api.api_id, "api_endpoint": api.api_endpoint}
     deploys = any(step.kind is Kind.DEPLOYMENT for step in provisioning.plan)
     if served is not None and served.status == "DEPLOYED" and not deploys:
         known["deployment_id"] = served.deployment_id
@@ -220,11 +221,13 @@ def _save_observed(provisioning: Provisioning) -> None:
         gateway.save(update_fields=[*changed, "updated_on"])
 
 
-def _known_of_domain(provisioning: Provisioning) -> dict[str, str]:
-    seen = provisioning.observed.domain
-    if seen.domain is None:
-        return {}
-    return {"api_gateway_domain_name": seen.domain.target}
+def _known_of_domain(provisioning: Provisioning) -> dict[str, Any]:
+    gateway, seen = provisioning.gateway, provisioning.observed.domain
+    known: dict[str, Any] = {"api_gateway_domain_name": seen.domain.target} if seen.domain else {}
+    for mapping in seen.mappings:
+        if (mapping.api_id, mapping.api_mapping_key) == (gateway.api_id, gateway.mapping_key):
+            known |= {"api_mapping_id": mapping.api_mapping_id, "custom_domain_created": True}
+    return known
 
 
 def _save_done(provisioning: Provisioning) -> None:

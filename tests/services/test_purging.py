@@ -116,6 +116,15 @@ def test_ended_sessions_go_after_the_retention_with_their_subscriptions() -> Non
     assert ChannelSubscription.objects.get().session == kept
 
 
+def test_sessions_that_ended_nobody_knows_when_go_by_the_age_of_their_connect() -> None:
+    WebSocketSessionFactory.create(connected=False, disconnected_on=None, created_on=ago(days=8))
+    kept = WebSocketSessionFactory.create(connected=False, disconnected_on=None, created_on=ago(days=6))
+
+    assert count_purgeable().counts["sessions_deleted"] == 1
+    assert count("sessions_deleted") == 1
+    assert WebSocketSession.objects.get() == kept
+
+
 def test_the_retention_can_be_given() -> None:
     WebSocketSessionFactory.create(ended=True, disconnected_on=ago(days=2))
 

@@ -95,6 +95,15 @@ def delete_ended_sessions(*, now: datetime, retention: timedelta) -> DeleteRows:
     return DeleteRows(part=Part.SESSIONS, name="sessions_deleted", query=ended, along="disconnected_on")
 
 
+def delete_undated_sessions(*, now: datetime, retention: timedelta) -> DeleteRows:
+    """Sessions that somebody else marked as ended without saying when; their age is from `$connect`."""
+    before = now - max(retention, _OVERTAKEN)
+    undated = WebSocketSession.objects.filter(
+        connected=False, disconnected_on__isnull=True, created_on__lt=before
+    )
+    return DeleteRows(part=Part.SESSIONS, name="sessions_deleted", query=undated, along="created_on")
+
+
 def delete_spent_tokens(*, now: datetime) -> DeleteRows:
     """Tokens that are used or expired: neither opens anything."""
     spent = WebSocketToken.objects.filter(Q(expires_on__lte=now) | Q(used_on__isnull=False))

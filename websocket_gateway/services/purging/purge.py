@@ -61,6 +61,7 @@ def _deeds(only: Collection[Part], verify: bool, retention_days: int | None) -> 
         EndOverdue(now=now),
         EndRevoked(),
         leftovers.delete_ended_sessions(now=now, retention=retention),
+        leftovers.delete_undated_sessions(now=now, retention=retention),
         leftovers.delete_spent_tokens(now=now),
         leftovers.DeleteFinishedLimits(now=now),
         leftovers.delete_handled_messages(now=now),

@@ -137,14 +137,14 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
                 for probe in (probe_plan, probe_posting) if gateway.api_created else (probe_plan,):
                     findings += probe(gateway).findings
             except (WebSocketGatewayError, ImproperlyConfigured) as exc:
-                messages.error(request, f"{gateway}: {exc}")
+                messages.error(request, f"Gateway {gateway}: {exc}")
                 continue
             record(self, request, gateway, "Compared with AWS")
             self.remember_drift(gateway, len(findings))
             for finding in findings:
-                messages.warning(request, f"{gateway}: {finding.message} {finding.hint}")
+                messages.warning(request, f"Gateway {gateway}: {finding.message} {finding.hint}")
             if not findings:
-                messages.success(request, _("%s is in AWS as it should be.") % gateway)
+                messages.success(request, _("Gateway %s is in AWS as it should be.") % gateway)
 
     def _only(self, request: HttpRequest, queryset: QuerySet[Any]) -> models.ApiGateway | None:
         rows: list[models.ApiGateway] = list(queryset[:2])

@@ -1,0 +1,148 @@
+"""The live overview, its figures, and the broadcast form."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.core.cache import cache
+from django.utils import timezone
+
+from tests.admin.clients import act, address, client_with, text_of
+from tests.factories import (
+    ApiGatewayFactory,
+    ChannelSubscriptionFactory,
+    ConnectionRateLimitFactory,
+    UserFactory,
+    WebSocketSessionFactory,
+    WebSocketTokenFactory,
+)
+from websocket_gateway.models import BroadcastRun, ConnectionRateLimit
+from websocket_gateway.services.overview import read_overview
+from websocket_gateway.testing.connections import FakeConnections
+
+pytestmark = pytest.mark.django_db
+
+SENDER = ("view_websocketsession", "send_websocketsession")
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> None:
+    cache.clear()
+
+
+def test_figures_count_gateways_channels_and_hours() -> None:
+    now = timezone.now()
+    full, empty = ApiGatewayFactory.create(api_name="full"), ApiGatewayFactory.create(api_name="empty")
+    session = WebSocketSessionFactory.create(api_gateway=full, channel_name="a", created_on=now)
+    WebSocketSessionFactory.create(api_gateway=full, channel_name="b", created_on=now - timedelta(days=2))
+    WebSocketSessionFactory.create(api_gateway=empty, ended=True, created_on=now - timedelta(days=2))
+    ChannelSubscriptionFactory.create(session=session, channel_name="b")
+
+    figures = read_overview(fresh=True)
+
+    assert figures["open"] == 2
+    assert [(row["name"], row["count"]) for row in figures["gateways"]] == [("full", 2), ("empty", 0)]
+    assert [(row["name"], row["count"]) for row in figures["channels"]] == [("b", 2), ("a", 1)]
+    assert len(figures["hours"]) == 12
+    assert sum(hour["connects"] for hour in figures["hours"]) == 1
+    assert sum(hour["disconnects"] for hour in figures["hours"]) == 1
+
+
+def test_figures_take_few_queries_and_are_kept_for_a_moment(django_assert_num_queries: Any) -> None:
+    WebSocketSessionFactory.create_batch(5)
+    with django_assert_num_queries(7):
+        first = read_overview()
+    WebSocketSessionFactory.create()
+
+    with django_assert_num_queries(0):
+        assert read_overview() == first
+
+
+def test_the_page_and_its_figures_need_the_permission_to_view() -> None:
+    viewer, other = client_with("view_websocketsession"), client_with("view_apigateway")
+
+    assert viewer.get(address("figures")).json()["open"] == 0
+    assert "Live overview" in text_of(viewer.get(address("overview")))
+    assert ">Broadcast</a>" not in text_of(viewer.get(address("overview")))
+    assert viewer.get(address("send")).status_code == 403
+    for name in ("figures", "overview", "send"):
+        assert other.get(address(name)).status_code == 403
+    assert viewer.post(address("overview")).status_code == 405
+
+
+def test_a_broadcast_says_how_many_it_reaches_before_it_is_sent(fake_connections: FakeConnections) -> None:
+    WebSocketSessionFactory.create_batch(3, channel_name="news")
+    WebSocketSessionFactory.create(channel_name="other")
+    client = client_with(*SENDER)
+    form = {"to": "channel", "channel": "news", "user": "", "message": '{"a": 1}'}
+
+    preview = text_of(client.post(address("send"), {**form, "step": "preview"}))
+    assert not BroadcastRun.objects.exists()
+    sent = client.post(address("send"), {**form, "step": "apply"}, follow=True)
+
+    assert "<strong>3</strong>" in preview
+    assert '{"a":1}' in preview
+    assert "Delivered to 3 of 3." in text_of(sent)
+    assert [frame.message for frame in fake_connections.sent] == [{"a": 1}] * 3
+    shown = read_overview(fresh=True)["broadcasts"][0]
+    assert (shown["to"], shown["delivered"], shown["failed"]) == ("news", 3, 0)
+    assert "Sent 7 bytes to" in LogEntry.objects.get().get_change_message()
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"to": "channel"}, "Say which one."),
+        ({"to": "user", "user": "nobody"}, "No user is called 'nobody'."),
+        ({"to": "everyone", "channel": "news"}, "It would not count"),
+        ({"to": "channel", "channel": "x" * 192}, "191 characters"),
+        ({"to": "nonsense"}, "Select a valid choice"),
+    ],
+)
+def test_a_broadcast_to_nobody_in_particular_is_refused(fields: dict[str, str], why: str) -> None:
+    form = {"message": "{}", "step": "apply", **fields}
+
+    assert why in text_of(client_with(*SENDER).post(address("send"), form))
+    assert not BroadcastRun.objects.exists()
+
+
+def test_a_broadcast_to_a_user(fake_connections: FakeConnections) -> None:
+    session = WebSocketSessionFactory.create(user=UserFactory.create(username="ada"))
+    form = {"to": "user", "user": "ada", "message": "[1]", "step": "apply"}
+
+    client_with(*SENDER).post(address("send"), form)
+
+    assert fake_connections.messages_to(session.connection_id) == [[1]]
+
+
+def test_who_is_blocked_is_named_and_let_in_again() -> None:
+    user = UserFactory.create(username="ada")
+    rows = [
+        ConnectionRateLimitFactory.create(key=f"connect:300s:user:{user.pk}", attempts=20),
+        ConnectionRateLimitFactory.create(key="connect:300s:ip:192.0.2.1"),
+    ]
+    client = client_with("view_connectionratelimit", "delete_connectionratelimit")
+
+    page = text_of(client.get(address("connectionratelimit_changelist")))
+    done = text_of(act(client, "unblock", *rows))
+
+    assert "user ada" in page
+    assert "address 192.0.2.1" in page
+    assert "2 may try again at once." in done
+    assert not ConnectionRateLimit.objects.exists()
+    assert LogEntry.objects.count() == 2
+
+
+def test_no_token_and_no_hash_is_shown() -> None:
+    token = WebSocketTokenFactory.create(token="secret-token")
+    client = client_with(superuser=True)
+
+    pages = text_of(client.get(address("websockettoken_changelist")))
+    pages += text_of(client.get(address("websockettoken_change", token.pk)))
+
+    assert "can be used" in pages
+    assert token.token_hash not in pages
+    assert "secret-token" not in pages

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from websocket_gateway.planning.domains import is_ours, plan_removal
+from websocket_gateway.planning.domains import dangling_names, is_ours, plan_removal
 from websocket_gateway.planning.plans import Action, Kind, Plan, Step
 from websocket_gateway.resources import ObservedGateway
 
@@ -28,7 +28,7 @@ def plan_deletion(
         for seen in domains
         if seen.domain is not None and seen.domain.domain_name not in deleted
     ]
-    return Plan(gateway=name, steps=(*steps, *record), notes=tuple(left))
+    return Plan(gateway=name, steps=(*steps, *record), notes=(*left, *dangling_names(steps)))
 
 
 def _apis(observed: ObservedGateway) -> Iterator[Step]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from websocket_gateway.planning import marks
@@ -56,6 +56,15 @@ def plan_removal(
         yield _delete(Kind.API_MAPPING, mapping_name(domain, mapping.api_mapping_key), reason, mapping)
     if goes:
         yield _delete(Kind.DOMAIN, domain.domain_name, reason, domain)
+
+
+def dangling_names(steps: Iterable[Step]) -> Iterator[str]:
+    """A remark on every name in DNS that may go on leading to a domain which these steps delete."""
+    gone = [step for step in steps if step.action is Action.DELETE]
+    cleared = {step.name.partition(" ")[2] for step in gone if step.kind is Kind.DNS_RECORD}
+    for step in gone:
+        if step.kind is Kind.DOMAIN and step.name not in cleared:
+            yield f"if DNS still has a record for {step.name}, delete it by hand: what it led to is gone"
 
 
 def leftover_domains(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from websocket_gateway.planning.differences import update_step
-from websocket_gateway.planning.domains import plan_domain
+from websocket_gateway.planning.domains import dangling_names, plan_domain
 from websocket_gateway.planning.leftovers import find_leftovers
 from websocket_gateway.planning.plans import Action, Kind, Plan, Step
 from websocket_gateway.planning.routes import plan_routes
@@ -38,7 +38,12 @@ def plan_gateway(
     # A mapping keeps the stage that it leads to, so domains go first.
     steps.extend((*rest.domains, *rest.stages) if prune else ())
     left = () if prune else (*rest.resources, *rest.domains, *rest.stages)
-    return Plan(gateway=wanted.api.name, steps=tuple(steps), left=(*left, *rest.twins), notes=notes)
+    return Plan(
+        gateway=wanted.api.name,
+        steps=tuple(steps),
+        left=(*left, *rest.twins),
+        notes=(*notes, *dangling_names(steps)),
+    )
 
 
 def _plan_api(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[Step]:

@@ -7,6 +7,7 @@
   const part = (name) => root.querySelector(`[data-${name}]`);
   const number = new Intl.NumberFormat();
   let timer = 0;
+  let hours = [];
 
   function element(name, attributes = {}, text = "") {
     const made = document.createElement(name);
@@ -100,7 +101,8 @@
       figures.channels,
       (row) => `${list}?q=${encodeURIComponent(row.name)}`,
     );
-    drawHours(part("hours"), figures.hours);
+    hours = figures.hours;
+    drawHours(part("hours"), hours);
     drawRuns(part("runs"), figures.broadcasts);
   }
 
@@ -126,6 +128,9 @@
     clearTimeout(timer);
     timer = 0;
     if (!document.hidden) read();
+  });
+  window.addEventListener("resize", () => {
+    if (hours.length) drawHours(part("hours"), hours);
   });
   read();
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.answers import reason_of
+from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.fanout import Outcome, Pace, Recipient, Status
 from websocket_gateway.services.reports import DeliveryReport, Failure, Tally
 

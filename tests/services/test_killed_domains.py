@@ -164,7 +164,8 @@ def test_a_killed_deletion_is_finished_by_the_next_run(
 ) -> None:
     def prepare() -> None:
         site.clear()
-        site.run(*site.create)
+        site.disarm()
+        assert run(*site.create).status == 0
 
     killed = kill_at_every_call(
         site, service, moment, DELETE, prepare=prepare, verify=lambda: assert_gone(site)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from websocket_gateway.services.applying import Applying
 
 DOMAIN_TIMEOUT_SECONDS = 900.0
-_POLL_SECONDS = (0.5, 1.0, 2.0, 5.0)
+_POLL_SECONDS = (0.1, 0.4, 1.0, 2.0, 5.0)
 """Pauses between questions; the last one repeats."""
 
 

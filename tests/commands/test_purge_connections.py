@@ -118,9 +118,7 @@ def test_time_that_ran_out_is_no_failure() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        pytest.param(
-            ["--only", "tokens,toads"], "'toads' is no part. Choose from: sessions", id="part"
-        ),
+        pytest.param(["--only", "tokens,toads"], "'toads' is no part. Choose from: sessions", id="part"),
         pytest.param(["--retention", "-1"], "'-1' is no whole number of days", id="retention"),
         pytest.param(["--max-seconds", "0"], "'0' is no whole number above zero", id="seconds"),
         pytest.param(

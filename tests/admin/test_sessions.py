@@ -87,7 +87,7 @@ def test_a_message_is_seen_before_it_is_sent(fake_connections: FakeConnections) 
     assert fake_connections.sent == []
     sent = act(client, "send_message", *sessions, step="apply", message=message)
 
-    assert "To 2 open sessions" in text_of(asked)
+    assert "2 open sessions:" in text_of(asked)
     assert '{"type":"n\u00f6tice"}' in text_of(preview)
     assert "18 bytes" in text_of(preview)
     assert "Delivered to 2 of 2." in text_of(sent)

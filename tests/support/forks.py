@@ -75,9 +75,11 @@ def _serve(output: str, endpoint_url: str) -> None:
 
     settings.WEBSOCKET_GATEWAY = {"ENDPOINT_URL": endpoint_url}
     django.setup()
-    from websocket_gateway.aws.session import control_plane_client
+    from websocket_gateway.aws.session import certificates_client, control_plane_client, dns_client
 
-    control_plane_client("eu-west-1")  # the costly part, done before the first fork; it opens no socket
+    # The costly part, done before the first fork; it opens no socket.
+    for client in (control_plane_client, certificates_client, dns_client):
+        client("eu-west-1")
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

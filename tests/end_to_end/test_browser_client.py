@@ -241,12 +241,10 @@ def test_it_waits_for_the_token_view_and_for_the_network(world: World) -> None:
     page.route("**/token/", lambda route: route.fulfill(status=502))
     world.cut_every_socket()
     wait_for_state(page, "reconnecting: unreachable")
-    page.unroute("**/token/")
-    wait_for_state(page, "open")
-
+    # Cut first: what is closed while Chromium plays offline may reach the page only afterwards.
     context.set_offline(True)
-    world.cut_every_socket()
     wait_for_state(page, "reconnecting: offline")
+    page.unroute("**/token/")
     page.evaluate("client.send('keep', { n: 7 })")
     context.set_offline(False)
     wait_for_state(page, "open")

@@ -86,7 +86,9 @@ def test_the_nonce_of_django_itself_is_on_the_script_and_in_the_policy(settings:
     from django.utils.csp import CSP
 
     settings.SECURE_CSP = {"script-src": [CSP.SELF, CSP.NONCE]}
-    page = ContentSecurityPolicyMiddleware(lambda request: HttpResponse(render(**csp(request))))
+    page: Any = ContentSecurityPolicyMiddleware(
+        lambda request: HttpResponse(render(csp_nonce=csp(request)["csp_nonce"]))
+    )
 
     response = page(request_for_page())
 

@@ -233,6 +233,4 @@ class ObservedGateway:
     """Domains with this gateway's mark that it no longer wants."""
 
 
-Resource = (
-    Api | Integration | Route | RouteResponse | Stage | Deployment | Domain | ApiMapping | AliasRecord
-)
+Resource = Api | Integration | Route | RouteResponse | Stage | Deployment | Domain | ApiMapping | AliasRecord

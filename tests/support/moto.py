@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ def running_moto(region: str = "eu-west-1") -> Iterator[Moto]:
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
+    # All servers of a process share one memory, and an earlier test may have left something in it.
+    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")).close()
     try:
         yield Moto(
             url=url,

@@ -457,6 +457,20 @@ def test_the_pace_is_kept(sink: Sink, gateway: ApiGateway, settings: Any) -> Non
     assert 0.85 <= report.seconds < 5
 
 
+@pytest.mark.parametrize("address", ["wss://host:port/x", "wss://[", "nonsense", "wss://"])
+def test_a_row_without_an_address_fails_its_own_recipients_and_no_others(
+    sink: Sink, gateway: ApiGateway, address: str
+) -> None:
+    connect(gateway, *(f"c{number}=" for number in range(20)))
+    broken = ApiGatewayFactory.create(api_endpoint=address)
+    connect(broken, "lost=")
+
+    report = broadcast({}, channel="lobby")
+
+    assert counts(report) == (20, 0, 1)
+    assert "manage.py sync_routes" in next(iter(report.reasons))
+
+
 def test_a_region_other_than_the_stored_one_is_warned_about_once(
     caplog: pytest.LogCaptureFixture, settings: Any
 ) -> None:

@@ -61,5 +61,9 @@ def socket_url(*, api_endpoint: str, stage_name: str) -> str:
 
 def region_in(api_endpoint: str) -> str:
     """The region that an `ApiEndpoint` of AWS names; empty for any other address."""
-    found = _AWS_HOST.match(urlsplit(api_endpoint).hostname or "")
+    try:
+        host = urlsplit(api_endpoint).hostname or ""
+    except ValueError:
+        return ""
+    found = _AWS_HOST.match(host)
     return found["region"] if found else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from websocket_gateway.aws.endpoints import (
     ManagementEndpoint,
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 def endpoint_of(api_gateway: ApiGateway) -> ManagementEndpoint:
     """The `@connections` endpoint of a gateway's stage.
 
-    Raises `GatewayMissingError` for a row that was never created in AWS and
+    Raises `GatewayMissingError` for a row that was never created in AWS, or that holds no address, and
     `MissingRegionError` where neither the row nor the settings nor boto3 know a region. Logs a
     warning, once, when the region in use is not the one that the stored `api_endpoint` names;
     the latter is called.
@@ -33,6 +34,7 @@ def endpoint_of(api_gateway: ApiGateway) -> ManagementEndpoint:
         raise GatewayMissingError(
             f"Gateway {name!r} does not exist in AWS yet. Run `manage.py create_gateway {shlex.quote(name)}`."
         )
+    _check_address(api_gateway)
     if _must_use_domain(api_gateway):
         return domain_endpoint(
             domain_name=api_gateway.domain_name,
@@ -49,6 +51,21 @@ def endpoint_of(api_gateway: ApiGateway) -> ManagementEndpoint:
     if stored and not get_settings().endpoint_url:
         _compare_regions(api_gateway, stored)
     return endpoint
+
+
+def _check_address(api_gateway: ApiGateway) -> None:
+    """A row can be written by anybody; one that holds no address must not end a run for the others."""
+    try:
+        parts = urlsplit(api_gateway.api_endpoint)
+        sound = parts.scheme in ("ws", "wss", "http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        name = api_gateway.api_name
+        raise GatewayMissingError(
+            f"Gateway {name!r} has {api_gateway.api_endpoint!r} stored as its address, which is none. "
+            f"Run `manage.py sync_routes {shlex.quote(name)}`, which reads it from AWS."
+        )
 
 
 def _must_use_domain(api_gateway: ApiGateway) -> bool:

@@ -19,6 +19,7 @@ from tests.factories import (
 )
 from websocket_gateway.models import ApiGateway, ChannelPermission, ConnectionRateLimit
 from websocket_gateway.services.channels import may_join
+from websocket_gateway.services.clients import find_socket_url
 from websocket_gateway.services.limits import count_attempt
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +56,17 @@ def test_a_gateway_made_in_the_admin_is_saved_and_the_next_step_is_named() -> No
     gateway = ApiGateway.objects.get()
     assert f'<a href="/admin/websocket_gateway/apigateway/{gateway.pk}/plan/">' in answer.content.decode()
     assert gateway.target_base_endpoint == "http://web:8000/ws/"
+
+
+def test_clients_are_not_sent_to_a_domain_that_is_only_written_down() -> None:
+    gateway = ApiGatewayFactory.create(domain_name="old.example.com", custom_domain_created=True)
+    url = reverse("admin:websocket_gateway_apigateway_change", args=[gateway.pk])
+
+    client_with(superuser=True).post(url, form_of(gateway, domain_name="new.example.com"))
+
+    gateway.refresh_from_db()
+    assert gateway.domain_name == "new.example.com"
+    assert find_socket_url(gateway).startswith(gateway.api_endpoint)
 
 
 def test_a_target_that_is_no_url_is_refused_with_the_reason() -> None:

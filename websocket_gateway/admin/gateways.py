@@ -191,6 +191,12 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         """
         return obj is not None and not obj.api_id and super().has_delete_permission(request, obj)
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save the row; clients keep the address that works until another domain does."""
+        if "domain_name" in form.changed_data:
+            obj.custom_domain_created = False
+        super().save_model(request, obj, form, change)
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Say that AWS knows nothing of it yet, and where to go on."""
         super().save_related(request, form, formsets, change)

@@ -22,7 +22,7 @@ from websocket_gateway.planning.deleting import plan_deletion
 from websocket_gateway.planning.plans import Action, Change, Kind, Plan, Step
 from websocket_gateway.resources import ObservedGateway
 from websocket_gateway.services.applying import Applying
-from websocket_gateway.services.domains import observe_every_domain
+from websocket_gateway.services.domains import had_domain, observe_every_domain
 from websocket_gateway.services.leases import PATIENCE_SECONDS, leased
 from websocket_gateway.services.observing import observe_api
 
@@ -60,7 +60,7 @@ def plan_gateway_deletion(
     region = region_in(gateway.api_endpoint) or resolve_region(gateway.region_name)
     apis = Apis.in_region(region, origin_secret=origin_secret, on_wait=on_wait)
     observed = observe_api(gateway, apis)
-    if gateway.domain_name or gateway.custom_domain_created:
+    if gateway.domain_name or had_domain(gateway):
         observed = observe_every_domain(gateway, observed, apis)
     plan = plan_deletion(
         gateway.api_name,

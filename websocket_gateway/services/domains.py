@@ -84,9 +84,14 @@ def add_domain(
             _check_owner(gateway, seen.domain)
         observed = replace(observed, domain=seen)
         wanted = replace(wanted, domain=_want(gateway, wanted, seen, apis))
-    if gateway.custom_domain_created:
+    if had_domain(gateway):
         observed = replace(observed, former_domains=_former(gateway, apis))
     return wanted, observed
+
+
+def had_domain(gateway: ApiGateway) -> bool:
+    """Whether a domain was made or mapped for this gateway at any time since it was last taken down."""
+    return bool(gateway.custom_domain_created or gateway.api_gateway_domain_name)
 
 
 def observe_every_domain(gateway: ApiGateway, observed: ObservedGateway, apis: Apis) -> ObservedGateway:

@@ -77,6 +77,8 @@ def set_values(
     before = {field: getattr(gateway, field) for field in values}
     for field, value in values.items():
         setattr(gateway, field, value)
+    if before.get("domain_name", gateway.domain_name) != gateway.domain_name:
+        gateway.custom_domain_created = False  # clients keep the address that works until the new one does
     _add_slash(gateway)
     _validate(gateway)
     return _record_steps(gateway, before, reason)

@@ -25,7 +25,7 @@ def create_domain(run: Applying, step: Step) -> None:
     """Create the domain, keep where DNS must lead it, and wait until it is AVAILABLE."""
     wanted: Any = step.resource
     domain = domains_beside(run.apis).create_domain(wanted)
-    run.save(api_gateway_domain_name=domain.target, custom_domain_created=True)
+    run.save(api_gateway_domain_name=domain.target)
     _wait_until_available(run, domain)
 
 
@@ -53,7 +53,7 @@ def delete_domain(run: Applying, step: Step) -> None:
 
 
 def create_mapping(run: Applying, step: Step) -> None:
-    """Lead a path of the domain to the stage."""
+    """Lead a path of the domain to the stage; from now on clients are told the domain's address."""
     mapping: Any = replace(step.resource, api_id=run.api_id)  # type: ignore[type-var]
     api_mapping_id = domains_beside(run.apis).create_mapping(_domain_of(step), mapping)
     run.save(api_mapping_id=api_mapping_id, custom_domain_created=True)

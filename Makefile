@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 PYTEST ?= pytest
+WORKERS ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types check docs format clean
@@ -27,7 +28,7 @@ demo: $(BIN)/.demo ## a gateway created, browsers connected, a broadcast receive
 	$(BIN)/python sample_project/manage.py demo $(ARGS)
 
 test: $(BIN)/.installed ## the test suite in its default profile: no server, no browser
-	$(BIN)/python -m $(PYTEST) -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m $(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(BIN)/.installed ## ruff, without changing anything
 	$(BIN)/ruff check .

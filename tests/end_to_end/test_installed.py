@@ -94,8 +94,8 @@ def test_the_five_minute_tour_works_as_printed(wheel: Path, tmp_path: Path) -> N
 
     output = shell("\n".join([*blocks, "wait $CLIENT", "echo; cat client.log"]), tmp_path)
 
-    assert "Would create API tour" in output
-    assert "Created API tour" in output
+    assert "Would create api tour" in output
+    assert "Created api tour" in output
     assert "Sent to channel 'lobby': 1 of 1 delivered" in output
     assert '"text":"hello"' in output
     assert '"text":"from manage.py"' in output

@@ -31,7 +31,8 @@ http {{
         ssl_certificate {folder}/cert.pem;
         ssl_certificate_key {folder}/key.pem;
         location / {{ return 200 ''; }}
-        location /_api/slow/ {{ echo_read_request_body; echo_sleep 0.02; echo_duplicate 1 ''; }}
+        location /_api/slow/ {{ echo_read_request_body; echo_sleep 0.02; echo_exec @answer; }}
+        location @answer {{ return 200 ''; }}
     }}
 }}
 """

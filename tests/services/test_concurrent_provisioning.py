@@ -14,6 +14,8 @@ from tests.factories import ApiGatewayAdditionalRouteFactory
 from tests.support.commands import run
 from tests.support.forks import Commands, commands
 from websocket_gateway.models import ApiGateway
+from websocket_gateway.services.gateways import provision
+from websocket_gateway.services.preparing import prepare_gateway
 from websocket_gateway.testing.gateway import GatewayHandle, local_gateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,6 +58,19 @@ def test_two_machines_that_create_one_gateway_make_one(
     assert ApiGateway.objects.get().lease_holder == ""
     checked = run("sync_routes", "--check", "--deep")
     assert checked.status == 0, checked
+
+
+def test_a_machine_that_meets_the_others_api_before_it_knows_of_its_row_goes_on_with_that_row(
+    slow_gateway: GatewayHandle,
+) -> None:
+    """The row is made between the second machine's look into the database and its look into AWS."""
+    gateway, record = prepare_gateway("chat", {"target_base_endpoint": "https://www.example.com/ws/"})
+    assert run(*CREATE).status == 0
+
+    done = provision(gateway, record=record, on_step=lambda step: None)
+
+    assert not done.plan
+    assert ApiGateway.objects.get().api_id == done.gateway.api_id
 
 
 def test_two_machines_that_sync_one_gateway_mend_it_once(

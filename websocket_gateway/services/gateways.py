@@ -15,6 +15,7 @@ from websocket_gateway.exceptions import (
     ConfigurationError,
     ConflictError,
     EndpointUnreachableError,
+    ForeignGatewayError,
     LeaseLostError,
     NotFoundError,
     PlanOutdatedError,
@@ -129,13 +130,19 @@ def provision(
     values = {change.attribute: change.after for step in record for change in step.changes}
     if gateway._state.adding:
         # Planned before the row is saved, so that what cannot be planned leaves no row.
-        planned = plan_provisioning(gateway, record=record, choices=choices, on_wait=on_wait)
-        confirm(planned)
-        lease = Lease(gateway)
-        if lease.insert():
-            with kept(lease):
-                apply_provisioning(planned, lease=lease, on_step=on_step, on_wait=on_wait)
-            return planned
+        try:
+            planned = plan_provisioning(gateway, record=record, choices=choices, on_wait=on_wait)
+        except ForeignGatewayError:
+            # It may be the API of a process that is just making this very gateway: the row comes first.
+            if not ApiGateway.objects.filter(api_name=gateway.api_name).exists():
+                raise
+        else:
+            confirm(planned)
+            lease = Lease(gateway)
+            if lease.insert():
+                with kept(lease):
+                    apply_provisioning(planned, lease=lease, on_step=on_step, on_wait=on_wait)
+                return planned
         on_wait(f"Gateway {gateway.api_name!r} was created by another process just now.")
         gateway = ApiGateway.objects.get(api_name=gateway.api_name)
     with leased(gateway, on_wait=on_wait, patience=patience) as lease:

@@ -1,0 +1,51 @@
+"""A custom domain from the admin: the action, the plan that holds it, and what clients are told then."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.admin.clients import act, address, client_with, text_of
+from tests.factories import ApiGatewayFactory
+from tests.support.moto import Moto, running_moto
+from websocket_gateway.aws.session import forget_clients
+from websocket_gateway.models import ApiGateway
+from websocket_gateway.services.clients import find_socket_url
+from websocket_gateway.testing.gateway import GatewayHandle
+
+pytestmark = pytest.mark.django_db
+EDITOR = ("view_apigateway", "change_apigateway", "provision_apigateway")
+
+
+@pytest.fixture
+def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Moto]:
+    with running_moto() as moto:
+        for service in ("ACM", "ROUTE_53", "STS"):
+            monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", moto.url)
+        forget_clients()
+        yield moto
+    forget_clients()
+
+
+def test_the_domain_is_in_the_plan_and_made_with_it(django_local_gateway: GatewayHandle, moto: Moto) -> None:
+    moto.import_certificate("ws.example.com")
+    zone = moto.create_zone("example.com")
+    gateway = ApiGatewayFactory.create(
+        planned=True, api_name="chat", domain_name="ws.example.com", hosted_zone_id=zone, region_name=""
+    )
+    client, url = client_with(*EDITOR), address("plan", gateway.pk)
+
+    led = act(client, "create_custom_domain", gateway)
+    page = text_of(client.get(url))
+    found = re.search(r'name="fingerprint" value="(\w+)"', page)
+    assert found is not None
+    client.post(url, {"fingerprint": found[1]}, follow=True)
+
+    gateway = ApiGateway.objects.get()
+    assert led.status_code == 200
+    assert "+ Would create domain ws.example.com" in page
+    assert find_socket_url(gateway) == "wss://ws.example.com"
+    assert set(moto.records(zone)) == {("ws.example.com", "A")}
+    assert "Nothing to do" in text_of(client.get(url))

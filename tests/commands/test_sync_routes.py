@@ -469,3 +469,14 @@ def test_a_wait_says_what_it_waits_for(settings: Any) -> None:
 
     assert ended.status == 0
     assert "waiting until deployment" in ended.stderr
+
+
+def test_a_route_that_shared_its_integration_is_said_to_get_a_new_one(aws: Any, chat: ApiGateway) -> None:
+    items = aws.get_integrations(ApiId=chat.api_id)["Items"]
+    default = next(item for item in items if item["IntegrationUri"].endswith("/default"))
+    target = f"integrations/{default['IntegrationId']}"
+    aws.create_route(ApiId=chat.api_id, RouteKey="orders", Target=target)
+
+    planned = run("sync_routes", "chat", "--dry-run")
+
+    assert f'    integration_id: "{default["IntegrationId"]}" -> the new one' in planned.stdout.splitlines()

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from websocket_gateway.planning.plans import Action, Plan, Step
+from websocket_gateway.planning.plans import Action, Change, Plan, Step
 from websocket_gateway.resources import Integration
 
 _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-", Action.WAIT: "."}
@@ -33,12 +33,17 @@ def render_step(step: Step, *, dry_run: bool) -> Iterator[str]:
     if step.action is Action.CREATE and isinstance(step.resource, Integration):
         yield f"    {step.resource.integration_method} {step.resource.integration_uri}"
     for change in step.changes:
-        if change.attribute == "secret_fingerprint":
-            yield f"    origin secret: {'another one' if change.before else 'none'} -> the current one"
-        elif change.before is None:
-            yield f"    {change.attribute}: {_value(change.after)}"
-        else:
-            yield f"    {change.attribute}: {_value(change.before)} -> {_value(change.after)}"
+        yield f"    {_change(change)}"
+
+
+def _change(change: Change) -> str:
+    if change.attribute == "secret_fingerprint":
+        return f"origin secret: {'another one' if change.before else 'none'} -> the current one"
+    if change.attribute == "integration_id" and not change.after:
+        return f"integration_id: {_value(change.before)} -> the new one"
+    if change.before is None:
+        return f"{change.attribute}: {_value(change.after)}"
+    return f"{change.attribute}: {_value(change.before)} -> {_value(change.after)}"
 
 
 def render_left(step: Step) -> str:

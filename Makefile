@@ -7,7 +7,7 @@ PYTEST ?= pytest
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types check docs format clean
+.PHONY: help demo test lint types check docs format pictures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
@@ -43,6 +43,10 @@ format: $(BIN)/.installed ## let ruff mend what it can
 
 docs: $(BIN)/.installed ## the documentation as a site, in build/docs; a warning is an error
 	$(BIN)/sphinx-build -q -W --keep-going -b html management_docs build/docs
+
+pictures: $(BIN)/.installed ## draw the README's pictures again (needs a Chromium)
+	$(BIN)/python -m tests.end_to_end.pictures
+	WEBSOCKET_GATEWAY_TEST_DRAW=1 $(BIN)/python -m pytest -q tests/commands/test_pictured_plan.py
 
 check: lint types test ## what a change must pass
 

@@ -68,7 +68,7 @@ def shell(script: str, cwd: Path) -> str:
 def tour(wheel: Path) -> list[str]:
     """The tour's blocks, with free ports, the wheel for the checkout, and the two pauses of a person."""
     text = (ROOT / "README.md").read_text().partition("## Five-minute tour")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     whole = "\n#--\n".join(blocks).replace("-e 'CHECKOUT[local]'", f"'{wheel}[local]'")
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         gateway, django = one.getsockname()[1], two.getsockname()[1]

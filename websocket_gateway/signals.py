@@ -14,7 +14,8 @@ disconnected = Signal()
 """A connection ended, once per connection. Sender: `WebSocketSession`. Arguments: `session`, `reason`.
 
 `reason` is `"client"` after a `$disconnect`, or what ended it on our side: `"logout"`,
-`"password"`, `"deactivated"`, `"deleted"`, `"refused"`, `"revoked"`.
+`"password"`, `"deactivated"`, `"deleted"`, `"refused"`, `"admin"`, `"gone"`, `"revoked"`, or what
+`revoke()` was given.
 """
 
 connection_gone = Signal()

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from inspect import Parameter, signature
+from functools import lru_cache, wraps
+from inspect import Parameter, iscoroutinefunction, signature
 from types import FunctionType, MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
 
 from websocket_gateway.exceptions import ConfigurationError
 
@@ -20,6 +24,7 @@ OVERRIDABLE_HANDLERS: Final = frozenset({"default", "change_channel"})
 """Methods of `WebSocketView` itself that a client may call, once a subclass has overridden or listed them."""
 
 _REQUIREMENT = "_websocket_gateway_requirement"
+_ADMITTED = "_websocket_gateway_admitted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,15 @@ class Requirement:
         if self.any_of and not any(user.has_perm(name) for name in self.any_of):
             return False
         return all(user.has_perm(name) for name in self.all_of)
+
+    def check(self, arguments: Iterable[Any]) -> None:
+        """Raise `PermissionDenied` unless the request among `arguments` is of somebody who is admitted."""
+        request = next((item for item in arguments if isinstance(item, HttpRequest)), None)
+        if request is None:
+            raise PermissionDenied("A handler with @requires was called without a request.")
+        # The view has asked already, if it could see the requirement.
+        if getattr(request, _ADMITTED, None) is not self and not self.admits(request.user):
+            raise PermissionDenied("The user lacks a permission.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +68,39 @@ def requires(*, any_of: Iterable[str] = (), all_of: Iterable[str] = ()) -> Calla
     requirement = Requirement(any_of=tuple(any_of), all_of=tuple(all_of))
 
     def decorate(method: F) -> F:
-        setattr(method, _REQUIREMENT, requirement)
-        return method
+        guarded = _guard(method, requirement)
+        setattr(guarded, _REQUIREMENT, requirement)
+        return guarded
 
     return decorate
+
+
+def is_admitted(method: Any, request: HttpRequest) -> bool:
+    """Whether the request's user may call a handler, as far as can be seen from outside of it."""
+    requirement: Requirement | None = getattr(method, _REQUIREMENT, None)
+    if requirement is None or not requirement.admits(request.user):
+        return requirement is None
+    setattr(request, _ADMITTED, requirement)
+    return True
+
+
+def _guard(method: F, requirement: Requirement) -> F:
+    """`method`, checking for itself: a decorator above it may hide the attribute, or a second `requires`."""
+    if iscoroutinefunction(method):
+
+        @wraps(method)
+        async def guarded_async(*args: Any, **kwargs: Any) -> Any:
+            await sync_to_async(requirement.check)((*args, *kwargs.values()))
+            return await method(*args, **kwargs)
+
+        return cast("F", guarded_async)
+
+    @wraps(method)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        requirement.check((*args, *kwargs.values()))
+        return method(*args, **kwargs)
+
+    return cast("F", guarded)
 
 
 def url_arguments(method: Callable[..., Any], kwargs: Mapping[str, Any], *, given: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from django.contrib.auth.models import Permission, User
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client
+from django.utils.decorators import method_decorator
 
 from tests.factories import ApiGatewayFactory, ChannelPermissionFactory, UserFactory
 from tests.views.stack import Stack
@@ -514,6 +515,67 @@ def test_handler_can_ask_for_all_permissions(connected: Any) -> None:
     assert not connected(View, user=user_with("view_user")).send({"handler": "guarded"}).ok
 
 
+def hides_everything(method: Any) -> Any:
+    """A decorator without `functools.wraps`, as many are."""
+
+    def inner(self: Any, request: HttpRequest) -> Any:
+        return method(self, request)
+
+    return inner
+
+
+class HiddenRequirementsView(WebSocketView):
+    @hides_everything
+    @requires(all_of=["auth.view_user"])
+    def hidden(self, request: HttpRequest) -> dict[str, Any]:
+        return {"guarded": True}
+
+    @hides_everything
+    @requires(all_of=["auth.view_user"])
+    async def hidden_async(self, request: HttpRequest) -> dict[str, Any]:
+        return {"guarded": True}
+
+    @requires(any_of=["auth.add_user", "auth.view_user"])
+    @requires(all_of=["auth.view_user"])
+    def stacked(self, request: HttpRequest) -> dict[str, Any]:
+        return {"guarded": True}
+
+    @method_decorator(requires(all_of=["auth.view_user"]))
+    def by_method_decorator(self, request: HttpRequest) -> dict[str, Any]:
+        return {"guarded": True}
+
+    def from_above(self, request: HttpRequest) -> dict[str, Any]:
+        return {"guarded": True}
+
+    @requires(all_of=["auth.view_user"])
+    def default(self, request: HttpRequest) -> dict[str, Any]:
+        return {"guarded": True}
+
+
+# As `@method_decorator(…, name="from_above")` above the class does.
+method_decorator(requires(all_of=["auth.view_user"]), name="from_above")(HiddenRequirementsView)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("hidden", id="below a decorator that does not wrap"),
+        pytest.param("hidden_async", id="of a coroutine below such a decorator"),
+        pytest.param("stacked", id="below another one"),
+        pytest.param("by_method_decorator", id="by method_decorator"),
+        pytest.param("from_above", id="by method_decorator above the class"),
+        pytest.param("default", id="of default"),
+        pytest.param("no such handler", id="of default, for an unknown name"),
+    ],
+)
+def test_requirement_holds_however_it_was_put_there(connected: Any, name: str) -> None:
+    allowed = connected(HiddenRequirementsView, user=user_with("view_user")).send({"handler": name})
+    denied = connected(HiddenRequirementsView, user=user_with("add_user")).send({"handler": name})
+
+    assert allowed.json() == {"guarded": True}
+    assert denied.error == "permission_denied"
+
+
 # Headers
 
 
@@ -546,6 +608,24 @@ def test_native_client_behind_a_plain_load_balancer_is_not_shut_out(ws_client: A
 
 
 # Hooks and answers
+
+
+@pytest.mark.parametrize(
+    ("text", "arrives"),
+    [
+        pytest.param("ж" * 60_000, True, id="below 128 KB in UTF-8, though far above it in escapes"),
+        pytest.param("ж" * 65_537, False, id="above 128 KB"),
+        pytest.param("half a character: \ud83d", True, id="half a character"),
+    ],
+)
+def test_answer_is_as_long_as_its_utf8(connected: Any, text: str, arrives: bool) -> None:
+    class View(WebSocketView):
+        def tell(self, request: HttpRequest) -> dict[str, Any]:
+            return {"text": text}
+
+    reply = connected(View).send({"handler": "tell"})
+
+    assert reply.json() == {"text": text} if arrives else reply.error == "internal_error"
 
 
 def test_hooks_can_be_replaced(ws_client: Any) -> None:

@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from websocket_gateway.events import DisconnectEvent, MessageEvent
 from websocket_gateway.frames import Frame, InvalidFrameError, parse_frame
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.routing import Handler
+from websocket_gateway.routing import Handler, is_admitted
 from websocket_gateway.services import connections
 from websocket_gateway.services.handled import handle_once, message_key
 from websocket_gateway.signals import message_received
@@ -107,9 +107,9 @@ def _handle(view: WebSocketView, request: HttpRequest, event: MessageEvent, fram
         event=event,
         handler=handler.name if handler else "default",
     )
-    if handler and handler.requirement is not None and not handler.requirement.admits(request.user):
-        return answer(view.call(view.permission_denied, request), reply_id=frame.reply_id)
     method = getattr(view, handler.name) if handler else view.default
+    if not is_admitted(method, request):
+        return answer(view.call(view.permission_denied, request), reply_id=frame.reply_id)
 
     def handle() -> HttpResponseBase:
         return answer(view.call(method, request), reply_id=frame.reply_id)

@@ -104,7 +104,8 @@ def answer(result: Any, *, reply_id: ReplyId | None = None) -> HttpResponseBase:
         )
     if reply_id is not None:
         body[RESERVED_KEY] = {"reply_to": reply_id}
-    text = json.dumps(body, cls=DjangoJSONEncoder, allow_nan=False)
-    if len(text) > MAX_MESSAGE_BYTES:  # ASCII, so characters are bytes
-        raise InvalidMessageError(f"The answer has {len(text)} bytes; API Gateway sends {MAX_MESSAGE_BYTES}.")
-    return HttpResponse(text, content_type="application/json")
+    text = json.dumps(body, cls=DjangoJSONEncoder, allow_nan=False, ensure_ascii=False)
+    data = text.encode(errors="backslashreplace")  # JSON writes half a character in the same way: `\ud83d`
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise InvalidMessageError(f"The answer has {len(data)} bytes; API Gateway sends {MAX_MESSAGE_BYTES}.")
+    return HttpResponse(data, content_type="application/json")

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.views.generic.edit import FormMixin
 
 from websocket_gateway.exceptions import ConfigurationError
-from websocket_gateway.routing import requires, url_arguments
+from websocket_gateway.routing import LISTS, requires, url_arguments
 from websocket_gateway.views import WebSocketView
 
 
@@ -169,6 +169,16 @@ def test_handlers_can_be_given_to_as_view() -> None:
 def test_table_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
         Layered.handler_table["evil"] = None  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_text_where_a_list_belongs_is_an_error(name: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=rf"View\.{name} must be a list, not 'text': write \['text'\]"
+    ):
+        type("View", (WebSocketView,), {name: "text"})
+    with pytest.raises(ConfigurationError, match=f"{name} must be a list"):
+        WebSocketView.as_view(**{name: "text"})
 
 
 def test_requires_takes_lists_only() -> None:

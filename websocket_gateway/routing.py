@@ -23,6 +23,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 OVERRIDABLE_HANDLERS: Final = frozenset({"default", "change_channel"})
 """Methods of `WebSocketView` itself that a client may call, once a subclass has overridden or listed them."""
 
+LISTS: Final = (
+    "permissions_required",
+    "all_permissions_required",
+    "required_headers",
+    "additional_required_headers",
+    "required_connection_headers",
+)
+"""Attributes of a view that are lists of names."""
+
 _REQUIREMENT = "_websocket_gateway_requirement"
 _ADMITTED = "_websocket_gateway_admitted"
 
@@ -141,6 +150,16 @@ def build_handlers(
         names = _detected(view, base) | _listed(view, base, _additional(view, more))
     _check_not_hidden(view, base, names)
     return MappingProxyType({name: _handler(view, name) for name in sorted(names)})
+
+
+def check_lists(view: type, given: Mapping[str, Any]) -> None:
+    """Raise `ConfigurationError` where a list is text, which would be read letter by letter."""
+    for name in LISTS:
+        value = given.get(name, getattr(view, name))
+        if isinstance(value, (str, bytes)):
+            raise ConfigurationError(
+                f"{view.__qualname__}.{name} must be a list, not {value!r}: write [{value!r}]."
+            )
 
 
 def _check_not_hidden(view: type, base: type, names: set[str]) -> None:

@@ -28,7 +28,7 @@ from websocket_gateway.events import (
 from websocket_gateway.frames import ReplyId
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.retired import check_retired
-from websocket_gateway.routing import Handler, build_handlers, url_arguments
+from websocket_gateway.routing import Handler, build_handlers, check_lists, url_arguments
 from websocket_gateway.services.channels import may_join
 from websocket_gateway.views import checks, connecting, messaging
 from websocket_gateway.views.answers import ErrorCode, RefusalError, answer, empty_response
@@ -89,11 +89,13 @@ class WebSocketView(View):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         check_retired(cls, base=WebSocketView)
+        check_lists(cls, {})
         cls.handler_table = build_handlers(cls, base=WebSocketView)
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
         """A view that no login, CSRF token or surrounding transaction is asked of."""
+        check_lists(cls, initkwargs)
         only, more = initkwargs.get("ALLOWED_HANDLERS"), initkwargs.get("ADDITIONAL_ALLOWED_HANDLERS")
         if only is not None or more is not None:
             initkwargs["handler_table"] = build_handlers(cls, base=WebSocketView, only=only, more=more)

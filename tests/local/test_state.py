@@ -73,6 +73,18 @@ def test_a_missing_file_is_an_empty_gateway(tmp_path: Path) -> None:
         pytest.param(b'{"version": 1, "apis": {"a": 1}, "domains": []}', id="wrong type"),
         pytest.param(b'{"version": 1, "apis": [{"api": {}}], "domains": []}', id="no id"),
         pytest.param(b'{"version": 1}', id="nothing in it"),
+        pytest.param(b'{"version": 1, "apis": {}, "domains": []}', id="no list"),
+        pytest.param(
+            b'{"version": 1, "apis": [{"api": {"apiId": "x"}, "routes": []}], "domains": []}', id="no table"
+        ),
+        pytest.param(
+            b'{"version": 1, "apis": [{"api": {"apiId": "x"}, "stages": {"live": 3}}], "domains": []}',
+            id="no record in a table",
+        ),
+        pytest.param(
+            b'{"version": 1, "apis": [], "domains": [{"domain": {"domainName": "x"}, "asked_before": "no"}]}',
+            id="no truth value",
+        ),
     ],
 )
 def test_a_damaged_file_is_named_in_one_line(tmp_path: Path, content: bytes) -> None:

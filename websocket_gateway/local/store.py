@@ -6,9 +6,9 @@ import secrets
 import string
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 from websocket_gateway.local.errors import NotFoundError
 from websocket_gateway.local.model import Wire
@@ -52,6 +52,9 @@ class DomainRecord:
     mappings: dict[str, Wire] = field(default_factory=dict)
     asked_before: bool = True
     """Whether its status was seen since the last change; the second look finds it AVAILABLE."""
+
+
+Record = TypeVar("Record", ApiRecord, DomainRecord)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,8 +118,8 @@ class Store:
 
     def load(self, data: Any) -> None:
         """Take over what `dump` gave; raises `KeyError`, `TypeError` or `AttributeError` on anything else."""
-        apis = [ApiRecord(**item) for item in data["apis"]]
-        domains = [DomainRecord(**item) for item in data["domains"]]
+        apis = [_checked(ApiRecord(**item)) for item in _checked_list(data["apis"])]
+        domains = [_checked(DomainRecord(**item)) for item in _checked_list(data["domains"])]
         self.apis = {record.api["apiId"]: record for record in apis}
         self.domains = {record.domain["domainName"]: record for record in domains}
 
@@ -124,6 +127,25 @@ class Store:
 def _as_dict(record: ApiRecord | DomainRecord) -> Wire:
     """Not `dataclasses.asdict`, which copies everything first."""
     return {item.name: getattr(record, item.name) for item in fields(record)}
+
+
+def _checked_list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("a list was expected")
+    return value
+
+
+def _checked(record: Record) -> Record:
+    """`record`, if its fields are what they should be: a file that was edited may hold anything."""
+    for item in fields(record):
+        value = getattr(record, item.name)
+        required = item.default is MISSING and item.default_factory is MISSING
+        kind = dict if required or item.default_factory is dict else type(item.default)
+        kind = list if item.default_factory is list else kind
+        values = value.values() if isinstance(value, dict) and not required else ()
+        if not isinstance(value, kind) or not all(isinstance(inner, dict) for inner in values):
+            raise TypeError(f"{item.name} is no {kind.__name__}")
+    return record
 
 
 def find_in(resources: dict[str, Wire], key: str, kind: str) -> Wire:

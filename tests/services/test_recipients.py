@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber
@@ -92,6 +92,19 @@ def test_a_user_and_everyone() -> None:
 
     assert keys(recipients.of_user(user)) == pks(mine)
     assert keys(recipients.of_everyone()) == sorted(pks(mine + others))
+
+
+@pytest.mark.parametrize("nobody", [AnonymousUser(), User(username="not saved")])
+def test_a_message_for_nobody_is_never_one_for_all_anonymous_visitors(nobody: Any) -> None:
+    sessions(2, user=None)
+
+    with pytest.raises(ValueError, match="nobody in the database"):
+        recipients.of_user(nobody)
+
+
+def test_one_connection_id_is_no_list_of_letters() -> None:
+    with pytest.raises(TypeError, match=r"write \['abc='\]"):
+        recipients.of_connection_ids("abc=")
 
 
 @pytest.mark.parametrize(

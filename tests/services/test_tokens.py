@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser, User
 from django.utils import timezone
 
 from tests.factories import UserFactory, WebSocketTokenFactory
 from tests.threads import run_together
 from websocket_gateway.exceptions import RateLimitedError
-from websocket_gateway.models import WebSocketToken
+from websocket_gateway.models import ConnectionRateLimit, WebSocketToken
 from websocket_gateway.services.tokens import consume_token, hash_session_auth, issue_token
 
 
@@ -173,3 +174,12 @@ def test_session_auth_hash_of_nobody_is_empty() -> None:
     from django.contrib.auth.models import AnonymousUser
 
     assert hash_session_auth(AnonymousUser()) == ""
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("nobody", [AnonymousUser(), User(username="not saved")])
+def test_nobody_gets_a_token(nobody: Any) -> None:
+    with pytest.raises(ValueError, match="in the database"):
+        issue_token(nobody)
+
+    assert not ConnectionRateLimit.objects.exists()

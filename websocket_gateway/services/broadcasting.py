@@ -71,8 +71,9 @@ def broadcast(
 ) -> DeliveryReport:
     """Send one message to a channel (primary and subscribed), a user, everyone, or some connections.
 
-    Exactly one of the four must be given, else `TypeError`. Raises `ValidationError` for a
-    name that no channel can have; everything else is as with `send`.
+    Exactly one of the four must be given, else `TypeError`. Raises `ValidationError` for a name
+    that no channel can have, and `ValueError` for a user who is not in the database, such as
+    `AnonymousUser`; everything else is as with `send`.
 
     With `enqueue=True` the project's task queue sends, once the surrounding transaction commits;
     the report returned is empty and `deferred`, and its `run` is the number of the broadcast. Of the

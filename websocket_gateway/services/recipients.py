@@ -50,7 +50,12 @@ def of_channel(channel_name: str) -> Audience:
 
 
 def of_user(user: AbstractBaseUser) -> Audience:
-    """The connected sessions of a user."""
+    """The connected sessions of a user; raises `ValueError` for one without a primary key.
+
+    Nobody's sessions are those of all anonymous visitors, and a message for one of them is not for all.
+    """
+    if user.pk is None:
+        raise ValueError(f"{user!r} is nobody in the database. Send to the visitor's own session instead.")
     return Audience((QueryStream(connected_sessions().filter(user_id=user.pk)),))
 
 
@@ -61,7 +66,9 @@ def of_everyone() -> Audience:
 
 
 def of_connection_ids(connection_ids: Iterable[str]) -> Audience:
-    """The connected ones among connections whose ids are known."""
+    """The connected ones among connections whose ids are known; raises `TypeError` for a text."""
+    if isinstance(connection_ids, (str, bytes)):
+        raise TypeError(f"connection_ids must be a list, not {connection_ids!r}: write [{connection_ids!r}].")
     return Audience((ListStream(tuple(dict.fromkeys(connection_ids))),))
 
 

@@ -35,8 +35,11 @@ def issue_token(user: AbstractBaseUser, session_key: str | None = None) -> str:
 
     With `session_key`, a session cookie that comes with `$connect` must be that session's, and
     a logout from it ends token and socket. Native clients have none. Raises `RateLimitedError`
-    beyond `TOKEN_RATE_LIMIT_PER_MINUTE` for this user.
+    beyond `TOKEN_RATE_LIMIT_PER_MINUTE` for this user, and `ValueError` for one who is not in
+    the database, such as `AnonymousUser`.
     """
+    if user.pk is None:
+        raise ValueError(f"A token is for a user who is in the database, not for {user!r}.")
     options = get_settings()
     verdict = count_attempt(
         "token", f"user:{user.pk}", limit=options.token_rate_limit_per_minute, window_seconds=60

@@ -46,12 +46,12 @@ class AsyncioEngine:
         self._asked = 0.0
         self._signers: dict[ManagementEndpoint, Signer] = {}
         self._payload = Payload(b"")
-        self._done: SimpleQueue[list[Outcome] | BaseException] = SimpleQueue()
         self._told: deque[Outcome] = deque()
+        self._wake: SimpleQueue[BaseException | None] = SimpleQueue()
         self._outstanding = 0
         self._loop = new_event_loop()
         self._loop.set_exception_handler(self._failed)
-        self._sender = Sender(limits=limits, ca_bundle=ca_bundle, deliver=self._done.put)
+        self._sender = Sender(limits=limits, ca_bundle=ca_bundle, deliver=self._tell)
         self._thread = threading.Thread(target=self._run, name="websocket-gateway-send", daemon=True)
         self._thread.start()
 
@@ -69,7 +69,7 @@ class AsyncioEngine:
         signers = self._signers_for(recipients)
         self._outstanding += len(recipients)
         self._loop.call_soon_threadsafe(self._sender.take, recipients, signers, self._payload)
-        while self._is_full() or not self._done.empty():
+        while self._is_full() or self._told or not self._wake.empty():
             yield from self._next()
 
     def drain(self) -> Iterator[Outcome]:
@@ -83,7 +83,7 @@ class AsyncioEngine:
             self._loop.call_soon_threadsafe(self._sender.stop)
             self._thread.join()
             self._loop.close()
-        while self._told or not self._done.empty():
+        while self._told or not self._wake.empty():
             try:
                 yield from self._next()
             except Exception:  # noqa: BLE001 - what broke the run has been raised already
@@ -94,13 +94,11 @@ class AsyncioEngine:
         return delayed > _MAX_DELAYED or self._outstanding - delayed > _ROOM
 
     def _next(self) -> Iterator[Outcome]:
-        """Wait for a batch, and give it one by one: whoever is interrupted finds the rest in `stop`."""
+        """Wait for outcomes, and give them one by one: whoever is interrupted finds the rest in `stop`."""
         if not self._told:
             self._renew()
-            batch = self._done.get()
-            if isinstance(batch, BaseException):
-                raise batch
-            self._told.extend(batch)
+            if (error := self._wake.get()) is not None:
+                raise error
         while self._told:
             self._outstanding -= 1
             yield self._told.popleft()
@@ -132,17 +130,22 @@ class AsyncioEngine:
             signers = self._signers_for([])
             self._loop.call_soon_threadsafe(self._sender.sign_with, signers)
 
+    def _tell(self, outcomes: list[Outcome]) -> None:
+        # What wakes the other thread does not carry the outcomes: Ctrl-C may swallow what a `get` returns.
+        self._told.extend(outcomes)
+        self._wake.put(None)
+
     def _run(self) -> None:
         try:
             self._loop.run_until_complete(self._sender.run())
         except BaseException as exc:  # noqa: BLE001 - told to the thread that waits for outcomes
-            self._done.put(exc)
+            self._wake.put(exc)
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         logger.error("The sending loop: %s", context.get("message"), exc_info=error)
         if error is not None:
-            self._done.put(error)
+            self._wake.put(error)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import importlib
 import re
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import get_commands
 
+from tests.docs.pages import read
 from websocket_gateway import models
 from websocket_gateway.conf import GatewaySettings
 from websocket_gateway.retired import RETIRED
 from websocket_gateway.views import WebSocketView
 
-PAGE = (Path(__file__).resolve().parent.parent / "management_docs/moving_over.md").read_text()
+PAGE = read("moving_over.md")
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")]
     for line in PAGE.splitlines()

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
+from tests.docs.pages import read
 from tests.factories import ApiGatewayAdditionalRouteFactory, UserFactory, WebSocketSessionFactory
 from tests.support.commands import run
 from tests.support.moto import Moto, running_moto
@@ -30,7 +30,7 @@ from websocket_gateway.testing.gateway import GatewayHandle
 pytestmark = pytest.mark.django_db(transaction=True)
 
 REGION, ACCOUNT, ZONE = "eu-west-1", "123456789012", "Z0"
-PAGE = (Path(__file__).resolve().parent.parent / "management_docs/iam.md").read_text()
+PAGE = read("iam.md")
 DEPLOY, DOMAINS, LOOK, RUNTIME = (
     json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
 )

@@ -1,0 +1,77 @@
+"""The pages as data: headings, tables, links, and the fenced blocks with their languages."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ROOT / "management_docs"
+_FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """What stands between two fences."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def read(name: str) -> str:
+    """The text of a page: `view.md`, or one beside the package, such as `README.md`."""
+    page = PAGES / name
+    return (page if page.exists() else ROOT / name).read_text()
+
+
+def all_pages() -> list[Path]:
+    """Every page of the site, and the documents beside the package."""
+    return [*sorted(PAGES.glob("*.md")), *sorted(ROOT.glob("*.md"))]
+
+
+def blocks(*languages: str) -> list[Block]:
+    """Every fenced block of every page, or those in these languages."""
+    found = []
+    for page in all_pages():
+        text = page.read_text()
+        for match in _FENCE.finditer(text):
+            line = text[: match.start()].count("\n") + 1
+            found.append(Block(page.name, line, match[1].strip(), match[2]))
+    return [block for block in found if not languages or block.language in languages]
+
+
+def blocks_of(page: str, language: str) -> list[Block]:
+    """The blocks of one page in one language, from top to bottom."""
+    found = [block for block in blocks(language) if block.page == page]
+    assert found, f"{page} has no block in {language}"
+    return found
+
+
+def rows(page: str) -> list[list[str]]:
+    """The cells of every table row of a page."""
+    lines = [line for line in read(page).splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def names(cell: str) -> list[str]:
+    """What stands in backticks in a cell."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def manage_lines(block: Block) -> Iterator[list[str]]:
+    """The words after `manage.py` of every command line in a block."""
+    for line in block.text.splitlines():
+        if block.language == "console" and not line.startswith("$ "):
+            continue
+        if match := re.search(r"\bmanage\.py (.+)", line):
+            words = shlex.split(match[1], comments=True)
+            ends = [n for n, word in enumerate(words) if word in ("|", ">", ">>", "&", "&&")]
+            yield words[: ends[0]] if ends else words

@@ -1,0 +1,115 @@
+"""The pages of the view, the wire format, mixins and template tags: all there is, with its default."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any, get_type_hints
+
+import pytest
+from django.dispatch import Signal
+
+from tests.docs.pages import names, read, rows
+from websocket_gateway import mixins, signals
+from websocket_gateway.templatetags import websocket_gateway as tags
+from websocket_gateway.views.answers import ErrorCode
+from websocket_gateway.views.websocket import WebSocketView
+
+MACHINERY = {"http_method_names", "as_view", "setup", "dispatch", "post", "call", "handler_table"}
+PUBLIC = {
+    name: value for name, value in vars(WebSocketView).items() if name[0] != "_" and name not in MACHINERY
+}
+HOOKS = {name for name, value in PUBLIC.items() if inspect.isfunction(value)}
+ATTRIBUTES = {name: value for name, value in PUBLIC.items() if name not in HOOKS}
+
+
+def section(heading: str) -> str:
+    return read("view.md").partition(f"## {heading}\n")[2].partition("\n## ")[0]
+
+
+def first_cells(text: str, pattern: str) -> list[str]:
+    cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    return [name for cell in cells for name in re.findall(pattern, cell)]
+
+
+def test_the_table_of_attributes_is_the_list_of_attributes() -> None:
+    assert sorted(first_cells(section("Attributes"), r"`(\w+)`")) == sorted(ATTRIBUTES)
+
+
+def test_the_table_of_hooks_is_the_list_of_hooks_with_their_arguments() -> None:
+    written = first_cells(section("Hooks"), r"`(\w+\([^)]*\))`")
+    found = []
+    for name in HOOKS:
+        arguments = inspect.signature(getattr(WebSocketView, name)).parameters.values()
+        own = [item.name for item in arguments if item.kind is item.POSITIONAL_OR_KEYWORD][1:]
+        found.append(f"{name}({', '.join(own)})")
+
+    assert sorted(written) == sorted(found)
+
+
+@pytest.mark.parametrize("name", sorted(ATTRIBUTES))
+def test_the_default_of_an_attribute_is_written_beside_it(name: str) -> None:
+    (row,) = (row for row in rows("view.md") if f"`{name}`" in row[0] and len(row) == 3)
+
+    assert shown(ATTRIBUTES[name]) in row[1].replace('"', ""), row
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, re.Pattern):
+        return f"`{value.pattern}`"
+    if isinstance(value, (tuple, list, set, frozenset)) and value:
+        return ", ".join(f"`{item}`" for item in value)
+    return f"`{'()' if value in ((), [], frozenset()) else value}`"
+
+
+def test_every_signal_stands_in_the_page_with_its_arguments() -> None:
+    text = section("Signals and log").partition("Loggers")[0]
+    source = inspect.getsource(signals)
+
+    for name in (name for name, value in vars(signals).items() if isinstance(value, Signal)):
+        said = re.search(rf'^{name} = Signal\(\)\n"""(.*?)"""', source, re.MULTILINE | re.DOTALL)
+        assert said, name
+        arguments = re.findall(r"`(\w+)`", said[1].partition("Arguments:")[2].partition(".")[0])
+        written = re.search(rf"`{name}` \(([^)]*)\)", text)
+        assert written, name
+        assert arguments == names(written[1].partition(";")[0]), name
+
+
+def test_the_table_of_codes_is_the_list_of_codes() -> None:
+    found = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", read("wire_format.md"), flags=re.MULTILINE)
+
+    assert {code: int(status) for code, status in found} == {code.code: code.status for code in ErrorCode}
+
+
+@pytest.mark.parametrize(
+    "mixin",
+    [mixins.AddWebSocketRouteToContextMixin, mixins.AppChannelWebSocketMixin],
+    ids=lambda it: it.__name__,
+)
+def test_a_mixin_and_its_attributes_stand_in_the_page(mixin: type) -> None:
+    page = section("Templates")
+
+    for name in (mixin.__name__, *get_type_hints(mixin)):
+        assert re.search(rf"[`.]{name}`", page), name
+
+
+@pytest.mark.parametrize(
+    ("tag", "page"),
+    [
+        (tags.websocket_client, "browser_client.md"),
+        (tags.websocket_config, "view.md"),
+        (tags.websocket_url, "view.md"),
+    ],
+    ids=lambda it: getattr(it, "__name__", it),
+)
+def test_a_template_tag_and_its_arguments_stand_in_the_page(tag: Any, page: str) -> None:
+    text = read(page)
+    arguments = [
+        item.name
+        for item in inspect.signature(tag).parameters.values()
+        if item.name != "context" and item.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+
+    assert tag.__name__ in text
+    for name in arguments:
+        assert re.search(rf"`{name}[`=]|[ ]{name}=", text), name

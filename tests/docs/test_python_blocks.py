@@ -25,6 +25,7 @@ from websocket_gateway.models import WebSocketSession
 from websocket_gateway.services.broadcasting import broadcast
 from websocket_gateway.testing import record_connections
 from websocket_gateway.testing.client import WebSocketClient
+from websocket_gateway.testing.gateway import GatewayHandle
 from websocket_gateway.views import WebSocketView
 
 COMPILED_ONLY = {
@@ -65,7 +66,7 @@ def test_the_list_of_what_is_only_compiled_is_no_longer_than_it_must_be() -> Non
 
 
 @pytest.fixture
-def world(db: None) -> Iterator[dict[str, Any]]:
+def world(db: None, django_local_gateway: GatewayHandle) -> Iterator[dict[str, Any]]:
     """What the pages take for granted: a gateway, two sockets in the lobby, a request, an order to save."""
     gateway = ApiGatewayFactory.create()
     user = UserFactory.create(username="ada", staff=True)

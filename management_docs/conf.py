@@ -19,13 +19,15 @@ author = "The django-websocket-gateway maintainers"
 copyright = author
 release = version = websocket_gateway.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+sys.path.insert(0, str(Path(__file__).resolve().parent / "_ext"))
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sequences"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 
 html_theme = "furo"
 html_title = project
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -47,7 +47,9 @@ def test_every_picture_is_there_and_is_used() -> None:
     used = {
         name
         for page in all_pages()
-        for name in re.findall(r"!\[[^\]]+\]\((?:management_docs/)?images/([^)]+)\)", page.read_text())
+        for name in re.findall(
+            r"(?:!\[[^\]]+\]\(|^:file: )(?:management_docs/)?images/([\w.]+)", page.read_text(), re.MULTILINE
+        )
     }
 
     assert used == {path.name for path in (PAGES / "images").iterdir()}

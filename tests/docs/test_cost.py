@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-PAGE = (Path(__file__).resolve().parent.parent / "management_docs/cost.md").read_text()
+PAGE = (Path(__file__).resolve().parents[2] / "management_docs/cost.md").read_text()
 ROWS = re.findall(
     r"^\| .+? \| `(month\(.+?\))` \| \$([\d,]+) \| \$([\d,]+) \| \$([\d,]+) \| \*\*\$([\d,]+)\*\* \|$",
     PAGE,

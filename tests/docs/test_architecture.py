@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "websocket_gateway"
 PAGE = (ROOT / "management_docs/architecture.md").read_text()
 PICTURE = ElementTree.parse(ROOT / "management_docs/images/architecture.svg").getroot()

@@ -11,7 +11,7 @@ import pytest
 from websocket_gateway import mixins
 from websocket_gateway.templatetags import websocket_gateway as tags
 
-PAGE = (Path(__file__).resolve().parent.parent / "management_docs/templates.md").read_text()
+PAGE = (Path(__file__).resolve().parents[2] / "management_docs/templates.md").read_text()
 
 
 @pytest.mark.parametrize("tag", sorted(tags.register.tags))

@@ -9,7 +9,7 @@ from django.dispatch import Signal
 
 from websocket_gateway import signals
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "management_docs/signals.md").read_text()
 SOURCES = [path.read_text() for path in (ROOT / "websocket_gateway").rglob("*.py")]
 ROWS = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|", PAGE, flags=re.MULTILINE))

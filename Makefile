@@ -30,9 +30,10 @@ demo: $(BIN)/.demo ## a gateway created, browsers connected, a broadcast receive
 test: $(BIN)/.installed ## the test suite in its default profile: no server, no browser
 	$(BIN)/python -m $(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
 
-lint: $(BIN)/.installed ## ruff, without changing anything
+lint: $(BIN)/.installed ## ruff and the import contracts, without changing anything
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache --no-logo
 
 types: $(BIN)/.installed ## mypy, strict
 	$(BIN)/mypy

@@ -134,6 +134,26 @@ def test_disconnect_status_can_be_mapped(world: World) -> None:
     assert (request.header("wsCode"), request.header("wsReason")) == ("4002", "bye")
 
 
+@pytest.mark.parametrize("gateway_options", [{"quirks": Quirks(disconnect_status="mapped")}])
+@pytest.mark.parametrize(
+    ("farewell", "status"),
+    [pytest.param(b"", "1006", id="none"), pytest.param(b"\x88\x80\0\0\0\0", "1005", id="no status")],
+)
+def test_a_client_that_vanishes_is_told_from_one_that_says_good_bye(
+    world: World, farewell: bytes, status: str
+) -> None:
+    world.serve(
+        RequestParameters={"integration.request.header.wsCode": "context.disconnectStatusCode"},
+    )
+
+    with world.connect() as socket:
+        socket.socket.sendall(farewell)
+        socket.socket.shutdown(sockets.SHUT_WR)
+
+        [request] = world.backend.wait_for("/disconnect")
+    assert request.header("wsCode") == status
+
+
 @pytest.mark.parametrize(
     ("gateway_options", "stays"),
     [

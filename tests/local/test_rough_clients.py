@@ -104,7 +104,7 @@ def test_updates_and_deletions(world: World) -> None:
         control.update_api(ApiId=world.api_id, RouteSelectionExpression="")
 
 
-def test_invalid_utf8_in_a_text_frame_is_1007(world: World) -> None:
+def test_invalid_utf8_in_a_text_frame_is_1007(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.serve()
 
     with world.connect() as socket:
@@ -114,6 +114,7 @@ def test_invalid_utf8_in_a_text_frame_is_1007(world: World) -> None:
             socket.recv(timeout=5)
 
     assert socket.close_code == 1007
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 @pytest.mark.parametrize("version", ["8", "x", ""])

@@ -10,6 +10,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 logger = logging.getLogger("websocket_gateway.local")
 
 LINGER_SECONDS = 2.0
+ABNORMAL_CLOSURE = 1006
+INVALID_DATA = 1007
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -33,6 +35,21 @@ class GatewaySocketProtocol(WebSocketsSansIOProtocol):
         if scope is not None:
             extensions: dict[str, Any] = scope["extensions"]
             extensions["websocket_gateway.abort"] = self.transport.abort
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # uvicorn says 1005, which is the code of a close frame without one. Whoever sent a close frame has
+        # been told of already, so here none came.
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": ABNORMAL_CLOSURE})
+        super().connection_lost(exc)
+
+    def send_receive_event_to_app(self) -> None:
+        # uvicorn writes a traceback for what is the client's mistake.
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(self.frames):
+            self.frames = []
+            self.conn.send_close(INVALID_DATA)
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
 
     def handle_ping(self) -> None:
         super().handle_ping()
@@ -66,3 +83,11 @@ class GatewaySocketProtocol(WebSocketsSansIOProtocol):
             self.read_paused = False
             self.transport.resume_reading()
         self.close_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+def _is_utf8(frames: list[bytes]) -> bool:
+    try:
+        b"".join(frames).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

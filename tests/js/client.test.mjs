@@ -116,6 +116,30 @@ test("429 waits as long as Retry-After says", async () => {
   assert.equal(client.state, "open");
 });
 
+test("an answer without a token is no token", async () => {
+  world.onToken = () => ({ status: 200, body: {} });
+  const client = await start();
+
+  assert.deepEqual([client.state, client.reason], ["reconnecting", "unreachable"]);
+  assert.equal(world.sockets.length, 0);
+});
+
+test("a Retry-After of a century is not one of no time", async () => {
+  world.onToken = () => ({ status: 429, body: {}, headers: { "Retry-After": "3155760000" } });
+  await start();
+  await world.clock.advance(MINUTE);
+
+  assert.equal(world.requests.length, 1);
+});
+
+test("an address that is none ends it, with the reason, and no attempt follows", async () => {
+  const client = await start({ url: "/ws/" });
+  await world.clock.advance(60 * MINUTE);
+
+  assert.deepEqual([client.state, client.reason], ["closed", "bad_url"]);
+  assert.equal(world.requests.length, 1);
+});
+
 test("a token view that is down is tried again until it is back", async () => {
   const works = world.onToken;
   world.onToken = () => (world.requests.length % 2 ? new TypeError("network") : { status: 502, body: {} });
@@ -451,6 +475,14 @@ test("a request is sent again when the server is busy, and when no answer comes 
   await world.clock.advance(MINUTE);
 
   assert.deepEqual([await busy, await lost], [{ echo: "busy" }, { echo: "lost" }]);
+});
+
+test("resendMs: Infinity sends nothing again", async () => {
+  const client = await start({ resendMs: Infinity, requestMs: Infinity });
+  client.request("say").catch(() => {});
+  await world.clock.advance(MINUTE);
+
+  assert.equal(world.sockets[0].said.length, 1);
 });
 
 test("closing rejects what waits", async () => {

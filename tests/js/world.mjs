@@ -13,7 +13,8 @@ class Clock {
 
   set(deed, ms = 0) {
     this.#count += 1;
-    this.#timers.set(this.#count, { deed, due: this.now + Math.max(0, ms) });
+    const wait = ms > 2 ** 31 - 1 ? 1 : Math.max(0, ms); // as browsers do
+    this.#timers.set(this.#count, { deed, due: this.now + wait });
     return this.#count;
   }
 

@@ -123,7 +123,7 @@ class Wire {
 
   /** @param {() => void} deed @param {number} ms */
   after(ms, deed) {
-    const timer = setTimeout(deed, Math.min(ms, 2 ** 31 - 1));
+    const timer = later(deed, ms);
     this.timers.add(timer);
     return timer;
   }
@@ -238,15 +238,22 @@ class Link {
   /** @param {string} token */
   dial(token) {
     const { url, channel, tokenBy, subprotocol, connectMs } = this.settings;
-    const address = new URL(url);
-    if (channel) {
-      address.searchParams.set("channel", channel);
-    }
-    if (token && tokenBy === "query") {
-      address.searchParams.set("ws_token", token);
-    }
     const protocols = token && tokenBy === "subprotocol" ? [subprotocol, `wstoken.${token}`] : [];
-    const wire = new Wire(new WebSocket(address.href, protocols), Boolean(token));
+    let socket;
+    try {
+      const address = new URL(url);
+      if (channel) {
+        address.searchParams.set("channel", channel);
+      }
+      if (token && tokenBy === "query") {
+        address.searchParams.set("ws_token", token);
+      }
+      socket = new WebSocket(address.href, protocols);
+    } catch {
+      // No address at all, or `ws:` in a page over https: the next attempt would end like this one.
+      throw new AttemptError("bad_url", { final: true });
+    }
+    const wire = new Wire(socket, Boolean(token));
     this.next = wire;
     // The server sends to both from the moment that it accepts the second.
     this.doubled = this.current ? (this.doubled ?? new Map()) : null;
@@ -333,7 +340,7 @@ class Link {
     const pause = Math.random() * Math.min(backoffMaxMs, backoffMs * 2 ** this.attempts);
     this.attempts += 1;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.attempt(), waitMs + pause);
+    this.timer = later(() => this.attempt(), waitMs + pause);
     if (!this.current) {
       this.report("reconnecting", isOffline() ? "offline" : reason);
     }
@@ -667,7 +674,7 @@ export class GatewayClient {
       };
       const aborted = () => (settle(), reject(signal?.reason));
       const late = () => entry.reject(new GatewayError("timeout", `No answer within ${timeout} ms.`));
-      const timer = timeout === Infinity ? undefined : setTimeout(late, timeout);
+      const timer = timeout === Infinity ? undefined : later(late, timeout);
       signal?.addEventListener("abort", aborted);
       try {
         this.#post(entry);
@@ -803,7 +810,7 @@ export class GatewayClient {
         entry.sentOn = serial;
         this.#link.send(entry.text);
         clearTimeout(entry.resend);
-        entry.resend = entry.id && setTimeout(() => this.#again([entry]), this.#settings.resendMs);
+        entry.resend = entry.id && later(() => this.#again([entry]), this.#settings.resendMs);
       }
     }
     this.#entries = this.#entries.filter(({ id }) => id);
@@ -947,7 +954,11 @@ async function fetchToken({ tokenUrl, csrfHeader, connectMs, ...rest }) {
       const waitMs = 1000 * (Number(response.headers.get("Retry-After")) || 0);
       throw new AttemptError(response.status === 429 ? "rate_limited" : "unreachable", { waitMs });
     }
-    return String((await response.json()).token);
+    const { token } = await response.json();
+    if (!token) {
+      throw new AttemptError(); // what answered is not the token view
+    }
+    return String(token);
   } finally {
     clearTimeout(timer);
   }
@@ -976,6 +987,11 @@ function parse(data) {
 /** @param {any} value Whether API Gateway itself says that Django failed or took too long. */
 function isGatewayError(value) {
   return [value?.message, value?.connectionId, value?.requestId].every((part) => typeof part === "string");
+}
+
+/** @param {() => void} deed @param {number} ms A longer time than browsers can wait would be none at all. */
+function later(deed, ms) {
+  return setTimeout(deed, Math.min(ms, 2 ** 31 - 1));
 }
 
 function isOffline() {

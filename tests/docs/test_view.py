@@ -12,6 +12,7 @@ from django.dispatch import Signal
 from tests.docs.pages import names, read, rows
 from websocket_gateway import mixins, signals
 from websocket_gateway.templatetags import websocket_gateway as tags
+from websocket_gateway.views import messaging
 from websocket_gateway.views.answers import ErrorCode
 from websocket_gateway.views.websocket import WebSocketView
 
@@ -74,6 +75,18 @@ def test_every_signal_stands_in_its_page_with_its_arguments() -> None:
     assert table.keys() == found.keys()
     for name, arguments in found.items():
         assert [word for word in table[name] if word in arguments] == arguments, name
+
+
+def test_the_table_of_control_frames_is_what_the_view_answers() -> None:
+    table = read("wire_format.md").partition("## Control frames")[2].partition("\n## ")[0]
+    source = inspect.getsource(messaging)
+
+    understood = re.findall(r'if kind == "(\w+)"', source)
+    answered = re.findall(r'control_response\("(\w+)"', source)
+
+    rows_of_table = [re.findall(r'"type": "(\w+)"', line) for line in table.splitlines() if line[:3] == "| `"]
+    assert [row[0] for row in rows_of_table] == understood
+    assert sorted(name for row in rows_of_table for name in row[1:]) == sorted(answered)
 
 
 def test_the_table_of_codes_is_the_list_of_codes() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 
@@ -56,3 +58,17 @@ def test_a_host_that_needs_no_proxy_goes_by_asyncio(monkeypatch: pytest.MonkeyPa
 
 def test_what_a_test_put_in_the_place_of_aws_is_asked() -> None:
     assert chosen("auto", connections=FakeConnections()) == "boto3"
+
+
+def test_where_gevent_took_the_place_of_threads_boto3_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = _thread.start_new_thread
+
+    def start_greenlet(function: Any, *args: Any) -> int:
+        """Stands where gevent's and eventlet's own functions stand after `monkey.patch_all()`."""
+        return start(function, *args)
+
+    monkeypatch.setattr(_thread, "start_new_thread", start_greenlet)
+
+    assert chosen("auto") == "boto3"
+    with pytest.raises(ConfigurationError, match="gevent or eventlet"):
+        chosen("asyncio")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 from collections.abc import Sequence
+from types import BuiltinFunctionType
 
 from websocket_gateway.aws.asyncio_engine import AsyncioEngine
 from websocket_gateway.aws.connections import AwsConnections, Connections
@@ -21,8 +23,9 @@ def open_engine(
 ) -> Engine:
     """The engine called `name` (`auto`, `asyncio` or `boto3`) for a run that begins with `first_page`.
 
-    `auto` is asyncio, but boto3 where a proxy must be used, for up to 16 recipients, and where `connections`
-    was swapped for a test. Raises `ConfigurationError` for asyncio where a proxy must be used.
+    `auto` is asyncio, but boto3 for up to 16 recipients, where a proxy must be used, where gevent or eventlet
+    took the place of threads, and where `connections` was swapped for a test. Raises `ConfigurationError` for
+    asyncio where a proxy must be used, and where threads are none.
     """
     urls = sorted({recipient.endpoint.url for recipient in first_page})
     proxied = next((url for url in urls if needs_proxy(url)), None)
@@ -31,8 +34,13 @@ def open_engine(
             f'A proxy is configured for {proxied}, and the engine "asyncio" uses none. '
             'Take "auto" or "boto3", or name the host in NO_PROXY.'
         )
-    ours = isinstance(connections, AwsConnections)
-    if name == "asyncio" or (name == "auto" and ours and not proxied and len(first_page) > FEW):
+    if name == "asyncio" and has_green_threads():
+        raise ConfigurationError(
+            'gevent or eventlet took the place of threads, and the engine "asyncio" needs real ones: two '
+            'broadcasts at once would disturb each other. Take "auto" or "boto3".'
+        )
+    fast = isinstance(connections, AwsConnections) and not proxied and not has_green_threads()
+    if name == "asyncio" or (name == "auto" and fast and len(first_page) > FEW):
         return AsyncioEngine(limits=limits, ca_bundle=ca_bundle(), credentials=current_credentials)
     return Boto3Engine(
         connections=connections,
@@ -40,3 +48,8 @@ def open_engine(
         max_per_second=limits.max_per_second,
         deadline_seconds=limits.deadline_seconds,
     )
+
+
+def has_green_threads() -> bool:
+    """Whether all threads of this process are one, in which no second event loop can run beside the first."""
+    return not isinstance(_thread.start_new_thread, BuiltinFunctionType)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
+from tests.factories import ApiGatewayFactory
 from websocket_gateway import validators as rules
 
 GOOD: list[tuple[Callable[[Any], None], Any]] = [
@@ -71,3 +72,14 @@ def test_what_is_wrong_is_refused_with_a_message(rule: Callable[[Any], None], va
         rule(value)
 
     assert all(message.endswith(".") for message in caught.value.messages)
+
+
+def test_a_gateways_default_channel_is_one_that_can_be_sent_to() -> None:
+    gateway = ApiGatewayFactory.build(default_channel_name="lob\x00by")
+
+    with pytest.raises(ValidationError) as caught:
+        gateway.clean()
+
+    assert list(caught.value.message_dict) == ["default_channel_name"]
+    ApiGatewayFactory.build(default_channel_name="lobby").clean()
+    ApiGatewayFactory.build(default_channel_name="").clean()

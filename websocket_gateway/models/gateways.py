@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -85,6 +86,15 @@ class ApiGateway(models.Model):
 
     def __str__(self) -> str:
         return self.api_name
+
+    def clean(self) -> None:
+        """Refuse a default channel that nobody could send to."""
+        super().clean()
+        if self.default_channel_name:
+            try:
+                validators.validate_channel_name(self.default_channel_name)
+            except ValidationError as exc:
+                raise ValidationError({"default_channel_name": exc.messages}) from exc
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Add the trailing slash that the slugs `connect`, `disconnect` and `default` follow.

@@ -87,15 +87,6 @@ class ApiGateway(models.Model):
     def __str__(self) -> str:
         return self.api_name
 
-    def clean(self) -> None:
-        """Refuse a default channel that nobody could send to."""
-        super().clean()
-        if self.default_channel_name:
-            try:
-                validators.validate_channel_name(self.default_channel_name)
-            except ValidationError as exc:
-                raise ValidationError({"default_channel_name": exc.messages}) from exc
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Add the trailing slash that the slugs `connect`, `disconnect` and `default` follow.
 
@@ -110,6 +101,15 @@ class ApiGateway(models.Model):
             if (names := kwargs.get("update_fields")) is not None:
                 kwargs["update_fields"] = {*names, "target_base_endpoint"}
         super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        """Refuse a default channel that nobody could send to."""
+        super().clean()
+        if self.default_channel_name:
+            try:
+                validators.validate_channel_name(self.default_channel_name)
+            except ValidationError as exc:
+                raise ValidationError({"default_channel_name": exc.messages}) from exc
 
 
 class ApiGatewayAdditionalRoute(models.Model):

@@ -7,10 +7,13 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "management_docs"
-_FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<language>[^\n]*)\n(?P<text>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def blocks(*languages: str) -> list[Block]:
         text = page.read_text()
         for match in _FENCE.finditer(text):
             line = text[: match.start()].count("\n") + 1
-            found.append(Block(page.name, line, match[1].strip(), match[2]))
+            found.append(Block(page.name, line, match["language"].strip(), dedent(match["text"])))
     return [block for block in found if not languages or block.language in languages]
 
 
@@ -55,6 +58,30 @@ def blocks_of(page: str, language: str) -> list[Block]:
     return found
 
 
+def prose(page: str) -> str:
+    """A page without its blocks."""
+    return _FENCE.sub("", read(page))
+
+
+def section(page: str, heading: str) -> str:
+    """What stands below a heading, down to the next of its level or a higher one; empty if there is none."""
+    text = read(page)
+    # A comment in a block looks like a heading.
+    blanked = _FENCE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+    level = len(heading.split()[0])
+    found = re.search(
+        rf"^{re.escape(heading)}$\n(.*?)(?=^#{{1,{level}}} |\Z)", blanked, re.MULTILINE | re.DOTALL
+    )
+    return text[slice(*found.span(1))] if found else ""
+
+
+def table_rows(text: str) -> Iterator[list[str]]:
+    """The cells of every row below the rule of a table, with their bars unescaped."""
+    for table in re.finditer(r"^\|[-| :]+\|\n((?:\|.*\|\n?)*)", text, re.MULTILINE):
+        for line in table[1].splitlines():
+            yield [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
 def rows(page: str) -> list[list[str]]:
     """The cells of every table row of a page."""
     lines = [line for line in read(page).splitlines() if line.startswith("| ")]
@@ -62,8 +89,8 @@ def rows(page: str) -> list[list[str]]:
 
 
 def names(cell: str) -> list[str]:
-    """What stands in backticks in a cell."""
-    return re.findall(r"`([^`]+)`", cell)
+    """What stands in backticks in a text."""
+    return re.findall(r"(?<!`)`([^`\n]+)`(?!`)", cell)
 
 
 def manage_lines(block: Block) -> Iterator[list[str]]:

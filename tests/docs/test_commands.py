@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, get_commands, load_command_class
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
-from tests.docs.pages import ROOT, all_pages, blocks, manage_lines, read
+from tests.docs.pages import ROOT, all_pages, blocks, manage_lines, names, prose, read, section, table_rows
 
 COMMANDS = sorted(
     path.stem
@@ -34,8 +36,12 @@ def own_options(name: str) -> set[str]:
     return options_of(load_command_class("websocket_gateway", name)) - options_of(BaseCommand())
 
 
-def section(name: str, heading: str) -> str:
-    return read(f"{name}.md").partition(f"## {heading}\n")[2].partition("\n## ")[0]
+def parser_of(name: str) -> CommandParser:
+    return load_command_class("websocket_gateway", name).create_parser("manage.py", name)
+
+
+def option_rows(name: str) -> list[list[str]]:
+    return list(table_rows(section(f"{name}.md", "## Options")))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -46,20 +52,49 @@ def test_a_command_has_a_page_with_the_usual_headings(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_of_a_command_stands_on_its_page(name: str) -> None:
-    page = read(f"{name}.md")
+def test_the_tables_of_options_are_the_list_of_options(name: str) -> None:
+    written = {option for row in option_rows(name) for option in re.findall(r"--[a-z-]+", row[0])}
 
-    missing = [option for option in sorted(own_options(name)) if not re.search(rf"`{option}\b", page)]
-
-    assert missing == []
+    assert written == own_options(name)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_no_page_names_an_option_that_does_not_exist(name: str) -> None:
-    named = set(re.findall(r"`(--[a-z-]+)", section(name, "Options")))
-    written = set(re.findall(r"--[a-z][a-z-]+", section(name, "Synopsis")))
+def test_the_synopsis_has_every_option_and_no_other(name: str) -> None:
+    synopsis = section(f"{name}.md", "## Synopsis").split("```")[1].removeprefix("text")
+    written = set(re.findall(r"--[a-z-]+", synopsis))
 
-    assert named | written <= options_of(load_command_class("websocket_gateway", name))
+    assert written <= own_options(name)
+    if "[options]" not in synopsis:
+        assert own_options(name) - written <= {"--noinput"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_choices_and_defaults_stand_beside_their_option(name: str) -> None:
+    beside = {
+        option: " ".join(row) for row in option_rows(name) for option in re.findall(r"--[a-z-]+", row[0])
+    }
+
+    for action in parser_of(name)._actions:
+        for option in set(action.option_strings) & own_options(name):
+            if action.choices:
+                assert "|".join(action.choices) in beside[option], option
+            if action.default and type(action.default) in (int, float):
+                assert re.search(rf"\b{action.default:g}\b", beside[option]), option
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_page_has_every_exit_status_that_the_command_has(name: str) -> None:
+    text = section(f"{name}.md", "## Exit codes, IAM permissions, what goes wrong")
+    told = {row[0] for row in table_rows(text) if row[0].isdecimal()} | set(
+        re.findall(r"(?:^|\. )(\d) \w", text, re.MULTILINE)
+    )
+    module = inspect.getfile(type(load_command_class("websocket_gateway", name)))
+    source = Path(module).read_text()
+    for helper in re.findall(r"from websocket_gateway\.management\.(\w+) import", source):
+        source += (ROOT / f"websocket_gateway/management/{helper}.py").read_text()
+    given = set(re.findall(r"returncode=(\d+)", source))
+
+    assert given | {"0", "1", "2"} <= told <= given | {"0", "1", "2"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -101,3 +136,15 @@ def test_every_command_that_a_page_has_typed_exists() -> None:
     }
 
     assert unknown | spoken_of == set()
+
+
+@pytest.mark.parametrize("page", all_pages(), ids=lambda page: str(page.name))
+def test_every_option_that_is_named_with_its_command_exists(page: Path) -> None:
+    wrong = []
+    for span in names(prose(page.name)):
+        name, *words = span.removeprefix("python ").removeprefix("manage.py ").split() or [""]
+        if name in COMMANDS:
+            named = {word.partition("=")[0] for word in words if re.fullmatch(r"--[a-z-]+(=.*)?", word)}
+            wrong += [span] if named - options_of(load_command_class("websocket_gateway", name)) else []
+
+    assert wrong == []

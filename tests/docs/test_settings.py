@@ -33,6 +33,23 @@ def test_every_setting_of_the_dict_stands_in_the_page_with_its_default() -> None
     assert {name for name in ROWS if not name.startswith("AWS_")} == known
 
 
+def test_what_is_empty_by_default_is_said_to_be() -> None:
+    for schema in (conf.GatewaySettings, conf.GatewayOptions):
+        for item in fields(schema):
+            if item.metadata and item.default in (None, ()):
+                empty = {"None", "absent"} if item.default is None else {"[]", "{}"}
+                assert ROWS[item.name.upper()][1].strip("`") in empty, item.name
+
+
+def test_what_a_value_may_be_stands_beside_it() -> None:
+    for schema in (conf.GatewaySettings, conf.GatewayOptions):
+        for item in fields(schema):
+            parse = item.metadata.get("parse")
+            row = " ".join(ROWS[item.name.upper()][1:]) if parse else ""
+            assert [choice for choice in getattr(parse, "choices", ()) if choice not in row] == []
+            assert str(getattr(parse, "maximum", None) or "") in row
+
+
 def test_every_flat_setting_that_is_read_stands_in_the_page() -> None:
     source = "".join(path.read_text() for path in (ROOT / "websocket_gateway").glob("conf*.py"))
     source += "".join(path.read_text() for path in (ROOT / "websocket_gateway/aws").glob("*.py"))

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 import pytest
 from django.dispatch import Signal
 
-from tests.docs.pages import names, read, rows
+from tests.docs.pages import names, read, rows, section
 from websocket_gateway import mixins, signals
 from websocket_gateway.templatetags import websocket_gateway as tags
 from websocket_gateway.views import messaging
@@ -24,21 +24,17 @@ HOOKS = {name for name, value in PUBLIC.items() if inspect.isfunction(value)}
 ATTRIBUTES = {name: value for name, value in PUBLIC.items() if name not in HOOKS}
 
 
-def section(heading: str) -> str:
-    return read("view.md").partition(f"## {heading}\n")[2].partition("\n## ")[0]
-
-
 def first_cells(text: str, pattern: str) -> list[str]:
     cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
     return [name for cell in cells for name in re.findall(pattern, cell)]
 
 
 def test_the_table_of_attributes_is_the_list_of_attributes() -> None:
-    assert sorted(first_cells(section("Attributes"), r"`(\w+)`")) == sorted(ATTRIBUTES)
+    assert sorted(first_cells(section("view.md", "## Attributes"), r"`(\w+)`")) == sorted(ATTRIBUTES)
 
 
 def test_the_table_of_hooks_is_the_list_of_hooks_with_their_arguments() -> None:
-    written = first_cells(section("Hooks"), r"`(\w+\([^)]*\))`")
+    written = first_cells(section("view.md", "## Hooks"), r"`(\w+\([^)]*\))`")
     found = []
     for name in HOOKS:
         arguments = inspect.signature(getattr(WebSocketView, name)).parameters.values()

@@ -11,10 +11,8 @@ import pytest
 from django.apps import apps
 from django.db.models import Model
 
-from tests.docs.pages import PAGES, ROOT, names, read, rows
+from tests.docs.pages import PAGES, ROOT, names, read
 from websocket_gateway import models
-from websocket_gateway.local.faults import Faults
-from websocket_gateway.local.options import Quirks
 from websocket_gateway.services import reports
 
 APP = apps.get_app_config("websocket_gateway")
@@ -66,27 +64,6 @@ def test_every_column_stands_in_the_page_of_the_models(model: type[Model]) -> No
         field.name
         for field in model._meta.fields
         if field.name != "id" and not re.search(rf"[`.]{field.name}`", text)
-    ]
-
-    assert missing == []
-
-
-def test_every_quirk_stands_in_its_page_with_its_values_and_the_default_first() -> None:
-    written = {
-        names(row[0])[0]: names(row[1]) for row in rows("local_gateway.md") if len(row) == 3 and names(row[0])
-    }
-
-    for item in fields(Quirks):
-        assert written[item.name][0] == item.default, item.name
-
-
-def test_every_fault_is_an_option_of_the_command() -> None:
-    page = read("run_local_gateway.md")
-
-    missing = [
-        item.name
-        for item in fields(Faults)
-        if item.type == "float" and f"--{item.name.replace('_', '-')}" not in page
     ]
 
     assert missing == []

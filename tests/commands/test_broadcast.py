@@ -380,7 +380,9 @@ def test_ctrl_c_prints_the_report_so_far_and_is_status_130(sink: Sink, gateway: 
         out, err = running.communicate(timeout=30)
 
     assert running.returncode == 130
-    assert err == "CommandError: Interrupted; the rest was not sent.\n"
+    # Under PYTHONDEVMODE asyncio speaks of slow steps before that.
+    assert err.endswith("CommandError: Interrupted; the rest was not sent.\n")
+    assert "Traceback" not in err
     assert out.startswith("Sent to channel 'lobby': ")
     delivered = int(out.split(":")[1].split()[0])
     # The signal may strike between an answer and its being counted.

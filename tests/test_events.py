@@ -135,12 +135,25 @@ def test_repr_of_an_event_shows_neither_token_nor_message(gateway: ApiGateway) -
 def test_hidden_token_is_gone_from_everything_that_shows_the_request(gateway: ApiGateway) -> None:
     request = connect_request(gateway, token="hush", channel="lobby", subprotocol_token="hush")
     request.META["QUERY_STRING"] = request.META["QUERY_STRING"].replace("ws_token", "ws%5Ftoken")
+    # gunicorn and uWSGI add the address as it was written.
+    request.META["RAW_URI"] = request.META["REQUEST_URI"] = f"/ws/connect?{request.META['QUERY_STRING']}"
 
     hide_token(request)
 
     shown = repr(request) + str(request.META) + str(request.headers) + request.get_full_path()
     assert "hush" not in shown
     assert request.GET["channel"] == "lobby"
+    assert request.META["RAW_URI"].startswith("/ws/connect?")
+
+
+def test_token_among_too_many_parameters_is_hidden_as_well(gateway: ApiGateway, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 1
+    request = connect_request(gateway, token="hush", channel="lobby")
+    request.META["RAW_URI"] = f"/ws/connect?{request.META['QUERY_STRING']}"
+
+    hide_token(request)
+
+    assert "hush" not in str(request.META)
 
 
 # Frames

@@ -117,18 +117,26 @@ def hide_token(request: HttpRequest) -> None:
     try:
         query = request.GET
     except SuspiciousOperation:
-        request.META["QUERY_STRING"] = ""
+        _replace_query(request, "")
         return
     if TOKEN_PARAMETER in query:
         rest = query.copy()
         rest[TOKEN_PARAMETER] = "hidden"
-        request.META["QUERY_STRING"] = rest.urlencode()
+        _replace_query(request, rest.urlencode())
         vars(request)["GET"] = rest
     offered = read_header(request, "Sec-WebSocket-Protocol")
     if TOKEN_SUBPROTOCOL_PREFIX in offered:
         parts = [part for part in offered.split(",") if TOKEN_SUBPROTOCOL_PREFIX not in part]
         request.META["HTTP_SEC_WEBSOCKET_PROTOCOL"] = ",".join(parts)
         vars(request).pop("headers", None)
+
+
+def _replace_query(request: HttpRequest, query: str) -> None:
+    """Put `query` in place of the query string, also where servers repeat it (`RAW_URI`, `REQUEST_URI`)."""
+    before = str(request.META.get("QUERY_STRING", ""))
+    for key, value in request.META.items():
+        if before and isinstance(value, str) and before in value:
+            request.META[key] = value.replace(before, query)
 
 
 def is_identifier(value: str) -> bool:

@@ -208,6 +208,28 @@ def test_credentials_that_aws_does_not_know_are_a_finding(sts: Answering) -> Non
     assert numbers(probe_credentials()) == ["E103"]
 
 
+def test_the_local_gateway_without_credentials_is_as_it_should_be_and_sts_is_not_asked(
+    sts: Answering, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    settings.WEBSOCKET_GATEWAY = {"ENDPOINT_URL": "http://127.0.0.1:9000"}
+
+    answer = probe_credentials()
+
+    assert answer == Answer(facts=("no AWS credentials: http://127.0.0.1:9000 needs none",))
+    assert sts.requests == []
+
+
+def test_credentials_of_ones_own_are_asked_about_beside_a_local_gateway(
+    sts: Answering, settings: Any
+) -> None:
+    settings.WEBSOCKET_GATEWAY = {"ENDPOINT_URL": "http://127.0.0.1:9000"}
+
+    assert probe_credentials().facts[0] == "credentials of arn:aws:iam::123456789012:role/web"
+
+
 def test_a_domain_that_leads_to_its_target_is_as_it_should_be() -> None:
     row = gateway(domain_name="localhost", api_gateway_domain_name="127.0.0.1")
 

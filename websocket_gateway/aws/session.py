@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 30
 _LOCAL_REGION = "us-east-1"
+_LOCAL_KEY = "local"
 # boto3 sessions are not thread-safe; the clients that they make are.
 _lock = threading.RLock()
 
@@ -138,6 +139,15 @@ def current_credentials() -> Credentials:
     return Credentials(str(frozen.access_key), str(frozen.secret_key), frozen.token)
 
 
+def has_placeholder_credentials() -> bool:
+    """Whether the credentials are those that a local endpoint is called with where there are none."""
+    if not is_loopback(get_settings().endpoint_url):
+        return False
+    with _lock:
+        found = _session().get_credentials()
+    return found is not None and found.access_key == _LOCAL_KEY
+
+
 def config_variable(name: str) -> str | None:
     """A variable of boto3's own configuration: environment, profile, files."""
     with _lock:
@@ -176,7 +186,7 @@ def _session() -> boto3.Session:
                 aws_session_token=settings.session_token,
             )
         if is_loopback(settings.endpoint_url) and not _has_credentials(core):
-            return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local")  # noqa: S106
+            return boto3.Session(aws_access_key_id=_LOCAL_KEY, aws_secret_access_key=_LOCAL_KEY)
         return boto3.Session(botocore_session=core)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from websocket_gateway.aws.identity import Caller, ask_caller
-from websocket_gateway.aws.session import resolve_region
+from websocket_gateway.aws.session import has_placeholder_credentials, resolve_region
+from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import AWSError, ConfigurationError
 from websocket_gateway.services.diagnostics.findings import Answer, Finding, error, warning
 
@@ -14,8 +15,10 @@ _HARMFUL_SECONDS = 240
 
 
 def probe_credentials() -> Answer:
-    """Ask STS who we are."""
+    """Ask STS who we are; a local endpoint, called without credentials, makes nobody of us."""
     try:
+        if has_placeholder_credentials():
+            return Answer(facts=(f"no AWS credentials: {get_settings().endpoint_url} needs none",))
         region = resolve_region()
         caller = ask_caller(region)
     except (AWSError, ConfigurationError) as exc:

@@ -63,8 +63,8 @@ def _printed(line: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def _lines(ended: Ended) -> list[str]:
-    """As on a terminal: what is on stdout, and why it failed; not how far it was."""
-    lines = ended.stdout.splitlines()
+    """What is on stdout, and why it failed; not how far it was, nor how often a busy machine tried."""
+    lines = [line for line in ended.stdout.splitlines() if not line.startswith("  retried ")]
     return [*lines, f"CommandError: {ended.stderr.splitlines()[-1]}"] if ended.status else lines
 
 

@@ -45,7 +45,7 @@ def play(block: Block, monkeypatch: pytest.MonkeyPatch, *, free: tuple[str, ...]
     assert played, f"{block} has no command"
     for turn in played:
         printed = _printed(turn.line, monkeypatch)
-        pattern = "\n".join(_pattern(line, free) for line in turn.expected)
+        pattern = "\n".join(pattern_of(line, free) for line in turn.expected)
         assert re.fullmatch(pattern.replace("\n(?s:.*?)", "(?s:.*?)"), "\n".join(printed)), (
             f"{block}: $ {turn.line}\n" + "\n".join(printed)
         )
@@ -68,7 +68,8 @@ def _lines(ended: Ended) -> list[str]:
     return [*lines, f"CommandError: {ended.stderr.splitlines()[-1]}"] if ended.status else lines
 
 
-def _pattern(line: str, free: tuple[str, ...]) -> str:
+def pattern_of(line: str, free: tuple[str, ...]) -> str:
+    """The line as a regular expression, with what may differ left open."""
     if line.strip() in ANYTHING:
         return "(?s:.*?)"
     pattern = re.escape(line).replace("https://…", "https?://…").replace("…", ".*?")

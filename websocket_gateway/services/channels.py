@@ -44,9 +44,10 @@ def is_admitted(user: AbstractBaseUser | AnonymousUser, permission: ChannelPermi
     return rule(user, permission)
 
 
-def count_subscriptions(session: WebSocketSession) -> int:
-    """In how many channels a session is beside its primary one."""
-    return int(ChannelSubscription.objects.filter(session=session).count())
+def count_subscriptions(session: WebSocketSession, *, beside: str) -> int:
+    """In how many channels a session is, beside its primary one and the channel `beside`."""
+    others = ChannelSubscription.objects.filter(session=session).exclude(channel_name=beside)
+    return int(others.count())
 
 
 def _has_permissions(user: Any, permission: ChannelPermission) -> bool:

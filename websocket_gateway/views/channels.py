@@ -44,7 +44,7 @@ def check_may_join(view: WebSocketView, request: HttpRequest, name: Any) -> str:
 def subscribe(view: WebSocketView, request: HttpRequest, name: Any) -> str:
     """Join a further channel, up to `MAX_SUBSCRIPTIONS`, so that no client grows the table at will."""
     channel_name = check_may_join(view, request, name)
-    if count_subscriptions(view.websocket_session) >= view.MAX_SUBSCRIPTIONS:
+    if count_subscriptions(view.websocket_session, beside=channel_name) >= view.MAX_SUBSCRIPTIONS:
         raise RefusalError(ErrorCode.TOO_MANY_CHANNELS, "The connection has all the subscriptions it may.")
     view.websocket_session.subscribe(channel_name)
     return channel_name

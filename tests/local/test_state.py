@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.local.backend import Backend
 from tests.local.conftest import World, client
@@ -131,3 +132,27 @@ def test_a_change_that_cannot_be_saved_is_not_confirmed(backend: Backend, tmp_pa
             world.create_api()
 
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+
+
+def test_a_file_that_another_gateway_uses_is_refused_at_the_start(backend: Backend, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    options = GatewayOptions(port=0, state=state)
+
+    with local_gateway(state=state) as gateway:
+        World(gateway, backend).create_api()
+        with pytest.raises(LocalGatewayError, match=r"state\.json is used by another local gateway"):
+            LocalGateway(options)
+
+    LocalGateway(options).stop()
+
+
+def test_of_two_gateways_that_begin_with_no_file_one_may_write_it(backend: Backend, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+
+    with local_gateway(state=state) as first, local_gateway(state=state) as second:
+        World(first, backend).create_api()
+        with pytest.raises(ClientError, match="used by another local gateway"):
+            World(second, backend).create_api()
+        written = json.loads(state.read_text())
+
+    assert len(written["apis"]) == 1

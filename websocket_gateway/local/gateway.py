@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass, replace
 from types import TracebackType
 
+from websocket_gateway.local.claim import Claim
 from websocket_gateway.local.connections import Registry
 from websocket_gateway.local.control import ControlPlane
 from websocket_gateway.local.dataplane import DataPlane
@@ -47,10 +48,13 @@ class LocalGateway:
             deployment_fails=options.deployment_fails,
             page_size=options.page_size,
         )
-        if options.state is not None:
-            check_state_path(options.state)
-            load_state(self.store, options.state)
-        self._listener = _bind(options)
+        self._claim = Claim(options.state) if options.state is not None else None
+        try:
+            self._load(options)
+            self._listener = _bind(options)
+        except LocalGatewayError:
+            self._release()
+            raise
         self.options = replace(options, port=self._listener.getsockname()[1])
         self._registry = Registry()
         self._recorder = recorder
@@ -91,6 +95,7 @@ class LocalGateway:
         self._ready.wait(START_TIMEOUT_SECONDS)
         if self._failure is not None or not self._ready.is_set():
             self._listener.close()
+            self._release()
             raise LocalGatewayError(f"The local gateway did not start: {self._failure}")
 
     def stop(self) -> None:
@@ -100,6 +105,7 @@ class LocalGateway:
         if self._thread.ident is not None:
             self._thread.join()
         self._listener.close()
+        self._release()
 
     def __enter__(self) -> LocalGateway:
         self.start()
@@ -155,9 +161,25 @@ class LocalGateway:
             stopping.cancel()
             forwarder.close()
 
+    def _load(self, options: GatewayOptions) -> None:
+        if options.state is None or self._claim is None:
+            return
+        check_state_path(options.state)
+        try:
+            self._claim.take()
+        except BlockingIOError as exc:
+            raise LocalGatewayError(str(exc)) from None
+        load_state(self.store, options.state)
+
     def _save(self) -> None:
-        if self.options.state is not None:
+        if self.options.state is not None and self._claim is not None:
+            self._claim.take()
             save_state(self.store, self.options.state)
+            self._claim.take()
+
+    def _release(self) -> None:
+        if self._claim is not None:
+            self._claim.release()
 
 
 async def _stop_when(asked: asyncio.Event, data: DataPlane, server: GatewayServer) -> None:

@@ -3,30 +3,61 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.db import DataError, IntegrityError, OperationalError, ProgrammingError
+from django.db import Error as AnyDatabaseError
 
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
+from websocket_gateway.management.streams import SteadyStream, discard_rest
+from websocket_gateway.services.contention import is_busy
+
+_INTERRUPTED_STATUS: Final = 130
+_UNKNOWN_COLUMN: Final = 1054  # MariaDB's; it counts among the operational errors
 
 
 class GatewayCommand(BaseCommand):
     """A command whose failures a person can read."""
 
     requires_system_checks: Any = []
+    interrupted = "Interrupted."
+    """What Ctrl-C is answered with."""
+
+    def __init__(self, stdout: Any = None, stderr: Any = None, **options: Any) -> None:
+        self._report = SteadyStream(sys.stdout)
+        super().__init__(stdout or self._report, stderr or SteadyStream(sys.stderr), **options)  # type: ignore[arg-type]
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run as a program: Ctrl-C is one line, and a reader that has gone is no failure."""
+        try:
+            super().run_from_argv(argv)
+        except KeyboardInterrupt:
+            self.stderr.write(self.interrupted)
+            sys.exit(_INTERRUPTED_STATUS)
+        finally:
+            discard_rest()
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run the command; what can go wrong in AWS, settings or database ends as a `CommandError`."""
         try:
-            return super().execute(*args, **options)
+            answer = super().execute(*args, **options)
         except (WebSocketGatewayError, ConfigurationError) as exc:
             raise CommandError(str(exc)) from exc
         except ValidationError as exc:
             raise CommandError(" ".join(exc.messages)) from exc
-        except DatabaseError as exc:
-            raise CommandError(f"The database refused: {exc}. Has `manage.py migrate` been run?") from exc
+        except AnyDatabaseError as exc:
+            raise CommandError(_refusal(exc)) from exc
+        except UnicodeEncodeError as exc:
+            raise CommandError(
+                f"{exc.object!r} holds bytes that are no text here. Write it in UTF-8, and set PYTHONUTF8=1 "
+                "where the locale is another."
+            ) from exc
+        problem = self._report.problem
+        if problem is not None and not isinstance(problem, BrokenPipeError):
+            raise CommandError(f"It is done, but the report could not be written: {problem.strerror}.")
+        return answer
 
     def add_format_argument(self, parser: CommandParser) -> None:
         """Add `--format text|json`."""
@@ -54,5 +85,23 @@ class GatewayCommand(BaseCommand):
         if not sys.stdin.isatty():
             raise CommandError(f"{question} There is no terminal to ask on: pass --no-input to go ahead.")
         self.stderr.write(f"{question} [y/N] ", ending="")
-        if input().strip().lower() not in ("y", "yes"):
+        try:
+            answer = input().strip().lower()
+        except EOFError:
+            answer = ""
+        except KeyboardInterrupt as exc:
+            raise CommandError("Nothing was changed.", returncode=_INTERRUPTED_STATUS) from exc
+        if answer not in ("y", "yes"):
             raise CommandError("Nothing was changed.")
+
+
+def _refusal(exc: AnyDatabaseError) -> str:
+    """What a database refused, and what to do about it."""
+    said = " ".join(str(exc).split()).rstrip(".?")
+    if isinstance(exc, OperationalError) and is_busy(exc):
+        return f"The database is busy: {said}. Run the command again."
+    if isinstance(exc, ProgrammingError) or "no such" in said or _UNKNOWN_COLUMN in exc.args:
+        return f"The database refused: {said}. Has `manage.py migrate` been run?"
+    if isinstance(exc, (DataError, IntegrityError)):
+        return f"The database refused: {said}."
+    return f"The database refused: {said}. Is it running and writable, and is DATABASES right?"

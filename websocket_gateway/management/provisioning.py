@@ -16,6 +16,7 @@ class ProvisioningCommand(GatewayCommand):
 
     text = True
     """Whether steps are printed as they are done; the JSON report comes in one piece."""
+    interrupted = "Interrupted. Run the command again: it goes on where this one stopped."
     _waiting_for = ""
 
     def report_step(self, step: Step) -> None:

@@ -15,6 +15,7 @@ GOOD: list[tuple[Callable[[Any], None], Any]] = [
     (rules.validate_http_url, "https://www.example.com/ws/"),
     (rules.validate_http_url, "http://web:8000/"),
     (rules.validate_http_url, "http://[::1]:8000/ws"),
+    (rules.validate_gateway_name, 'чат "one"'),
     (rules.validate_stage_name, "prod_1-a"),
     (rules.validate_route_key, "chat/move"),
     (rules.validate_mapping_key, "v1/chat"),
@@ -25,6 +26,10 @@ GOOD: list[tuple[Callable[[Any], None], Any]] = [
     (rules.validate_permission_names, []),
 ]
 BAD: list[tuple[Callable[[Any], None], Any]] = [
+    (rules.validate_gateway_name, "chat "),
+    (rules.validate_gateway_name, "chat\nroom"),
+    (rules.validate_gateway_name, "\x1b[31mchat"),
+    (rules.validate_http_url, "https://b\u00fccher.example/ws/"),
     (rules.validate_http_url, "www.example.com"),
     (rules.validate_http_url, "ftp://www.example.com/"),
     (rules.validate_http_url, "https://"),

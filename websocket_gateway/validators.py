@@ -39,8 +39,22 @@ def validate_domain_name(value: str) -> None:
         )
 
 
+def validate_gateway_name(value: str) -> None:
+    """Accept a name that stands on one line, and that a database does not mix up with another (`chat `)."""
+    if not value.isprintable() or value != value.strip():
+        raise ValidationError(
+            _("%(value)r is no name: it must hold only printable characters, and no space at its ends."),
+            params={"value": value},
+        )
+
+
 def validate_http_url(value: str) -> None:
     """Accept an absolute http or https URL with a host; single-label hosts are fine (`http://web:8000/`)."""
+    if not value.isascii():
+        raise ValidationError(
+            _("%(value)r holds letters beyond ASCII: write its host as xn--…, its path with %%XX."),
+            params={"value": value},
+        )
     try:
         parts = urlsplit(value)
         host, _port = parts.hostname, parts.port
@@ -50,7 +64,6 @@ def validate_http_url(value: str) -> None:
         parts.scheme not in ("http", "https")
         or not host
         or re.search(r"[\s'\\]", value)
-        or not value.isascii()
         or not value.isprintable()
     ):
         raise ValidationError(

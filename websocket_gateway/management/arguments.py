@@ -22,6 +22,13 @@ def tag(value: str) -> tuple[str, str]:
     return key, text
 
 
+def api_id(value: str) -> str:
+    """The id of an API: never empty, as a variable that is not set would be."""
+    if not value.strip():
+        raise ArgumentTypeError("an empty text is no API id.")
+    return value.strip()
+
+
 def http_url(value: str) -> str:
     """An absolute http or https URL with a host."""
     _checked(validators.validate_http_url, value)

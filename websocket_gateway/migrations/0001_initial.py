@@ -30,7 +30,10 @@ class Migration(migrations.Migration):
                 (
                     "api_name",
                     websocket_gateway.models.fields.CaseSensitiveCharField(
-                        max_length=128, unique=True, verbose_name="name"
+                        max_length=128,
+                        unique=True,
+                        validators=[websocket_gateway.validators.validate_gateway_name],
+                        verbose_name="name",
                     ),
                 ),
                 (

@@ -18,7 +18,9 @@ class ApiGateway(models.Model):
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     """The mark by which our resources in AWS are found again."""
-    api_name = CaseSensitiveCharField(_("name"), max_length=128, unique=True)
+    api_name = CaseSensitiveCharField(
+        _("name"), max_length=128, unique=True, validators=[validators.validate_gateway_name]
+    )
     region_name = models.CharField(
         _("region"),
         max_length=32,

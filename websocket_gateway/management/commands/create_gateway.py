@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from websocket_gateway.management.arguments import (
+    api_id,
     channel_name,
     domain_name,
     http_url,
@@ -69,7 +70,7 @@ class Command(ProvisioningCommand):
         self.add_domain_arguments(parser)
         parser.add_argument(
             "--adopt",
-            default="",
+            type=api_id,
             metavar="API_ID",
             help="Take over an API that was made by hand, by another tool or by another installation.",
         )
@@ -111,7 +112,7 @@ class Command(ProvisioningCommand):
         *args: Any,
         name: str | None,
         tags: list[tuple[str, str]] | None,
-        adopt: str,
+        adopt: str | None,
         recreate: bool,
         dry_run: bool,
         interactive: bool,
@@ -126,7 +127,7 @@ class Command(ProvisioningCommand):
         if adopt:
             values = adopted_values(name, adopt, values, on_wait=self.report_wait)
         gateway, record = prepare_gateway(name, values)
-        choices = Choices(recreate=recreate, adopt=adopt)
+        choices = Choices(recreate=recreate, adopt=adopt or "")
         if dry_run:
             done = plan_provisioning(gateway, record=record, choices=choices, on_wait=self.report_wait)
         else:

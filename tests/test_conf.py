@@ -67,6 +67,8 @@ def test_a_changed_setting_is_seen_at_once() -> None:
         pytest.param({"ALLOWED_ORIGINS": [""]}, "only non-empty strings", id="empty entry"),
         pytest.param({"SEND_ENGINE": "fast"}, "one of auto, asyncio, boto3", id="choice"),
         pytest.param({"ENDPOINT_URL": "localhost:9000"}, "must be a URL", id="no url"),
+        pytest.param({"ENDPOINT_URL": "http://[::1"}, "must be a URL", id="half an address"),
+        pytest.param({"ENDPOINT_URL": "http://127.0.0.1:99999"}, "must be a URL", id="no port"),
         pytest.param({"GATEWAYS": ["chat"]}, "must be a dict of gateway names", id="gateways"),
         pytest.param(
             {"GATEWAYS": {"chat": {"TIMEOUT": 1}}}, r"\['chat'\] has the unknown key", id="gateway key"

@@ -77,8 +77,12 @@ class _Text:
 def _endpoint_url(key: str, value: Any) -> str | None:
     if value is None or value == "":
         return None
-    parts = urlsplit(value) if isinstance(value, str) else None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(str(value))
+        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
         raise ConfigurationError(f"{key} must be a URL such as http://127.0.0.1:9000, not {value!r}.")
     return str(value).rstrip("/")
 

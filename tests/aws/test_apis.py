@@ -9,13 +9,16 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
+from django.test import override_settings
 from moto import mock_aws
 
+from tests.checks.servers import answering
 from websocket_gateway.aws.apis import Apis
 from websocket_gateway.exceptions import (
     ConflictError,
     EndpointUnreachableError,
     InvalidRequestError,
+    ServiceError,
     ThrottledError,
 )
 from websocket_gateway.origin_secret import secret_fingerprint
@@ -305,6 +308,29 @@ def test_refusals_are_not_repeated(stubbed: tuple[Apis, Stubber], pauses: list[f
         with pytest.raises(expected):
             apis.create_route("a1", Route(route_key="move", integration_id="i1"))
     assert pauses == []
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>Please log in</html>", b'{"items": [{"apiId":', b'["items"]', b"null"]
+)
+def test_a_success_that_is_no_json_object_is_no_empty_account(body: bytes, pauses: list[float]) -> None:
+    with (
+        answering(body=body, headers={"Content-Type": "application/json"}) as server,
+        override_settings(WEBSOCKET_GATEWAY={"ENDPOINT_URL": server.url}),
+    ):
+        apis = Apis.in_region(REGION, origin_secret=secret_of, sleep=pauses.append)
+
+        with pytest.raises(ServiceError, match="is none of API Gateway's"):
+            apis.list_apis()
+
+
+def test_pages_that_lead_round_in_a_circle_end(stubbed: tuple[Apis, Stubber]) -> None:
+    apis, stubber = stubbed
+    for token in ("one", "two", "one"):
+        stubber.add_response("get_apis", {"Items": [], "NextToken": token})
+
+    with pytest.raises(ServiceError, match="is none of API Gateway's"):
+        apis.list_apis()
 
 
 def test_an_endpoint_that_refuses_connections_is_unreachable(pauses: list[float]) -> None:

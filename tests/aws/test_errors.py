@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
+from django.test import override_settings
 
 from websocket_gateway import exceptions as errors
 from websocket_gateway.aws.errors import translated
@@ -82,6 +83,38 @@ def test_what_boto_raises_by_itself_is_translated_too(raised: Exception, expecte
 
     assert caught.value.__cause__ is raised
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "advice"),
+    [
+        ("ExpiredTokenException", 403, "The credentials in use have expired; renew them."),
+        ("InvalidSignatureException", 403, "Check the secret access key in use, and this machine's clock."),
+        ("RequestExpired", 400, "Check this machine's clock."),
+        ("ConflictException", 409, "Somebody else may be changing the same; run it again."),
+        ("302", 302, "AWS never redirects: is ENDPOINT_URL right, or a proxy in the way?"),
+    ],
+)
+def test_a_refusal_says_what_to_do_about_this_very_one(code: str, status: int, advice: str) -> None:
+    with pytest.raises(errors.AWSError) as caught, translated("GetApi"):
+        raise answer(code, status, "line\nbreak")
+
+    assert str(caught.value) == f"GetApi: AWS answered {code}, line break. {advice}"
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("http://127.0.0.1:9000/v2/apis", "is ENDPOINT_URL right?"),
+        ("https://acm.eu-centrall-1.amazonaws.com/", "Check the network, and the region"),
+    ],
+)
+@override_settings(WEBSOCKET_GATEWAY={"ENDPOINT_URL": "http://127.0.0.1:9000"})
+def test_an_address_that_nobody_answers_at_is_blamed_on_what_chose_it(url: str, advice: str) -> None:
+    with pytest.raises(errors.EndpointUnreachableError) as caught, translated("ListCertificates"):
+        raise boto.EndpointConnectionError(endpoint_url=url)
+
+    assert advice in str(caught.value)
 
 
 def test_an_untranslatable_error_is_left_alone() -> None:

@@ -69,6 +69,36 @@ def test_an_unknown_profile_is_named() -> None:
         session.control_plane_client("eu-west-1")
 
 
+@pytest.mark.parametrize("region", ["eu central 1", "\u00e9"])
+def test_a_region_that_can_be_none_is_named_with_the_settings(region: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"is no AWS region\. Correct AWS_GATEWAY_REGION_NAME"):
+        session.control_plane_client(region)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("AWS_DEFAULTS_MODE", "never"), ("AWS_ENDPOINT_URL_ACM", "no url"), ("AWS_ENDPOINT_URL", "a\nb")],
+)
+def test_what_boto3_cannot_be_set_up_with_is_told_in_one_line(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigurationError, match=r"boto3 cannot be set up: .*AWS_") as caught:
+        session.certificates_client("eu-west-1")
+
+    assert " ".join(value.split()) in str(caught.value)
+
+
+def test_a_broken_configuration_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config"
+    config.write_text("[default\nregion = x")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+
+    with pytest.raises(ConfigurationError, match=r"boto3 cannot be set up: .*config"):
+        session.control_plane_client("eu-west-1")
+
+
 @pytest.mark.usefixtures("no_credentials")
 def test_without_a_region_both_settings_are_named() -> None:
     with pytest.raises(MissingRegionError, match=r"AWS_GATEWAY_REGION_NAME \(or AWS_REGION_NAME\)"):

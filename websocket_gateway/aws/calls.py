@@ -47,14 +47,16 @@ class Calls:
     def pages(self, operation: str, **arguments: Any) -> Iterator[Any]:
         """The items of every page of a list call."""
         token: dict[str, str] = {}
+        seen: set[str] = set()
         while True:
             answer = self.call(operation, MaxResults=_PAGE, **arguments, **token)
             yield from _objects(answer.get("Items") or [], operation)
             following = answer.get("NextToken")
             if not following:
                 return
-            if token.get("NextToken") == following:
+            if following in seen:
                 raise _foreign(operation)
+            seen.add(following)
             token = {"NextToken": following}
 
     def call(self, operation: str, **arguments: Any) -> Any:

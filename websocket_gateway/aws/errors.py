@@ -25,6 +25,7 @@ from botocore.exceptions import (
 
 from websocket_gateway import exceptions as errors
 from websocket_gateway.aws.permissions import needed_actions
+from websocket_gateway.conf import get_settings
 
 _BY_CODE: dict[str, type[errors.AWSError]] = {
     "AccessDenied": errors.AccessDeniedError,
@@ -40,6 +41,8 @@ _BY_CODE: dict[str, type[errors.AWSError]] = {
     "UnauthorizedOperation": errors.AccessDeniedError,
     "UnrecognizedClientException": errors.AccessDeniedError,
     "LimitExceededException": errors.ThrottledError,
+    "RequestExpired": errors.AccessDeniedError,
+    "RequestTimeTooSkewed": errors.AccessDeniedError,
     "PriorRequestNotComplete": errors.ThrottledError,
     "Throttling": errors.ThrottledError,
     "ThrottlingException": errors.ThrottledError,
@@ -65,7 +68,19 @@ _BY_STATUS: dict[int, type[errors.AWSError]] = {
 }
 # The credentials are good and their policy is not; the other refusals are about the credentials themselves.
 _NOT_ALLOWED = frozenset({"403", "AccessDenied", "AccessDeniedException", "ForbiddenException"})
+_CLOCK = "Check this machine's clock."
+_EXPIRED = "The credentials in use have expired; renew them."
+_SIGNED_WRONGLY = "Check the secret access key in use, and this machine's clock."
+_ADVICE_BY_CODE: dict[str, str] = {
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
+    "InvalidSignatureException": _SIGNED_WRONGLY,
+    "SignatureDoesNotMatch": _SIGNED_WRONGLY,
+    "RequestExpired": _CLOCK,
+    "RequestTimeTooSkewed": _CLOCK,
+}
 _ADVICE: dict[type[errors.AWSError], str] = {
+    errors.ConflictError: "Somebody else may be changing the same; run it again.",
     errors.AccessDeniedError: "Check the credentials in use and their IAM policy.",
     errors.ThrottledError: "AWS is limiting the rate of calls; run it again in a minute.",
     errors.ServiceError: "This is AWS's own failure; run it again.",
@@ -90,7 +105,7 @@ def translated(operation: str) -> Iterator[None]:
         detail = " ".join(str(exc).split())
         raise errors.InvalidRequestError(f"{operation}: {detail}", operation=operation) from exc
     except EndpointConnectionError as exc:
-        raise _unreachable(operation, exc, "Is it running, and is ENDPOINT_URL right?") from exc
+        raise _unreachable(operation, exc, _where_to_look(str(exc.kwargs.get("endpoint_url")))) from exc
     except (ConnectionError, HTTPClientError) as exc:
         raise _unreachable(operation, exc, "Run it again.") from exc
     except BotoCoreError as exc:
@@ -117,8 +132,10 @@ def _from_answer(exc: ClientError, operation: str) -> errors.AWSError:
     kind = error_class(code, status)
     message = f"{operation}: AWS answered {code or status}"
     if text:
-        message += f", {str(text).rstrip('.')}"
-    advice = _ADVICE.get(kind)
+        message += f", {' '.join(str(text).split()).rstrip('.')}"
+    advice = _ADVICE_BY_CODE.get(code) or _ADVICE.get(kind)
+    if 300 <= status < 400:
+        advice = "AWS never redirects: is ENDPOINT_URL right, or a proxy in the way?"
     if code in _NOT_ALLOWED and (needed := needed_actions(operation)):
         advice = f"The IAM policy of the credentials in use must allow {needed}."
     return kind(
@@ -128,6 +145,13 @@ def _from_answer(exc: ClientError, operation: str) -> errors.AWSError:
         status=status,
         request_id=str(metadata.get("RequestId", "")),
     )
+
+
+def _where_to_look(url: str) -> str:
+    ours = get_settings().endpoint_url
+    if ours and url.startswith(ours):
+        return "Is it running, and is ENDPOINT_URL right?"
+    return "Check the network, and the region that the address names."
 
 
 def _unreachable(operation: str, exc: Exception, advice: str) -> errors.EndpointUnreachableError:

@@ -18,10 +18,18 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import CredentialRetrievalError, NoCredentialsError, ProfileNotFound
+from botocore.exceptions import (
+    BotoCoreError,
+    CredentialRetrievalError,
+    InvalidRegionError,
+    NoCredentialsError,
+    ProfileNotFound,
+    UnknownRegionError,
+)
 from django.core.signals import setting_changed
 
 from websocket_gateway.aws.errors import translated
+from websocket_gateway.aws.parsing import refuse_other_than_json
 from websocket_gateway.aws.signing import Credentials
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError, MissingRegionError
@@ -77,6 +85,7 @@ def control_plane_client(region: str) -> ApiGatewayV2Client:
     client: ApiGatewayV2Client = _client(
         "apigatewayv2", region, endpoint_url=get_settings().endpoint_url, config=_config(attempts=1)
     )
+    client.meta.events.register("before-parse.apigatewayv2", refuse_other_than_json)
     return client
 
 
@@ -119,7 +128,7 @@ def identity_client(region: str) -> STSClient:
 
 def partition_of(region: str) -> str:
     """The partition that `region` is in, such as `aws` or `aws-cn`; it begins every ARN."""
-    with _lock:
+    with _lock, _setup_errors():
         return str(_session().get_partition_for_region(region))
 
 
@@ -165,15 +174,15 @@ def _config(attempts: int) -> Config:
 
 
 def _client(service: Any, region: str, *, endpoint_url: str | None, config: Config) -> Any:
-    with _lock:
+    with _lock, _setup_errors():
         return _session().client(service, region_name=region, endpoint_url=endpoint_url, config=config)
 
 
 @lru_cache(maxsize=1)
 def _session() -> boto3.Session:
     settings = get_settings()
-    core = botocore.session.Session(profile=settings.iam_profile)
-    with _profile_errors():
+    with _setup_errors():
+        core = botocore.session.Session(profile=settings.iam_profile)
         if settings.iam_profile:
             # Passed on explicitly: boto3 would let AWS_DEFAULT_REGION beat the profile's own region.
             return boto3.Session(
@@ -191,13 +200,24 @@ def _session() -> boto3.Session:
 
 
 @contextmanager
-def _profile_errors() -> Iterator[None]:
+def _setup_errors() -> Iterator[None]:
     try:
         yield
+    except (InvalidRegionError, UnknownRegionError) as exc:
+        raise ConfigurationError(
+            f"{exc.kwargs['region_name']!r} is no AWS region. Correct AWS_GATEWAY_REGION_NAME in "
+            "the settings, or the region of the gateway's row."
+        ) from exc
     except ProfileNotFound as exc:
         raise ConfigurationError(
             f"{exc}. Correct AWS_IAM_PROFILE in the settings (or AWS_PROFILE in the environment), "
             "or run `aws configure --profile NAME`."
+        ) from exc
+    except (BotoCoreError, OSError, ValueError) as exc:
+        said = " ".join(str(exc).split()).rstrip(".")
+        raise ConfigurationError(
+            f"boto3 cannot be set up: {said}. Correct what it names: a variable AWS_… of the environment, "
+            "or a line of AWS's configuration files."
         ) from exc
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 DEPLOYMENT_TIMEOUT_SECONDS = 120.0
 _DEPLOYMENT_POLL_SECONDS = (0.2, 0.4, 0.8)
 """Pauses between questions; the last one repeats."""
+_UNSEEN_SECONDS = 10.0
+"""How long a new deployment may be missing: what AWS reads may lag behind what it wrote."""
 
 
 def create_stage(run: Applying, step: Step) -> None:
@@ -65,11 +67,11 @@ def wait_for_deployment(run: Applying, step: Step) -> None:
 
 def _wait_until_deployed(run: Applying, deployment: Deployment) -> None:
     """There is no waiter for deployments in boto3, so this asks until the status is final."""
-    deadline = time.monotonic() + DEPLOYMENT_TIMEOUT_SECONDS
+    began = time.monotonic()
     pauses = chain(_DEPLOYMENT_POLL_SECONDS, repeat(_DEPLOYMENT_POLL_SECONDS[-1]))
     found: Deployment | None = deployment
     while found is not None and found.status == "PENDING":
-        if time.monotonic() > deadline:
+        if time.monotonic() - began > DEPLOYMENT_TIMEOUT_SECONDS:
             raise DeploymentFailedError(
                 f"Deployment {deployment.deployment_id!r} is still PENDING after "
                 f"{DEPLOYMENT_TIMEOUT_SECONDS:.0f} seconds. Run the command again to go on waiting."
@@ -77,6 +79,8 @@ def _wait_until_deployed(run: Applying, deployment: Deployment) -> None:
         run.on_wait(f"waiting until deployment {deployment.deployment_id} is DEPLOYED")
         run.apis.sleep(next(pauses))
         found = run.apis.find_deployment(run.api_id, deployment.deployment_id)
+        if found is None and time.monotonic() - began < _UNSEEN_SECONDS:
+            found = deployment
     if found is None:
         raise PlanOutdatedError(f"Deployment {deployment.deployment_id!r} vanished. Run it again.")
     if found.status != "DEPLOYED":

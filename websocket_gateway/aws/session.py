@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -204,9 +204,10 @@ def _setup_errors() -> Iterator[None]:
     try:
         yield
     except (InvalidRegionError, UnknownRegionError) as exc:
+        told: Mapping[str, object] = exc.kwargs
         raise ConfigurationError(
-            f"{exc.kwargs['region_name']!r} is no AWS region. Correct AWS_GATEWAY_REGION_NAME in "
-            "the settings, or the region of the gateway's row."
+            f"{told.get('region_name')!r} is no AWS region. Correct AWS_GATEWAY_REGION_NAME in the settings, "
+            "or the region of the gateway's row."
         ) from exc
     except ProfileNotFound as exc:
         raise ConfigurationError(

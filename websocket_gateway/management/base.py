@@ -26,8 +26,8 @@ class GatewayCommand(BaseCommand):
     """What Ctrl-C is answered with."""
 
     def __init__(self, stdout: Any = None, stderr: Any = None, **options: Any) -> None:
-        self._report = SteadyStream(sys.stdout)
-        super().__init__(stdout or self._report, stderr or SteadyStream(sys.stderr), **options)  # type: ignore[arg-type]
+        self._steady = SteadyStream(sys.stdout)
+        super().__init__(stdout or self._steady, stderr or SteadyStream(sys.stderr), **options)  # type: ignore[arg-type]
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Run as a program: Ctrl-C is one line, and a reader that has gone is no failure."""
@@ -54,7 +54,7 @@ class GatewayCommand(BaseCommand):
                 f"{exc.object!r} holds bytes that are no text here. Write it in UTF-8, and set PYTHONUTF8=1 "
                 "where the locale is another."
             ) from exc
-        problem = self._report.problem
+        problem = self._steady.problem
         if problem is not None and not isinstance(problem, BrokenPipeError):
             raise CommandError(f"It is done, but the report could not be written: {problem.strerror}.")
         return answer

@@ -74,6 +74,10 @@ CASES = {
         good={"ROOT_URLCONF": urls(CHANNEL_NAME_PATTERN=re.compile("[a-z]+"))},
     ),
     "a session engine that is none": Case(number="E008", bad={"SESSION_ENGINE": "no.such.engine"}),
+    "no session engine at all": Case(number="E008", bad={"SESSION_ENGINE": None}),
+    "a URLconf that breaks in its own way": Case(
+        number="E006", bad={"ROOT_URLCONF": "tests.checks.broken_urlconf"}
+    ),
     "sessions in a table that is missing": Case(
         number="E009", bad=without("INSTALLED_APPS", "django.contrib.sessions")
     ),
@@ -127,6 +131,12 @@ CASES = {
     "an empty list of origins": Case(number="W008", bad=gateway_settings(ALLOWED_ORIGINS=[])),
     "a trusted origin with a slash": Case(
         number="W024", bad={"CSRF_TRUSTED_ORIGINS": ["https://www.example.com/"]}
+    ),
+    "a trusted origin without a scheme": Case(
+        number="W024", bad={"CSRF_TRUSTED_ORIGINS": ["https://www.example.com", "ws.example.com"]}
+    ),
+    "half an address as trusted origin": Case(
+        number="W024", bad={"CSRF_TRUSTED_ORIGINS": ["https://www.example.com", "https://[::1"]}
     ),
     "a session cookie over http": Case(number="W009", bad={"SESSION_COOKIE_SECURE": False}),
     "a CSRF cookie over http": Case(number="W009", bad={"CSRF_COOKIE_SECURE": False}),

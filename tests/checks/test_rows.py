@@ -81,3 +81,9 @@ def test_a_plain_target_on_this_machine_is_nothing_to_speak_of() -> None:
     local = ApiGatewayFactory.create(**GOOD | {"target_base_endpoint": "http://localhost:8000/ws/"})
 
     assert findings(local, ALLOWED_HOSTS=[], DEBUG=True) == []
+
+
+def test_a_urlconf_that_cannot_be_read_is_left_to_its_own_finding() -> None:
+    gateway = ApiGatewayFactory.create(api_created=True, **GOOD)
+
+    assert findings(gateway, ROOT_URLCONF="no.such.urlconf") == []

@@ -91,7 +91,10 @@ def _hosts() -> frozenset[str]:
 
 def _origins() -> Iterator[tuple[str, str]]:
     for origin in settings.CSRF_TRUSTED_ORIGINS:
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            continue  # half an IPv6 address; `check_trusted_origins` tells
         host = (parts.hostname or "").removeprefix("*.")
         if host:
             yield parts.scheme, host

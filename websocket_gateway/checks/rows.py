@@ -18,8 +18,9 @@ from websocket_gateway.checks.cookies import judge_reach
 from websocket_gateway.checks.messages import warning
 from websocket_gateway.checks.urlconf import find_routed_views
 from websocket_gateway.conf import get_settings
+from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.services.declared import class_based
+from websocket_gateway.services.declared import class_based, read_urlconf
 from websocket_gateway.views import WebSocketView
 
 _BODY_KEY = re.compile(r"\$request\.body\.([A-Za-z0-9_.-]+)|\$\{request\.body\.([A-Za-z0-9_.-]+)\}")
@@ -77,7 +78,10 @@ def _target_leads_to_a_view(gateway: ApiGateway) -> Iterator[CheckMessage]:
             hint=f"Add {host!r} to ALLOWED_HOSTS, unless a proxy sets another Host header.",
         )
     try:
+        read_urlconf()
         view = class_based(resolve(f"{target.path}connect").func)
+    except ConfigurationError:
+        return  # it has a finding of its own
     except Resolver404:
         view = None
     if view is None or not issubclass(view.view_class, WebSocketView):

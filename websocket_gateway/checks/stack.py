@@ -27,7 +27,7 @@ def check_session_engine() -> Iterator[CheckMessage]:
     engine = settings.SESSION_ENGINE
     try:
         import_module(engine)
-    except ImportError as exc:
+    except (ImportError, AttributeError, ValueError) as exc:
         yield error(
             "E008",
             f"SESSION_ENGINE {engine!r} cannot be imported: {exc}.",

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, get_script_prefix
 from django.utils.regex_helper import normalize
 
@@ -50,7 +49,7 @@ def read_urlconf() -> list[tuple[URLPattern, str]]:
     """
     try:
         return list(_walk(get_resolver().url_patterns, ""))
-    except (ImportError, ImproperlyConfigured, SyntaxError, NameError, AttributeError) as exc:
+    except Exception as exc:  # it is the project's code, and may raise anything
         raise ConfigurationError(f"The URLconf {settings.ROOT_URLCONF} cannot be read: {exc}") from exc
 
 

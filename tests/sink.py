@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
+import pytest
+
 from tests.factories import ApiGatewayFactory
 from websocket_gateway.models import ApiGateway
 
@@ -131,3 +133,16 @@ def running_sink() -> Iterator[Sink]:
     """A sink for the length of a `with` block."""
     with Sink() as sink:
         yield sink
+
+
+@pytest.fixture(name="sink")
+def sink_fixture() -> Iterator[Sink]:
+    """A running sink."""
+    with running_sink() as server:
+        yield server
+
+
+@pytest.fixture(name="gateway")
+def gateway_fixture(sink: Sink) -> ApiGateway:
+    """A gateway whose sockets the sink holds."""
+    return sink.gateway()

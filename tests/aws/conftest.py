@@ -1,4 +1,4 @@
-"""A pretended account beside API Gateway, for the adapters of ACM and Route 53."""
+"""What the tests of the boto3 layer share: a pretended account beside API Gateway, both engines."""
 
 from __future__ import annotations
 
@@ -6,28 +6,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.moto import Moto, running_moto
-from websocket_gateway.aws.session import forget_clients
+from tests.aws.engines import FAST
+from tests.support.moto import moto_fixture, moto_server_fixture
+from tests.support.rawsink import RawSink, running_raw_sink
 
-
-@pytest.fixture(scope="session")
-def moto_server() -> Iterator[Moto]:
-    """One server for the whole session, on a free port."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        patch.setenv("MOTO_ACM_VALIDATION_WAIT", "3600")
-        with running_moto() as moto:
-            yield moto
+__all__ = ["moto_fixture", "moto_server_fixture"]
 
 
 @pytest.fixture
-def moto(moto_server: Moto, monkeypatch: pytest.MonkeyPatch) -> Iterator[Moto]:
-    """The server without certificates, and our own clients talking to it."""
-    for service in ("ACM", "ROUTE_53", "STS"):
-        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", moto_server.url)
-    for item in moto_server.acm.list_certificates()["CertificateSummaryList"]:
-        moto_server.acm.delete_certificate(CertificateArn=item["CertificateArn"])
-    forget_clients()
-    yield moto_server
-    forget_clients()
+def sink() -> Iterator[RawSink]:
+    """A server whose answers a test writes byte by byte."""
+    with running_raw_sink() as server:
+        yield server
+
+
+@pytest.fixture(params=["asyncio", "boto3"])
+def engine_name(request: pytest.FixtureRequest, settings: object) -> str:
+    """Each engine in turn."""
+    settings.WEBSOCKET_GATEWAY = {"SEND_TIMEOUT_SECONDS": FAST.timeout_seconds}  # type: ignore[attr-defined]
+    return str(request.param)

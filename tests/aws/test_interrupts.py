@@ -9,19 +9,13 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from tests.aws.test_engines import make_engine, recipients
-from tests.support.rawsink import RawSink, running_raw_sink
+from tests.aws.engines import make_engine, recipients
+from tests.support.rawsink import RawSink
 from websocket_gateway.aws.fanout import Limits, Outcome, Status
 
 LIMITS = Limits(concurrency=64, max_per_second=0, timeout_seconds=5, deadline_seconds=20)
 # One may be on its way between two statements; a batch of them may not.
 LOST_AT_MOST = 1
-
-
-@pytest.fixture
-def sink() -> Iterator[RawSink]:
-    with running_raw_sink() as server:
-        yield server
 
 
 @contextmanager

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 import pytest
 from django.test import override_settings
 
 from tests.factories import ApiGatewayFactory
-from tests.support.commands import run
+from tests.support.commands import TARGET, run
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.testing.gateway import GatewayHandle
 
 pytestmark = pytest.mark.django_db
-TARGET = ("--target", "https://www.example.com/ws/")
-
-
-@pytest.fixture
-def aws(django_local_gateway: GatewayHandle) -> Any:
-    """boto3's own client of the control plane that the command talks to."""
-    return boto3.client("apigatewayv2", endpoint_url=django_local_gateway.endpoint_url)
 
 
 @pytest.fixture

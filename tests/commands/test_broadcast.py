@@ -1,85 +1,25 @@
-"""`broadcast`: what is typed, what is printed, what it exits with."""
+"""`broadcast`: to whom it sends what, and what it reports."""
 
 from __future__ import annotations
 
-import fcntl
 import io
 import json
-import os
-import pty
 import re
-import signal
-import struct
-import subprocess
-import sys
-import termios
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 
+from tests.commands.broadcasts import ended, error, pipe, run
 from tests.factories import UserFactory, WebSocketSessionFactory
 from tests.sink import Sink, running_sink
-from tests.support.commands import Ended
-from tests.support.commands import run as run_command
 from websocket_gateway.management import progress
 from websocket_gateway.models import ApiGateway, BroadcastRun
 from websocket_gateway.services.reports import DeliveryReport
 from websocket_gateway.services.runs import create_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    with running_sink() as server:
-        yield server
-
-
-@pytest.fixture
-def gateway(sink: Sink) -> ApiGateway:
-    return sink.gateway()
-
-
-@pytest.fixture
-def lobby(gateway: ApiGateway) -> None:
-    for number in range(3):
-        WebSocketSessionFactory.create(api_gateway=gateway, connection_id=f"lobby{number}=")
-
-
-def run(*words: str) -> str:
-    out = io.StringIO()
-    call_command("broadcast", *words, stdout=out, no_color=True)
-    return out.getvalue()
-
-
-def error(*words: str) -> CommandError:
-    with pytest.raises(CommandError) as caught:
-        run(*words)
-    assert "\n" not in str(caught.value)
-    return caught.value
-
-
-def pipe(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
-
-
-def environment() -> dict[str, str]:
-    """A process of its own must meet the database of this test, whatever that is called."""
-    return {**os.environ, "WEBSOCKET_GATEWAY_TEST_NAME": str(connection.settings_dict["NAME"])}
-
-
-def process(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "django", "broadcast", *words, "--settings", "tests.settings"]
-    options.setdefault("input", "")
-    return subprocess.run(
-        command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, **options
-    )
 
 
 @pytest.mark.usefixtures("lobby")
@@ -212,188 +152,6 @@ def test_without_a_region_it_names_the_setting(
     assert (caught.returncode, sink.requests) == (1, [])
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        pytest.param([], "Give one of: a channel, --user NAME, --all", id="nobody"),
-        pytest.param(["lobby", "{}", "--all"], "Give one of", id="channel-and-all"),
-        pytest.param(["lobby", "{}", "--user", "ada"], "Give one of", id="channel-and-user"),
-        pytest.param(["lobby", "--all", "--message", "{}"], "Give one of", id="channel-and-all-option"),
-        pytest.param(["--all", "--user", "ada", "{}"], "Give one of", id="all-and-user"),
-        pytest.param(["lobby", "{}", "--message", "{}"], "Give one message", id="two-messages"),
-        pytest.param(["lobby", "{}", "--file", "x"], "Give one message", id="message-and-file"),
-        pytest.param(["--all", "{}", "--message", "{}"], "Give one message", id="all-and-two-messages"),
-        pytest.param(["", "{}"], "must not be empty", id="empty-channel"),
-        pytest.param(["x" * 192, "{}"], "at most 191 characters; this one has 192", id="long-channel"),
-        pytest.param(["--all", "{oops"], "line 1, column 2", id="all-and-bad-json"),
-    ],
-)
-def test_wrong_usage_is_status_2(words: list[str], message: str) -> None:
-    caught = error(*words)
-
-    assert message in str(caught)
-    assert caught.returncode == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('{"a": 1,\n  oops}', "line 2, column 3"),
-        ("hello", "line 1, column 1"),
-        ("NaN", "NaN is no JSON value"),
-        ("[" * 100_000, "nested too deeply"),
-    ],
-)
-def test_bad_json_is_told_with_its_place(
-    text: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    file = tmp_path / "m.json"
-    file.write_text(text)
-
-    assert message in str(error("lobby", text))
-    caught = error("lobby", "--file", str(file))
-    assert str(caught).startswith(f"{file}: The message ")
-    assert message in str(caught)
-    assert caught.returncode == 1
-    pipe(monkeypatch, text.encode())
-    assert str(error("lobby")).startswith("stdin: The message ")
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        pytest.param(["--user", "nobody", "{}"], "No user is called 'nobody'", id="unknown-user"),
-        pytest.param(["lobby", "--file", "/no/such/file"], "cannot be read: No such file", id="no-file"),
-        pytest.param(["lobby", "--file", "/"], "cannot be read: Is a directory", id="directory"),
-        pytest.param(["lobby", '{"_ws": {}}'], "reserved", id="reserved-key"),
-        pytest.param(["lobby", "1e999"], "cannot be written as JSON", id="infinity"),
-        pytest.param(["lobby", '"\\ud800"'], "lone surrogate", id="surrogate"),
-    ],
-)
-def test_bad_input_is_one_line_and_status_1(words: list[str], message: str) -> None:
-    caught = error(*words)
-
-    assert message in str(caught)
-    assert caught.returncode == 1
-
-
-def test_bytes_that_are_no_text_and_an_empty_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    pipe(monkeypatch, b'{"a": "\xff"}')
-    assert str(error("lobby")) == "stdin: byte 8 is not valid UTF-8."
-    pipe(monkeypatch, b" \n")
-    assert str(error("lobby")) == "stdin: there is no message, it is empty."
-
-
-def test_a_message_one_byte_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    largest = "é" * 65_535
-    assert run("lobby", json.dumps(largest)).startswith("Nobody")
-    assert "131,073 bytes; API Gateway takes at most 131,072" in str(
-        error("lobby", json.dumps(largest + "x"))
-    )
-    pipe(monkeypatch, b" " * 5_000_000)
-    assert "far more than the 131,072 bytes" in str(error("lobby"))
-
-
-def test_a_terminal_with_nothing_piped_is_not_waited_for() -> None:
-    leader, follower = pty.openpty()
-    try:
-        done = process("lobby", input=None, stdin=follower)
-    finally:
-        os.close(leader)
-        os.close(follower)
-
-    assert done.returncode == 2
-    assert "No message was given" in done.stderr
-
-
-@pytest.mark.usefixtures("lobby")
-def test_as_a_process_stdout_holds_the_report_and_nothing_else(sink: Sink) -> None:
-    done = process("lobby", input='{"n": 1}')
-
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Sent to channel 'lobby': 3 of 3 delivered")
-    assert len(sink.received) == 3
-
-
-@pytest.mark.usefixtures("lobby")
-def test_on_a_terminal_a_bar_stands_on_stderr_while_it_runs(sink: Sink) -> None:
-    sink.delay_seconds = 0.3
-    leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    os.set_blocking(leader, False)
-    command = [sys.executable, "-m", "django", "broadcast", "lobby", "{}", "--settings", "tests.settings"]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=follower,
-            timeout=60,
-        )
-        bar = os.read(leader, 100_000).decode()
-    finally:
-        os.close(leader)
-        os.close(follower)
-
-    assert done.returncode == 0
-    assert done.stdout.startswith(b"Sent to channel 'lobby': 3 of 3 delivered")
-    assert "/3 [" in bar
-    assert "Sent to" not in bar
-
-
-def test_as_a_process_bad_json_is_status_2_and_no_traceback() -> None:
-    done = process("lobby", "{oops")
-
-    assert done.returncode == 2
-    assert "error: argument message: The message is no JSON" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-
-
-@pytest.mark.usefixtures("lobby")
-def test_as_a_process_without_credentials_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-
-    done = process("lobby", "{}")
-
-    assert done.returncode == 1
-    assert done.stderr.startswith("CommandError: No AWS credentials were found. Set AWS_IAM_PROFILE")
-    assert done.stderr.count("\n") == 1
-
-
-def test_ctrl_c_prints_the_report_so_far_and_is_status_130(sink: Sink, gateway: ApiGateway) -> None:
-    for number in range(300):
-        WebSocketSessionFactory.create(api_gateway=gateway, connection_id=f"c{number}=")
-    sink.delay_seconds = 0.5
-    command = [sys.executable, "-m", "django", "broadcast", "lobby", "{}", "--settings", "tests.settings"]
-
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
-        until = time.monotonic() + 30
-        while len(sink.received) < 10 and time.monotonic() < until:
-            time.sleep(0.02)
-        running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=30)
-
-    assert running.returncode == 130
-    # Under PYTHONDEVMODE asyncio speaks of slow steps before that.
-    assert err.endswith("CommandError: Interrupted; the rest was not sent.\n")
-    assert "Traceback" not in err
-    assert out.startswith("Sent to channel 'lobby': ")
-    delivered = int(out.split(":")[1].split()[0])
-    # The signal may strike between an answer and its being counted.
-    assert abs(delivered - len(sink.received)) <= 2
-    assert 0 < delivered < 300
-
-
-def ended(*words: str) -> Ended:
-    return run_command("broadcast", *words)
-
-
 @pytest.mark.usefixtures("lobby")
 def test_failures_stand_in_a_file_and_can_be_sent_to_again(sink: Sink, tmp_path: Path) -> None:
     failed, again = tmp_path / "failed.jsonl", tmp_path / "again.jsonl"
@@ -423,30 +181,6 @@ def test_who_is_no_longer_connected_is_counted(sink: Sink, tmp_path: Path) -> No
     assert done.stderr.strip() == "1 of 2 are no longer connected."
 
 
-@pytest.mark.parametrize("line", ["lobby0=", '{"connection": 1}', '{"connection_id": 1}', "[", '"a"', "\xff"])
-def test_a_bad_line_is_named(tmp_path: Path, line: str) -> None:
-    file = tmp_path / "failed.jsonl"
-    file.write_bytes(b'{"connection_id": "a="}\n' + line.encode("latin-1") + b"\n")
-
-    done = ended("--only-from", str(file), "{}")
-
-    assert done.status == 1
-    assert done.stderr.startswith(f'{file}, line 2: no JSON object with a "connection_id"')
-
-
-def test_files_that_cannot_be_read_or_written_are_named(tmp_path: Path) -> None:
-    nowhere = str(tmp_path / "no" / "file")
-
-    unread = ended("--only-from", nowhere, "{}")
-    unwritten = ended("lobby", "{}", "--failures-to", nowhere)
-
-    assert (unread.status, unread.stderr) == (1, f"{nowhere} cannot be read: No such file or directory.")
-    assert (unwritten.status, unwritten.stderr) == (
-        1,
-        f"{nowhere} cannot be written: No such file or directory.",
-    )
-
-
 @pytest.mark.usefixtures("lobby")
 def test_options_beat_the_settings(sink: Sink, settings: Any) -> None:
     settings.WEBSOCKET_GATEWAY = {"SEND_ENGINE": "boto3", "SEND_MAX_PER_SECOND": 1, "SEND_CONCURRENCY": 1}
@@ -457,33 +191,6 @@ def test_options_beat_the_settings(sink: Sink, settings: Any) -> None:
     )
 
     assert json.loads(out)["engine"] == "asyncio"
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        pytest.param(["lobby", "{}", "--engine", "carrier-pigeon"], "invalid choice", id="engine"),
-        pytest.param(["lobby", "{}", "--max-per-second", "-1"], "no number of posts", id="pace"),
-        pytest.param(["lobby", "{}", "--max-per-second", "nan"], "no number of posts", id="no-number"),
-        pytest.param(["lobby", "{}", "--concurrency", "0"], "no whole number above zero", id="concurrency"),
-        pytest.param(["lobby", "{}", "--wait"], "--wait goes with", id="wait"),
-        pytest.param(
-            ["lobby", "{}", "--status", "1"], "neither audience nor message", id="status-and-channel"
-        ),
-        pytest.param(["--status", "1", "--cancel", "1"], "Give one of --status ID", id="two-deeds"),
-        pytest.param(["lobby", "{}", "--enqueue", "--engine", "boto3"], "--engine does not go", id="enqueue"),
-        pytest.param(
-            ["--only-from", "a", "--failures-to", "./a", "{}"], "must be two files", id="one-file-for-both"
-        ),
-        pytest.param(["--status", "x"], "no whole number above zero", id="no-id"),
-    ],
-)
-def test_wrong_use_of_the_options_is_status_2(words: list[str], message: str) -> None:
-    caught = error(*words)
-
-    assert message in str(caught)
-    # Called from here, what argparse refuses has another status than in a shell.
-    assert caught.returncode == 2 or str(caught).startswith("Error: argument")
 
 
 def test_without_a_queue_enqueueing_says_what_to_configure(gateway: ApiGateway) -> None:
@@ -525,10 +232,6 @@ def test_a_broadcast_left_behind_is_resumed_or_cancelled_by_its_number(sink: Sin
     assert resumed.stdout.startswith(f"Broadcast {left.pk} to channel 'lobby' is finished: 3 of 3")
     assert (refused.status, "was cancelled" in refused.stderr) == (1, True)
     assert list(sink.received.values()) == [[b"1"]] * 3
-
-
-def test_a_number_that_names_no_broadcast_is_said() -> None:
-    assert "There is no broadcast 4711." in ended("--status", "4711").stderr
 
 
 def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,54 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
-import boto3
 import pytest
-from django.test import override_settings
 
+from tests.commands.changes import add_route, change_default
 from tests.factories import ApiGatewayAdditionalRouteFactory, ApiGatewayFactory
-from tests.support.commands import run
+from tests.support.commands import TARGET, run
 from websocket_gateway.local.faults import Call
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute
 from websocket_gateway.testing.gateway import GatewayHandle, local_gateway
 
 pytestmark = pytest.mark.django_db
-TARGET = ("--target", "https://www.example.com/ws/")
-
-
-@pytest.fixture
-def aws(django_local_gateway: GatewayHandle) -> Any:
-    """boto3's own client of the control plane that the command talks to."""
-    return boto3.client("apigatewayv2", endpoint_url=django_local_gateway.endpoint_url)
-
-
-@pytest.fixture
-def chat(aws: Any) -> ApiGateway:
-    """A gateway that is in AWS."""
-    assert run("create_gateway", "chat", *TARGET).status == 0
-    return ApiGateway.objects.get()
-
-
-def add_route(aws: Any, api_id: str, key: str, uri: str, **fields: Any) -> None:
-    integration = aws.create_integration(
-        **{
-            "ApiId": api_id,
-            "IntegrationType": "HTTP_PROXY",
-            "IntegrationMethod": "POST",
-            "IntegrationUri": uri,
-            **fields,
-        }
-    )
-    aws.create_route(ApiId=api_id, RouteKey=key, Target=f"integrations/{integration['IntegrationId']}")
-
-
-def change_default(aws: Any, api_id: str, **changes: Any) -> None:
-    items = aws.get_integrations(ApiId=api_id)["Items"]
-    found = next(item for item in items if item["IntegrationUri"].endswith("/default"))
-    aws.update_integration(ApiId=api_id, IntegrationId=found["IntegrationId"], **changes)
 
 
 def test_a_plan_is_read_like_a_diff(aws: Any, chat: ApiGateway) -> None:
@@ -210,95 +174,6 @@ def test_a_failed_deployment_says_why_and_leaves_the_running_one(
     assert run("sync_routes", "--check").status == 0
 
 
-# Taking over what was changed in AWS
-
-
-def test_foreign_routes_and_changed_values_are_taken_into_the_rows(aws: Any, chat: ApiGateway) -> None:
-    ApiGatewayAdditionalRouteFactory.create(
-        api_gateway=chat, route_key="move", integration_url="https://www.example.com/m", two_way=False
-    )
-    run("create_gateway", "--tag", "team=web", "--tag", "old=1")
-    run("sync_routes")
-    add_route(aws, chat.api_id, "orders", "https://www.example.com/orders")
-    arn = f"arn:aws:apigateway:eu-west-1::/apis/{chat.api_id}"
-    aws.tag_resource(ResourceArn=arn, Tags={"team": "ops"})
-    aws.untag_resource(ResourceArn=arn, TagKeys=["old"])
-    aws.update_api(ApiId=chat.api_id, Description="by hand")
-    aws.update_stage(ApiId=chat.api_id, StageName="production", Description="by hand, too")
-    for item in aws.get_integrations(ApiId=chat.api_id)["Items"]:
-        uri = item["IntegrationUri"].replace("/ws/", "/sockets/").replace("/m", "/moves")
-        aws.update_integration(ApiId=chat.api_id, IntegrationId=item["IntegrationId"], IntegrationUri=uri)
-
-    planned = run("sync_routes", "--import", "--dry-run")
-    untouched = ApiGateway.objects.get()
-    done = run("sync_routes", "--import")
-
-    assert planned.status == 0, planned
-    assert untouched.api_description == ""
-    assert "~ Would update record chat (taken over from AWS)" in planned.stdout
-    assert "+ Would create route record orders (taken over from AWS)" in planned.stdout
-    assert done.status == 0, done
-    row = ApiGateway.objects.get()
-    assert (row.api_description, row.stage_description, row.tags, row.target_base_endpoint) == (
-        "by hand",
-        "by hand, too",
-        {"team": "ops"},
-        "https://www.example.com/sockets/",
-    )
-    routes = {
-        item.route_key: (item.integration_url, item.two_way, item.deployed)
-        for item in ApiGatewayAdditionalRoute.objects.all()
-    }
-    assert routes == {
-        "move": ("https://www.example.com/moves", False, True),
-        "orders": ("https://www.example.com/orders", False, True),
-    }
-    assert run("sync_routes", "--check").status == 0
-
-
-def test_two_way_flags_are_taken_over(aws: Any, chat: ApiGateway) -> None:
-    (default,) = [r for r in aws.get_routes(ApiId=chat.api_id)["Items"] if r["RouteKey"] == "$default"]
-    aws.update_route(ApiId=chat.api_id, RouteId=default["RouteId"], RouteResponseSelectionExpression="")
-
-    run("sync_routes", "--import")
-
-    assert ApiGateway.objects.get().two_way is False
-    assert run("sync_routes", "--check").status == 0
-
-
-def test_what_a_row_cannot_hold_is_left_or_refused(aws: Any, chat: ApiGateway) -> None:
-    add_route(
-        aws,
-        chat.api_id,
-        "orders",
-        "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/x/invocations",
-        IntegrationType="AWS_PROXY",
-    )
-    left = run("sync_routes", "--import")
-    add_route(aws, chat.api_id, "search", "https://www.example.com/search?q=1")
-    refused = run("sync_routes", "--import")
-    aws.delete_api(ApiId=chat.api_id)
-    ApiGateway.objects.update(api_id="")
-
-    assert left.status == 0
-    assert "! Unwanted route orders" in left.stdout
-    assert refused.status == 1
-    assert "Route 'search' of gateway 'chat' cannot be taken into a row" in refused.stderr
-
-
-def test_a_foreign_route_elsewhere_is_not_given_the_secret(aws: Any, chat: ApiGateway) -> None:
-    add_route(aws, chat.api_id, "orders", "https://evil.example.net/orders")
-
-    ended = run("sync_routes", "--import")
-
-    assert ended.status == 1
-    assert "points at 'evil.example.net', which may not be told the origin secret" in ended.stderr
-    assert not ApiGatewayAdditionalRoute.objects.exists()
-
-
-# What it costs
-
-
 def count_calls(handle: GatewayHandle, *argv: str) -> list[str]:
     calls: list[str] = []
 
@@ -337,127 +212,6 @@ def test_a_sync_of_100_routes_makes_few_calls(
     assert len(unchanged) - two_way <= 12
     assert len(changed) - len(unchanged) <= 4
     assert deep.count("GetRouteResponses") == 103
-
-
-# What may not be shown
-
-
-def test_options_that_contradict_each_other_are_usage_errors() -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "django", "sync_routes", "--check", "--dry-run"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert ended.returncode == 2
-    assert "not allowed with argument" in ended.stderr
-
-
-def test_more_routes_than_aws_allows_are_refused_before_anything_is_done(aws: Any, chat: ApiGateway) -> None:
-    for number in range(298):
-        ApiGatewayAdditionalRouteFactory.create(
-            api_gateway=chat, route_key=f"r{number}", integration_url="https://www.example.com/x"
-        )
-
-    ended = run("sync_routes")
-
-    assert (ended.status, ended.stdout) == (1, "")
-    assert ended.stderr == "Gateway 'chat': 301 routes are wanted; AWS allows 300 for one API."
-
-
-def test_a_route_key_with_a_dollar_is_refused(aws: Any, chat: ApiGateway) -> None:
-    ApiGatewayAdditionalRouteFactory.create(
-        api_gateway=chat, route_key="$orders", integration_url="https://www.example.com/x"
-    )
-
-    ended = run("sync_routes")
-
-    assert ended.status == 1
-    assert "route key '$orders' is not allowed: keys that begin with $ belong to AWS" in ended.stderr
-
-
-@pytest.mark.parametrize(
-    ("tags", "message"),
-    [
-        pytest.param(
-            {"team": "ops"}, "Tag 'team' of gateway 'chat' is 'web' in the row and 'ops' in", id="conflict"
-        ),
-        pytest.param(
-            {f"tag{number}": "x" for number in range(42)}, "has 43 tags in row and settings", id="too many"
-        ),
-    ],
-)
-def test_row_and_settings_must_not_contradict_each_other(
-    chat: ApiGateway, settings: Any, tags: dict[str, str], message: str
-) -> None:
-    ApiGateway.objects.update(tags={"team": "web"})
-    settings.WEBSOCKET_GATEWAY = {**settings.WEBSOCKET_GATEWAY, "GATEWAYS": {"chat": {"TAGS": tags}}}
-
-    ended = run("sync_routes")
-
-    assert (ended.status, ended.stdout) == (1, "")
-    assert message in ended.stderr
-
-
-@pytest.mark.parametrize(
-    ("operation", "action"),
-    [
-        ("CreateIntegration", "apigateway:POST"),
-        ("UpdateIntegration", "apigateway:PATCH"),
-        ("GetDeployment", "apigateway:GET"),
-        ("TagResource", "apigateway:POST and apigateway:PUT and apigateway:PATCH"),
-    ],
-)
-def test_a_missing_permission_in_the_middle_is_named_and_the_rest_done_later(
-    aws: Any, chat: ApiGateway, django_local_gateway: GatewayHandle, operation: str, action: str
-) -> None:
-    change_default(aws, chat.api_id, TimeoutInMillis=5000)
-    ApiGatewayAdditionalRouteFactory.create(
-        api_gateway=chat, route_key="move", integration_url="https://www.example.com/m"
-    )
-    ApiGateway.objects.update(tags={"team": "web"})
-    faults = django_local_gateway.faults
-
-    faults.control_errors = {operation: (403, "AccessDeniedException")}
-    refused = run("sync_routes")
-    faults.control_errors = {}
-    row = ApiGateway.objects.get()
-    done = run("sync_routes")
-
-    assert refused.status == 1
-    assert f"{operation}: AWS answered AccessDeniedException" in refused.stderr
-    assert f"The IAM policy of the credentials in use must allow {action}." in refused.stderr
-    assert row.lease_holder == ""
-    assert done.status == 0
-    assert run("sync_routes", "--check").status == 0
-
-
-def test_two_installations_with_one_name_never_touch_each_other_s_api(aws: Any, chat: ApiGateway) -> None:
-    before = json.dumps(_everything(aws, chat.api_id), default=str)
-    ApiGateway.objects.all().delete()
-
-    with override_settings(SECRET_KEY="the other installation"):
-        created = run("create_gateway", "chat", *TARGET)
-        other = ApiGateway.objects.get()
-        synced = run("sync_routes", "--prune", "--no-input")
-
-    assert created.status == 0, created
-    assert f"API {chat.api_id} has the same name, belongs to another installation" in created.stderr
-    assert synced.status == 0
-    assert other.api_id != chat.api_id
-    assert json.dumps(_everything(aws, chat.api_id), default=str) == before
-    assert len(aws.get_apis()["Items"]) == 2
-
-
-def _everything(aws: Any, api_id: str) -> list[Any]:
-    return [
-        aws.get_api(ApiId=api_id)["Tags"],
-        aws.get_routes(ApiId=api_id)["Items"],
-        aws.get_integrations(ApiId=api_id)["Items"],
-        aws.get_stages(ApiId=api_id)["Items"],
-        aws.get_deployments(ApiId=api_id)["Items"],
-    ]
 
 
 def test_a_wait_says_what_it_waits_for(settings: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,16 +11,10 @@ from asgiref.sync import async_to_sync
 from django.db import connections, transaction
 
 from tests.factories import WebSocketSessionFactory
-from tests.sink import Sink, running_sink
+from tests.sink import Sink
 from websocket_gateway.exceptions import InvalidMessageError
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.services.asynchronous import abroadcast, asend
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    with running_sink() as server:
-        yield server
 
 
 @pytest.fixture

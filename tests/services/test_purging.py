@@ -1,16 +1,12 @@
-"""Purging: what goes, what stays, who may interfere meanwhile."""
+"""Purging: what goes and what stays."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.utils import timezone
 
 from tests.factories import (
     ApiGatewayFactory,
@@ -23,9 +19,8 @@ from tests.factories import (
     WebSocketSessionFactory,
     WebSocketTokenFactory,
 )
-from tests.sink import running_sink
+from tests.services.purges import ago, connected, count
 from tests.threads import run_together
-from websocket_gateway.exceptions import AccessDeniedError
 from websocket_gateway.models import (
     BroadcastRun,
     BroadcastShard,
@@ -38,44 +33,11 @@ from websocket_gateway.models import (
 from websocket_gateway.services.limits import count_attempt
 from websocket_gateway.services.purging import Part, count_purgeable, purge
 from websocket_gateway.services.purging.batches import read_pages
-from websocket_gateway.services.purging.running import Run
 from websocket_gateway.services.tokens import hash_session_auth
-from websocket_gateway.signals import connection_gone, disconnected
-from websocket_gateway.testing.connections import FakeConnections, record_connections
+from websocket_gateway.signals import disconnected
+from websocket_gateway.testing.connections import FakeConnections
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def service() -> Iterator[FakeConnections]:
-    """AWS, as far as it is asked about connections."""
-    with record_connections() as fake:
-        yield fake
-
-
-def ago(**length: float) -> datetime:
-    return timezone.now() - timedelta(**length)
-
-
-def connected() -> set[str]:
-    return set(WebSocketSession.objects.filter(connected=True).values_list("connection_id", flat=True))
-
-
-def count(name: str, **options: Any) -> int:
-    return purge(**options).counts[name]
-
-
-@pytest.fixture
-def heard() -> Iterator[list[str]]:
-    """The connection ids that receivers were told of as gone."""
-    ids: list[str] = []
-
-    def listen(connection_ids: tuple[str, ...], **kwargs: Any) -> None:
-        ids.extend(connection_ids)
-
-    connection_gone.connect(listen)
-    yield ids
-    connection_gone.disconnect(listen)
 
 
 def test_sessions_older_than_the_service_allows_end_without_asking_aws(
@@ -295,132 +257,3 @@ def test_counting_tells_what_a_purge_would_do_and_changes_nothing(service: FakeC
     assert dict(foreseen.counts) == dict(done.counts)
     assert sum(done.counts.values()) == 6
     assert foreseen.complete
-
-
-def test_verifying_ends_those_that_aws_calls_gone(service: FakeConnections, heard: list[str]) -> None:
-    for name in ("alive", "dead", "fresh"):
-        WebSocketSessionFactory.create(connection_id=name, fresh=name == "fresh")
-    service.gone = {"dead", "fresh"}
-
-    report = purge(verify=True)
-
-    assert report.counts["sessions_asked_about"] == 2  # not about one within the connect grace
-    assert report.counts["sessions_ended_gone"] == 1
-    assert connected() == {"alive", "fresh"}
-    assert heard == ["dead"]
-    assert report.problems == ()
-
-
-def test_verifying_asks_over_real_sockets_side_by_side_and_each_once() -> None:
-    present, most, lock = 0, 0, threading.Lock()
-
-    def come_and_go(connection_id: str) -> None:
-        nonlocal present, most
-        with lock:
-            present += 1
-            most = max(most, present)
-        time.sleep(0.02)
-        with lock:
-            present -= 1
-
-    with running_sink() as sink:
-        sink.on_request = come_and_go
-        gateway = sink.gateway()
-        WebSocketSession.objects.bulk_create(
-            WebSocketSessionFactory.build(api_gateway=gateway, connection_id=f"v{number}=")
-            for number in range(300)
-        )
-        sink.answers = {f"v{number}=": 410 for number in range(0, 300, 3)}
-
-        report = purge(only=[Part.SESSIONS], verify=True)
-
-    assert report.counts["sessions_asked_about"] == 300
-    assert report.counts["sessions_ended_gone"] == 100
-    assert connected() == {f"v{number}=" for number in range(300) if number % 3}
-    assert len(sink.requests) == 300
-    assert {method for method, _path in sink.requests} == {"GET"}
-    assert 2 <= most <= 16
-
-
-def test_only_a_clear_answer_ends_a_session(service: FakeConnections) -> None:
-    gateway = ApiGatewayFactory.create()
-    for number in range(40):
-        name = f"c{number}"
-        WebSocketSessionFactory.create(connection_id=name, api_gateway=gateway)
-        service.failures[name] = AccessDeniedError("denied", code="AccessDeniedException", status=403)
-
-    report = purge(verify=True)
-
-    assert report.counts["sessions_asked_about"] == 0
-    assert len(connected()) == 40
-    assert "check the IAM policy" in report.problems[0]
-    assert sum(int(problem.split()[0]) for problem in report.problems) == 40
-    assert any("was given up" in problem for problem in report.problems)
-
-
-def test_sessions_of_a_gateway_that_cannot_be_asked_are_reported(service: FakeConnections) -> None:
-    planned = ApiGatewayFactory.create(planned=True, api_name="later")
-    WebSocketSessionFactory.create(api_gateway=planned)
-    WebSocketSessionFactory.create(connection_id="dead")
-    service.gone = {"dead"}
-
-    report = purge(verify=True)
-
-    assert report.counts["sessions_ended_gone"] == 1
-    assert report.problems == (
-        "1 session not verified: Gateway 'later' does not exist in AWS yet. "
-        "Run `manage.py create_gateway later`.",
-    )
-
-
-def test_a_run_out_of_time_says_so_and_the_next_one_goes_on() -> None:
-    WebSocketTokenFactory.create(expired=True)
-
-    stopped = purge(max_seconds=0)
-    finished = purge(max_seconds=60)
-
-    assert not stopped.complete
-    assert stopped.counts["tokens_deleted"] == 0
-    assert finished.complete
-    assert finished.counts["tokens_deleted"] == 1
-
-
-def test_every_deed_gets_its_share_of_the_time() -> None:
-    now = 0.0
-    run = Run(max_seconds=80, clock=lambda: now)
-
-    class Deed:
-        part, name = Part.TOKENS, "anything"
-
-        def count(self) -> int:
-            return 0
-
-        def do(self, run: Run) -> None:
-            pass
-
-    run.begin(Deed(), deeds_left=8)
-    now = 9.0
-    assert not run.is_over()
-    now = 10.0
-    assert run.is_over()
-    run.begin(Deed(), deeds_left=7)
-    now = 19.9
-    assert not run.is_over()
-
-
-def test_purges_that_overlap_do_the_work_once(service: FakeConnections) -> None:
-    gateway = ApiGatewayFactory.create()
-    rows = [
-        WebSocketSessionFactory.build(api_gateway=gateway, connection_id=f"e{number}", connected=False)
-        for number in range(600)
-    ]
-    for row in rows:
-        row.disconnected_on = ago(days=9)
-    WebSocketSession.objects.bulk_create(rows)
-    WebSocketSessionFactory.create(connection_id="keep", api_gateway=gateway)
-
-    reports = run_together(purge, purge, purge)
-
-    assert sum(report.counts["sessions_deleted"] for report in reports) == 600
-    assert connected() == {"keep"}
-    assert WebSocketSession.objects.count() == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +19,7 @@ from tests.factories import (
     UserFactory,
     WebSocketSessionFactory,
 )
-from tests.sink import Sink, running_sink
+from tests.sink import Sink
 from tests.threads import run_together
 from websocket_gateway.exceptions import ConfigurationError, LeaseLostError, WebSocketGatewayError
 from websocket_gateway.models import ApiGateway, BroadcastRun, BroadcastShard, WebSocketSession
@@ -31,17 +30,6 @@ from websocket_gateway.services.laps import work_once, work_until_finished
 
 pytestmark = pytest.mark.django_db(transaction=True)
 QUEUE = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    with running_sink() as server:
-        yield server
-
-
-@pytest.fixture
-def gateway(sink: Sink) -> ApiGateway:
-    return sink.gateway()
 
 
 @pytest.fixture(autouse=True)

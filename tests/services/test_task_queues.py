@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sink import Sink, running_sink
+from tests.sink import Sink
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = "tests.support.queues.settings"
@@ -118,12 +118,6 @@ def check(project: Project, sink: Sink, number: int, killed: int) -> None:
     assert summary["delivered"] == RECIPIENTS
     assert summary["shards"] == summary["finished"] == 8
     assert twice <= killed * UNDER_WAY
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    with running_sink() as server:
-        yield server
 
 
 def test_the_database_queue_survives_a_killed_worker(tmp_path: Path, sink: Sink) -> None:

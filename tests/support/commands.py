@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+TARGET = ("--target", "https://www.example.com/ws/")
+"""What `create_gateway` must be told of a new gateway."""
+
 
 @dataclass(frozen=True)
 class Ended:

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+import pytest
 import trustme
 from moto.server import ThreadedMotoServer
+
+from websocket_gateway.aws.session import forget_clients
 
 
 @dataclass(frozen=True)
@@ -69,3 +72,26 @@ def running_moto(region: str = "eu-west-1") -> Iterator[Moto]:
         )
     finally:
         server.stop()
+
+
+@pytest.fixture(name="moto_server", scope="session")
+def moto_server_fixture() -> Iterator[Moto]:
+    """One server for the whole session, on a free port."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("MOTO_ACM_VALIDATION_WAIT", "3600")
+        with running_moto() as moto:
+            yield moto
+
+
+@pytest.fixture(name="moto")
+def moto_fixture(moto_server: Moto, monkeypatch: pytest.MonkeyPatch) -> Iterator[Moto]:
+    """The server without certificates, and our own clients talking to it."""
+    for service in ("ACM", "ROUTE_53", "STS"):
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", moto_server.url)
+    for item in moto_server.acm.list_certificates()["CertificateSummaryList"]:
+        moto_server.acm.delete_certificate(CertificateArn=item["CertificateArn"])
+    forget_clients()
+    yield moto_server
+    forget_clients()

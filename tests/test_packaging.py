@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
+from configparser import ConfigParser
+from email import message_from_string
+from email.message import Message
 from pathlib import Path
 
 import pytest
 
-from tests.support.building import build
+import websocket_gateway
+from tests.support.building import build, copy_tree
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ("static", "templates")
@@ -18,6 +23,20 @@ DATA = ("static", "templates")
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build("wheel", tmp_path_factory.mktemp("build"))
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return message_from_string(archive.read(name).decode())
+
+
+@pytest.fixture(scope="module")
+def declared() -> ConfigParser:
+    parser = ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    return parser
 
 
 def test_the_wheel_holds_the_package_and_its_data_only(wheel: Path) -> None:
@@ -34,6 +53,58 @@ def test_the_wheel_holds_the_package_and_its_data_only(wheel: Path) -> None:
     assert set(names) == expected
     assert "websocket_gateway/py.typed" in names
     assert "websocket_gateway/migrations/0001_initial.py" in names
+
+
+def test_the_wheel_holds_the_licence(wheel: Path, metadata: Message) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/LICENSE"))
+        held = archive.read(name).decode()
+
+    assert held == (ROOT / "LICENSE").read_text()
+    assert metadata["License-File"] == "LICENSE"
+
+
+def test_the_version_stands_in_one_place(tmp_path: Path, metadata: Message) -> None:
+    version = websocket_gateway.__version__
+    tree = copy_tree(tmp_path / "tree")
+    texts = {".py", ".cfg", ".toml", ".ini", ".txt", ".yml", ".yaml", ".js", ".html", ".md"}
+    holders = [
+        path.relative_to(tree).as_posix()
+        for path in tree.rglob("*")
+        if path.suffix in texts and version in path.read_text()
+    ]
+
+    assert metadata["Version"] == version
+    assert [name for name in holders if name != "CHANGELOG.md"] == ["websocket_gateway/__init__.py"]
+
+
+def test_the_description_has_no_link_that_leads_nowhere_on_an_index(metadata: Message) -> None:
+    readme = (ROOT / "README.md").read_text()
+    links = re.compile(r"\]\(([^)\s]+)\)")
+
+    description = str(metadata.get_payload())
+
+    assert description.startswith(readme.partition("\n")[0])
+    assert [link for link in links.findall(readme) if not link.startswith("https://")]
+    assert [link for link in links.findall(description) if not link.startswith("https://")] == []
+    assert "<img" not in description
+    # Nothing else is lost: every heading and example stands there.
+    for part in re.findall(r"^#+ [^\n]+$|^```\w*\n.*?^```$", readme, re.MULTILINE | re.DOTALL):
+        assert part in description
+
+
+def test_the_lanes_are_the_versions_that_the_classifiers_claim(declared: ConfigParser) -> None:
+    tox = ConfigParser()
+    tox.read(ROOT / "tox.ini")
+    lanes = [re.fullmatch(r"py3(\d+)-django(\d)(\d)", lane) for lane in tox["tox"]["env_list"].split()]
+    claimed = declared["metadata"]["classifiers"]
+
+    pythons = {f"3.{lane[1]}" for lane in lanes if lane}
+    djangos = {f"{lane[2]}.{lane[3]}" for lane in lanes if lane}
+
+    assert all(lanes)
+    assert set(re.findall(r"Python :: (3\.\d+)$", claimed, re.MULTILINE)) == pythons
+    assert set(re.findall(r"Django :: (\d\.\d)$", claimed, re.MULTILINE)) == djangos
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,8 @@ Installs from the package index, so it is selected by `WEBSOCKET_GATEWAY_TEST_IN
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -17,52 +15,15 @@ from pathlib import Path
 import pytest
 
 from tests.support.building import ROOT, build
+from tests.support.installing import SELECTED, environment, shell
 
-pytestmark = [
-    pytest.mark.install,
-    pytest.mark.skipif(
-        os.environ.get("WEBSOCKET_GATEWAY_TEST_INSTALL") != "1", reason="WEBSOCKET_GATEWAY_TEST_INSTALL=1"
-    ),
-]
+pytestmark = SELECTED
 FRAME = '{"handler": "say", "text": "hello"}'
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build("wheel", tmp_path_factory.mktemp("build"))
-
-
-def environment() -> dict[str, str]:
-    unwanted = ("AWS_", "DJANGO_", "VIRTUAL_ENV", "PYTHON", "COVERAGE")
-    return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)} | {
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
-
-
-def shell(script: str, cwd: Path) -> str:
-    """Run a script as somebody would type it; answers what it printed, and leaves no process behind."""
-    # Into a file: the servers in the background would keep a pipe open for ever.
-    printed = cwd / "printed.log"
-    with printed.open("w") as log:
-        process = subprocess.Popen(
-            ["bash", "-e", "-c", script],
-            cwd=cwd,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            process.wait(timeout=300)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    output = printed.read_text()
-    assert process.returncode == 0, output
-    return output
 
 
 def tour(wheel: Path) -> list[str]:
@@ -155,17 +116,3 @@ venv/bin/python manage.py run_local_gateway || true
     assert "System check identified no issues" in output or "websocket_gateway." in output
     assert "django-websocket-gateway[local]" in output
     assert "Traceback" not in output
-
-
-def test_the_source_distribution_holds_what_a_packager_needs(tmp_path: Path) -> None:
-    sdist = build("sdist", tmp_path)
-
-    names = subprocess.run(["tar", "tzf", str(sdist)], capture_output=True, text=True, check=True).stdout
-
-    for name in (
-        "LICENSE",
-        "README.md",
-        "websocket_gateway/py.typed",
-        "websocket_gateway/models/sessions.py",
-    ):
-        assert f"/{name}\n" in names

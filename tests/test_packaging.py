@@ -18,6 +18,7 @@ from tests.support.building import build, copy_tree
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ("static", "templates")
+FLOOR = re.compile(r"^([A-Za-z0-9-]+)>=([\d.]+)", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,19 @@ def test_the_lanes_are_the_versions_that_the_classifiers_claim(declared: ConfigP
     assert all(lanes)
     assert set(re.findall(r"Python :: (3\.\d+)$", claimed, re.MULTILINE)) == pythons
     assert set(re.findall(r"Django :: (\d\.\d)$", claimed, re.MULTILINE)) == djangos
+
+
+def test_the_lowest_versions_are_those_that_are_tested(declared: ConfigParser) -> None:
+    extras = declared["options.extras_require"]
+    asked = "\n".join(
+        [declared["options"]["install_requires"], extras["local"], extras["tasks"], extras["fast"]]
+    )
+    pinned = dict(re.findall(r"^([\w-]+)==([\d.]+)$", (ROOT / "tests/lowest.txt").read_text(), re.MULTILINE))
+
+    # botocore comes with boto3; both are released together, under one number.
+    assert pinned.pop("botocore") == pinned["boto3"]
+    assert pinned == dict(FLOOR.findall(asked))
+    assert len(pinned) == len(asked.split("\n")) - asked.split("\n").count("")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def copied(tmp_path: Path) -> Path:
 
 
 def lint(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [PROGRAM, "--no-cache", "--no-logo", *arguments]
+    command: list[str | Path] = [PROGRAM, "--no-cache", "--no-logo", *arguments]
     return subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
 
 

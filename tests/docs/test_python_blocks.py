@@ -7,6 +7,7 @@ import asyncio
 import importlib
 import inspect
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -153,27 +154,22 @@ def test_the_view_of_the_guide_does_what_the_guide_says(
     assert muted.json()["_ws"]["error"]["code"] == "permission_denied"
 
 
-@pytest.mark.parametrize("page", sorted({block.page for block in PYTHON if is_test(block)}))
-def test_the_tests_that_a_page_shows_pass(page: str, tmp_path: Path) -> None:
-    shown = [block.text for block in blocks_of(page, "python") if is_test(block)]
-    parts = [part for text in shown for part in text.split("\n\n\n")]
-    plugins = [part for part in parts if "pytest_plugins" in part]
-    tests = [part for part in parts if "pytest_plugins" not in part]
-    (tmp_path / "conftest.py").write_text("\n".join(plugins))
-    (tmp_path / "test_shown.py").write_text("\n\n".join([PREPARED, tour_view(), *tests]))
+def test_the_tests_that_the_pages_show_pass(tmp_path: Path) -> None:
+    plugins, shown = [], 0
+    for page in sorted({block.page for block in PYTHON if is_test(block)}):
+        texts = [block.text for block in blocks_of(page, "python") if is_test(block)]
+        parts = [part for text in texts for part in text.split("\n\n\n")]
+        tests = [part for part in parts if "pytest_plugins" not in part]
+        own = re.findall(r'"(websocket_gateway\.testing\.\w+)"', "".join(set(parts) - set(tests)))
+        assert own, f"{page} does not say where its fixtures come from"
+        plugins += own
+        file = tmp_path / f"test_{page.removesuffix('.md').lower()}.py"
+        file.write_text("\n\n".join([PREPARED, tour_view(), *tests]))
+        shown += sum(text.count("def test_") for text in tests)
+    (tmp_path / "conftest.py").write_text(f"pytest_plugins = {sorted(set(plugins))}")
 
     ended = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "--rootdir",
-            str(tmp_path),
-            str(tmp_path),
-        ],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", "."],
         cwd=tmp_path,
         env=os.environ
         | {
@@ -188,7 +184,8 @@ def test_the_tests_that_a_page_shows_pass(page: str, tmp_path: Path) -> None:
     )
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert " passed" in ended.stdout
+    assert f"{shown} passed" in ended.stdout
+    assert shown >= 3
 
 
 PREPARED = """

@@ -55,7 +55,7 @@ def _printed(line: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     words = shlex.split(line)
     if words[0] == "cat":
         with open(words[1]) as file:
-            return file.read().splitlines()
+            return sorted(file.read().splitlines())  # failures are written as they come
     if words[0] == "echo":
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(words[1].encode())))
         words = words[words.index("|") + 1 :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -35,6 +36,16 @@ def test_answer_is_as_long_as_its_utf8(connected: Any, text: str, arrives: bool)
     reply = connected(View).send({"handler": "tell"})
 
     assert reply.json() == {"text": text} if arrives else reply.error == "internal_error"
+
+
+def test_async_handler_that_awaits_what_was_cancelled_is_answered_500(connected: Any) -> None:
+    class View(WebSocketView):
+        async def wait(self, request: HttpRequest) -> None:
+            task = asyncio.ensure_future(asyncio.sleep(60))
+            task.cancel()
+            await task
+
+    assert connected(View).send({"handler": "wait"}, reply_id="1").error == "internal_error"
 
 
 def test_hooks_can_be_replaced(ws_client: Any) -> None:

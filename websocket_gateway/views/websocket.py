@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
@@ -219,7 +221,15 @@ class WebSocketView(View):
     def call(self, method: Any, *args: Any) -> Any:
         """Call a hook or handler with the URL's arguments that it takes; wait for it if it is `async def`."""
         result = method(*args, **url_arguments(method, self.kwargs, given=len(args)))
-        return async_to_sync(_await)(result) if hasattr(result, "__await__") else result
+        if not hasattr(result, "__await__"):
+            return result
+        try:
+            return async_to_sync(_await)(result)
+        except asyncio.CancelledError as exc:
+            if isinstance(self.request, ASGIRequest):
+                raise  # the server gave the request up
+            # Nobody cancels under WSGI but the handler itself; left alone it would end the worker.
+            raise RuntimeError(f"{method.__qualname__} was cancelled by what it waited for.") from exc
 
 
 async def _await(awaitable: Any) -> Any:

@@ -20,6 +20,8 @@ from websocket_gateway.models import ApiGateway, ChannelSubscription, WebSocketS
 MOST_LISTED = 10_000
 _MOST_SUBSCRIBED = 500
 _MOST_GATEWAYS = 50
+_LARGEST_KEY = 2**63 - 1
+"""No database has a larger one, and SQLite breaks on one."""
 _EVERY = "all"
 _AGES = {
     "5min": (_("Less than 5 minutes ago"), timedelta(minutes=5), True),
@@ -82,7 +84,9 @@ class GatewayFilter(_Filter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Narrow to one."""
         value = self.value()
-        return queryset.filter(api_gateway_id=int(value)) if value and value.isdecimal() else queryset
+        if not value or not value.isdecimal():
+            return queryset
+        return queryset.filter(api_gateway_id=min(int(value), _LARGEST_KEY))
 
 
 class AgeFilter(_Filter):
@@ -125,7 +129,10 @@ class UserFilter(_Filter):
             return queryset
         user_id = get_user_model()._meta.pk
         try:
-            return queryset.filter(user_id=user_id.to_python(self.value()))
+            key = user_id.to_python(self.value())
+            if isinstance(key, int):
+                key = min(key, _LARGEST_KEY)
+            return queryset.filter(user_id=key)
         except Exception:  # noqa: BLE001 - whatever kind of key a project has says no in its own way
             return queryset.none()
 

@@ -78,6 +78,17 @@ def test_a_target_that_is_no_url_is_refused_with_the_reason() -> None:
     assert not ApiGateway.objects.exists()
 
 
+@pytest.mark.parametrize("emptied", ["", "null", "{}"])
+def test_an_emptied_field_of_tags_is_no_tags(emptied: str) -> None:
+    gateway = ApiGatewayFactory.create(tags={"team": "chat"})
+    page = reverse("admin:websocket_gateway_apigateway_change", args=[gateway.pk])
+
+    answer = client_with(superuser=True).post(page, form_of(gateway, tags=emptied))
+
+    gateway.refresh_from_db()
+    assert (answer.status_code, gateway.tags) == (302, {})
+
+
 def test_what_aws_answered_and_a_fixed_region_cannot_be_edited() -> None:
     gateway = ApiGatewayFactory.create()
     url = reverse("admin:websocket_gateway_apigateway_change", args=[gateway.pk])

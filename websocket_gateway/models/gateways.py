@@ -105,8 +105,10 @@ class ApiGateway(models.Model):
         super().save(*args, **kwargs)
 
     def clean(self) -> None:
-        """Refuse a default channel that nobody could send to."""
+        """Refuse a default channel that nobody could send to; take an emptied field of tags for no tags."""
         super().clean()
+        if self.tags is None:
+            self.tags = {}
         if self.default_channel_name:
             try:
                 validators.validate_channel_name(self.default_channel_name)

@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from tests.factories import ApiGatewayAdditionalRouteFactory, ApiGatewayFactory
 from tests.support.commands import run
-from websocket_gateway.exceptions import LeaseLostError, PlanOutdatedError
+from websocket_gateway.exceptions import GatewayNotFoundError, LeaseLostError, PlanOutdatedError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.planning.plans import Action, Kind, Step
 from websocket_gateway.services import leases
@@ -20,6 +20,7 @@ from websocket_gateway.services.applying import Applying
 from websocket_gateway.services.choices import Choices
 from websocket_gateway.services.gateways import Provisioning, plan_provisioning, provision
 from websocket_gateway.services.leases import Lease
+from websocket_gateway.services.preparing import prepare_gateway
 from websocket_gateway.testing.gateway import GatewayHandle
 
 pytestmark = pytest.mark.django_db
@@ -111,6 +112,38 @@ def test_who_loses_the_lease_stops_before_the_next_step(
     assert (row.lease_holder, row.last_error) == ("elsewhere:1:x", "theirs")
     ApiGateway.objects.update(lease_holder="")
     assert run("create_gateway", "chat").status == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_somebody_deletes_meanwhile_is_told_with_the_api_that_is_left(
+    django_local_gateway: GatewayHandle,
+) -> None:
+    gateway = ApiGatewayFactory.create(planned=True, api_name="chat", region_name="")
+
+    def on_step(step: Step) -> None:
+        if step.kind is Kind.API:
+            ApiGateway.objects.all().delete()
+
+    with pytest.raises(GatewayNotFoundError, match="'chat' was deleted while .* API '.+' is left"):
+        provision(gateway, on_step=on_step)
+
+    adopted = run(
+        "create_gateway", "chat", "--adopt", gateway.api_id, "--target", "https://www.example.com/ws/"
+    )
+    assert adopted.status == 0, adopted
+
+
+def test_what_somebody_else_edits_between_plan_and_apply_stays(django_local_gateway: GatewayHandle) -> None:
+    ApiGatewayFactory.create(planned=True, api_name="chat", region_name="")
+    gateway, record = prepare_gateway("chat", {"stage_description": "mine"})
+
+    def edit(planned: Provisioning) -> None:
+        ApiGateway.objects.update(api_description="theirs")
+
+    provision(gateway, record=record, confirm=edit, on_step=lambda step: None)
+
+    row = ApiGateway.objects.get()
+    assert (row.api_description, row.stage_description) == ("theirs", "mine")
 
 
 def test_nothing_is_deleted_that_nobody_agreed_to(

@@ -13,6 +13,7 @@ from websocket_gateway.planning.routes import routes_by_key
 from websocket_gateway.resources import ObservedGateway
 from websocket_gateway.services.deeds import deed_for
 from websocket_gateway.services.leases import Lease
+from websocket_gateway.services.saving import save_fields
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,4 +50,4 @@ class Applying:
         """Keep what a step learnt in the gateway's row, at once."""
         for name, value in values.items():
             setattr(self.gateway, name, value)
-        self.gateway.save(update_fields=[*values, "updated_on"])
+        save_fields(self.gateway, *values)

@@ -36,6 +36,7 @@ from websocket_gateway.services.leases import PATIENCE_SECONDS, Lease, kept, lea
 from websocket_gateway.services.observing import observe_gateway
 from websocket_gateway.services.preparing import set_values
 from websocket_gateway.services.routes import project_routes, unknown_gateways
+from websocket_gateway.services.saving import save_fields
 from websocket_gateway.services.wanted import unwise, wanted_gateway
 
 _ROUNDS = 3
@@ -225,7 +226,7 @@ def _save_observed(provisioning: Provisioning) -> None:
     for field in changed:
         setattr(gateway, field, known[field])
     if changed:
-        gateway.save(update_fields=[*changed, "updated_on"])
+        save_fields(gateway, *changed)
 
 
 def _known_of_domain(provisioning: Provisioning) -> dict[str, Any]:
@@ -241,7 +242,7 @@ def _save_done(provisioning: Provisioning) -> None:
     gateway = provisioning.gateway
     if provisioning.plan or not gateway.api_created or gateway.last_error:
         gateway.api_created, gateway.last_applied_on, gateway.last_error = True, timezone.now(), ""
-        gateway.save(update_fields=["api_created", "last_applied_on", "last_error", "updated_on"])
+        save_fields(gateway, "api_created", "last_applied_on", "last_error")
     keys = [route.route_key for route in provisioning.wanted.routes]
     gateway.additional_routes.filter(deployed=False, route_key__in=keys).update(deployed=True)
 

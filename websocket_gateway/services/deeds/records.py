@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 def save_record(run: Applying, step: Step) -> None:
     """Save the gateway's row with the values that the step shows."""
-    for change in step.changes:
-        setattr(run.gateway, change.attribute, change.after)
-    run.gateway.save()
+    values = {change.attribute: change.after for change in step.changes}
+    if "domain_name" in values:
+        values["custom_domain_created"] = run.gateway.custom_domain_created
+    run.save(**values)
 
 
 def save_route_record(run: Applying, step: Step) -> None:

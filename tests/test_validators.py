@@ -22,10 +22,14 @@ GOOD: list[tuple[Callable[[Any], None], Any]] = [
     (rules.validate_channel_name, "x" * 191),
     (rules.validate_channel_name, "каналы"),
     (rules.validate_tags, {"team": "web", "cost centre": ""}),
+    (rules.validate_stage_variables, {"backend_1": "https://www.example.com/ws/?a=1&b=2,3"}),
     (rules.validate_permission_names, ["chat.view_room"]),
     (rules.validate_permission_names, []),
 ]
 BAD: list[tuple[Callable[[Any], None], Any]] = [
+    (rules.validate_stage_variables, {"back end": "x"}),
+    (rules.validate_stage_variables, {"backend": "x y"}),
+    (rules.validate_stage_variables, {"backend": ""}),
     (rules.validate_gateway_name, "chat "),
     (rules.validate_gateway_name, "chat\nroom"),
     (rules.validate_gateway_name, "\x1b[31mchat"),

@@ -16,6 +16,9 @@ CHANNEL_NAME_MAX_LENGTH = 191
 _STAGE_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-tagging-supported-resources.html
 _TAG_TEXT = re.compile(r"[\w\s+\-=.:/@]*")
+# https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-stages.html
+_VARIABLE_NAME = re.compile(r"[A-Za-z0-9_]+")
+_VARIABLE_TEXT = re.compile(r"[A-Za-z0-9-._~:/?#&=,]+")
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-mappings.html
 _MAPPING_KEY = re.compile(r"[A-Za-z0-9$\-_.+!*'()/]{1,300}")
 
@@ -129,6 +132,18 @@ def validate_tags(value: Any) -> None:
             )
         if key.lower().startswith(("aws:", "websocket_gateway:")):
             raise ValidationError(_("Tag %(key)r: this prefix is reserved."), params={"key": key})
+
+
+def validate_stage_variables(value: dict[str, str]) -> None:
+    """Accept what API Gateway takes as the variables of a stage."""
+    for name, text in value.items():
+        if not _VARIABLE_NAME.fullmatch(name) or not _VARIABLE_TEXT.fullmatch(text):
+            raise ValidationError(
+                _(
+                    "Stage variable %(name)r: letters, digits and _; in its value, never empty, also -.~:/?#&=,"
+                ),
+                params={"name": name},
+            )
 
 
 def validate_permission_names(value: Any) -> None:

@@ -215,3 +215,22 @@ def test_settings_of_a_gateway_reach_its_stage_and_integrations(aws: Any) -> Non
     assert stage["StageVariables"] == {"colour": "blue"}
     assert stage["Tags"]["team"] == "web"
     assert {item["TimeoutInMillis"] for item in aws.get_integrations(ApiId=api_id)["Items"]} == {10_000}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"TAGS": {"aws:owner": "me"}}, """['chat']["TAGS"]: Tag 'aws:owner': this prefix is reserved."""),
+        ({"STAGE_VARIABLES": {"a b": "c"}}, """['chat']["STAGE_VARIABLES"]: Stage variable 'a b'"""),
+        ({"STAGE_VARIABLES": {"empty": ""}}, """['chat']["STAGE_VARIABLES"]: Stage variable 'empty'"""),
+    ],
+)
+def test_what_aws_would_refuse_of_the_settings_is_refused_before_anything_is_made(
+    aws: Any, options: dict[str, Any], words: str
+) -> None:
+    endpoint_url = aws.meta.endpoint_url
+    with override_settings(WEBSOCKET_GATEWAY={"ENDPOINT_URL": endpoint_url, "GATEWAYS": {"chat": options}}):
+        ended = run("create_gateway", "chat", *TARGET)
+
+    assert (ended.status, ApiGateway.objects.count(), aws.get_apis()["Items"]) == (1, 0, [])
+    assert words in ended.stderr

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
 
 from websocket_gateway.aws.endpoints import region_in
 from websocket_gateway.aws.session import is_loopback
@@ -15,6 +18,7 @@ from websocket_gateway.origin_secret import installation_fingerprint, origin_sec
 from websocket_gateway.planning.marks import MAX_OWN_TAGS, Mark, remembering
 from websocket_gateway.resources import Api, Integration, Stage, WantedGateway, WantedRoute, frozen
 from websocket_gateway.services.routes import CONNECT, DISCONNECT, ProjectRoute, check_uri
+from websocket_gateway.validators import validate_stage_variables, validate_tags
 from websocket_gateway.wire import CONTEXT_HEADERS, MESSAGE_CONTEXT_HEADERS, STATIC_HEADERS
 
 
@@ -54,6 +58,7 @@ def _tags(gateway: ApiGateway, options: GatewayOptions) -> dict[str, str]:
                 'WEBSOCKET_GATEWAY["GATEWAYS"]. Keep one of them.'
             )
     tags = {**gateway.tags, **more}
+    _check(gateway, "TAGS", validate_tags, more)
     if len(tags) > MAX_OWN_TAGS:
         raise ConfigurationError(
             f"Gateway {gateway.api_name!r} has {len(tags)} tags in row and settings; at most {MAX_OWN_TAGS}."
@@ -63,6 +68,7 @@ def _tags(gateway: ApiGateway, options: GatewayOptions) -> dict[str, str]:
 
 def _stage(gateway: ApiGateway, options: GatewayOptions, tags: Mapping[str, str]) -> Stage:
     variables = options.stage_variables
+    _check(gateway, "STAGE_VARIABLES", validate_stage_variables, dict(variables or ()))
     return Stage(
         stage_name=gateway.stage_name,
         description=gateway.stage_description,
@@ -74,6 +80,15 @@ def _stage(gateway: ApiGateway, options: GatewayOptions, tags: Mapping[str, str]
         stage_variables=None if variables is None else frozen(dict(variables)),
         tags=tags,
     )
+
+
+def _check(gateway: ApiGateway, key: str, validate: Callable[[Any], None], value: Mapping[str, str]) -> None:
+    """Refuse in the settings what AWS would refuse half-way through a run."""
+    try:
+        validate(value)
+    except ValidationError as exc:
+        where = f'WEBSOCKET_GATEWAY["GATEWAYS"][{gateway.api_name!r}]["{key}"]'
+        raise ConfigurationError(f"{where}: {exc.messages[0]}") from exc
 
 
 def _route(

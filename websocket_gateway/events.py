@@ -28,7 +28,6 @@ EVENT_TYPES: Final = {"connect": "CONNECT", "disconnect": "DISCONNECT"}
 """By the last part of the URL; every other part is a message's."""
 _ROUTE_KEYS: Final = {"CONNECT": "$connect", "DISCONNECT": "$disconnect"}
 _MILLISECONDS = re.compile(r"[0-9]{1,14}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from tests.threads import run_together
 from websocket_gateway.exceptions import GatewayBusyError, LeaseLostError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.services import leases
-from websocket_gateway.services.leases import Lease, kept, leased
+from websocket_gateway.services.leases import Lease, held, leased
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ELSEWHERE = "elsewhere:123:abcd"
@@ -150,7 +150,7 @@ def test_the_thread_renews_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lease.take()
     held_by(gateway, lease.holder, seconds=-1)
 
-    with kept(lease):
+    with held(lease):
         deadline = time.monotonic() + 30
         while ApiGateway.objects.filter(lease_expires_on__lt=Now()).exists():
             assert time.monotonic() < deadline

@@ -32,7 +32,7 @@ from websocket_gateway.services.choices import Choices
 from websocket_gateway.services.clients import find_socket_url
 from websocket_gateway.services.domains import add_domain
 from websocket_gateway.services.importing import take_over
-from websocket_gateway.services.leases import PATIENCE_SECONDS, Lease, kept, leased
+from websocket_gateway.services.leases import PATIENCE_SECONDS, Lease, held, leased
 from websocket_gateway.services.observing import observe_gateway
 from websocket_gateway.services.preparing import set_values
 from websocket_gateway.services.routes import project_routes, unknown_gateways
@@ -141,7 +141,7 @@ def provision(
             confirm(planned)
             lease = Lease(gateway)
             if lease.insert():
-                with kept(lease):
+                with held(lease):
                     apply_provisioning(planned, lease=lease, on_step=on_step, on_wait=on_wait)
                 return planned
         on_wait(f"Gateway {gateway.api_name!r} was created by another process just now.")

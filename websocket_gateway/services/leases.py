@@ -7,17 +7,15 @@ process is seen to be gone, and its lease is taken over at once.
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
-from django.db import DatabaseError, connections, router
+from django.db import DatabaseError
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -25,8 +23,7 @@ from django.utils import timezone
 from websocket_gateway.exceptions import GatewayBusyError, LeaseLostError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.services.contention import insert_unless_exists, retry_when_busy
-
-logger = logging.getLogger(__name__)
+from websocket_gateway.services.renewing import renewing
 
 LEASE_SECONDS = 15.0
 RENEW_SECONDS = 5.0
@@ -100,21 +97,17 @@ def leased(
     """
     lease = Lease(gateway)
     _take(lease, on_wait=on_wait, patience=patience, sleep=sleep)
-    with kept(lease):
+    with held(lease):
         yield lease
 
 
 @contextmanager
-def kept(lease: Lease) -> Iterator[None]:
-    """Renew a lease that was taken, by a thread, and give it back at the end."""
-    ended = threading.Event()
-    keeper = _keeper(lease, ended)
+def held(lease: Lease) -> Iterator[None]:
+    """Renew a lease that was taken, and give it back at the end."""
     try:
-        yield
+        with renewing(lease.renew, every=RENEW_SECONDS, model=ApiGateway):
+            yield
     finally:
-        ended.set()
-        if keeper is not None:
-            keeper.join()
         with suppress(DatabaseError):
             lease.release()
 
@@ -139,27 +132,6 @@ def _take(
 
 def _holder(gateway: ApiGateway) -> str:
     return ApiGateway.objects.filter(pk=gateway.pk).values_list("lease_holder", flat=True).first() or ""
-
-
-def _keeper(lease: Lease, ended: threading.Event) -> threading.Thread | None:
-    """The thread that renews; none inside a transaction, whose lock on the row keeps everybody else out."""
-    if connections[router.db_for_write(ApiGateway)].in_atomic_block:
-        return None
-
-    def keep() -> None:
-        try:
-            while not ended.wait(RENEW_SECONDS):
-                try:
-                    if not lease.renew():
-                        return  # `check` finds out and says so
-                except DatabaseError:
-                    logger.warning("The lease of gateway %r could not be renewed", lease.gateway.api_name)
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=keep, name="websocket-gateway-lease", daemon=True)
-    thread.start()
-    return thread
 
 
 def _host() -> str:

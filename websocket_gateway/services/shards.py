@@ -29,8 +29,8 @@ from websocket_gateway.models import BroadcastRun, BroadcastShard
 from websocket_gateway.services import streams
 from websocket_gateway.services.contention import retry_when_busy
 from websocket_gateway.services.delivery import Delivery, SendOptions
-from websocket_gateway.services.keeping import kept
 from websocket_gateway.services.recipients import of_run
+from websocket_gateway.services.renewing import renewing
 from websocket_gateway.services.reports import Tally, count_reason
 from websocket_gateway.services.streams import Row, rows_of
 
@@ -145,7 +145,7 @@ class _Lap:
     def run(self, until: float) -> None:
         """Work until the shard is finished or the time is up; gives the lease back, however it ends."""
         try:
-            with kept(self._renew, every=RENEW_SECONDS, model=BroadcastShard):
+            with renewing(self._renew, every=RENEW_SECONDS, model=BroadcastShard):
                 self._work(until)
         finally:
             self._release()

@@ -1,4 +1,4 @@
-"""Keeping a lease for as long as a piece of work takes, however long a single step of it is."""
+"""Renewing a lease for as long as a piece of work takes, however long a single step of it is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def kept(renew: Callable[[], bool], *, every: float, model: type[models.Model]) -> Iterator[None]:
+def renewing(renew: Callable[[], bool], *, every: float, model: type[models.Model]) -> Iterator[None]:
     """Call `renew` every so many seconds from a thread, until the block ends or `renew` says no.
 
     Not inside a transaction on the model's database: its lock on the row keeps everybody else out anyway.
@@ -22,18 +22,18 @@ def kept(renew: Callable[[], bool], *, every: float, model: type[models.Model]) 
         yield
         return
     ended = threading.Event()
-    keeper = threading.Thread(
-        target=_keep, args=(renew, every, ended), name="websocket-gateway-lease", daemon=True
+    thread = threading.Thread(
+        target=_renew_until, args=(renew, every, ended), name="websocket-gateway-lease", daemon=True
     )
-    keeper.start()
+    thread.start()
     try:
         yield
     finally:
         ended.set()
-        keeper.join()
+        thread.join()
 
 
-def _keep(renew: Callable[[], bool], every: float, ended: threading.Event) -> None:
+def _renew_until(renew: Callable[[], bool], every: float, ended: threading.Event) -> None:
     try:
         while not ended.wait(every):
             try:

@@ -23,7 +23,7 @@ from websocket_gateway.planning.plans import Action, Change, Kind, Plan, Step
 from websocket_gateway.resources import ObservedGateway
 from websocket_gateway.services.applying import Applying
 from websocket_gateway.services.domains import had_domain, observe_every_domain
-from websocket_gateway.services.leases import PATIENCE_SECONDS, leased
+from websocket_gateway.services.leases import leased
 from websocket_gateway.services.observing import observe_api
 
 _ROUNDS = 3
@@ -79,14 +79,13 @@ def delete_gateway(
     confirm: Callable[[Deletion], None],
     on_step: Callable[[Step], None],
     on_wait: Callable[[str], None] = no_progress,
-    patience: float = PATIENCE_SECONDS,
 ) -> Deletion:
     """Plan and apply, with nobody else at work on this gateway; answers the plan that was applied.
 
     `confirm` sees the plan before anything is done, and raises to stop. After any failure, run it again: it
     finds what is left.
     """
-    with leased(gateway, on_wait=on_wait, patience=patience) as lease:
+    with leased(gateway, on_wait=on_wait) as lease:
         gateway.refresh_from_db()
         deletion = plan_gateway_deletion(gateway, keep_record=keep_record, on_wait=on_wait)
         if deletion.plan:

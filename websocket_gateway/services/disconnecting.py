@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from websocket_gateway.aws.connections import Connections, get_connections
+from websocket_gateway.aws.connections import get_connections
 from websocket_gateway.exceptions import (
     AWSError,
     ConfigurationError,
@@ -29,11 +29,9 @@ class Disconnection:
     """Why some may still be open: reason -> number. Their next message is refused all the same."""
 
 
-def disconnect(
-    sessions: Sequence[WebSocketSession], *, reason: str, connections: Connections | None = None
-) -> Disconnection:
+def disconnect(sessions: Sequence[WebSocketSession], *, reason: str) -> Disconnection:
     """End each session and close its socket, which must be loaded with its gateway. Raises nothing."""
-    adapter = connections or get_connections()
+    adapter = get_connections()
     closed = gone = 0
     failed: Counter[str] = Counter()
     unreachable = ""

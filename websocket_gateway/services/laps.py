@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from websocket_gateway.aws.connections import Connections
 from websocket_gateway.exceptions import LeaseLostError
 from websocket_gateway.models import BroadcastRun
 from websocket_gateway.services import shards
@@ -20,7 +19,6 @@ def work_once(
     run_id: int,
     *,
     on_page: shards.OnPage | None = None,
-    connections: Connections | None = None,
     patience: float = _PATIENCE_SECONDS,
 ) -> bool:
     """Send, for up to 60 seconds, to free shards of a broadcast, or to those of others that somebody died on.
@@ -34,7 +32,7 @@ def work_once(
         shard = shards.take_shard(run_id)
         if shard is not None:
             try:
-                shards.send_shard(shard, until=until, on_page=on_page, connections=connections)
+                shards.send_shard(shard, until=until, on_page=on_page)
             except LeaseLostError:
                 continue
             if time.monotonic() >= until:
@@ -54,7 +52,6 @@ def work_until_finished(
     run_id: int,
     *,
     on_progress: OnProgress | None = None,
-    connections: Connections | None = None,
 ) -> RunSummary:
     """Work on a broadcast in this process, beside whoever else does, until it is finished or cancelled."""
 
@@ -64,6 +61,6 @@ def work_until_finished(
 
     while (summary := summarize(run_id)).run.state == BroadcastRun.State.RUNNING:
         tell()
-        work_once(run_id, on_page=tell, connections=connections, patience=_IDLE_SECONDS)
+        work_once(run_id, on_page=tell, patience=_IDLE_SECONDS)
     tell()
     return summary

@@ -67,9 +67,7 @@ def prepare_gateway(name: str | None, values: Mapping[str, Any]) -> tuple[ApiGat
     return gateway, set_values(gateway, values)
 
 
-def set_values(
-    gateway: ApiGateway, values: Mapping[str, Any], *, reason: str = "options were given"
-) -> tuple[Step, ...]:
+def set_values(gateway: ApiGateway, values: Mapping[str, Any]) -> tuple[Step, ...]:
     """Set `values` on the row, unsaved; the step that will save them, if any of them is new.
 
     Raises `ConfigurationError` if a value is invalid.
@@ -81,7 +79,7 @@ def set_values(
         gateway.custom_domain_created = False  # clients keep the address that works until the new one does
     _add_slash(gateway)
     _validate(gateway)
-    return _record_steps(gateway, before, reason)
+    return _record_steps(gateway, before)
 
 
 def _add_slash(gateway: ApiGateway) -> None:
@@ -97,7 +95,7 @@ def _validate(gateway: ApiGateway) -> None:
         raise ConfigurationError(f"Gateway {gateway.api_name!r} is not valid. {problems}") from exc
 
 
-def _record_steps(gateway: ApiGateway, before: Mapping[str, Any], reason: str) -> tuple[Step, ...]:
+def _record_steps(gateway: ApiGateway, before: Mapping[str, Any]) -> tuple[Step, ...]:
     adding = gateway._state.adding
     changes = tuple(
         Change(attribute=field, before=None if adding else old, after=getattr(gateway, field))
@@ -111,7 +109,7 @@ def _record_steps(gateway: ApiGateway, before: Mapping[str, Any], reason: str) -
             action=Action.CREATE if adding else Action.UPDATE,
             kind=Kind.RECORD,
             name=gateway.api_name,
-            reason="missing in the database" if adding else reason,
+            reason="missing in the database" if adding else "options were given",
             changes=changes,
         ),
     )

@@ -23,7 +23,6 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from websocket_gateway.aws.connections import Connections
 from websocket_gateway.exceptions import LeaseLostError
 from websocket_gateway.models import BroadcastRun, BroadcastShard
 from websocket_gateway.services import streams
@@ -76,13 +75,12 @@ def send_shard(
     *,
     until: float,
     on_page: OnPage | None = None,
-    connections: Connections | None = None,
 ) -> None:
     """Send to a shard whose lease was taken, page by page, until it is finished or `until` (monotonic).
 
     Raises `LeaseLostError` once another process has taken it over.
     """
-    _Lap(shard, connections=connections, on_page=on_page).run(until)
+    _Lap(shard, on_page=on_page).run(until)
 
 
 def finish_run_if_done(run_id: int) -> bool:
@@ -122,9 +120,7 @@ def _hold(pk: int, with_fence: int, **values: object) -> bool:
 class _Lap:
     """One holder's work on a shard."""
 
-    def __init__(
-        self, shard: BroadcastShard, *, connections: Connections | None, on_page: OnPage | None
-    ) -> None:
+    def __init__(self, shard: BroadcastShard, *, on_page: OnPage | None) -> None:
         self._shard = shard
         self._position = shard.position
         self._again = list(rows_of(shard.unsettled))
@@ -138,7 +134,6 @@ class _Lap:
             tally=self._tally,
             engine=options.chosen_engine,
             limits=replace(limits, deadline_seconds=min(limits.deadline_seconds, DEADLINE_SECONDS)),
-            connections=connections,
             on_settled=lambda connection_id: self._unsettled.pop(connection_id, None),
         )
 

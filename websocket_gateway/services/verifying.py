@@ -10,7 +10,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from websocket_gateway.aws.asking import Asking
-from websocket_gateway.aws.connections import Connections, get_connections
+from websocket_gateway.aws.connections import get_connections
 from websocket_gateway.aws.fanout import Recipient, Status
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError, GatewayMissingError
@@ -32,7 +32,7 @@ class Verification:
     """Why nothing is known of some: reason -> number."""
 
 
-def verify(sessions: Sequence[WebSocketSession], *, connections: Connections | None = None) -> Verification:
+def verify(sessions: Sequence[WebSocketSession]) -> Verification:
     """Ask about each of `sessions`, and end those whose sockets are closed. Raises nothing."""
     settings = get_settings()
     unknown: Counter[str] = Counter()
@@ -41,7 +41,7 @@ def verify(sessions: Sequence[WebSocketSession], *, connections: Connections | N
     counts: Counter[str] = Counter()
     youngest = timezone.now() - timedelta(seconds=settings.connect_grace_seconds)
     with Asking(
-        connections=connections or get_connections(),
+        connections=get_connections(),
         concurrency=settings.send_concurrency,
         max_per_second=settings.send_max_per_second,
     ) as asking:

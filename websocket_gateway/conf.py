@@ -14,109 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.signals import setting_changed
 
+from websocket_gateway import value_kinds as kinds
 from websocket_gateway.exceptions import ConfigurationError
 
 SETTING = "WEBSOCKET_GATEWAY"
 
 _LEGACY_SECRET = re.compile(r"[A-Za-z0-9._~+/=-]{32,}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Number:
-    """Accept a whole number in a range."""
-
-    minimum: int = 0
-    maximum: int | None = None
-    optional: bool = False
-
-    def __call__(self, key: str, value: Any) -> Any:
-        if value is None and self.optional:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ConfigurationError(f"{key} must be a whole number, not {value!r}.")
-        if value < self.minimum or (self.maximum is not None and value > self.maximum):
-            upper = "" if self.maximum is None else f" and at most {self.maximum}"
-            raise ConfigurationError(f"{key} must be at least {self.minimum}{upper}, not {value!r}.")
-        return value
-
-
-@dataclass(frozen=True, slots=True)
-class _Rate:
-    """Accept a number above zero, or None."""
-
-    def __call__(self, key: str, value: Any) -> Any:
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-            raise ConfigurationError(f"{key} must be a number of zero or more, not {value!r}.")
-        return float(value)
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """Accept a string; an empty one counts as unset where None is allowed."""
-
-    choices: tuple[str, ...] = ()
-    optional: bool = False
-
-    def __call__(self, key: str, value: Any) -> Any:
-        if self.optional and (value is None or value == ""):
-            return None
-        if not isinstance(value, str) or not value:
-            raise ConfigurationError(f"{key} must be a string, not {value!r}.")
-        if self.choices and value not in self.choices:
-            raise ConfigurationError(f"{key} must be one of {', '.join(self.choices)}, not {value!r}.")
-        return value
-
-
-def _endpoint_url(key: str, value: Any) -> str | None:
-    if value is None or value == "":
-        return None
-    try:
-        parts = urlsplit(str(value))
-        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        sound = False
-    if not sound:
-        raise ConfigurationError(f"{key} must be a URL such as http://127.0.0.1:9000, not {value!r}.")
-    return str(value).rstrip("/")
-
-
-def _flag(key: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"{key} must be True or False, not {value!r}.")
-    return value
-
-
-def _optional_flag(key: str, value: Any) -> bool | None:
-    return None if value is None else _flag(key, value)
-
-
-def _strings(key: str, value: Any) -> tuple[str, ...]:
-    if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple, set, frozenset)):
-        raise ConfigurationError(f"{key} must be a list of strings, not {value!r}.")
-    if not all(isinstance(item, str) and item for item in value):
-        raise ConfigurationError(f"{key} must hold only non-empty strings, not {value!r}.")
-    return tuple(value)
-
-
-def _optional_strings(key: str, value: Any) -> tuple[str, ...] | None:
-    return None if value is None else _strings(key, value)
-
-
-def _string_map(key: str, value: Any) -> tuple[tuple[str, str], ...] | None:
-    if value is None:
-        return None
-    if not isinstance(value, Mapping) or not all(
-        isinstance(name, str) and name and isinstance(text, str) for name, text in value.items()
-    ):
-        raise ConfigurationError(f"{key} must be a dict of strings, not {value!r}.")
-    return tuple(sorted(value.items()))
 
 
 def _setting(default: Any, parse: Any) -> Any:
@@ -142,16 +49,16 @@ def _parse_mapping(cls: type, label: str, value: Any) -> dict[str, Any]:
 class GatewayOptions:
     """What `WEBSOCKET_GATEWAY["GATEWAYS"][name]` says; None is AWS's own default, which is not compared."""
 
-    integration_timeout_ms: int = _setting(29_000, _Number(50, 29_000))
-    throttling_rate_limit: float | None = _setting(None, _Rate())
-    throttling_burst_limit: int | None = _setting(None, _Number(optional=True))
-    access_log_arn: str | None = _setting(None, _Text(optional=True))
-    access_log_format: str | None = _setting(None, _Text(optional=True))
-    logging_level: str = _setting("OFF", _Text(choices=("OFF", "ERROR", "INFO")))
-    stage_variables: tuple[tuple[str, str], ...] | None = _setting(None, _string_map)
-    tags: tuple[tuple[str, str], ...] | None = _setting(None, _string_map)
-    disable_execute_api_endpoint: bool | None = _setting(None, _optional_flag)
-    ip_address_type: str | None = _setting(None, _Text(choices=("ipv4", "dualstack"), optional=True))
+    integration_timeout_ms: int = _setting(29_000, kinds.Number(50, 29_000))
+    throttling_rate_limit: float | None = _setting(None, kinds.Rate())
+    throttling_burst_limit: int | None = _setting(None, kinds.Number(optional=True))
+    access_log_arn: str | None = _setting(None, kinds.Text(optional=True))
+    access_log_format: str | None = _setting(None, kinds.Text(optional=True))
+    logging_level: str = _setting("OFF", kinds.Text(choices=("OFF", "ERROR", "INFO")))
+    stage_variables: tuple[tuple[str, str], ...] | None = _setting(None, kinds.string_map)
+    tags: tuple[tuple[str, str], ...] | None = _setting(None, kinds.string_map)
+    disable_execute_api_endpoint: bool | None = _setting(None, kinds.optional_flag)
+    ip_address_type: str | None = _setting(None, kinds.Text(choices=("ipv4", "dualstack"), optional=True))
 
 
 def _gateways(key: str, value: Any) -> tuple[tuple[str, GatewayOptions], ...]:
@@ -167,27 +74,27 @@ def _gateways(key: str, value: Any) -> tuple[tuple[str, GatewayOptions], ...]:
 class GatewaySettings:
     """Every setting of the package. Units are in the names: seconds, minutes, days."""
 
-    token_expiry_seconds: int = _setting(60, _Number(1))
-    token_rate_limit_per_minute: int = _setting(20, _Number(1))
-    rate_limit_max_attempts: int = _setting(20, _Number(1))
-    rate_limit_window_minutes: int = _setting(5, _Number(1))
-    allowed_origins: tuple[str, ...] | None = _setting(None, _optional_strings)
-    origin_secret_required: bool = _setting(True, _flag)
-    allowed_target_hosts: tuple[str, ...] = _setting((), _strings)
-    endpoint_url: str | None = _setting(None, _endpoint_url)
-    connect_grace_seconds: int = _setting(15, _Number())
-    max_connection_seconds: int = _setting(7200, _Number(1))
-    max_age_grace_seconds: int = _setting(300, _Number())
-    session_retention_days: int = _setting(7, _Number())
-    send_engine: str = _setting("auto", _Text(choices=("auto", "asyncio", "boto3")))
-    send_concurrency: int = _setting(128, _Number(1))
-    send_max_per_second: int = _setting(2000, _Number())
-    send_timeout_seconds: int = _setting(5, _Number(1))
-    send_deadline_seconds: int = _setting(60, _Number(1))
-    task_backend: str = _setting("default", _Text())
-    task_queue: str = _setting("default", _Text())
-    admin_provisioning: bool = _setting(True, _flag)
-    gateway_cache_seconds: int = _setting(30, _Number())
+    token_expiry_seconds: int = _setting(60, kinds.Number(1))
+    token_rate_limit_per_minute: int = _setting(20, kinds.Number(1))
+    rate_limit_max_attempts: int = _setting(20, kinds.Number(1))
+    rate_limit_window_minutes: int = _setting(5, kinds.Number(1))
+    allowed_origins: tuple[str, ...] | None = _setting(None, kinds.optional_strings)
+    origin_secret_required: bool = _setting(True, kinds.flag)
+    allowed_target_hosts: tuple[str, ...] = _setting((), kinds.strings)
+    endpoint_url: str | None = _setting(None, kinds.endpoint_url)
+    connect_grace_seconds: int = _setting(15, kinds.Number())
+    max_connection_seconds: int = _setting(7200, kinds.Number(1))
+    max_age_grace_seconds: int = _setting(300, kinds.Number())
+    session_retention_days: int = _setting(7, kinds.Number())
+    send_engine: str = _setting("auto", kinds.Text(choices=("auto", "asyncio", "boto3")))
+    send_concurrency: int = _setting(128, kinds.Number(1))
+    send_max_per_second: int = _setting(2000, kinds.Number())
+    send_timeout_seconds: int = _setting(5, kinds.Number(1))
+    send_deadline_seconds: int = _setting(60, kinds.Number(1))
+    task_backend: str = _setting("default", kinds.Text())
+    task_queue: str = _setting("default", kinds.Text())
+    admin_provisioning: bool = _setting(True, kinds.flag)
+    gateway_cache_seconds: int = _setting(30, kinds.Number())
     gateways: tuple[tuple[str, GatewayOptions], ...] = _setting((), _gateways)
 
     # The flat names, known to everyone who has used boto3 from Django.

@@ -25,6 +25,7 @@ from websocket_gateway.services.applying import Applying
 from websocket_gateway.services.domains import had_domain, observe_every_domain
 from websocket_gateway.services.leases import leased
 from websocket_gateway.services.observing import observe_api
+from websocket_gateway.services.recording import save_error
 
 _ROUNDS = 3
 _PAUSE_SECONDS = 1.0
@@ -99,12 +100,14 @@ def delete_gateway(
                 applying.run(planned.plan, observed=planned.observed)
             except _UNCLEAR as exc:
                 if not rounds_left:
-                    raise _save_error(gateway, exc) from exc
+                    save_error(gateway, exc)
+                    raise
                 on_wait(f"{exc} Looking again at what AWS has.")
                 planned.apis.sleep(_PAUSE_SECONDS)
                 planned = plan_gateway_deletion(gateway, keep_record=keep_record, on_wait=on_wait)
             except WebSocketGatewayError as exc:
-                raise _save_error(gateway, exc) from exc
+                save_error(gateway, exc)
+                raise
             else:
                 break
     return deletion
@@ -129,8 +132,3 @@ def _forgotten(gateway: ApiGateway) -> Iterator[Change]:
     for field, nothing in _NOTHING_IN_AWS.items():
         if (value := getattr(gateway, field)) != nothing:
             yield Change(attribute=field, before=value, after=nothing)
-
-
-def _save_error(gateway: ApiGateway, exc: WebSocketGatewayError) -> WebSocketGatewayError:
-    ApiGateway.objects.filter(pk=gateway.pk).update(last_error=str(exc))
-    return exc

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-from django.utils import timezone
 
 from websocket_gateway.aws.apis import Apis, no_progress
 from websocket_gateway.aws.endpoints import region_in
@@ -25,7 +22,7 @@ from websocket_gateway.exceptions import (
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import origin_secret
 from websocket_gateway.planning.gateways import plan_gateway
-from websocket_gateway.planning.plans import Kind, Plan, PlanError, Step
+from websocket_gateway.planning.plans import Plan, PlanError, Step
 from websocket_gateway.resources import ObservedGateway, WantedGateway
 from websocket_gateway.services.applying import Applying
 from websocket_gateway.services.choices import Choices
@@ -35,8 +32,8 @@ from websocket_gateway.services.importing import take_over
 from websocket_gateway.services.leases import PATIENCE_SECONDS, Lease, held, leased
 from websocket_gateway.services.observing import observe_gateway
 from websocket_gateway.services.preparing import set_values
+from websocket_gateway.services.recording import save_applied, save_error, save_observed
 from websocket_gateway.services.routes import project_routes, unknown_gateways
-from websocket_gateway.services.saving import save_fields
 from websocket_gateway.services.wanted import unwise, wanted_gateway
 
 _ROUNDS = 3
@@ -182,7 +179,7 @@ def apply_provisioning(
     except LeaseLostError:
         raise  # the row is another process's now
     except (WebSocketGatewayError, ConfigurationError) as exc:
-        _save_error(gateway, exc)
+        save_error(gateway, exc)
         raise
 
 
@@ -205,48 +202,9 @@ def _apply_once(
     on_step: Callable[[Step], None],
     on_wait: Callable[[str], None],
 ) -> None:
-    _save_observed(provisioning)
-    Applying(
-        gateway=provisioning.gateway, apis=provisioning.apis, lease=lease, on_step=on_step, on_wait=on_wait
-    ).run(provisioning.plan, observed=provisioning.observed)
-    _save_done(provisioning)
-
-
-def _save_observed(provisioning: Provisioning) -> None:
-    """Keep what a run that was cut off could not keep any more."""
-    gateway, api, served = provisioning.gateway, provisioning.observed.api, provisioning.observed.deployment
-    if api is None:
-        return
-    known: dict[str, Any] = {"api_id": api.api_id, "api_endpoint": api.api_endpoint}
-    deploys = any(step.kind is Kind.DEPLOYMENT for step in provisioning.plan)
-    if served is not None and served.status == "DEPLOYED" and not deploys:
-        known["deployment_id"] = served.deployment_id
-    known |= _known_of_domain(provisioning)
-    changed = [field for field, value in known.items() if getattr(gateway, field) != value]
-    for field in changed:
-        setattr(gateway, field, known[field])
-    if changed:
-        save_fields(gateway, *changed)
-
-
-def _known_of_domain(provisioning: Provisioning) -> dict[str, Any]:
-    gateway, seen = provisioning.gateway, provisioning.observed.domain
-    known: dict[str, Any] = {"api_gateway_domain_name": seen.domain.target} if seen.domain else {}
-    for mapping in seen.mappings:
-        if (mapping.api_id, mapping.api_mapping_key) == (gateway.api_id, gateway.mapping_key):
-            known |= {"api_mapping_id": mapping.api_mapping_id, "custom_domain_created": True}
-    return known
-
-
-def _save_done(provisioning: Provisioning) -> None:
-    gateway = provisioning.gateway
-    if provisioning.plan or not gateway.api_created or gateway.last_error:
-        gateway.api_created, gateway.last_applied_on, gateway.last_error = True, timezone.now(), ""
-        save_fields(gateway, "api_created", "last_applied_on", "last_error")
-    keys = [route.route_key for route in provisioning.wanted.routes]
-    gateway.additional_routes.filter(deployed=False, route_key__in=keys).update(deployed=True)
-
-
-def _save_error(gateway: ApiGateway, exc: Exception) -> None:
-    if not gateway._state.adding:
-        ApiGateway.objects.filter(pk=gateway.pk).update(last_error=str(exc))
+    gateway, plan, observed = provisioning.gateway, provisioning.plan, provisioning.observed
+    save_observed(gateway, observed, plan=plan)
+    Applying(gateway=gateway, apis=provisioning.apis, lease=lease, on_step=on_step, on_wait=on_wait).run(
+        plan, observed=observed
+    )
+    save_applied(gateway, provisioning.wanted, plan=plan)

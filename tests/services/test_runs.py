@@ -25,8 +25,8 @@ from websocket_gateway.exceptions import ConfigurationError, LeaseLostError, Web
 from websocket_gateway.models import ApiGateway, BroadcastRun, BroadcastShard, WebSocketSession
 from websocket_gateway.services import runs, shards, streams
 from websocket_gateway.services.broadcasting import broadcast
-from websocket_gateway.services.figures import recent_runs, summarize
-from websocket_gateway.services.laps import work_once, work_until_finished
+from websocket_gateway.services.summaries import recent_runs, summarize
+from websocket_gateway.services.working import work_once, work_until_finished
 
 pytestmark = pytest.mark.django_db(transaction=True)
 QUEUE = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}

@@ -21,10 +21,10 @@ from websocket_gateway.admin.words import tell_delivery
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.services.background import background_backend
 from websocket_gateway.services.broadcasting import find_audience
-from websocket_gateway.services.figures import summarize
-from websocket_gateway.services.laps import work_until_finished
 from websocket_gateway.services.overview import read_overview
 from websocket_gateway.services.runs import create_run, enqueue_run
+from websocket_gateway.services.summaries import summarize
+from websocket_gateway.services.working import work_until_finished
 
 MOST_AT_ONCE = 1_000
 """So many are sent to within the request where there is no task queue."""

@@ -14,7 +14,7 @@ from websocket_gateway.frames import Frame, InvalidFrameError, parse_frame
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.routing import Handler, is_admitted
 from websocket_gateway.services import connections
-from websocket_gateway.services.handled import handle_once, message_key
+from websocket_gateway.services.deduplication import handle_once, message_key
 from websocket_gateway.signals import message_received
 from websocket_gateway.views import channels
 from websocket_gateway.views.answers import (

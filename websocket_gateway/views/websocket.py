@@ -29,7 +29,7 @@ from websocket_gateway.events import (
 )
 from websocket_gateway.frames import ReplyId
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.retired import check_retired
+from websocket_gateway.retired_hooks import check_retired
 from websocket_gateway.routing import Handler, build_handlers, check_lists, url_arguments
 from websocket_gateway.services.channels import may_join
 from websocket_gateway.views import checks, connecting, messaging

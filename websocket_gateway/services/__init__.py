@@ -4,8 +4,8 @@ Where to look:
 
 * Gateways in AWS: `gateways` plans and applies, `deleting` takes down, `confirming` applies what a web page
   showed. `preparing`, `adopting`, `importing`, `choices`: what the row becomes first. `wanted`, `routes`,
-  `declared`, `domains`: what is wanted. `observing`: what AWS has. `applying`, `deeds`, `recording`: what is
-  done, and what the row keeps of it. `leases`, `renewing`: one process at a time.
+  `declared`, `domains`: what is wanted. `observing`: what AWS has. `applying`, `deeds`, `recording`,
+  `saving`: what is done, and what the row keeps of it. `leases`, `renewing`: one process at a time.
 * Connections: `connections`, `tokens`, `limits`, `channels`, `deduplication`: what the views ask at an event.
   `clients`: what a browser must know. `verifying`, `disconnecting`: what the admin does to a few.
   `gateway_sessions`: those of a gateway that goes. `purging`: what cron does to all.

@@ -140,7 +140,7 @@ def validate_stage_variables(value: dict[str, str]) -> None:
         if not _VARIABLE_NAME.fullmatch(name) or not _VARIABLE_TEXT.fullmatch(text):
             raise ValidationError(
                 _(
-                    "Stage variable %(name)r: letters, digits and _; in its value, never empty, also -.~:/?#&=,"
+                    "Stage variable %(name)r: letters, digits and _; in a value, never empty, also -.~:/?#&=,."
                 ),
                 params={"name": name},
             )

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 
 import pytest
 
+from tests.checks.servers import IDENTITY, answering
 from tests.docs.pages import ROOT, Block, blocks, blocks_of
 from tests.docs.projects import Project, first_line, tour_project
 from tests.docs.transcripts import Turn, pattern_of, turns
@@ -21,6 +23,7 @@ NOT_RUN = {
     "custom_domains.md": "asks ACM for a certificate",
     "cron.md": "makes a schedule of EventBridge",
 }
+ANY_PORT = re.compile(r"127\.0\.0\.1:\d+")
 GUIDES = [block for block in blocks("sh") if block.page not in ELSEWHERE]
 SERVERS = [block for block in GUIDES if "run_local_gateway" in block.text]
 RUN = [block for block in GUIDES if block not in SERVERS and block.page not in NOT_RUN]
@@ -74,7 +77,7 @@ def lobby(project: Project) -> Iterator[Sink]:
 
 
 def same(turn: Turn, printed: str) -> None:
-    expected = "\n".join(pattern_of(line, ()) for line in turn.expected)
+    expected = "\n".join(pattern_of(ANY_PORT.sub("127.0.0.1:…", line), ()) for line in turn.expected)
     assert re.fullmatch(expected, printed.strip()), f"$ {turn.line}\n{printed}"
 
 
@@ -93,3 +96,37 @@ def test_broadcasts_on_a_queue_are_reported_as_the_pages_show(project: Project, 
 
     assert failed == 1
     same(resume, why)
+
+
+@pytest.fixture
+def unmigrated(project: Project) -> Iterator[Project]:
+    """The same project with another database, which is empty, and with STS at hand."""
+    fresh = "from tour.settings import *\nDATABASES['default']['NAME'] = 'fresh.sqlite3'\n"
+    (project.folder / "tour/fresh.py").write_text(fresh)
+    kept = project.environment
+    with answering(body=IDENTITY) as sts:
+        project.environment = kept | {
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ENDPOINT_URL_STS": sts.url,
+            "DJANGO_SETTINGS_MODULE": "tour.fresh",
+        }
+        yield project
+    project.environment = kept
+
+
+def test_what_is_wrong_with_a_project_is_said_as_the_page_shows(unmigrated: Project) -> None:
+    deploy, live, as_json = turns(blocks_of("check_ws_settings.md", "console")[0])
+    urls = unmigrated.folder / "tour/urls.py"
+    right = urls.read_text()
+
+    urls.write_text(right.replace('"ws/<str:route>"', '"ws/<str:route>/"'))
+    same(deploy, unmigrated.type(f"{deploy.line} --format text --timeout 60")[1])
+    urls.write_text(right)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    made = f"python manage.py create_gateway chat --target http://{address}/ws/"
+    assert unmigrated.type(f"python manage.py migrate -v 0 && {made}")[0] == 0
+    with unmigrated.running("runserver", "--noreload", address) as server:
+        first_line(server, "Quit the server")
+        same(live, unmigrated.type(f"{live.line} --format text --timeout 60")[1])
+        same(as_json, unmigrated.type(as_json.line.replace("--live", "--live --timeout 60"))[1])

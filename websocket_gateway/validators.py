@@ -139,9 +139,7 @@ def validate_stage_variables(value: dict[str, str]) -> None:
     for name, text in value.items():
         if not _VARIABLE_NAME.fullmatch(name) or not _VARIABLE_TEXT.fullmatch(text):
             raise ValidationError(
-                _(
-                    "Stage variable %(name)r: letters, digits and _; in a value, never empty, also -.~:/?#&=,."
-                ),
+                _("Stage variable %(name)r: use letters, digits, _, and in the value -.~:/?#&=, too."),
                 params={"name": name},
             )
 

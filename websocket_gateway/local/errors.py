@@ -7,6 +7,13 @@ class LocalGatewayError(Exception):
     """The local gateway cannot start or go on; the message is one line for a person."""
 
 
+def missing_extra(exc: ImportError) -> LocalGatewayError:
+    """What to raise where the server cannot be imported, because the extra `local` is not installed."""
+    return LocalGatewayError(
+        f"The local gateway needs {exc.name}: pip install 'django-websocket-gateway[local]'"
+    )
+
+
 class ApiError(Exception):
     """A refusal in the form AWS gives it: status, error type, message."""
 

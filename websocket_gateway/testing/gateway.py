@@ -64,10 +64,18 @@ class GatewayHandle:
 
 @contextmanager
 def local_gateway(**options: Any) -> Iterator[GatewayHandle]:
-    """A local gateway on a free port, with the fields of `GatewayOptions` as keywords; `faults` too."""
-    # Not at the top: the server is an optional extra, and importing this module must not ask for it.
-    from websocket_gateway.local.gateway import LocalGateway
+    """A local gateway on a free port, with the fields of `GatewayOptions` as keywords; `faults` too.
+
+    Raises `LocalGatewayError` naming the extra `local` where that is not installed.
+    """
+    from websocket_gateway.local.errors import missing_extra
     from websocket_gateway.local.options import GatewayOptions
+
+    # Not at the top: the server is an optional extra, and importing this module must not ask for it.
+    try:
+        from websocket_gateway.local.gateway import LocalGateway
+    except ImportError as exc:
+        raise missing_extra(exc) from None
 
     faults = options.pop("faults", None)
     requests: deque[ForwardedRequest] = deque(maxlen=KEPT_REQUESTS)

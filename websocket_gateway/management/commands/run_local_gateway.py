@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandError, CommandParser
 
 from websocket_gateway.local.arguments import add_arguments
-from websocket_gateway.local.errors import LocalGatewayError
+from websocket_gateway.local.errors import LocalGatewayError, missing_extra
 from websocket_gateway.local.faults import Faults
 from websocket_gateway.local.options import GatewayOptions, parse_quirks
 from websocket_gateway.local.process import log_to, raise_file_limit, stop_signals
@@ -55,9 +55,7 @@ class Command(GatewayCommand):
         try:
             from websocket_gateway.local.gateway import LocalGateway
         except ImportError as exc:
-            raise CommandError(
-                f"The local gateway needs {exc.name}: pip install 'django-websocket-gateway[local]'"
-            ) from exc
+            raise CommandError(str(missing_extra(exc))) from exc
         raise_file_limit()
         faults = Faults(**{item.name: options[item.name] for item in fields(Faults) if item.name in options})
         try:

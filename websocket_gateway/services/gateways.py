@@ -127,20 +127,11 @@ def provision(
     """
     values = {change.attribute: change.after for step in record for change in step.changes}
     if gateway._state.adding:
-        # Planned before the row is saved, so that what cannot be planned leaves no row.
-        try:
-            planned = plan_provisioning(gateway, record=record, choices=choices, on_wait=on_wait)
-        except ForeignGatewayError:
-            # It may be the API of a process that is just making this very gateway: the row comes first.
-            if not ApiGateway.objects.filter(api_name=gateway.api_name).exists():
-                raise
-        else:
-            confirm(planned)
-            lease = Lease(gateway)
-            if lease.insert():
-                with held(lease):
-                    apply_provisioning(planned, lease=lease, on_step=on_step, on_wait=on_wait)
-                return planned
+        made = _provision_new(
+            gateway, record=record, choices=choices, confirm=confirm, on_step=on_step, on_wait=on_wait
+        )
+        if made is not None:
+            return made
         on_wait(f"Gateway {gateway.api_name!r} was created by another process just now.")
         gateway = ApiGateway.objects.get(api_name=gateway.api_name)
     with leased(gateway, on_wait=on_wait, patience=patience) as lease:
@@ -148,6 +139,33 @@ def provision(
         record = set_values(gateway, values)
         planned = plan_provisioning(gateway, record=record, choices=choices, on_wait=on_wait)
         confirm(planned)
+        apply_provisioning(planned, lease=lease, on_step=on_step, on_wait=on_wait)
+    return planned
+
+
+def _provision_new(
+    gateway: ApiGateway,
+    *,
+    record: tuple[Step, ...],
+    choices: Choices,
+    confirm: Callable[[Provisioning], None],
+    on_step: Callable[[Step], None],
+    on_wait: Callable[[str], None],
+) -> Provisioning | None:
+    """Plan, save the row, apply; None if another process saved a row of that name first."""
+    try:
+        # Planned before the row is saved, so that what cannot be planned leaves no row.
+        planned = plan_provisioning(gateway, record=record, choices=choices, on_wait=on_wait)
+    except ForeignGatewayError:
+        # It may be the API of a process that is just making this very gateway: the row comes first.
+        if not ApiGateway.objects.filter(api_name=gateway.api_name).exists():
+            raise
+        return None
+    confirm(planned)
+    lease = Lease(gateway)
+    if not lease.insert():
+        return None
+    with held(lease):
         apply_provisioning(planned, lease=lease, on_step=on_step, on_wait=on_wait)
     return planned
 

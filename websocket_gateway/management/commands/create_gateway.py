@@ -48,6 +48,27 @@ class Command(ProvisioningCommand):
         parser.add_argument(
             "name", nargs="?", metavar="NAME", help="The gateway; may be left out while there is exactly one."
         )
+        self.add_row_arguments(parser)
+        self.add_domain_arguments(parser)
+        parser.add_argument(
+            "--adopt",
+            type=api_id,
+            metavar="API_ID",
+            help="Take over an API that was made by hand, by another tool or by another installation.",
+        )
+        parser.add_argument(
+            "--recreate",
+            action="store_true",
+            help="Create the API anew where AWS no longer knows the one in the database. Asks first.",
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Print the plan; change nothing, neither in AWS nor here."
+        )
+        self.add_no_input_argument(parser)
+        self.add_format_argument(parser)
+
+    def add_row_arguments(self, parser: CommandParser) -> None:
+        """Declare the options that a new gateway is made from, and an existing one is changed by."""
         parser.add_argument(
             "--target",
             type=http_url,
@@ -67,23 +88,6 @@ class Command(ProvisioningCommand):
             metavar="KEY=VALUE",
             help="Tag for API and stage; may be given several times.",
         )
-        self.add_domain_arguments(parser)
-        parser.add_argument(
-            "--adopt",
-            type=api_id,
-            metavar="API_ID",
-            help="Take over an API that was made by hand, by another tool or by another installation.",
-        )
-        parser.add_argument(
-            "--recreate",
-            action="store_true",
-            help="Create the API anew where AWS no longer knows the one in the database. Asks first.",
-        )
-        parser.add_argument(
-            "--dry-run", action="store_true", help="Print the plan; change nothing, neither in AWS nor here."
-        )
-        self.add_no_input_argument(parser)
-        self.add_format_argument(parser)
 
     def add_domain_arguments(self, parser: CommandParser) -> None:
         """Declare the options of the custom domain."""

@@ -7,9 +7,9 @@ from html import unescape
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import AnonymousUser, Permission
-from django.test import Client
 from django.urls import reverse
 
+from tests.admin.clients import client_with
 from tests.factories import (
     ApiGatewayAdditionalRouteFactory,
     ApiGatewayFactory,
@@ -23,14 +23,6 @@ from websocket_gateway.services.clients import find_socket_url
 from websocket_gateway.services.limits import count_attempt
 
 pytestmark = pytest.mark.django_db
-
-
-def client_with(*codenames: str, superuser: bool = False) -> Client:
-    user = UserFactory.create(staff=True, superuser=superuser)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def form_of(gateway: ApiGateway, **changes: str) -> dict[str, str]:

@@ -18,6 +18,8 @@ from tests.support.building import build, copy_tree
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ("static", "templates")
+# In the matrix, and claimed nowhere until its lane has been green.
+NOT_RUN_YET = {"3.14"}
 FLOOR = re.compile(r"^([A-Za-z0-9-]+)>=([\d.]+)", re.MULTILINE)
 
 
@@ -104,7 +106,7 @@ def test_the_lanes_are_the_versions_that_the_classifiers_claim(declared: ConfigP
     djangos = {f"{lane[2]}.{lane[3]}" for lane in lanes if lane}
 
     assert all(lanes)
-    assert set(re.findall(r"Python :: (3\.\d+)$", claimed, re.MULTILINE)) == pythons
+    assert set(re.findall(r"Python :: (3\.\d+)$", claimed, re.MULTILINE)) == pythons - NOT_RUN_YET
     assert set(re.findall(r"Django :: (\d\.\d)$", claimed, re.MULTILINE)) == djangos
 
 

@@ -6,11 +6,12 @@ import heapq
 import itertools
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from queue import Empty, SimpleQueue
+from queue import Empty
+from typing import TypeAlias
 
 from websocket_gateway.aws.answers import answer_of_error
 from websocket_gateway.aws.connections import Connections
+from websocket_gateway.aws.crew import Crew
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.fanout import Outcome, Pace, Recipient
 from websocket_gateway.aws.lanes import Attempt, Lane
@@ -20,6 +21,7 @@ from websocket_gateway.exceptions import ConfigurationError
 MAX_THREADS = 32
 # Recipients that wait, for their turn or for another attempt; with more of them, no further page is taken.
 MAX_WAITING = 5_000
+_Post: TypeAlias = "tuple[Lane, Attempt, bytes]"
 
 
 class Boto3Engine:
@@ -36,13 +38,12 @@ class Boto3Engine:
     ) -> None:
         self._connections = connections
         self._threads = min(concurrency, MAX_THREADS)
-        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="websocket-gateway-send")
+        self._crew: Crew[_Post] = Crew(self._send_one, most=self._threads)
         self._pace = Pace(max_per_second)
         self._deadline_seconds = deadline_seconds
         self._lanes: dict[ManagementEndpoint, Lane] = {}
         self._delayed: list[tuple[float, int, Lane, Attempt]] = []
         self._order = itertools.count()
-        self._done: SimpleQueue[tuple[Lane, Attempt, Future[None]]] = SimpleQueue()
         self._data = b""
         self._settled = False
         self._stopped = False
@@ -67,8 +68,9 @@ class Boto3Engine:
     def stop(self) -> Iterator[Outcome]:
         """See `Engine.stop`; waits for the posts in flight, one attempt's time-out at most."""
         self._stopped = True
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        not_begun = self._crew.stop()
         yield from self._collect(block_seconds=None)
+        yield from (lane.give_up(attempt) for lane, attempt, _data in not_begun if attempt.retries)
         for _due, _number, lane, attempt in self._delayed:
             yield lane.give_up(attempt)
         self._delayed.clear()
@@ -118,25 +120,21 @@ class Boto3Engine:
             for lane in lanes:
                 if pause := self._pace.take(now):
                     return pause
-                self._post(lane, lane.begin(now))
+                self._crew.put((lane, lane.begin(now), self._data))
             lanes = [lane for lane in lanes if lane.may_begin(share)]
         return 0.0
 
-    def _post(self, lane: Lane, attempt: Attempt) -> None:
-        to = attempt.recipient
-        future = self._pool.submit(self._connections.post, to.endpoint, to.connection_id, self._data)
-        future.add_done_callback(lambda done: self._done.put((lane, attempt, done)))
+    def _send_one(self, post: _Post) -> None:
+        _lane, attempt, data = post
+        self._connections.post(attempt.recipient.endpoint, attempt.recipient.connection_id, data)
 
     def _collect(self, *, block_seconds: float | None) -> Iterator[Outcome]:
         """Settle what came back; with `block_seconds`, wait that long for the first."""
         try:
-            lane, attempt, future = self._done.get(block_seconds is not None, block_seconds)
+            (lane, attempt, _data), error = self._crew.take(block_seconds)
             while True:
-                if not future.cancelled():
-                    yield from self._settle(lane, attempt, future.exception())
-                elif attempt.retries:
-                    yield lane.give_up(attempt)
-                lane, attempt, future = self._done.get_nowait()
+                yield from self._settle(lane, attempt, error)
+                (lane, attempt, _data), error = self._crew.take(None)
         except Empty:
             return
 

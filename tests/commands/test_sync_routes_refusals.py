@@ -55,20 +55,26 @@ def test_a_route_key_with_a_dollar_is_refused(aws: Any, chat: ApiGateway) -> Non
 
 
 @pytest.mark.parametrize(
-    ("tags", "message"),
+    ("row", "tags", "message"),
     [
         pytest.param(
-            {"team": "ops"}, "Tag 'team' of gateway 'chat' is 'web' in the row and 'ops' in", id="conflict"
+            {"team": "web"},
+            {"team": "ops"},
+            "Tag 'team' of gateway 'chat' is 'web' in the row and 'ops' in",
+            id="conflict",
         ),
         pytest.param(
-            {f"tag{number}": "x" for number in range(42)}, "has 43 tags in row and settings", id="too many"
+            {f"row{number}": "x" for number in range(30)},
+            {f"tag{number}": "x" for number in range(30)},
+            "has 60 tags in row and settings",
+            id="too many",
         ),
     ],
 )
 def test_row_and_settings_must_not_contradict_each_other(
-    chat: ApiGateway, settings: Any, tags: dict[str, str], message: str
+    chat: ApiGateway, settings: Any, row: dict[str, str], tags: dict[str, str], message: str
 ) -> None:
-    ApiGateway.objects.update(tags={"team": "web"})
+    ApiGateway.objects.update(tags=row)
     settings.WEBSOCKET_GATEWAY = {**settings.WEBSOCKET_GATEWAY, "GATEWAYS": {"chat": {"TAGS": tags}}}
 
     ended = run("sync_routes")

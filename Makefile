@@ -28,7 +28,7 @@ demo: $(BIN)/.demo ## a gateway created, browsers connected, a broadcast receive
 	$(BIN)/python sample_project/manage.py demo $(ARGS)
 
 test: $(BIN)/.installed ## the test suite in its default profile: no server, no browser
-	$(BIN)/python -m $(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m $(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(BIN)/.installed ## ruff and the import contracts, without changing anything
 	$(BIN)/ruff check .

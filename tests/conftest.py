@@ -22,6 +22,25 @@ settings.register_profile("default", max_examples=60, **_COMMON)  # type: ignore
 settings.register_profile("ci", max_examples=5_000, **_COMMON)  # type: ignore[arg-type]
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+# Ten seconds and more.
+_SLOW = (
+    "test_killed_",
+    "test_demo",
+    "test_shell_blocks",
+    "test_concurren",
+    "test_task_queues",
+    "test_engines",
+    "test_custom_domain",
+    "test_create_gateway",
+    "test_chaos",
+    "test_contention",
+    "test_queued",
+    "test_testing",
+    "test_sample_tests",
+    "test_browser_client",
+    "test_command",
+    "test_check_ws_settings",
+)
 _UNWANTED = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -42,6 +61,11 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: not item.path.stem.startswith(_SLOW))
 
 
 @pytest.fixture(autouse=True)

@@ -42,9 +42,10 @@ def test_the_twins_send_what_the_others_send(sink: Sink, lobby: list[WebSocketSe
 def test_event_loop_and_database_go_on_while_a_slow_service_answers(
     sink: Sink, lobby: list[WebSocketSession]
 ) -> None:
-    released = threading.Event()
+    asked, released = threading.Event(), threading.Event()
 
     def hold(connection_id: str) -> None:
+        asked.set()
         released.wait(60)
 
     sink.on_request = hold
@@ -52,14 +53,11 @@ def test_event_loop_and_database_go_on_while_a_slow_service_answers(
     async def both() -> tuple[Any, int]:
         sending = asyncio.create_task(abroadcast({}, channel="lobby"))
         # The service answers only after this query: it would never be answered behind the sending.
-        while not sink_is_waiting():
+        while not (asked.is_set() or sending.done()):
             await asyncio.sleep(0.01)
         number = await WebSocketSession.objects.acount()
         released.set()
         return await sending, number
-
-    def sink_is_waiting() -> bool:
-        return any(thread.name.startswith("websocket-gateway-send") for thread in threading.enumerate())
 
     report, number = async_to_sync(both)()
 

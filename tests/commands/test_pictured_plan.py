@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
 
+from tests.commands.changes import change_default
 from tests.factories import ApiGatewayAdditionalRouteFactory
 from tests.support.commands import run
 from tests.support.terminal import draw
@@ -32,7 +32,8 @@ def _session(endpoint_url: str) -> list[str]:
     """A gateway that somebody changed by hand, and whose next release serves one route more."""
     run("create_gateway", "chat", "--target", "https://www.example.com/ws/")
     chat = ApiGateway.objects.get()
-    _change_by_hand(boto3.client("apigatewayv2", endpoint_url=endpoint_url), chat.api_id)
+    aws = boto3.client("apigatewayv2", endpoint_url=endpoint_url)
+    change_default(aws, chat.api_id, TimeoutInMillis=5000)
     ApiGatewayAdditionalRouteFactory.create(
         api_gateway=chat, name="Moves", route_key="move", integration_url="https://www.example.com/moves"
     )
@@ -40,9 +41,3 @@ def _session(endpoint_url: str) -> list[str]:
     for words in ("sync_routes chat --dry-run", *2 * ("sync_routes chat",)):
         lines += [f"$ manage.py {words}", *run(*words.split()).stdout.splitlines()]
     return lines
-
-
-def _change_by_hand(aws: Any, api_id: str) -> None:
-    items = aws.get_integrations(ApiId=api_id)["Items"]
-    default = next(item for item in items if item["IntegrationUri"].endswith("/default"))
-    aws.update_integration(ApiId=api_id, IntegrationId=default["IntegrationId"], TimeoutInMillis=5000)

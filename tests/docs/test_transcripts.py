@@ -11,6 +11,7 @@ import boto3
 import pytest
 from django.utils import timezone
 
+from tests.commands.changes import add_route
 from tests.docs.pages import Block, blocks_of
 from tests.docs.transcripts import play
 from tests.factories import (
@@ -43,13 +44,6 @@ def console(page: str, beginning: str) -> Block:
     return block
 
 
-def integration(aws: Any, api_id: str, uri: str, **fields: Any) -> str:
-    made = aws.create_integration(
-        ApiId=api_id, IntegrationType="HTTP_PROXY", IntegrationMethod="POST", IntegrationUri=uri, **fields
-    )
-    return str(made["IntegrationId"])
-
-
 @pytest.mark.usefixtures("aws")
 def test_create_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
     play(console("create_gateway.md", "--target https://www.example.com/ws/ --dry-run"), monkeypatch)
@@ -67,8 +61,7 @@ def test_create_gateway_adopts(aws: Any, monkeypatch: pytest.MonkeyPatch) -> Non
         Name="handmade", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.kind"
     )["ApiId"]
     for key, name in (("$connect", "connect"), ("orders", "orders")):
-        target = integration(aws, api_id, f"https://www.example.com/sockets/{name}")
-        aws.create_route(ApiId=api_id, RouteKey=key, Target=f"integrations/{target}")
+        add_route(aws, api_id, key, f"https://www.example.com/sockets/{name}")
     aws.create_stage(ApiId=api_id, StageName="live")
     block = console("create_gateway.md", "--adopt jvyqqniw8z")
     mine = Block(block.page, block.line, block.language, block.text.replace("jvyqqniw8z", api_id))
@@ -104,8 +97,7 @@ def test_sync_routes(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         integration_url="https://www.example.com/moves",
         two_way=False,
     )
-    target = integration(aws, chat.api_id, "https://www.example.com/orders")
-    aws.create_route(ApiId=chat.api_id, RouteKey="orders", Target=f"integrations/{target}")
+    add_route(aws, chat.api_id, "orders", "https://www.example.com/orders")
 
     play(console("sync_routes.md", "sync_routes --check"), monkeypatch, free=("q2l98cg",))
 

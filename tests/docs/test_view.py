@@ -7,12 +7,10 @@ import re
 from typing import Any, get_type_hints
 
 import pytest
-from django.dispatch import Signal
 
-from tests.docs.pages import names, read, rows, section
-from websocket_gateway import mixins, signals
+from tests.docs.pages import read, rows, section
+from websocket_gateway import mixins
 from websocket_gateway.templatetags import websocket_gateway as tags
-from websocket_gateway.views import messaging
 from websocket_gateway.views.answers import ErrorCode
 from websocket_gateway.views.websocket import WebSocketView
 
@@ -57,32 +55,6 @@ def shown(value: Any) -> str:
     if isinstance(value, (tuple, list, set, frozenset)) and value:
         return ", ".join(f"`{item}`" for item in value)
     return f"`{'()' if value in ((), [], frozenset()) else value}`"
-
-
-def test_every_signal_stands_in_its_page_with_its_arguments() -> None:
-    source = inspect.getsource(signals)
-    table = {names(row[0])[0]: names(row[2]) for row in rows("signals.md") if len(row) == 4 and names(row[0])}
-    found = {}
-    for name in (name for name, value in vars(signals).items() if isinstance(value, Signal)):
-        said = re.search(rf'^{name} = Signal\(\)\n"""(.*?)"""', source, re.MULTILINE | re.DOTALL)
-        assert said, name
-        found[name] = re.findall(r"`(\w+)`", said[1].partition("Arguments:")[2].partition(".")[0])
-
-    assert table.keys() == found.keys()
-    for name, arguments in found.items():
-        assert [word for word in table[name] if word in arguments] == arguments, name
-
-
-def test_the_table_of_control_frames_is_what_the_view_answers() -> None:
-    table = read("wire_format.md").partition("## Control frames")[2].partition("\n## ")[0]
-    source = inspect.getsource(messaging)
-
-    understood = re.findall(r'if kind == "(\w+)"', source)
-    answered = re.findall(r'control_response\("(\w+)"', source)
-
-    rows_of_table = [re.findall(r'"type": "(\w+)"', line) for line in table.splitlines() if line[:3] == "| `"]
-    assert [row[0] for row in rows_of_table] == understood
-    assert sorted(name for row in rows_of_table for name in row[1:]) == sorted(answered)
 
 
 def test_the_table_of_codes_is_the_list_of_codes() -> None:

@@ -7,12 +7,9 @@ import importlib
 import re
 from dataclasses import fields
 
-import pytest
 from django.apps import apps
-from django.db.models import Model
 
 from tests.docs.pages import PAGES, ROOT, names, read
-from websocket_gateway import models
 from websocket_gateway.services import reports
 
 APP = apps.get_app_config("websocket_gateway")
@@ -50,23 +47,6 @@ def test_every_extra_stands_in_the_readme_with_what_it_is_for() -> None:
         for name in re.findall(r"django-websocket-gateway\[(\w+)\]", page.read_text())
     }
     assert spoken_of <= extras
-
-
-@pytest.mark.parametrize(
-    "model",
-    [models.ApiGateway, models.ApiGatewayAdditionalRoute, models.WebSocketSession, models.ChannelPermission],
-    ids=lambda model: model.__name__,
-)
-def test_every_column_stands_in_the_page_of_the_models(model: type[Model]) -> None:
-    text = "\n".join(page.read_text() for page in PAGES.glob("*.md"))
-
-    missing = [
-        field.name
-        for field in model._meta.fields
-        if field.name != "id" and not re.search(rf"[`.]{field.name}`", text)
-    ]
-
-    assert missing == []
 
 
 def test_every_figure_of_a_report_stands_in_the_page_on_sending() -> None:
@@ -124,7 +104,3 @@ def test_every_target_of_make_says_what_it_is_for() -> None:
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
 
     assert targets == set(re.findall(r"^([a-z]+):.*## \S", makefile, re.MULTILINE))
-    written = {
-        name for page in ("README.md", "CONTRIBUTING.md") for name in re.findall(r"make ([a-z]+)", read(page))
-    }
-    assert written <= targets

@@ -201,8 +201,9 @@ def test_messages_sent_right_before_the_close_are_forwarded(world: World) -> Non
         for number in range(20):
             socket.send(str(number))
 
-    world.backend.wait_for("/default", 20)
-    world.backend.wait_for("/disconnect")
+    forwarded = world.backend.wait_for("/default", 20)
+    assert sorted(int(request.body) for request in forwarded) == list(range(20))
+    assert len(world.backend.wait_for("/disconnect")) == 1
 
 
 def test_a_hundred_sockets_that_leave_at_once(world: World) -> None:

@@ -12,6 +12,7 @@ from django.db import connections
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory
 from tests.threads import run_together
 from tests.views.stack import Stack
+from tests.views.urls import PublicView
 from websocket_gateway.models import ApiGateway, ConnectionRateLimit, WebSocketSession
 from websocket_gateway.services.connections import revoke
 from websocket_gateway.services.tokens import issue_token
@@ -156,3 +157,22 @@ def test_simultaneous_frames_of_one_connection_are_all_answered(gateway: ApiGate
     statuses = run_together(*[lambda: stack.send({"handler": "say", "text": "x"}).status_code] * 12)
 
     assert set(statuses) == {200}
+
+
+def test_simultaneous_subscriptions_never_exceed_the_limit(
+    gateway: ApiGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PublicView, "MAX_SUBSCRIPTIONS", 3)
+    opened = Stack(gateway, base="/public/")
+    assert opened.connect().status_code == 200
+
+    def subscribing(number: int) -> Callable[[], int]:
+        stack = Stack(gateway, base="/public/", connection_id=opened.connection_id)
+        frame = {"_ws": {"type": "subscribe", "channel": f"c{number}"}}
+        return lambda: int(stack.send(frame).status_code)
+
+    statuses = Counter(run_together(*(subscribing(number) for number in range(20))))
+
+    session = WebSocketSession.objects.get()
+    assert session.subscriptions.count() == statuses[200] <= 3
+    assert statuses.keys() <= {200, 409}

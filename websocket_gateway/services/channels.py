@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Q
 
-from websocket_gateway.models import ChannelPermission, ChannelSubscription, WebSocketSession
+from websocket_gateway.models import ChannelPermission
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -42,12 +42,6 @@ def is_admitted(user: AbstractBaseUser | AnonymousUser, permission: ChannelPermi
     if rule is None or not user.is_authenticated or not getattr(user, "is_active", True):
         return False  # an audience this version does not know is closed
     return rule(user, permission)
-
-
-def count_subscriptions(session: WebSocketSession, *, beside: str) -> int:
-    """In how many channels a session is, beside its primary one and the channel `beside`."""
-    others = ChannelSubscription.objects.filter(session=session).exclude(channel_name=beside)
-    return int(others.count())
 
 
 def _has_permissions(user: Any, permission: ChannelPermission) -> bool:

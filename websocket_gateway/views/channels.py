@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from websocket_gateway.services.channels import count_subscriptions
 from websocket_gateway.validators import validate_channel_name
 from websocket_gateway.views.answers import ErrorCode, RefusalError
 
@@ -44,9 +43,11 @@ def check_may_join(view: WebSocketView, request: HttpRequest, name: Any) -> str:
 def subscribe(view: WebSocketView, request: HttpRequest, name: Any) -> str:
     """Join a further channel, up to `MAX_SUBSCRIPTIONS`, so that no client grows the table at will."""
     channel_name = check_may_join(view, request, name)
-    if count_subscriptions(view.websocket_session, beside=channel_name) >= view.MAX_SUBSCRIPTIONS:
+    session = view.websocket_session
+    # Counted afterwards: of several that are made at once, whichever comes last sees all of them.
+    if session.subscribe(channel_name) and session.subscriptions.count() > view.MAX_SUBSCRIPTIONS:
+        session.unsubscribe(channel_name)
         raise RefusalError(ErrorCode.TOO_MANY_CHANNELS, "The connection has all the subscriptions it may.")
-    view.websocket_session.subscribe(channel_name)
     return channel_name
 
 

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,9 @@ def error(*words: str) -> CommandError:
     return caught.value
 
 
-def environment() -> dict[str, str]:
+def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """A process of its own must meet the database of this test, whatever that is called."""
-    return {**os.environ, "WEBSOCKET_GATEWAY_TEST_NAME": str(connection.settings_dict["NAME"])}
+    return {**base, "WEBSOCKET_GATEWAY_TEST_NAME": str(connection.settings_dict["NAME"])}
 
 
 def process(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:

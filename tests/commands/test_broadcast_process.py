@@ -17,6 +17,7 @@ import pytest
 from tests.commands.broadcasts import ROOT, environment, process
 from tests.factories import WebSocketSessionFactory
 from tests.sink import Sink
+from tests.support.untraced import untraced
 from websocket_gateway.models import ApiGateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -87,7 +88,12 @@ def test_ctrl_c_prints_the_report_so_far_and_is_status_130(sink: Sink, gateway: 
     command = [sys.executable, "-m", "django", "broadcast", "lobby", "{}", "--settings", "tests.settings"]
 
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        env=environment(untraced()),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as running:
         until = time.monotonic() + 30
         while len(sink.received) < 10 and time.monotonic() < until:

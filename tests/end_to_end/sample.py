@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
 import subprocess
@@ -15,6 +14,8 @@ from typing import NamedTuple
 import boto3
 import pytest
 
+from tests.support.untraced import untraced
+
 MANAGE = Path(__file__).resolve().parents[2] / "sample_project" / "manage.py"
 ANY_PORTS = ("--port", "0", "--gateway-port", "0")
 ADDRESS = re.compile(r"^The chat is at (http://\S+)/$", re.MULTILINE)
@@ -25,7 +26,7 @@ def environment(database: Path) -> dict[str, str]:
     """A fresh database, and neither the test suite's settings nor its keys."""
     return {
         name: value
-        for name, value in os.environ.items()
+        for name, value in untraced().items()
         if not name.startswith(("AWS_", "DJANGO_", "SAMPLE_"))
     } | {"SAMPLE_DATABASE": str(database), "PYTHONUNBUFFERED": "1"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
@@ -22,7 +23,9 @@ class Crew(Generic[Job]):
         self._deed = deed
         self._most = most
         self._jobs: SimpleQueue[tuple[Job] | None] = SimpleQueue()
-        self._done: SimpleQueue[tuple[Job, BaseException | None]] = SimpleQueue()
+        # What wakes is not what carries: Ctrl-C may swallow what a `get` returns.
+        self._done: deque[tuple[Job, BaseException | None]] = deque()
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._ended: SimpleQueue[None] = SimpleQueue()
         self._under_way = 0
         self._size = 0
@@ -37,9 +40,10 @@ class Crew(Generic[Job]):
 
     def take(self, block_seconds: float | None) -> tuple[Job, BaseException | None]:
         """A job that was done, and what its deed raised; raises `Empty` after so many seconds, or at once."""
-        done = self._done.get(block_seconds is not None, block_seconds)
+        while not self._done:
+            self._wake.get(block_seconds is not None, block_seconds)
         self._under_way -= 1
-        return done
+        return self._done.popleft()
 
     def stop(self) -> list[Job]:
         """Begin no further job, and wait for those under way; returns those that were not begun."""
@@ -64,7 +68,8 @@ class Crew(Generic[Job]):
             try:
                 self._deed(job[0])
             except BaseException as exc:  # noqa: BLE001 - told to the thread that takes
-                self._done.put((job[0], exc))
+                self._done.append((job[0], exc))
             else:
-                self._done.put((job[0], None))
+                self._done.append((job[0], None))
+            self._wake.put(None)
         self._ended.put(None)

@@ -130,7 +130,7 @@ def test_the_lowest_versions_are_those_that_are_tested(declared: ConfigParser) -
         "websocket_gateway.apps",
         "websocket_gateway.conf",
         "websocket_gateway.exceptions",
-        "websocket_gateway.wire",
+        "websocket_gateway.context_headers",
         "websocket_gateway.aws.apis",
         "websocket_gateway.aws.connections",
         "websocket_gateway.planning.gateways",

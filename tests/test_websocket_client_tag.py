@@ -15,7 +15,7 @@ from django.test import RequestFactory
 
 import websocket_gateway
 from tests.factories import ApiGatewayFactory
-from websocket_gateway.services.clients import CLIENT_OPTIONS, build_client_options
+from websocket_gateway.client_config import CLIENT_OPTIONS, build_client_options
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.views.urls")]
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.signals import setting_changed
 from django.http import HttpRequest
 
-from websocket_gateway import wire
+from websocket_gateway import context_headers
 from websocket_gateway.conf import get_settings
 from websocket_gateway.events import read_header
 from websocket_gateway.models import ApiGateway
@@ -81,7 +81,7 @@ def forget_gateways(**kwargs: Any) -> None:
 
 def has_origin_secret(request: HttpRequest, gateway: ApiGateway) -> bool:
     """Whether the request carries the secret that only this gateway's integrations were given."""
-    value = read_header(request, wire.ORIGIN_SECRET_HEADER)
+    value = read_header(request, context_headers.ORIGIN_SECRET_HEADER)
     return value.isascii() and is_origin_secret(value, gateway.api_id)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from django.conf import settings
 from django.core.signals import setting_changed
 
-from websocket_gateway import value_kinds as kinds
+from websocket_gateway import setting_types as kinds
 from websocket_gateway.exceptions import ConfigurationError
 
 SETTING = "WEBSOCKET_GATEWAY"

@@ -12,7 +12,7 @@ from typing import Final
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, QueryDict
 
-from websocket_gateway import wire
+from websocket_gateway import context_headers
 from websocket_gateway.exceptions import InvalidEventError
 
 TOKEN_PARAMETER: Final = "ws_token"  # noqa: S105 - the name of a parameter
@@ -75,7 +75,7 @@ def parse_event(
     The request must have been authenticated, and its body must have been measured. Without
     `needs_source_ip` a `$connect` may come from an address that nobody told.
     """
-    event_type = read_header(request, wire.EVENT_TYPE_HEADER)
+    event_type = read_header(request, context_headers.EVENT_TYPE_HEADER)
     if event_type != EVENT_TYPES.get(slug, "MESSAGE"):
         raise InvalidEventError(f"The event type {event_type!r} does not belong to the URL's part {slug!r}.")
     common = {
@@ -89,7 +89,7 @@ def parse_event(
         return _connect_event(request, common, connected_at)
     if event_type == "DISCONNECT":
         return DisconnectEvent(**common, connected_at=connected_at)
-    message_id = read_header(request, wire.MESSAGE_ID_HEADER)
+    message_id = read_header(request, context_headers.MESSAGE_ID_HEADER)
     return MessageEvent(
         **common,
         connected_at=connected_at,
@@ -153,14 +153,14 @@ def is_identifier(value: str) -> bool:
 
 
 def _connection_id(request: HttpRequest) -> str:
-    value = read_header(request, wire.CONNECTION_ID_HEADER)
+    value = read_header(request, context_headers.CONNECTION_ID_HEADER)
     if not is_identifier(value):
         raise InvalidEventError("The connection id is no id.")
     return value
 
 
 def _route_key(request: HttpRequest, event_type: str) -> str:
-    value = read_header(request, wire.ROUTE_KEY_HEADER)
+    value = read_header(request, context_headers.ROUTE_KEY_HEADER)
     expected = _ROUTE_KEYS.get(event_type)
     if expected is None:
         if value in _ROUTE_KEYS.values() or not value.isprintable():
@@ -172,7 +172,7 @@ def _route_key(request: HttpRequest, event_type: str) -> str:
 
 
 def _source_ip(request: HttpRequest, *, required: bool) -> str:
-    value = read_header(request, wire.SOURCE_IP_HEADER)
+    value = read_header(request, context_headers.SOURCE_IP_HEADER)
     address = _address(value)
     if not address and (required or value):
         raise InvalidEventError("The source IP is no address.")
@@ -189,7 +189,7 @@ def _address(text: str) -> str:
 
 
 def _connected_at(request: HttpRequest) -> datetime | None:
-    value = read_header(request, wire.CONNECTED_AT_HEADER)
+    value = read_header(request, context_headers.CONNECTED_AT_HEADER)
     if not _MILLISECONDS.fullmatch(value):
         return None
     return datetime.fromtimestamp(int(value) / 1000, tz=timezone.utc)

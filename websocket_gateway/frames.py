@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from websocket_gateway.wire import RESERVED_KEY
+from websocket_gateway.context_headers import RESERVED_KEY
 
 MAX_DEPTH: Final = 64
 """Levels of nesting. Far below Python's recursion limit, so that what was read can be written again."""

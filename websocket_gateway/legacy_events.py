@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from websocket_gateway import wire
+from websocket_gateway import context_headers
 from websocket_gateway.conf import get_settings
 from websocket_gateway.events import EVENT_TYPES, meta_key, read_header
 from websocket_gateway.models import ApiGateway
@@ -25,7 +25,11 @@ SECRET_HEADER: Final = "X-Ws-Gateway-Secret"  # noqa: S105 - the name of a heade
 
 _GRACE = timedelta(minutes=5)
 """After the new mappings were deployed, events that were sent before may still be on their way."""
-_MAPPED_BY_US = {*wire.CONTEXT_HEADERS, *wire.MESSAGE_CONTEXT_HEADERS, wire.ORIGIN_SECRET_HEADER}
+_MAPPED_BY_US = {
+    *context_headers.CONTEXT_HEADERS,
+    *context_headers.MESSAGE_CONTEXT_HEADERS,
+    context_headers.ORIGIN_SECRET_HEADER,
+}
 _noted: set[str] = set()
 """API ids for which the log has said that the old secret is in use."""
 
@@ -52,9 +56,9 @@ def translate(request: HttpRequest, slug: str) -> None:
 
     `slug` is the last part of the URL, which the integration fixes.
     """
-    for name in _MAPPED_BY_US - {wire.CONNECTION_ID_HEADER}:
+    for name in _MAPPED_BY_US - {context_headers.CONNECTION_ID_HEADER}:
         request.META.pop(meta_key(name), None)
-    request.META[meta_key(wire.EVENT_TYPE_HEADER)] = EVENT_TYPES.get(slug, "MESSAGE")
+    request.META[meta_key(context_headers.EVENT_TYPE_HEADER)] = EVENT_TYPES.get(slug, "MESSAGE")
     vars(request).pop("headers", None)
 
 

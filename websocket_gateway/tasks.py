@@ -5,7 +5,7 @@ Imported late, by what enqueues and by the queue's workers: a task needs its que
 
 from __future__ import annotations
 
-from websocket_gateway.services.background import define, enqueue
+from websocket_gateway.task_queue import define, enqueue
 
 
 @define

@@ -13,9 +13,9 @@ from django.views.generic import TemplateView, View
 from chat.models import TEXT_MAX_LENGTH, Message
 from chat.rooms import LOBBY, ROOMS, find_room, people_in
 from chat.users import DEMO_USERS
+from websocket_gateway.client_config import find_socket_url
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.services.broadcasting import broadcast
-from websocket_gateway.services.clients import find_socket_url
 
 HISTORY_LENGTH = 50
 

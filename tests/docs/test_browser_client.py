@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.docs.pages import ROOT, names, prose, read, section, table_rows
-from websocket_gateway.services.clients import CLIENT_OPTIONS
+from websocket_gateway.client_config import CLIENT_OPTIONS
 
 STATIC = ROOT / "websocket_gateway/static/websocket_gateway"
 SOURCE = (STATIC / "client.js").read_text()

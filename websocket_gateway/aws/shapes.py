@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from websocket_gateway.context_headers import ORIGIN_SECRET_HEADER, STATIC_HEADERS
 from websocket_gateway.exceptions import ServiceError
 from websocket_gateway.origin_secret import secret_fingerprint
 from websocket_gateway.resources import (
@@ -16,7 +17,6 @@ from websocket_gateway.resources import (
     Stage,
     frozen,
 )
-from websocket_gateway.wire import ORIGIN_SECRET_HEADER, STATIC_HEADERS
 
 HEADER_PREFIX: Final = "integration.request.header."
 _SECRET_PARAMETER: Final = HEADER_PREFIX + ORIGIN_SECRET_HEADER

@@ -10,9 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DataError, IntegrityError, OperationalError, ProgrammingError
 from django.db import Error as AnyDatabaseError
 
+from websocket_gateway.concurrency import is_busy
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
 from websocket_gateway.management.streams import SteadyStream, discard_rest
-from websocket_gateway.services.contention import is_busy
 
 _INTERRUPTED_STATUS: Final = 130
 _UNKNOWN_COLUMN: Final = 1054  # MariaDB's; it counts among the operational errors

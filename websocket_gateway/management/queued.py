@@ -12,10 +12,10 @@ from websocket_gateway.management.message_input import NOT_GIVEN
 from websocket_gateway.management.progress import delivery_progress
 from websocket_gateway.models import BroadcastRun
 from websocket_gateway.services import runs
-from websocket_gateway.services.background import background_backend
 from websocket_gateway.services.reports import DeliveryReport
 from websocket_gateway.services.summaries import summarize
 from websocket_gateway.services.working import work_until_finished
+from websocket_gateway.task_queue import background_backend
 
 
 def add_queue_arguments(parser: CommandParser) -> None:

@@ -16,9 +16,9 @@ from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import PlanOutdatedError, WebSocketGatewayError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.planning.plans import Step
-from websocket_gateway.services.background import background_backend, enqueue
 from websocket_gateway.services.choices import Choices
 from websocket_gateway.services.gateways import Provisioning, provision
+from websocket_gateway.task_queue import background_backend, enqueue
 
 _PATIENCE_SECONDS = 5.0
 

@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.dispatch import Signal
 from django.utils import timezone
 
+from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy
 from websocket_gateway.exceptions import (
     AWSError,
     ConfigurationError,
@@ -20,7 +21,6 @@ from websocket_gateway.exceptions import (
     WebSocketGatewayError,
 )
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.services.contention import insert_unless_exists, retry_when_busy
 from websocket_gateway.services.tokens import is_active, is_session_auth
 from websocket_gateway.signals import disconnected
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from django.db import IntegrityError, OperationalError, router, transaction
 
+from websocket_gateway.concurrency import PATIENCE_SECONDS, is_busy
 from websocket_gateway.models import HandledMessage
-from websocket_gateway.services.contention import PATIENCE_SECONDS, is_busy
 
 T = TypeVar("T")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.utils import timezone
 
+from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.services.contention import retry_when_busy
 
 _BATCH = 1_000
 

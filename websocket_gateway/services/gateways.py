@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from websocket_gateway.aws.apis import Apis, no_progress
 from websocket_gateway.aws.endpoints import region_in
 from websocket_gateway.aws.session import resolve_region
+from websocket_gateway.client_config import find_socket_url
 from websocket_gateway.exceptions import (
     ConfigurationError,
     ConflictError,
@@ -26,7 +27,6 @@ from websocket_gateway.planning.plans import Plan, PlanError, Step
 from websocket_gateway.resources import ObservedGateway, WantedGateway
 from websocket_gateway.services.applying import Applying
 from websocket_gateway.services.choices import Choices
-from websocket_gateway.services.clients import find_socket_url
 from websocket_gateway.services.domains import add_domain
 from websocket_gateway.services.importing import take_over
 from websocket_gateway.services.leases import PATIENCE_SECONDS, Lease, held, leased

@@ -20,10 +20,10 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy
 from websocket_gateway.exceptions import GatewayBusyError, LeaseLostError
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.services.contention import insert_unless_exists, retry_when_busy
-from websocket_gateway.services.renewing import renewing
+from websocket_gateway.renewing import renewing
 
 LEASE_SECONDS = 15.0
 RENEW_SECONDS = 5.0

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone as django_timezone
 
+from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy
 from websocket_gateway.models import ConnectionRateLimit
-from websocket_gateway.services.contention import insert_unless_exists, retry_when_busy
 
 _SWEEP_EVERY = 64
 """After so many new keys of a process, the ended windows of a kind are deleted."""

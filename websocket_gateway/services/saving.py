@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.db import DatabaseError
 
+from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.exceptions import GatewayNotFoundError
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.services.contention import retry_when_busy
 
 
 def save_fields(gateway: ApiGateway, *names: str) -> None:

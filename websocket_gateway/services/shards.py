@@ -23,13 +23,13 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.exceptions import LeaseLostError
 from websocket_gateway.models import BroadcastRun, BroadcastShard
+from websocket_gateway.renewing import renewing
 from websocket_gateway.services import streams
-from websocket_gateway.services.contention import retry_when_busy
 from websocket_gateway.services.delivery import Delivery, SendOptions
 from websocket_gateway.services.recipients import of_run
-from websocket_gateway.services.renewing import renewing
 from websocket_gateway.services.reports import Tally, count_reason
 from websocket_gateway.services.streams import Row, rows_of
 

@@ -16,10 +16,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import RateLimitedError
 from websocket_gateway.models import WebSocketToken
-from websocket_gateway.services.contention import retry_when_busy
 from websocket_gateway.services.limits import count_attempt
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from websocket_gateway.aws.endpoints import region_in
 from websocket_gateway.aws.session import is_loopback
 from websocket_gateway.aws.shapes import HEADER_PREFIX
 from websocket_gateway.conf import GatewayOptions, get_settings
+from websocket_gateway.context_headers import CONTEXT_HEADERS, MESSAGE_CONTEXT_HEADERS, STATIC_HEADERS
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import installation_fingerprint, origin_secret, secret_fingerprint
@@ -19,7 +20,6 @@ from websocket_gateway.planning.marks import MAX_OWN_TAGS, Mark, remembering
 from websocket_gateway.resources import Api, Integration, Stage, WantedGateway, WantedRoute, frozen
 from websocket_gateway.services.routes import CONNECT, DISCONNECT, ProjectRoute, check_uri
 from websocket_gateway.validators import validate_stage_variables, validate_tags
-from websocket_gateway.wire import CONTEXT_HEADERS, MESSAGE_CONTEXT_HEADERS, STATIC_HEADERS
 
 
 def wanted_gateway(

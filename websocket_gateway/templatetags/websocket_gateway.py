@@ -11,7 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
 
-from websocket_gateway.services.clients import (
+from websocket_gateway.client_config import (
     build_client_config,
     build_client_options,
     build_csrf_config,

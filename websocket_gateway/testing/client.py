@@ -10,11 +10,11 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http.response import HttpResponseBase
 
 from websocket_gateway.conf import get_settings
+from websocket_gateway.context_headers import RESERVED_KEY
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.services.tokens import issue_token
 from websocket_gateway.testing import events
 from websocket_gateway.testing.connections import FakeConnections
-from websocket_gateway.wire import RESERVED_KEY
 
 
 class Reply:

@@ -13,7 +13,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.test import RequestFactory
 
-from websocket_gateway import wire
+from websocket_gateway import context_headers
 from websocket_gateway.authentication import API_ID_HEADER
 from websocket_gateway.events import SUBPROTOCOL, TOKEN_PARAMETER, TOKEN_SUBPROTOCOL_PREFIX
 from websocket_gateway.models import ApiGateway
@@ -37,15 +37,15 @@ def event_headers(gateway: ApiGateway, connection_id: str, event_type: str, rout
         API_ID_HEADER: gateway.api_id,
         "User-Agent": f"AmazonAPIGateway_{gateway.api_id}",
         "Sec-WebSocket-Version": "0",
-        wire.CONNECTION_ID_HEADER: connection_id,
-        wire.EVENT_TYPE_HEADER: event_type,
-        wire.ROUTE_KEY_HEADER: route_key,
-        wire.SOURCE_IP_HEADER: DEFAULT_SOURCE_IP,
-        wire.CONNECTED_AT_HEADER: str(int(time.time() * 1000)),
-        wire.ORIGIN_SECRET_HEADER: origin_secret(gateway.api_id),
+        context_headers.CONNECTION_ID_HEADER: connection_id,
+        context_headers.EVENT_TYPE_HEADER: event_type,
+        context_headers.ROUTE_KEY_HEADER: route_key,
+        context_headers.SOURCE_IP_HEADER: DEFAULT_SOURCE_IP,
+        context_headers.CONNECTED_AT_HEADER: str(int(time.time() * 1000)),
+        context_headers.ORIGIN_SECRET_HEADER: origin_secret(gateway.api_id),
     }
     if event_type == "MESSAGE":
-        headers[wire.MESSAGE_ID_HEADER] = f"M{next(_numbers):012d}="
+        headers[context_headers.MESSAGE_ID_HEADER] = f"M{next(_numbers):012d}="
     return headers
 
 
@@ -63,7 +63,7 @@ def connect_headers(
         "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits",
         "X-Forwarded-For": source_ip,
         "X-Forwarded-Proto": "https",
-        wire.SOURCE_IP_HEADER: source_ip,
+        context_headers.SOURCE_IP_HEADER: source_ip,
         "User-Agent": "Mozilla/5.0",
     }
     if origin is not None:

@@ -17,7 +17,7 @@ from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.generic import View
 
-from websocket_gateway import wire
+from websocket_gateway import context_headers
 from websocket_gateway.authentication import API_ID_HEADER
 from websocket_gateway.events import (
     ConnectEvent,
@@ -66,7 +66,7 @@ class WebSocketView(View):
     aws_api_gateway_id: str | None = None
     deduplicate: bool = False
     websocket_route_keys: Iterable[str] | Mapping[str, str] = ()
-    required_headers: Collection[str] = ("Host", API_ID_HEADER, wire.CONNECTION_ID_HEADER)
+    required_headers: Collection[str] = ("Host", API_ID_HEADER, context_headers.CONNECTION_ID_HEADER)
     additional_required_headers: Collection[str] = ()
     required_connection_headers: Collection[str] = ("Sec-WebSocket-Key",)
     expected_useragent_prefix: str = "AmazonAPIGateway_"
@@ -137,7 +137,7 @@ class WebSocketView(View):
         self.api_gateway = checks.authenticate(self, request)
         self._authenticated = True
         if checks.missing(request, (*self.required_headers, *self.additional_required_headers)):
-            if read_header(request, wire.EVENT_TYPE_HEADER) == "CONNECT":
+            if read_header(request, context_headers.EVENT_TYPE_HEADER) == "CONNECT":
                 return connecting.turn_away(self.missing_headers, self, request, ErrorCode.BAD_REQUEST)
             return answer(self.call(self.missing_headers, request))
         checks.check_body(request, self.MAX_BODY_SIZE)

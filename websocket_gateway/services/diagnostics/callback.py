@@ -12,7 +12,7 @@ import ssl
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urljoin, urlsplit
 
-from websocket_gateway import wire
+from websocket_gateway import context_headers
 from websocket_gateway.authentication import API_ID_HEADER
 from websocket_gateway.conf import get_settings
 from websocket_gateway.models import ApiGateway
@@ -65,7 +65,7 @@ def call_unsigned(url: str, api_id: str) -> int:
             "User-Agent": "websocket_gateway check_ws_settings",
             "Content-Length": "0",
             API_ID_HEADER: api_id,
-            wire.CONNECTION_ID_HEADER: "check_ws_settings=",
+            context_headers.CONNECTION_ID_HEADER: "check_ws_settings=",
             "Connection": "close",
         }
         connection.request("POST", parts.path or "/", headers=headers)

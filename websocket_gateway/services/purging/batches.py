@@ -9,7 +9,7 @@ from typing import Any
 from django.db import router
 from django.db.models import Model, Q, QuerySet
 
-from websocket_gateway.services.contention import retry_when_busy
+from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.services.purging.running import Run
 
 BATCH = 500

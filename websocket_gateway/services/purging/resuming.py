@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
-from websocket_gateway.services.background import background_backend
 from websocket_gateway.services.purging.running import Part, Run
 from websocket_gateway.services.runs import resume_expired_shards
 from websocket_gateway.services.shards import free_shards
+from websocket_gateway.task_queue import background_backend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

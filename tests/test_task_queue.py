@@ -9,7 +9,7 @@ import pytest
 from django.test import override_settings
 
 from websocket_gateway.exceptions import ConfigurationError
-from websocket_gateway.services.background import background_backend, require_background_backend
+from websocket_gateway.task_queue import background_backend, require_background_backend
 
 FRAMEWORK = "django.tasks" if find_spec("django.tasks") else "django_tasks"
 

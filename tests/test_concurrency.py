@@ -11,8 +11,8 @@ from django.db import OperationalError, connection, transaction
 
 from tests.factories import ConnectionRateLimitFactory, WebSocketSessionFactory
 from tests.views.urls import StackView
+from websocket_gateway.concurrency import is_busy, retry_when_busy
 from websocket_gateway.models import ConnectionRateLimit
-from websocket_gateway.services.contention import is_busy, retry_when_busy
 from websocket_gateway.testing import message_request
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from websocket_gateway.authentication import forget_gateways
-from websocket_gateway.services.limits import forget_known_keys
+from websocket_gateway.receiving.authentication import forget_gateways
+from websocket_gateway.receiving.limits import forget_known_keys
 
 pytest_plugins = ["websocket_gateway.testing.fixtures", "websocket_gateway.testing.gateway"]
 

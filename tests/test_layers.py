@@ -39,18 +39,18 @@ def test_every_contract_is_kept(copied: Path) -> None:
 @pytest.mark.parametrize(
     ("contract", "module", "imported"),
     [
-        pytest.param("layers", "services/tokens.py", "websocket_gateway.views", id="a service, a view"),
+        pytest.param("layers", "receiving/tokens.py", "websocket_gateway.views", id="a service, a view"),
         pytest.param("layers", "conf.py", "websocket_gateway.models", id="the settings, a model"),
         pytest.param("layers", "aws/apis.py", "websocket_gateway.models", id="boto3's layer, a model"),
         pytest.param("layers", "helpers.py", "typing", id="a module without a place"),
-        pytest.param("boto3", "services/tokens.py", "boto3", id="a service, boto3"),
+        pytest.param("boto3", "receiving/tokens.py", "boto3", id="a service, boto3"),
         pytest.param("local", "views/tokens.py", "websocket_gateway.local", id="a view, the local gateway"),
         pytest.param(
             "local-alone", "local/control.py", "websocket_gateway.context_headers", id="the local gateway, us"
         ),
         pytest.param("pure", "resources.py", "django.conf", id="what planning imports, Django"),
         pytest.param("models", "validators.py", "socket", id="what a model imports, a socket"),
-        pytest.param("extras", "services/tokens.py", "uvloop", id="a service, an extra"),
+        pytest.param("extras", "receiving/tokens.py", "uvloop", id="a service, an extra"),
     ],
 )
 def test_an_import_that_goes_the_wrong_way_breaks_its_contract(

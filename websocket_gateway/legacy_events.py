@@ -16,8 +16,8 @@ from django.utils.crypto import constant_time_compare
 
 from websocket_gateway import context_headers
 from websocket_gateway.conf import get_settings
-from websocket_gateway.events import EVENT_TYPES, meta_key, read_header
 from websocket_gateway.models import ApiGateway
+from websocket_gateway.receiving.events import EVENT_TYPES, meta_key, read_header
 
 logger = logging.getLogger("websocket_gateway.views")
 

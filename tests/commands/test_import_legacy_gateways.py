@@ -21,8 +21,8 @@ from websocket_gateway.models import (
     ChannelPermission,
     WebSocketSession,
 )
+from websocket_gateway.receiving.tokens import is_session_auth
 from websocket_gateway.services.legacy.hashes import legacy_session_key_hash
-from websocket_gateway.services.tokens import is_session_auth
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

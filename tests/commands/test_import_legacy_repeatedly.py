@@ -19,8 +19,8 @@ from websocket_gateway.models import (
     ChannelPermission,
     WebSocketSession,
 )
+from websocket_gateway.receiving.tokens import is_session_auth
 from websocket_gateway.services.legacy.importing import apply_import, plan_import
-from websocket_gateway.services.tokens import is_session_auth
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,8 +12,8 @@ import pytest
 
 from tests.docs.pages import ROOT, blocks_of, names, prose, section, table_rows
 from tests.factories import UserFactory
-from websocket_gateway.events import ConnectEvent, DisconnectEvent, MessageEvent
 from websocket_gateway.frames import MAX_CLIENT_LENGTH, MAX_DEPTH, MAX_REPLY_ID_LENGTH, parse_frame
+from websocket_gateway.receiving.events import ConnectEvent, DisconnectEvent, MessageEvent
 from websocket_gateway.testing.client import WebSocketClient
 from websocket_gateway.views import WebSocketView, tokens
 

@@ -32,7 +32,7 @@ from django.http import HttpRequest
 
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.services.broadcasting import broadcast
-from websocket_gateway.services.tokens import issue_token
+from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.testing import FakeConnections, record_connections
 from websocket_gateway.views import WebSocketTokenView, WebSocketView
 

@@ -30,10 +30,10 @@ from websocket_gateway.models import (
     WebSocketSession,
     WebSocketToken,
 )
-from websocket_gateway.services.limits import count_attempt
+from websocket_gateway.receiving.limits import count_attempt
+from websocket_gateway.receiving.tokens import hash_session_auth
 from websocket_gateway.services.purging import Part, count_purgeable, purge
 from websocket_gateway.services.purging.batches import read_pages
-from websocket_gateway.services.tokens import hash_session_auth
 from websocket_gateway.signals import disconnected
 from websocket_gateway.testing.connections import FakeConnections
 

@@ -18,7 +18,7 @@ from tests.factories import ApiGatewayFactory, UserFactory
 from tests.threads import run_together
 from tests.views.stack import Stack
 from websocket_gateway.models import ApiGateway, HandledMessage
-from websocket_gateway.services.tokens import issue_token
+from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.views import WebSocketView
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]

@@ -14,7 +14,7 @@ from tests.factories import ApiGatewayFactory, UserFactory
 from tests.views.builders import user_with
 from tests.views.stack import Stack
 from tests.views.urls import StackView
-from websocket_gateway.services.tokens import issue_token
+from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.views import WebSocketView
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within_one_minute")]

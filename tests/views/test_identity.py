@@ -11,7 +11,7 @@ from tests.factories import ApiGatewayFactory, UserFactory
 from tests.views.stack import Stack
 from tests.views.urls import StackView
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.services.tokens import issue_token
+from websocket_gateway.receiving.tokens import issue_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within_one_minute")]
 

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory
 from websocket_gateway import legacy_events
-from websocket_gateway.authentication import forget_gateways
 from websocket_gateway.conf import get_settings
 from websocket_gateway.models import ApiGateway, ConnectionRateLimit, WebSocketSession
 from websocket_gateway.origin_secret import origin_secret
-from websocket_gateway.services.tokens import issue_token
+from websocket_gateway.receiving.authentication import forget_gateways
+from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.testing.events import DEFAULT_ORIGIN
 from websocket_gateway.views import WebSocketView
 

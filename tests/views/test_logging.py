@@ -15,7 +15,7 @@ from tests.factories import ApiGatewayFactory, UserFactory
 from tests.views.stack import Stack
 from tests.views.urls import StackView
 from websocket_gateway.origin_secret import origin_secret
-from websocket_gateway.services.tokens import issue_token
+from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.signals import connected, disconnected, message_received
 
 pytestmark = pytest.mark.django_db

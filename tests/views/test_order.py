@@ -10,8 +10,8 @@ from django.http import HttpRequest
 
 from tests.factories import ApiGatewayFactory, ChannelPermissionFactory, UserFactory, WebSocketSessionFactory
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.services.limits import count_attempt
-from websocket_gateway.services.tokens import hash_session_auth, issue_token
+from websocket_gateway.receiving.limits import count_attempt
+from websocket_gateway.receiving.tokens import hash_session_auth, issue_token
 from websocket_gateway.testing import connect_request, message_request
 from websocket_gateway.testing.client import Reply
 from websocket_gateway.views import WebSocketView

@@ -11,7 +11,7 @@ from django.utils.decorators import method_decorator
 from tests.factories import UserFactory
 from tests.views.builders import user_with
 from tests.views.urls import StackView
-from websocket_gateway.routing import requires
+from websocket_gateway.receiving.handlers import requires
 from websocket_gateway.views import WebSocketView
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within_one_minute")]

@@ -18,7 +18,7 @@ from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFact
 from tests.views.stack import Stack
 from tests.views.urls import StackView
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.services.tokens import hash_session_auth, issue_token
+from websocket_gateway.receiving.tokens import hash_session_auth, issue_token
 from websocket_gateway.testing import WebSocketClient
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,7 @@ from django.test import AsyncClient
 from tests.factories import ApiGatewayFactory, UserFactory
 from tests.views.stack import Stack
 from websocket_gateway.models import ApiGateway, WebSocketSession, WebSocketToken
-from websocket_gateway.services.tokens import issue_token
+from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.testing import FakeConnections, events
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.views.urls")]

@@ -9,7 +9,7 @@ from django.test import Client
 
 from tests.factories import UserFactory
 from websocket_gateway.models import WebSocketToken
-from websocket_gateway.services.tokens import consume_token, hash_session_key
+from websocket_gateway.receiving.tokens import consume_token, hash_session_key
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.views.urls")]
 

@@ -88,7 +88,7 @@ def test_disconnect_ends_the_row_and_keeps_it(ws_client: Any) -> None:
 
 
 def test_token_opens_one_connection_only(ws_client: Any) -> None:
-    from websocket_gateway.services.tokens import issue_token
+    from websocket_gateway.receiving.tokens import issue_token
 
     token = issue_token(UserFactory.create())
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from websocket_gateway.routing import requires
+from websocket_gateway.receiving.handlers import requires
 from websocket_gateway.views import WebSocketTokenView, WebSocketView
 
 

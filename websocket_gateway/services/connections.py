@@ -21,7 +21,7 @@ from websocket_gateway.exceptions import (
     WebSocketGatewayError,
 )
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.services.tokens import is_active, is_session_auth
+from websocket_gateway.receiving.tokens import is_active, is_session_auth
 from websocket_gateway.signals import disconnected
 
 if TYPE_CHECKING:

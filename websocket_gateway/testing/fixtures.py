@@ -26,8 +26,8 @@ def fake_connections() -> Iterator[FakeConnections]:
 @pytest.fixture
 def ws_client(db: Any, fake_connections: FakeConnections) -> Iterator[Any]:
     """Make clients: `ws_client(ChatView).connect(user=user)`."""
-    from websocket_gateway.authentication import forget_gateways
-    from websocket_gateway.services.limits import forget_known_keys
+    from websocket_gateway.receiving.authentication import forget_gateways
+    from websocket_gateway.receiving.limits import forget_known_keys
     from websocket_gateway.testing.client import WebSocketClient
 
     forget_gateways()

@@ -11,19 +11,19 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
-from websocket_gateway.authentication import client_key, is_allowed_origin
 from websocket_gateway.conf import get_settings
-from websocket_gateway.events import SUBPROTOCOL, ConnectEvent
 from websocket_gateway.models import WebSocketSession, WebSocketToken
-from websocket_gateway.services import connections
-from websocket_gateway.services.limits import count_attempt
-from websocket_gateway.services.tokens import (
+from websocket_gateway.receiving.authentication import client_key, is_allowed_origin
+from websocket_gateway.receiving.events import SUBPROTOCOL, ConnectEvent
+from websocket_gateway.receiving.limits import count_attempt
+from websocket_gateway.receiving.tokens import (
     consume_token,
     hash_session_auth,
     hash_session_key,
     is_active,
     session_key_of,
 )
+from websocket_gateway.services import connections
 from websocket_gateway.signals import connected
 from websocket_gateway.views import checks
 from websocket_gateway.views.answers import ErrorCode, RefusalError, answer

@@ -9,12 +9,12 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from websocket_gateway.events import DisconnectEvent, MessageEvent
 from websocket_gateway.frames import Frame, InvalidFrameError, parse_frame
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.routing import Handler, is_admitted
+from websocket_gateway.receiving.deduplication import handle_once, message_key
+from websocket_gateway.receiving.events import DisconnectEvent, MessageEvent
+from websocket_gateway.receiving.handlers import Handler, is_admitted
 from websocket_gateway.services import connections
-from websocket_gateway.services.deduplication import handle_once, message_key
 from websocket_gateway.signals import message_received
 from websocket_gateway.views import channels
 from websocket_gateway.views.answers import (

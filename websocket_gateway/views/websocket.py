@@ -18,8 +18,10 @@ from django.http.response import HttpResponseBase
 from django.views.generic import View
 
 from websocket_gateway import context_headers
-from websocket_gateway.authentication import API_ID_HEADER
-from websocket_gateway.events import (
+from websocket_gateway.frames import ReplyId
+from websocket_gateway.models import ApiGateway, WebSocketSession
+from websocket_gateway.receiving.authentication import API_ID_HEADER
+from websocket_gateway.receiving.events import (
     ConnectEvent,
     DisconnectEvent,
     MessageEvent,
@@ -27,10 +29,8 @@ from websocket_gateway.events import (
     parse_event,
     read_header,
 )
-from websocket_gateway.frames import ReplyId
-from websocket_gateway.models import ApiGateway, WebSocketSession
+from websocket_gateway.receiving.handlers import Handler, build_handlers, check_lists, url_arguments
 from websocket_gateway.retired_hooks import check_retired
-from websocket_gateway.routing import Handler, build_handlers, check_lists, url_arguments
 from websocket_gateway.services.channels import may_join
 from websocket_gateway.views import checks, connecting, messaging
 from websocket_gateway.views.answers import ErrorCode, RefusalError, answer, empty_response

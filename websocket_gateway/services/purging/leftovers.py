@@ -16,7 +16,7 @@ from websocket_gateway.models import (
     WebSocketSession,
     WebSocketToken,
 )
-from websocket_gateway.services.limits import window_seconds_of
+from websocket_gateway.receiving.limits import window_seconds_of
 from websocket_gateway.services.purging.batches import delete_batch, delete_rows, read_pages
 from websocket_gateway.services.purging.running import Part, Run
 

@@ -10,8 +10,8 @@ from django.db import transaction
 
 from tests.threads import run_together
 from websocket_gateway.models import ConnectionRateLimit
-from websocket_gateway.services import limits
-from websocket_gateway.services.limits import count_attempt, forget_known_keys
+from websocket_gateway.receiving import limits
+from websocket_gateway.receiving.limits import count_attempt, forget_known_keys
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=timezone.utc)
 

@@ -11,14 +11,14 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.factories import ApiGatewayFactory
 from tests.threads import run_together
-from websocket_gateway.authentication import (
+from websocket_gateway.models import ApiGateway
+from websocket_gateway.receiving.authentication import (
     client_key,
     find_gateway,
     forget_gateways,
     is_allowed_origin,
     parse_origin,
 )
-from websocket_gateway.models import ApiGateway
 
 
 @pytest.fixture(autouse=True)

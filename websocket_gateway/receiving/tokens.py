@@ -20,7 +20,7 @@ from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import RateLimitedError
 from websocket_gateway.models import WebSocketToken
-from websocket_gateway.services.limits import count_attempt
+from websocket_gateway.receiving.limits import count_attempt
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser

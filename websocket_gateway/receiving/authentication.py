@@ -15,9 +15,9 @@ from django.http import HttpRequest
 
 from websocket_gateway import context_headers
 from websocket_gateway.conf import get_settings
-from websocket_gateway.events import read_header
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import is_origin_secret
+from websocket_gateway.receiving.events import read_header
 
 API_ID_HEADER = "X-Amzn-Apigateway-Api-Id"
 
@@ -153,4 +153,4 @@ def _forget_on_setting(*, setting: str, **kwargs: Any) -> None:
         forget_gateways()
 
 
-setting_changed.connect(_forget_on_setting, dispatch_uid="websocket_gateway.authentication")
+setting_changed.connect(_forget_on_setting, dispatch_uid="websocket_gateway.receiving.authentication")

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.views.generic.edit import FormMixin
 
 from websocket_gateway.exceptions import ConfigurationError
-from websocket_gateway.routing import LISTS, requires, url_arguments
+from websocket_gateway.receiving.handlers import LISTS, requires, url_arguments
 from websocket_gateway.views import WebSocketView
 
 

@@ -11,7 +11,10 @@ import pytest
 from django.test import RequestFactory
 
 from tests.factories import ApiGatewayFactory
-from websocket_gateway.events import (
+from websocket_gateway.exceptions import InvalidEventError
+from websocket_gateway.frames import MAX_DEPTH, InvalidFrameError, parse_frame
+from websocket_gateway.models import ApiGateway
+from websocket_gateway.receiving.events import (
     ConnectEvent,
     DisconnectEvent,
     MessageEvent,
@@ -19,9 +22,6 @@ from websocket_gateway.events import (
     parse_event,
     read_header,
 )
-from websocket_gateway.exceptions import InvalidEventError
-from websocket_gateway.frames import MAX_DEPTH, InvalidFrameError, parse_frame
-from websocket_gateway.models import ApiGateway
 from websocket_gateway.testing import connect_request, disconnect_request, message_request
 
 

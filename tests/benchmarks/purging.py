@@ -28,9 +28,9 @@ from django.test.utils import setup_databases, teardown_databases  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory  # noqa: E402
+from websocket_gateway.connections.sessions import register  # noqa: E402
 from websocket_gateway.models import ApiGateway, WebSocketSession  # noqa: E402
 from websocket_gateway.receiving.tokens import hash_session_auth  # noqa: E402
-from websocket_gateway.services.connections import register  # noqa: E402
 from websocket_gateway.services.purging import purge  # noqa: E402
 
 ROWS = 1_000_000

@@ -10,9 +10,9 @@ import pytest
 from tests.commands.domains import CREATE, DOMAIN
 from tests.support.commands import Ended, run
 from tests.support.moto import Moto
+from websocket_gateway.connections import endpoints
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.resources import INSTALLATION_TAG, UUID_TAG
-from websocket_gateway.services import endpoints
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("moto")]
 

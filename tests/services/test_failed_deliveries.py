@@ -12,12 +12,12 @@ from tests.factories import (
 )
 from tests.services.broadcasts import connect, counts
 from tests.sink import Sink, running_sink
+from websocket_gateway.connections import endpoints
 from websocket_gateway.exceptions import (
     MissingCredentialsError,
     MissingRegionError,
 )
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.services import endpoints
 from websocket_gateway.services.broadcasting import broadcast
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -21,11 +21,11 @@ from django.utils.translation import gettext_lazy as _
 from websocket_gateway.admin.access import CHANGE_SESSIONS, DISCONNECT, SEND, record
 from websocket_gateway.admin.fields import ChannelField, MessageField
 from websocket_gateway.admin.words import tell_delivery
+from websocket_gateway.connections.closing import disconnect
+from websocket_gateway.connections.verifying import verify
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import ChannelSubscription, WebSocketSession
 from websocket_gateway.services.broadcasting import send
-from websocket_gateway.services.disconnecting import disconnect
-from websocket_gateway.services.verifying import verify
 
 MOST_CHOSEN = 200
 _MOST_NAMED = 10

@@ -15,10 +15,10 @@ from websocket_gateway.aws.engines import open_engine
 from websocket_gateway.aws.fanout import Engine, Limits, Outcome, Recipient, Status
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
+from websocket_gateway.connections.endpoints import endpoint_of
+from websocket_gateway.connections.sessions import send_safely
 from websocket_gateway.exceptions import GatewayMissingError, MissingRegionError
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.services.connections import send_safely
-from websocket_gateway.services.endpoints import endpoint_of
 from websocket_gateway.services.reports import DeliveryReport, Tally
 from websocket_gateway.services.streams import Row
 from websocket_gateway.signals import connection_gone

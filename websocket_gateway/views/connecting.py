@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from websocket_gateway.conf import get_settings
+from websocket_gateway.connections import sessions
 from websocket_gateway.models import WebSocketSession, WebSocketToken
 from websocket_gateway.receiving.authentication import client_key, is_allowed_origin
 from websocket_gateway.receiving.events import SUBPROTOCOL, ConnectEvent
@@ -23,7 +24,6 @@ from websocket_gateway.receiving.tokens import (
     is_active,
     session_key_of,
 )
-from websocket_gateway.services import connections
 from websocket_gateway.signals import connected
 from websocket_gateway.views import checks
 from websocket_gateway.views.answers import ErrorCode, RefusalError, answer
@@ -48,7 +48,7 @@ def connect(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> H
         return refusal
     channel_name = _channel(view, request, event)
     view.websocket_session = _session(view, request, event, channel_name, token)
-    if not connections.register(view.websocket_session):
+    if not sessions.register(view.websocket_session):
         raise RefusalError(ErrorCode.ALREADY_CONNECTED, "A connection with this id is known already.")
     return _welcome(view, request, event)
 
@@ -185,10 +185,10 @@ def _welcome(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> 
     try:
         response = answer(view.call(view.connect, request))
     except BaseException:
-        connections.end(session, reason="refused")
+        sessions.end(session, reason="refused")
         raise
     if not 200 <= response.status_code < 300:
-        connections.end(session, reason="refused")
+        sessions.end(session, reason="refused")
         return response
     if SUBPROTOCOL in event.subprotocols:
         response.headers.setdefault("Sec-WebSocket-Protocol", SUBPROTOCOL)
@@ -201,5 +201,5 @@ def _welcome(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> 
             "user_id": session.user_id,
         },
     )
-    connections.send_safely(connected, sender=type(view), session=session, event=event, request=request)
+    sessions.send_safely(connected, sender=type(view), session=session, event=event, request=request)
     return response

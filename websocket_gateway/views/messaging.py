@@ -9,12 +9,12 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from websocket_gateway.connections import sessions
 from websocket_gateway.frames import Frame, InvalidFrameError, parse_frame
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.receiving.deduplication import handle_once, message_key
 from websocket_gateway.receiving.events import DisconnectEvent, MessageEvent
 from websocket_gateway.receiving.handlers import Handler, is_admitted
-from websocket_gateway.services import connections
 from websocket_gateway.signals import message_received
 from websocket_gateway.views import channels
 from websocket_gateway.views.answers import (
@@ -46,7 +46,7 @@ def receive(view: WebSocketView, request: HttpRequest, event: MessageEvent) -> H
         return answer(view.call(view.session_not_found, request), reply_id=frame.reply_id)
     view.websocket_session = session
     bind_user(request, session.user or AnonymousUser())
-    connections.touch(session)
+    sessions.touch(session)
     if not has_permissions(view, request):
         return answer(view.call(view.permission_denied, request), reply_id=frame.reply_id)
     if frame.control is not None:
@@ -56,14 +56,14 @@ def receive(view: WebSocketView, request: HttpRequest, event: MessageEvent) -> H
 
 def disconnect(view: WebSocketView, request: HttpRequest, event: DisconnectEvent) -> HttpResponseBase:
     """End a connection. One that is not known yet leaves a row, so that its late `$connect` is refused."""
-    session = connections.find_session(event.connection_id)
+    session = sessions.find_session(event.connection_id)
     if session is None:
-        connections.end_unknown(event.connection_id, view.api_gateway)
+        sessions.end_unknown(event.connection_id, view.api_gateway)
         return empty_response()
     _check_gateway(view, session)
     view.websocket_session = session
     bind_user(request, session.user or AnonymousUser())
-    connections.end(session, reason="client")
+    sessions.end(session, reason="client")
     return answer(view.call(view.disconnect, request))
 
 
@@ -75,16 +75,16 @@ def change_channel(view: WebSocketView, request: HttpRequest) -> None:
 
 
 def _open_session(view: WebSocketView, connection_id: str) -> WebSocketSession | None:
-    session = connections.find_session(connection_id)
+    session = sessions.find_session(connection_id)
     if session is None:
         return None
     _check_gateway(view, session)
     if not session.connected:
         return None
-    reason = connections.reason_to_end(session)
+    reason = sessions.reason_to_end(session)
     if reason:
         # What bypasses signals, such as `QuerySet.update(is_active=False)`, is met here.
-        connections.revoke(WebSocketSession.objects.filter(pk=session.pk), reason=reason)
+        sessions.revoke(WebSocketSession.objects.filter(pk=session.pk), reason=reason)
         return None
     return session
 
@@ -100,7 +100,7 @@ def _handle(view: WebSocketView, request: HttpRequest, event: MessageEvent, fram
     if not any(key in view.body for key in keys):
         return answer(view.call(view.handler_selection_key_missing, request), reply_id=frame.reply_id)
     handler = next((found for key in keys if (found := _named(view, view.body.get(key)))), None)
-    connections.send_safely(
+    sessions.send_safely(
         message_received,
         sender=type(view),
         session=view.websocket_session,

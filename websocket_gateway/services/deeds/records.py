@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from websocket_gateway.connections.gateway_sessions import delete_sessions, end_sessions
 from websocket_gateway.models import ApiGatewayAdditionalRoute
 from websocket_gateway.planning.plans import Action, Kind, Step
-from websocket_gateway.services.gateway_sessions import delete_sessions, end_sessions
 
 if TYPE_CHECKING:
     from websocket_gateway.services.applying import Applying

@@ -6,6 +6,7 @@ import secrets
 import shlex
 
 from websocket_gateway.aws.connections import get_connections
+from websocket_gateway.connections.endpoints import endpoint_of
 from websocket_gateway.exceptions import (
     AccessDeniedError,
     ConfigurationError,
@@ -15,7 +16,6 @@ from websocket_gateway.exceptions import (
 )
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.services.diagnostics.findings import Answer, error, warning
-from websocket_gateway.services.endpoints import endpoint_of
 from websocket_gateway.services.gateways import plan_provisioning
 
 

@@ -13,10 +13,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from websocket_gateway.conf import get_settings
+from websocket_gateway.connections import sessions
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.receiving.events import is_identifier
 from websocket_gateway.receiving.tokens import hash_session_auth
-from websocket_gateway.services import connections
 from websocket_gateway.services.legacy import tables
 from websocket_gateway.services.legacy.hashes import login_holds
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
@@ -69,7 +69,7 @@ def _end(*, save: bool) -> int:
         for session in _known(page).filter(connected=True):
             ended += 1
             if save:
-                connections.end(session, reason="client")
+                sessions.end(session, reason="client")
     return ended
 
 

@@ -13,9 +13,9 @@ from websocket_gateway.aws.asking import Asking
 from websocket_gateway.aws.connections import get_connections
 from websocket_gateway.aws.fanout import Recipient, Status
 from websocket_gateway.conf import get_settings
+from websocket_gateway.connections.endpoints import endpoint_of
 from websocket_gateway.exceptions import ConfigurationError, GatewayMissingError
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.services.endpoints import endpoint_of
 from websocket_gateway.services.purging.batches import read_pages
 from websocket_gateway.services.purging.running import Part, Run
 from websocket_gateway.services.purging.sessions import end_gone, oldest_alive

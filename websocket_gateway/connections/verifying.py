@@ -13,10 +13,10 @@ from websocket_gateway.aws.asking import Asking
 from websocket_gateway.aws.connections import get_connections
 from websocket_gateway.aws.fanout import Recipient, Status
 from websocket_gateway.conf import get_settings
+from websocket_gateway.connections.endpoints import endpoint_of
+from websocket_gateway.connections.sessions import end
 from websocket_gateway.exceptions import ConfigurationError, GatewayMissingError
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.services.connections import end
-from websocket_gateway.services.endpoints import endpoint_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from websocket_gateway.aws.connections import get_connections
+from websocket_gateway.connections.endpoints import endpoint_of
+from websocket_gateway.connections.sessions import end
 from websocket_gateway.exceptions import (
     AWSError,
     ConfigurationError,
@@ -14,8 +16,6 @@ from websocket_gateway.exceptions import (
     WebSocketGatewayError,
 )
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.services.connections import end
-from websocket_gateway.services.endpoints import endpoint_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

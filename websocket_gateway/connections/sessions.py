@@ -170,7 +170,7 @@ def close_sockets(sessions: Sequence[WebSocketSession], connections: Connections
 
 
 def _close(session: WebSocketSession, adapter: Connections) -> bool:
-    from websocket_gateway.services.endpoints import endpoint_of
+    from websocket_gateway.connections.endpoints import endpoint_of
 
     try:
         adapter.delete(endpoint_of(session.api_gateway), session.connection_id)

@@ -17,10 +17,10 @@ from tests.factories import (
     UserFactory,
     WebSocketSessionFactory,
 )
+from websocket_gateway.channels.rules import may_join
 from websocket_gateway.client_config import find_socket_url
 from websocket_gateway.models import ApiGateway, ChannelPermission, ConnectionRateLimit
 from websocket_gateway.receiving.limits import count_attempt
-from websocket_gateway.services.channels import may_join
 
 pytestmark = pytest.mark.django_db
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from websocket_gateway.channels.rules import is_admitted
 from websocket_gateway.models import ChannelPermission
-from websocket_gateway.services.channels import is_admitted
 from websocket_gateway.services.legacy.rules import express
 
 A, B, C, D = "app.a", "app.b", "app.c", "app.d"

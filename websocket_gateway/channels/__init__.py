@@ -1,0 +1,3 @@
+"""Channels: who may join them."""
+
+from __future__ import annotations

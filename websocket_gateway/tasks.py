@@ -11,7 +11,7 @@ from websocket_gateway.task_queue import define, enqueue
 @define
 def work_on_broadcast(run_id: int) -> None:
     """Work on a broadcast for up to 60 seconds, and have a successor go on where something is left."""
-    from websocket_gateway.services.working import work_once
+    from websocket_gateway.sending.worker import work_once
 
     if work_once(run_id):
         enqueue(work_on_broadcast, run_id)

@@ -27,8 +27,8 @@ from django.test.utils import setup_databases, teardown_databases  # noqa: E402
 from tests.factories import ApiGatewayFactory  # noqa: E402
 from websocket_gateway.aws.fanout import Outcome, Recipient, Status  # noqa: E402
 from websocket_gateway.models import WebSocketSession  # noqa: E402
-from websocket_gateway.services import delivery  # noqa: E402
-from websocket_gateway.services.broadcasting import broadcast  # noqa: E402
+from websocket_gateway.sending import delivery  # noqa: E402
+from websocket_gateway.sending.broadcasting import broadcast  # noqa: E402
 
 SIZES = (10_000, 100_000, 1_000_000)
 ROUNDS = 3

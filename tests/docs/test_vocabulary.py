@@ -10,7 +10,7 @@ from dataclasses import fields
 from django.apps import apps
 
 from tests.docs.pages import PAGES, ROOT, names, read
-from websocket_gateway.services import reports
+from websocket_gateway.sending import reports
 
 APP = apps.get_app_config("websocket_gateway")
 # What tests hand to processes that they start.

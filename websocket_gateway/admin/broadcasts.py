@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from websocket_gateway import models
-from websocket_gateway.services.summaries import summarize
+from websocket_gateway.sending.summaries import summarize
 
 _SHOWN_CHARACTERS = 2_000
 

@@ -19,11 +19,11 @@ from websocket_gateway.admin.access import SEND, VIEW_SESSIONS, record
 from websocket_gateway.admin.fields import BroadcastForm
 from websocket_gateway.admin.words import tell_delivery
 from websocket_gateway.exceptions import WebSocketGatewayError
-from websocket_gateway.services.broadcasting import find_audience
+from websocket_gateway.sending.broadcasting import find_audience
+from websocket_gateway.sending.runs import create_run, enqueue_run
+from websocket_gateway.sending.summaries import summarize
+from websocket_gateway.sending.worker import work_until_finished
 from websocket_gateway.services.overview import read_overview
-from websocket_gateway.services.runs import create_run, enqueue_run
-from websocket_gateway.services.summaries import summarize
-from websocket_gateway.services.working import work_until_finished
 from websocket_gateway.task_queue import background_backend
 
 MOST_AT_ONCE = 1_000

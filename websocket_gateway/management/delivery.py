@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from websocket_gateway.models import BroadcastRun
-from websocket_gateway.services.reports import DeliveryReport
-from websocket_gateway.services.summaries import RunSummary
+from websocket_gateway.sending.reports import DeliveryReport
+from websocket_gateway.sending.summaries import RunSummary
 
 
 def render_report(

@@ -18,7 +18,7 @@ from django.db.models.functions import TruncHour
 from django.utils import timezone
 
 from websocket_gateway.models import ApiGateway, ChannelSubscription, WebSocketSession
-from websocket_gateway.services.summaries import RunSummary, recent_runs
+from websocket_gateway.sending.summaries import RunSummary, recent_runs
 
 HOURS = 12
 TOP = 10

@@ -12,9 +12,9 @@ class QueuesConfig(AppConfig):
 
     def ready(self) -> None:
         """Before anything reads them."""
-        from websocket_gateway.services import runs, shards, streams
+        from websocket_gateway.sending import paging, runs, shards
 
         shards.LEASE_SECONDS, shards.RENEW_SECONDS = 3.0, 0.5
         shards.PAGES_SECONDS = 2.0
-        streams.PAGE_SIZE = 50
+        paging.PAGE_SIZE = 50
         runs.RECIPIENTS_A_SHARD = 150

@@ -6,9 +6,9 @@ import time
 
 from websocket_gateway.exceptions import LeaseLostError
 from websocket_gateway.models import BroadcastRun
-from websocket_gateway.services import shards
-from websocket_gateway.services.delivery import OnProgress
-from websocket_gateway.services.summaries import RunSummary, summarize
+from websocket_gateway.sending import shards
+from websocket_gateway.sending.delivery import OnProgress
+from websocket_gateway.sending.summaries import RunSummary, summarize
 
 _IDLE_SECONDS = 1.0
 # Whoever finds every open shard held waits so long for a holder that died.

@@ -13,8 +13,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from websocket_gateway.models import BroadcastRun, BroadcastShard
-from websocket_gateway.services.reports import DeliveryReport, count_reason
-from websocket_gateway.services.runs import find_run
+from websocket_gateway.sending.reports import DeliveryReport, count_reason
+from websocket_gateway.sending.runs import find_run
 
 _SUMS = ("delivered", "gone", "failed", "retried")
 

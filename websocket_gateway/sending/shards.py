@@ -27,11 +27,11 @@ from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.exceptions import LeaseLostError
 from websocket_gateway.models import BroadcastRun, BroadcastShard
 from websocket_gateway.renewing import renewing
-from websocket_gateway.services import streams
-from websocket_gateway.services.delivery import Delivery, SendOptions
-from websocket_gateway.services.recipients import of_run
-from websocket_gateway.services.reports import Tally, count_reason
-from websocket_gateway.services.streams import Row, rows_of
+from websocket_gateway.sending import paging
+from websocket_gateway.sending.audience import of_run
+from websocket_gateway.sending.delivery import Delivery, SendOptions
+from websocket_gateway.sending.paging import Row, rows_of
+from websocket_gateway.sending.reports import Tally, count_reason
 
 logger = logging.getLogger(__name__)
 
@@ -226,4 +226,4 @@ class _Lap:
 
 
 def _page_size(pace: float) -> int:
-    return min(streams.PAGE_SIZE, max(1, int(pace * _PAGE_SECONDS))) if pace else streams.PAGE_SIZE
+    return min(paging.PAGE_SIZE, max(1, int(pace * _PAGE_SECONDS))) if pace else paging.PAGE_SIZE

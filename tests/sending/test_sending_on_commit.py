@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from django.db import transaction
 
-from tests.services.broadcasts import connect
+from tests.sending.broadcasts import connect
 from tests.sink import Sink
 from websocket_gateway.exceptions import (
     InvalidMessageError,
 )
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.services.broadcasting import broadcast
+from websocket_gateway.sending.broadcasting import broadcast
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,8 +11,8 @@ from django.db import connections, router, transaction
 from django.db.models import QuerySet
 
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.services.broadcasting import broadcast, send
-from websocket_gateway.services.reports import DeliveryReport
+from websocket_gateway.sending.broadcasting import broadcast, send
+from websocket_gateway.sending.reports import DeliveryReport
 
 
 async def asend(

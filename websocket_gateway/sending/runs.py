@@ -13,8 +13,8 @@ from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import BroadcastRun, BroadcastShard
-from websocket_gateway.services import shards
-from websocket_gateway.services.recipients import of_run
+from websocket_gateway.sending import shards
+from websocket_gateway.sending.audience import of_run
 from websocket_gateway.task_queue import background_backend, enqueue, require_background_backend
 
 RECIPIENTS_A_SHARD = 10_000

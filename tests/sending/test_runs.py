@@ -23,10 +23,10 @@ from tests.sink import Sink
 from tests.threads import run_together
 from websocket_gateway.exceptions import ConfigurationError, LeaseLostError, WebSocketGatewayError
 from websocket_gateway.models import ApiGateway, BroadcastRun, BroadcastShard, WebSocketSession
-from websocket_gateway.services import runs, shards, streams
-from websocket_gateway.services.broadcasting import broadcast
-from websocket_gateway.services.summaries import recent_runs, summarize
-from websocket_gateway.services.working import work_once, work_until_finished
+from websocket_gateway.sending import paging, runs, shards
+from websocket_gateway.sending.broadcasting import broadcast
+from websocket_gateway.sending.summaries import recent_runs, summarize
+from websocket_gateway.sending.worker import work_once, work_until_finished
 
 pytestmark = pytest.mark.django_db(transaction=True)
 QUEUE = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
@@ -35,7 +35,7 @@ QUEUE = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "RECIPIENTS_A_SHARD", 10)
-    monkeypatch.setattr(streams, "PAGE_SIZE", 5)
+    monkeypatch.setattr(paging, "PAGE_SIZE", 5)
 
 
 def connect(gateway: ApiGateway, number: int, **fields: Any) -> list[WebSocketSession]:

@@ -19,8 +19,8 @@ from websocket_gateway.connections.endpoints import endpoint_of
 from websocket_gateway.connections.sessions import send_safely
 from websocket_gateway.exceptions import GatewayMissingError, MissingRegionError
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.services.reports import DeliveryReport, Tally
-from websocket_gateway.services.streams import Row
+from websocket_gateway.sending.paging import Row
+from websocket_gateway.sending.reports import DeliveryReport, Tally
 from websocket_gateway.signals import connection_gone
 
 ENGINES = ("auto", "asyncio", "boto3")

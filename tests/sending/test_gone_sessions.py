@@ -9,12 +9,12 @@ import pytest
 from django.db import connection as db_connection
 from django.utils import timezone
 
-from tests.services.broadcasts import connect, counts
+from tests.sending.broadcasts import connect, counts
 from tests.sink import Sink
 from tests.threads import run_together
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.services.broadcasting import broadcast
+from websocket_gateway.sending.broadcasting import broadcast
 from websocket_gateway.signals import connection_gone
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ from django.utils import timezone
 from websocket_gateway.aws.answers import reason_of
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.fanout import Outcome, Pace, Recipient, Status
-from websocket_gateway.services.reports import DeliveryReport, Failure, Tally
+from websocket_gateway.sending.reports import DeliveryReport, Failure, Tally
 
 ENDPOINT = ManagementEndpoint(url="https://abc.example.com/production", region="eu-west-1")
 

@@ -17,16 +17,17 @@ from tests.factories import (
     WebSocketSessionFactory,
 )
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.services import recipients, streams
-from websocket_gateway.services.streams import Audience
+from websocket_gateway.sending import audience as recipients
+from websocket_gateway.sending import paging
+from websocket_gateway.sending.paging import Audience
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "PAGE_SIZE", 3)
-    monkeypatch.setattr(streams, "_IN_LIST", 2)
+    monkeypatch.setattr(paging, "PAGE_SIZE", 3)
+    monkeypatch.setattr(paging, "_IN_LIST", 2)
 
 
 def keys(audience: Audience) -> list[int]:

@@ -10,7 +10,7 @@ import pytest
 from tests.factories import (
     ApiGatewayFactory,
 )
-from tests.services.broadcasts import connect, counts
+from tests.sending.broadcasts import connect, counts
 from tests.sink import Sink, running_sink
 from websocket_gateway.connections import endpoints
 from websocket_gateway.exceptions import (
@@ -18,7 +18,7 @@ from websocket_gateway.exceptions import (
     MissingRegionError,
 )
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.services.broadcasting import broadcast
+from websocket_gateway.sending.broadcasting import broadcast
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,14 +12,14 @@ from tests.factories import (
     ChannelSubscriptionFactory,
     UserFactory,
 )
-from tests.services.broadcasts import connect, counts
+from tests.sending.broadcasts import connect, counts
 from tests.sink import Sink, running_sink
 from websocket_gateway.exceptions import (
     ConfigurationError,
     InvalidMessageError,
 )
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.services.broadcasting import DeliveryReport, Failure, broadcast, send
+from websocket_gateway.sending.broadcasting import DeliveryReport, Failure, broadcast, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from websocket_gateway.context_headers import MAX_MESSAGE_BYTES
 from websocket_gateway.exceptions import InvalidMessageError
-from websocket_gateway.services.messages import encode_json, encode_message
+from websocket_gateway.sending.messages import encode_json, encode_message
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

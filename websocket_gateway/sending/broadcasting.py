@@ -13,11 +13,12 @@ from django.db.models import QuerySet
 
 from websocket_gateway.aws.connections import Connections
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.services import recipients, runs
-from websocket_gateway.services.delivery import Delivery, OnProgress, SendOptions
-from websocket_gateway.services.messages import encode_message
-from websocket_gateway.services.reports import DeliveryReport, Failure, OnFailure, Tally
-from websocket_gateway.services.streams import Audience
+from websocket_gateway.sending import audience as recipients
+from websocket_gateway.sending import runs
+from websocket_gateway.sending.delivery import Delivery, OnProgress, SendOptions
+from websocket_gateway.sending.messages import encode_message
+from websocket_gateway.sending.paging import Audience
+from websocket_gateway.sending.reports import DeliveryReport, Failure, OnFailure, Tally
 from websocket_gateway.validators import validate_channel_name
 
 __all__ = ["DeliveryReport", "Failure", "SendOptions", "broadcast", "send"]

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import ApiGateway, BroadcastRun, ChannelSubscription, WebSocketSession
-from websocket_gateway.services.streams import (
+from websocket_gateway.sending.paging import (
     CONNECTED,
     Audience,
     FixedStream,

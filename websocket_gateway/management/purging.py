@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from websocket_gateway.services.purging import PurgeReport
+from websocket_gateway.purging import PurgeReport
 
 # By the name of the deed: before the count, and after it; `s` is added to the noun.
 _WORDS = {

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 from websocket_gateway.management import arguments
 from websocket_gateway.management.base import GatewayCommand
 from websocket_gateway.management.purging import render_purge
-from websocket_gateway.services.purging import Part, count_purgeable, purge
+from websocket_gateway.purging import Part, count_purgeable, purge
 
 _PARTS = [part.value for part in Part]
 

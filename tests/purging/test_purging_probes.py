@@ -12,15 +12,15 @@ from tests.factories import (
     WebSocketSessionFactory,
     WebSocketTokenFactory,
 )
-from tests.services.purges import ago, connected
+from tests.purging.purges import ago, connected
 from tests.sink import running_sink
 from tests.threads import run_together
 from websocket_gateway.exceptions import AccessDeniedError
 from websocket_gateway.models import (
     WebSocketSession,
 )
-from websocket_gateway.services.purging import Part, purge
-from websocket_gateway.services.purging.running import Run
+from websocket_gateway.purging import Part, purge
+from websocket_gateway.purging.report import Run
 from websocket_gateway.testing.connections import FakeConnections
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
+from websocket_gateway.purging.report import Part, Run
 from websocket_gateway.sending.runs import resume_expired_shards
 from websocket_gateway.sending.shards import free_shards
-from websocket_gateway.services.purging.running import Part, Run
 from websocket_gateway.task_queue import background_backend
 
 

@@ -8,11 +8,11 @@ from datetime import timedelta
 from django.utils import timezone
 
 from websocket_gateway.conf import get_settings
-from websocket_gateway.services.purging import leftovers
-from websocket_gateway.services.purging.resuming import ResumeShards
-from websocket_gateway.services.purging.running import Deed, Part, PurgeReport, Run
-from websocket_gateway.services.purging.sessions import EndOverdue, EndRevoked
-from websocket_gateway.services.purging.verifying import VerifyOpen
+from websocket_gateway.purging import old_rows
+from websocket_gateway.purging.report import Deed, Part, PurgeReport, Run
+from websocket_gateway.purging.resuming import ResumeShards
+from websocket_gateway.purging.sessions import EndOverdue, EndRevoked
+from websocket_gateway.purging.verifying import VerifyOpen
 
 
 def purge(
@@ -60,12 +60,12 @@ def _deeds(only: Collection[Part], verify: bool, retention_days: int | None) -> 
     deeds: list[Deed] = [
         EndOverdue(now=now),
         EndRevoked(),
-        leftovers.delete_ended_sessions(now=now, retention=retention),
-        leftovers.delete_undated_sessions(now=now, retention=retention),
-        leftovers.delete_spent_tokens(now=now),
-        leftovers.DeleteFinishedLimits(now=now),
-        leftovers.delete_handled_messages(now=now),
-        leftovers.delete_finished_broadcasts(now=now, retention=retention),
+        old_rows.delete_ended_sessions(now=now, retention=retention),
+        old_rows.delete_undated_sessions(now=now, retention=retention),
+        old_rows.delete_spent_tokens(now=now),
+        old_rows.DeleteFinishedLimits(now=now),
+        old_rows.delete_handled_messages(now=now),
+        old_rows.delete_finished_broadcasts(now=now, retention=retention),
         ResumeShards(),
     ]
     if verify:

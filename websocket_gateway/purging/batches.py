@@ -10,7 +10,7 @@ from django.db import router
 from django.db.models import Model, Q, QuerySet
 
 from websocket_gateway.concurrency import retry_when_busy
-from websocket_gateway.services.purging.running import Run
+from websocket_gateway.purging.report import Run
 
 BATCH = 500
 """Rows in one statement: few enough that nobody waits for it, and that every database takes their keys."""

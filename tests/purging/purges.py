@@ -10,7 +10,7 @@ from django.utils import timezone
 from websocket_gateway.models import (
     WebSocketSession,
 )
-from websocket_gateway.services.purging import purge
+from websocket_gateway.purging import purge
 
 
 def ago(**length: float) -> datetime:

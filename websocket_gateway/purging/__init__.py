@@ -6,7 +6,7 @@ may overlap, a run may be killed at any point, and the next one simply goes on.
 
 from __future__ import annotations
 
-from websocket_gateway.services.purging.purge import count_purgeable, purge
-from websocket_gateway.services.purging.running import Part, PurgeReport
+from websocket_gateway.purging.report import Part, PurgeReport
+from websocket_gateway.purging.run import count_purgeable, purge
 
 __all__ = ["Part", "PurgeReport", "count_purgeable", "purge"]

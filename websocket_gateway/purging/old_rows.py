@@ -16,9 +16,9 @@ from websocket_gateway.models import (
     WebSocketSession,
     WebSocketToken,
 )
+from websocket_gateway.purging.batches import delete_batch, delete_rows, read_pages
+from websocket_gateway.purging.report import Part, Run
 from websocket_gateway.receiving.limits import window_seconds_of
-from websocket_gateway.services.purging.batches import delete_batch, delete_rows, read_pages
-from websocket_gateway.services.purging.running import Part, Run
 
 HANDLED_MESSAGES_KEPT = timedelta(days=1)
 """No client sends a message again after longer."""

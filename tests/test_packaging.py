@@ -133,7 +133,7 @@ def test_the_lowest_versions_are_those_that_are_tested(declared: ConfigParser) -
         "websocket_gateway.context_headers",
         "websocket_gateway.aws.apis",
         "websocket_gateway.aws.connections",
-        "websocket_gateway.planning.gateways",
+        "websocket_gateway.provisioning.planning.gateway",
         "websocket_gateway.testing",
         "websocket_gateway.testing.connections",
         "websocket_gateway.testing.fixtures",
@@ -166,7 +166,7 @@ def test_the_package_itself_imports_neither_django_nor_boto3() -> None:
 
 def test_planning_knows_neither_django_nor_boto3() -> None:
     code = (
-        "import sys, websocket_gateway.planning.gateways;"
+        "import sys, websocket_gateway.provisioning.planning.gateway;"
         "print(sorted({'django', 'boto3', 'botocore'} & set(sys.modules)))"
     )
 

@@ -20,6 +20,6 @@ def work_on_broadcast(run_id: int) -> None:
 @define
 def apply_plan(gateway_pk: int, fingerprint: str, prune: bool) -> None:
     """Carry out the plan that somebody confirmed in the admin; how it ended stands in the gateway's row."""
-    from websocket_gateway.services.confirming import provision_confirmed
+    from websocket_gateway.provisioning.confirming import provision_confirmed
 
     provision_confirmed(gateway_pk, fingerprint=fingerprint, prune=prune)

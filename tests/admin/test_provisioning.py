@@ -11,7 +11,7 @@ from django.contrib.admin.models import LogEntry
 from tests.admin.clients import act, address, client_with, text_of
 from tests.factories import ApiGatewayFactory, WebSocketSessionFactory
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.services.confirming import Means, means_to_apply
+from websocket_gateway.provisioning.confirming import Means, means_to_apply
 from websocket_gateway.testing.gateway import GatewayHandle
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from tests.factories import ApiGatewayAdditionalRouteFactory
 from tests.support.commands import run
 from tests.support.drift import HEADER, OPTIONS, Site, build_site
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.planning.marks import Mark
+from websocket_gateway.provisioning.planning.marks import Mark
 from websocket_gateway.testing.gateway import GatewayHandle, local_gateway
 
 pytestmark = pytest.mark.django_db

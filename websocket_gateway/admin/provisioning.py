@@ -19,11 +19,16 @@ from django.views.decorators.http import require_http_methods
 
 from websocket_gateway.admin.access import may_provision, record
 from websocket_gateway.exceptions import WebSocketGatewayError
-from websocket_gateway.management.rendering import render_plan
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.services.choices import Choices
-from websocket_gateway.services.confirming import Means, means_to_apply, provision_confirmed, queue_confirmed
-from websocket_gateway.services.gateways import plan_provisioning
+from websocket_gateway.provisioning.choices import Choices
+from websocket_gateway.provisioning.confirming import (
+    Means,
+    means_to_apply,
+    provision_confirmed,
+    queue_confirmed,
+)
+from websocket_gateway.provisioning.describe import render_plan
+from websocket_gateway.provisioning.gateways import plan_provisioning
 
 _REMEMBERED_SECONDS = 3600
 

@@ -22,6 +22,7 @@ from websocket_gateway.checks.probing import from_check
 from websocket_gateway.checks.rows import check_row
 from websocket_gateway.exceptions import GatewayNotFoundError
 from websocket_gateway.models import ApiGateway
+from websocket_gateway.provisioning.row import find_gateway
 from websocket_gateway.services.diagnostics import Answer
 from websocket_gateway.services.diagnostics.callback import probe_callback
 from websocket_gateway.services.diagnostics.certificates import probe_certificate
@@ -30,7 +31,6 @@ from websocket_gateway.services.diagnostics.database import probe_database, prob
 from websocket_gateway.services.diagnostics.findings import error
 from websocket_gateway.services.diagnostics.gateways import probe_plan, probe_posting
 from websocket_gateway.services.diagnostics.names import probe_dns
-from websocket_gateway.services.preparing import find_gateway
 
 Probe = Callable[[], Answer]
 

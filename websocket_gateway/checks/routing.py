@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage
 from websocket_gateway.checks.messages import error, warning
 from websocket_gateway.checks.urlconf import find_routed_views, name_of
 from websocket_gateway.exceptions import ConfigurationError
-from websocket_gateway.services.declared import read_urlconf
+from websocket_gateway.provisioning.declared_routes import read_urlconf
 from websocket_gateway.views import WebSocketView
 
 _GROUP = "(?P<route>"

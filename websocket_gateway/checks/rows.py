@@ -20,7 +20,7 @@ from websocket_gateway.checks.urlconf import find_routed_views
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.services.declared import class_based, read_urlconf
+from websocket_gateway.provisioning.declared_routes import class_based, read_urlconf
 from websocket_gateway.views import WebSocketView
 
 _BODY_KEY = re.compile(r"\$request\.body\.([A-Za-z0-9_.-]+)|\$\{request\.body\.([A-Za-z0-9_.-]+)\}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from websocket_gateway.exceptions import ConfigurationError
-from websocket_gateway.services.declared import class_based, read_urlconf
+from websocket_gateway.provisioning.declared_routes import class_based, read_urlconf
 from websocket_gateway.views import WebSocketView
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from websocket_gateway.management.base import GatewayCommand
-from websocket_gateway.management.rendering import plan_as_dict, render_left, render_plan, render_step
-from websocket_gateway.planning.plans import Step
-from websocket_gateway.services.domains import dns_advice
-from websocket_gateway.services.gateways import Provisioning
+from websocket_gateway.provisioning.custom_domain import dns_advice
+from websocket_gateway.provisioning.describe import plan_as_dict, render_left, render_plan, render_step
+from websocket_gateway.provisioning.gateways import Provisioning
+from websocket_gateway.provisioning.plan import Step
 
 
 class ProvisioningCommand(GatewayCommand):

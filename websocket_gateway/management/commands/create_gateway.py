@@ -16,12 +16,12 @@ from websocket_gateway.management.arguments import (
     tag,
 )
 from websocket_gateway.management.provisioning import ProvisioningCommand
-from websocket_gateway.management.rendering import to_json
-from websocket_gateway.services.adopting import adopted_values
-from websocket_gateway.services.choices import Choices
-from websocket_gateway.services.domains import dns_advice
-from websocket_gateway.services.gateways import Provisioning, plan_provisioning, provision
-from websocket_gateway.services.preparing import prepare_gateway
+from websocket_gateway.provisioning.adopting import adopted_values
+from websocket_gateway.provisioning.choices import Choices
+from websocket_gateway.provisioning.custom_domain import dns_advice
+from websocket_gateway.provisioning.describe import to_json
+from websocket_gateway.provisioning.gateways import Provisioning, plan_provisioning, provision
+from websocket_gateway.provisioning.row import prepare_gateway
 
 _FIELDS = {
     "target": "target_base_endpoint",

@@ -8,10 +8,10 @@ from django.core.management.base import CommandParser
 
 from websocket_gateway.exceptions import GatewayNotFoundError
 from websocket_gateway.management.provisioning import ProvisioningCommand
-from websocket_gateway.management.rendering import plan_as_dict, render_plan, to_json
-from websocket_gateway.planning.plans import Plan
-from websocket_gateway.services.deleting import Deletion, delete_gateway, plan_gateway_deletion
-from websocket_gateway.services.preparing import find_gateway
+from websocket_gateway.provisioning.deleting import Deletion, delete_gateway, plan_gateway_deletion
+from websocket_gateway.provisioning.describe import plan_as_dict, render_plan, to_json
+from websocket_gateway.provisioning.plan import Plan
+from websocket_gateway.provisioning.row import find_gateway
 
 
 class Command(ProvisioningCommand):

@@ -11,11 +11,11 @@ from django.core.management.base import CommandError, CommandParser
 
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
 from websocket_gateway.management.provisioning import ProvisioningCommand
-from websocket_gateway.management.rendering import to_json
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.services.choices import Choices
-from websocket_gateway.services.gateways import Provisioning, plan_provisioning, provision
-from websocket_gateway.services.preparing import find_provisioned_gateways
+from websocket_gateway.provisioning.choices import Choices
+from websocket_gateway.provisioning.describe import to_json
+from websocket_gateway.provisioning.gateways import Provisioning, plan_provisioning, provision
+from websocket_gateway.provisioning.row import find_provisioned_gateways
 
 
 class Command(ProvisioningCommand):

@@ -15,8 +15,8 @@ from websocket_gateway.exceptions import (
     WebSocketGatewayError,
 )
 from websocket_gateway.models import ApiGateway
+from websocket_gateway.provisioning.gateways import plan_provisioning
 from websocket_gateway.services.diagnostics.findings import Answer, error, warning
-from websocket_gateway.services.gateways import plan_provisioning
 
 
 def probe_plan(gateway: ApiGateway) -> Answer:

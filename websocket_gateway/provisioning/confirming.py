@@ -1,0 +1,77 @@
+"""Carrying out, for somebody who waits at a web page, the very plan that was shown there.
+
+Building a gateway takes longer than a web request may live, and a plan that is cut off half-way is finished
+only by the next run. So it is done by the project's task queue; where there is none, by the command. A local
+gateway answers in milliseconds, so with one of those it is done at once.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from django.core.exceptions import ImproperlyConfigured
+
+from websocket_gateway.aws.session import is_loopback
+from websocket_gateway.conf import get_settings
+from websocket_gateway.exceptions import PlanOutdatedError, WebSocketGatewayError
+from websocket_gateway.models import ApiGateway
+from websocket_gateway.provisioning.choices import Choices
+from websocket_gateway.provisioning.gateways import Provisioning, provision
+from websocket_gateway.provisioning.plan import Step
+from websocket_gateway.task_queue import background_backend, enqueue
+
+_PATIENCE_SECONDS = 5.0
+
+
+class Means(Enum):
+    """How a plan can be carried out from a web page."""
+
+    QUEUE = auto()
+    AT_ONCE = auto()
+    COMMAND = auto()
+
+
+def means_to_apply() -> Means:
+    """The task queue if there is one; at once against a local gateway; else somebody runs the command."""
+    if background_backend() is not None:
+        return Means.QUEUE
+    endpoint_url = get_settings().endpoint_url
+    return Means.AT_ONCE if endpoint_url and is_loopback(endpoint_url) else Means.COMMAND
+
+
+def queue_confirmed(gateway: ApiGateway, *, fingerprint: str, prune: bool) -> None:
+    """Have the task queue carry out the plan of that fingerprint. Raises what `enqueue` raises."""
+    from websocket_gateway.tasks import apply_plan
+
+    enqueue(apply_plan, gateway.pk, fingerprint, prune)
+
+
+def provision_confirmed(gateway_pk: int, *, fingerprint: str, prune: bool) -> Provisioning:
+    """Plan again, and apply if that gives the plan of that fingerprint.
+
+    Raises `PlanOutdatedError` where it does not, and what `provision` raises. Every error is kept in the
+    row's `last_error`, because whoever clicked may look there only.
+    """
+
+    def confirm(planned: Provisioning) -> None:
+        if planned.plan.fingerprint != fingerprint:
+            raise PlanOutdatedError(
+                "Meanwhile something has changed, so nothing was done. Look at the new plan."
+            )
+
+    gateway = ApiGateway.objects.get(pk=gateway_pk)
+    try:
+        return provision(
+            gateway,
+            choices=Choices(prune=prune),
+            confirm=confirm,
+            on_step=_nothing_to_show,
+            patience=_PATIENCE_SECONDS,
+        )
+    except (WebSocketGatewayError, ImproperlyConfigured) as exc:
+        ApiGateway.objects.filter(pk=gateway_pk).update(last_error=str(exc))
+        raise
+
+
+def _nothing_to_show(step: Step) -> None:
+    """The page shows the result."""

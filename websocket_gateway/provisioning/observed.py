@@ -1,0 +1,133 @@
+"""What AWS reports of a gateway, read completely; and whose it is."""
+
+from __future__ import annotations
+
+import shlex
+
+from websocket_gateway.aws.apis import Apis
+from websocket_gateway.aws.identity import caller_account
+from websocket_gateway.exceptions import ForeignGatewayError, GatewayMissingError
+from websocket_gateway.models import ApiGateway
+from websocket_gateway.origin_secret import accepted_installation_fingerprints
+from websocket_gateway.provisioning.choices import Choices
+from websocket_gateway.provisioning.planning.marks import read_tags
+from websocket_gateway.provisioning.planning.routes import TWO_WAY
+from websocket_gateway.resources import Api, ObservedGateway, Route, WantedGateway
+
+
+def observe_gateway(
+    gateway: ApiGateway, wanted: WantedGateway, apis: Apis, *, choices: Choices
+) -> ObservedGateway:
+    """Everything AWS reports of `gateway`; empty while it does not exist.
+
+    Raises `GatewayMissingError` if the row names an API that AWS does not know, unless it may be created
+    anew; `ForeignGatewayError` if the API belongs to somebody else and is not to be adopted.
+    """
+    present = apis.list_apis()
+    api_ids = frozenset(item.api_id for item in present)
+    api = _find_api(gateway, present, apis, choices=choices)
+    if api is None:
+        return ObservedGateway(namesakes=_namesakes(gateway, present), api_ids=api_ids)
+    routes = apis.list_routes(api.api_id)
+    stages = apis.list_stages(api.api_id)
+    serving = next((stage for stage in stages if stage.stage_name == wanted.stage.stage_name), None)
+    return ObservedGateway(
+        api=api,
+        api_ids=api_ids,
+        twins=tuple(item for item in _marked(gateway, present) if item.api_id != api.api_id),
+        integrations=apis.list_integrations(api.api_id),
+        routes=routes,
+        route_responses=apis.list_responses_of(api.api_id, _asked(wanted, routes, deep=choices.deep)),
+        stages=stages,
+        deployment=(
+            apis.find_deployment(api.api_id, serving.deployment_id)
+            if serving is not None and serving.deployment_id
+            else None
+        ),
+    )
+
+
+def observe_api(gateway: ApiGateway, apis: Apis) -> ObservedGateway:
+    """Whether the API of `gateway` is there, and nothing of what is in it.
+
+    Raises `ForeignGatewayError` if it belongs to somebody else.
+    """
+    present = apis.list_apis()
+    api = _find_api(gateway, present, apis, choices=Choices(recreate=True))
+    marked = _marked(gateway, present)
+    return ObservedGateway(
+        api=api,
+        api_ids=frozenset(item.api_id for item in present),
+        twins=tuple(item for item in marked if api is None or item.api_id != api.api_id),
+    )
+
+
+def _asked(wanted: WantedGateway, routes: tuple[Route, ...], *, deep: bool) -> list[str]:
+    """Ids of the routes whose responses are read: there is no list over an API, so each is a call."""
+    two_way = {want.route_key: want.two_way or deep for want in wanted.routes}
+    return [
+        route.route_id
+        for route in routes
+        if two_way.get(route.route_key, False)
+        or (route.route_key in two_way and route.route_response_selection_expression == TWO_WAY)
+    ]
+
+
+def _find_api(gateway: ApiGateway, present: tuple[Api, ...], apis: Apis, *, choices: Choices) -> Api | None:
+    """By the stored id; else by the mark, because a run that was cut off could not store the id."""
+    if gateway.api_id:
+        by_id = (item for item in present if item.api_id == gateway.api_id)
+        # A list may lag behind; only the API itself is asked before it is called missing.
+        api = next(by_id, None) or apis.find_api(gateway.api_id)
+        if api is not None:
+            if api.api_id != choices.adopt:
+                _check_owner(gateway, api)
+            return api
+        if not choices.recreate:
+            raise GatewayMissingError(
+                f"AWS does not know API {gateway.api_id!r} of gateway {gateway.api_name!r} "
+                f"({caller_account(apis.region)}, region {apis.region}). If account and region are right and "
+                "it was deleted, create it anew: "
+                f"manage.py create_gateway {shlex.quote(gateway.api_name)} --recreate"
+            )
+    marked = _marked(gateway, present)
+    for api in marked:
+        _check_owner(gateway, api)
+    return min(marked, key=lambda api: api.created_on, default=None)
+
+
+def _marked(gateway: ApiGateway, present: tuple[Api, ...]) -> list[Api]:
+    return [api for api in present if (mark := read_tags(api.tags)) and mark.uuid == str(gateway.uuid)]
+
+
+def _check_owner(gateway: ApiGateway, api: Api) -> None:
+    mark = read_tags(api.tags)
+    if mark is None:
+        return  # Someone took the tags off; the row still knows the id, and the plan puts them back.
+    if mark.uuid == str(gateway.uuid) and mark.installation in accepted_installation_fingerprints():
+        return
+    name = shlex.quote(gateway.api_name)
+    raise ForeignGatewayError(
+        f"API {api.api_id!r} belongs to another installation (another SECRET_KEY, or a copied database), so "
+        f"gateway {gateway.api_name!r} leaves it alone. Give this installation a database of its own, or, if "
+        "SECRET_KEY was rotated, add the old one to SECRET_KEY_FALLBACKS. To take the API over on purpose: "
+        f"manage.py create_gateway {name} --adopt {api.api_id}"
+    )
+
+
+def _namesakes(gateway: ApiGateway, present: tuple[Api, ...]) -> tuple[Api, ...]:
+    """APIs of this name that belong to other installations.
+
+    Raises `ForeignGatewayError` for one that carries no such mark: it may well be the one that is meant.
+    """
+    found = tuple(api for api in present if api.name == gateway.api_name)
+    ours = accepted_installation_fingerprints()
+    for api in found:
+        mark = read_tags(api.tags)
+        if mark is None or mark.installation in ours:
+            name = shlex.quote(gateway.api_name)
+            raise ForeignGatewayError(
+                f"AWS has an API called {api.name!r} already ({api.api_id}), and no row knows it. Take it "
+                f"over: manage.py create_gateway {name} --adopt {api.api_id}. Or choose another name."
+            )
+    return found

@@ -1,0 +1,190 @@
+"""Wanted custom domain x observed domain -> steps: the domain, its mapping to the stage, its DNS records."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+
+from websocket_gateway.provisioning.plan import Action, Kind, PlanError, Step
+from websocket_gateway.provisioning.planning import marks
+from websocket_gateway.provisioning.planning.differences import update_step
+from websocket_gateway.resources import (
+    AliasRecord,
+    ApiMapping,
+    Domain,
+    ObservedDomain,
+    ObservedGateway,
+    WantedDomain,
+    WantedGateway,
+    frozen,
+)
+
+_AVAILABLE = "AVAILABLE"
+_OURS_TO_REPLACE = ".execute-api."
+"""Part of every host that API Gateway gives to domains; a record that leads elsewhere is somebody's own."""
+
+
+def plan_domain(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step]:
+    """The steps for the domain that the row names.
+
+    Raises `PlanError` where the path leads to somebody else's API, or the name to somebody else's host.
+    """
+    if wanted.domain is None:
+        return
+    yield from _plan_name(wanted.domain, observed.domain, uuid=uuid)
+    yield from _plan_mapping(wanted, wanted.domain, observed)
+    yield from _plan_records(wanted.domain, observed.domain)
+
+
+def plan_removal(
+    seen: ObservedDomain, *, uuid: str, api_ids: Collection[str], reason: str, keep_key: str | None = None
+) -> Iterator[Step]:
+    """The steps that take a gateway off a domain; the domain goes too if it is ours and serves nobody else.
+
+    `api_ids` are the gateway's own; the mapping of `keep_key` stays.
+    """
+    domain = seen.domain
+    if domain is None:
+        return
+    mine = [item for item in seen.mappings if item.api_id in api_ids and item.api_mapping_key != keep_key]
+    goes = is_ours(domain, uuid) and len(mine) == len(seen.mappings) and keep_key is None
+    if goes:
+        for record in seen.records:
+            if record.target == domain.target.lower():
+                yield _delete(Kind.DNS_RECORD, f"{record.record_type} {record.name}", reason, record)
+    for mapping in mine:
+        yield _delete(Kind.API_MAPPING, mapping_name(domain, mapping.api_mapping_key), reason, mapping)
+    if goes:
+        yield _delete(Kind.DOMAIN, domain.domain_name, reason, domain)
+
+
+def dangling_names(steps: Iterable[Step]) -> Iterator[str]:
+    """A remark on every name in DNS that may go on leading to a domain which these steps delete."""
+    gone = [step for step in steps if step.action is Action.DELETE]
+    cleared = {step.name.partition(" ")[2] for step in gone if step.kind is Kind.DNS_RECORD}
+    for step in gone:
+        if step.kind is Kind.DOMAIN and step.name not in cleared:
+            yield f"if DNS still has a record for {step.name}, delete it by hand: what it led to is gone"
+
+
+def leftover_domains(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step]:
+    """The steps that would remove earlier domains, and earlier paths of this one."""
+    api_ids = own_api_ids(observed)
+    if wanted.domain is not None:
+        key = wanted.domain.api_mapping_key
+        yield from plan_removal(
+            observed.domain, uuid=uuid, api_ids=api_ids, reason="an earlier path", keep_key=key
+        )
+    for seen in observed.former_domains:
+        yield from plan_removal(seen, uuid=uuid, api_ids=api_ids, reason="an earlier domain of this gateway")
+
+
+def own_api_ids(observed: ObservedGateway) -> frozenset[str]:
+    """The ids of this gateway's API and of its twins."""
+    return frozenset(api.api_id for api in (observed.api, *observed.twins) if api is not None)
+
+
+def is_ours(domain: Domain, uuid: str) -> bool:
+    """Whether this gateway made the domain."""
+    mark = marks.read_tags(domain.tags)
+    return mark is not None and mark.uuid == uuid
+
+
+def mapping_name(domain: Domain, key: str) -> str:
+    """What a step on a mapping is called: the domain, a slash, the key."""
+    return f"{domain.domain_name}/{key}"
+
+
+def _plan_name(want: WantedDomain, seen: ObservedDomain, *, uuid: str) -> Iterator[Step]:
+    name = want.domain.domain_name
+    if seen.domain is None:
+        yield Step(
+            action=Action.CREATE,
+            kind=Kind.DOMAIN,
+            name=name,
+            reason="missing in AWS",
+            resource=want.domain,
+        )
+        return
+    # Several gateways may share a domain by mapping keys; the tags are those of whoever made it.
+    wanted = want.domain if is_ours(seen.domain, uuid) else replace(want.domain, tags=frozen({}))
+    steps = list(update_step(Kind.DOMAIN, name, wanted, seen.domain))
+    if not steps and seen.domain.domain_name_status != _AVAILABLE:
+        steps = [
+            Step(
+                action=Action.WAIT,
+                kind=Kind.DOMAIN,
+                name=name,
+                reason=f"it is {seen.domain.domain_name_status}",
+                resource=seen.domain,
+            )
+        ]
+    yield from steps
+
+
+def _plan_mapping(wanted: WantedGateway, want: WantedDomain, observed: ObservedGateway) -> Iterator[Step]:
+    api_id = observed.api.api_id if observed.api else ""
+    key = want.api_mapping_key
+    mapping = ApiMapping(api_id=api_id, stage=wanted.stage.stage_name, api_mapping_key=key)
+    name = mapping_name(want.domain, key)
+    present = next((item for item in observed.domain.mappings if item.api_mapping_key == key), None)
+    if present is None:
+        yield Step(
+            action=Action.CREATE,
+            kind=Kind.API_MAPPING,
+            name=name,
+            reason="missing in AWS",
+            resource=mapping,
+        )
+        return
+    # One that leads to an API which is gone serves nobody.
+    if present.api_id in observed.api_ids - own_api_ids(observed):
+        raise PlanError(
+            f"{name} leads to API {present.api_id} already, which is not this gateway's. Give the gateway "
+            "another mapping key (--mapping-key), or delete that mapping first."
+        )
+    wanted_mapping = replace(mapping, api_mapping_id=present.api_mapping_id)
+    yield from update_step(Kind.API_MAPPING, name, wanted_mapping, present)
+
+
+def _plan_records(want: WantedDomain, seen: ObservedDomain) -> Iterator[Step]:
+    if not want.hosted_zone_id:
+        return
+    target = seen.domain.target.lower() if seen.domain else ""
+    zone_id = seen.domain.target_zone_id if seen.domain else ""
+    for record_type in ("A", "AAAA") if _is_dual_stack(want, seen) else ("A",):
+        record = AliasRecord(
+            name=want.domain.domain_name, record_type=record_type, target=target, target_zone_id=zone_id
+        )
+        name = f"{record_type} {record.name}"
+        present = next((item for item in seen.records if item.record_type in (record_type, "CNAME")), None)
+        if present is None:
+            yield Step(
+                action=Action.CREATE,
+                kind=Kind.DNS_RECORD,
+                name=name,
+                reason="missing in the hosted zone",
+                resource=record,
+            )
+            continue
+        _check_replaceable(present, record)
+        yield from update_step(Kind.DNS_RECORD, name, record, present)
+
+
+def _is_dual_stack(want: WantedDomain, seen: ObservedDomain) -> bool:
+    address_type = want.domain.ip_address_type or (seen.domain.ip_address_type if seen.domain else None)
+    return address_type == "dualstack"
+
+
+def _check_replaceable(present: AliasRecord, record: AliasRecord) -> None:
+    is_alias = bool(present.target_zone_id) and present.record_type == record.record_type
+    if is_alias and (present.target == record.target or _OURS_TO_REPLACE in present.target):
+        return
+    raise PlanError(
+        f"DNS has a record {present.record_type} {present.name} already, which leads to {present.target}. "
+        "Delete it first, or leave the hosted zone id empty and keep DNS yourself."
+    )
+
+
+def _delete(kind: Kind, name: str, reason: str, resource: Domain | ApiMapping | AliasRecord) -> Step:
+    return Step(action=Action.DELETE, kind=kind, name=name, reason=reason, resource=resource)

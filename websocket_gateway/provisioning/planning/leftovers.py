@@ -1,0 +1,114 @@
+"""What is in AWS and nobody here wants: the steps that would remove it, taken only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from websocket_gateway.provisioning.plan import Action, Kind, Step
+from websocket_gateway.provisioning.planning import marks
+from websocket_gateway.provisioning.planning.domain import leftover_domains
+from websocket_gateway.provisioning.planning.routes import choose_integrations, routes_by_key
+from websocket_gateway.resources import Integration, ObservedGateway, Route, WantedGateway
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftovers:
+    """Steps that nobody takes unless asked."""
+
+    resources: tuple[Step, ...]
+    """Routes first, then the integrations that serve none."""
+    stages: tuple[Step, ...]
+    domains: tuple[Step, ...]
+    """Earlier domains of this gateway, and earlier paths of its domain."""
+    twins: tuple[Step, ...]
+    """Remarks; there is no step for these."""
+
+    @property
+    def route_keys(self) -> frozenset[str]:
+        """Keys of the routes among them."""
+        return frozenset(step.name for step in self.resources if step.kind is Kind.ROUTE)
+
+
+def find_leftovers(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str, prune: bool) -> Leftovers:
+    """Everything that is there and not wanted; with `prune` also what is so once its routes are gone."""
+    routes = tuple(_routes(wanted, observed, uuid=uuid))
+    surviving = (
+        () if prune else [step.resource.route_id for step in routes if isinstance(step.resource, Route)]
+    )
+    return Leftovers(
+        resources=(*routes, *_integrations(wanted, observed, uuid=uuid, surviving=surviving)),
+        stages=tuple(_stages(wanted, observed, uuid=uuid)),
+        domains=tuple(leftover_domains(wanted, observed, uuid=uuid)),
+        twins=tuple(_twins(observed)),
+    )
+
+
+def _routes(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step]:
+    """A step for every route of a key that nothing wants, and for every second route of a key."""
+    keys = {want.route_key for want in wanted.routes}
+    kept = {route.route_id for key, route in routes_by_key(observed).items() if key in keys}
+    integrations = {item.integration_id: item for item in observed.integrations}
+    for route in observed.routes:
+        if route.route_id in kept:
+            continue
+        yield Step(
+            action=Action.DELETE,
+            kind=Kind.ROUTE,
+            name=route.route_key,
+            reason=_why_unwanted(route, keys, integrations.get(route.integration_id), uuid),
+            resource=route,
+        )
+
+
+def _why_unwanted(route: Route, keys: set[str], integration: Integration | None, uuid: str) -> str:
+    if route.route_key in keys:
+        return "a second route of this key"
+    if integration is not None and marks.marked_route_key(integration, uuid) == route.route_key:
+        return "was made for a row or view that is gone"
+    return "no row and no view wants it"
+
+
+def _integrations(
+    wanted: WantedGateway, observed: ObservedGateway, *, uuid: str, surviving: Collection[str]
+) -> Iterator[Step]:
+    """A step for every integration that serves no route; `surviving` are ids of routes that are left."""
+    used = {route.integration_id for route in observed.routes if route.route_id in surviving}
+    used |= {item.integration_id for item in choose_integrations(wanted, observed, uuid=uuid).values()}
+    for item in observed.integrations:
+        if item.integration_id not in used:
+            yield Step(
+                action=Action.DELETE,
+                kind=Kind.INTEGRATION,
+                name=item.integration_id,
+                reason=f"serves no route: {item.integration_method or 'no method'} {item.integration_uri}",
+                resource=item,
+            )
+
+
+def _stages(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step]:
+    """A step for every stage that is not the wanted one."""
+    for stage in observed.stages:
+        if stage.stage_name == wanted.stage.stage_name:
+            continue
+        mark = marks.read_tags(stage.tags)
+        ours = mark is not None and mark.uuid == uuid
+        yield Step(
+            action=Action.DELETE,
+            kind=Kind.STAGE,
+            name=stage.stage_name,
+            reason="an earlier stage of this gateway" if ours else "not ours",
+            resource=stage,
+        )
+
+
+def _twins(observed: ObservedGateway) -> Iterator[Step]:
+    """A remark on every further API with this gateway's mark; nobody deletes a whole API in passing."""
+    for api in observed.twins:
+        yield Step(
+            action=Action.KEEP,
+            kind=Kind.API,
+            name=api.api_id,
+            reason="carries this gateway's mark too; delete it in the AWS console once no client uses it",
+            resource=api,
+        )

@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 from django.test import override_settings
 from moto import mock_aws
 
-from tests.checks.servers import answering
+from tests.diagnostics.servers import answering
 from websocket_gateway.aws.apis import Apis
 from websocket_gateway.exceptions import (
     ConflictError,

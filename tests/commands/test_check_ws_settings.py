@@ -13,10 +13,10 @@ from django.db import connection
 from django.test import override_settings
 
 from tests.checks.projects import PRODUCTION
-from tests.checks.servers import IDENTITY, answering, hanging
+from tests.diagnostics.servers import IDENTITY, answering, hanging
 from tests.factories import ApiGatewayFactory
 from tests.support.commands import Ended, run
-from websocket_gateway.checks.probing import diagnose
+from websocket_gateway.diagnostics.probing import diagnose
 from websocket_gateway.models import ApiGateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,7 +37,7 @@ def check(monkeypatch: pytest.MonkeyPatch) -> Check:
             # A loaded machine may need long to start the child; the last --timeout wins.
             return run("check_ws_settings", "--timeout=60", *words)
 
-    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.checks.child_settings")
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.diagnostics.child_settings")
     monkeypatch.setenv("WEBSOCKET_GATEWAY_TEST_NAME", str(connection.settings_dict["NAME"]))
     return run_with
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.checks.servers import IDENTITY, answering
+from tests.diagnostics.servers import IDENTITY, answering
 from tests.docs.pages import ROOT, Block, blocks, blocks_of
 from tests.docs.projects import Project, first_line, tour_project
 from tests.docs.transcripts import Turn, pattern_of, turns

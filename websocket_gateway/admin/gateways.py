@@ -16,9 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from websocket_gateway import models
 from websocket_gateway.admin.access import PROVISION, may_provision, record
 from websocket_gateway.admin.provisioning import ProvisioningPage
+from websocket_gateway.diagnostics.aws import probe_plan, probe_posting
+from websocket_gateway.diagnostics.findings import Finding
 from websocket_gateway.exceptions import WebSocketGatewayError
-from websocket_gateway.services.diagnostics.findings import Finding
-from websocket_gateway.services.diagnostics.gateways import probe_plan, probe_posting
 
 _TOLD_THE_SECRET = ("target_base_endpoint",)
 _MOST_COUNTED = 10_000

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from websocket_gateway.checks.probing import Diagnosis
+from websocket_gateway.diagnostics.probing import Diagnosis
 
 
 def render_diagnosis(diagnosis: Diagnosis, *, output_format: str, style: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from websocket_gateway.checks.probing import PROBING_SECONDS, diagnose
+from websocket_gateway.diagnostics.probing import PROBING_SECONDS, diagnose
 from websocket_gateway.management import arguments
 from websocket_gateway.management.base import GatewayCommand
 from websocket_gateway.management.diagnosis import render_diagnosis, summary

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 
+from websocket_gateway.diagnostics.findings import Answer, error, warning
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.services.diagnostics.findings import Answer, error, warning
 
 
 def probe_dns(gateway: ApiGateway) -> Answer:

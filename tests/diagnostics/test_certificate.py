@@ -14,8 +14,8 @@ import pytest
 import trustme
 
 from tests.factories import ApiGatewayFactory
+from websocket_gateway.diagnostics.certificates import probe_certificate
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.services.diagnostics.certificates import probe_certificate
 
 
 @contextmanager

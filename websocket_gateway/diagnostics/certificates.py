@@ -6,8 +6,8 @@ import socket
 import ssl
 import time
 
+from websocket_gateway.diagnostics.findings import Answer, error, warning
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.services.diagnostics.findings import Answer, error, warning
 
 _TIMEOUT_SECONDS = 5.0
 _A_DAY = 24 * 60 * 60

@@ -10,7 +10,7 @@ from django.test import override_settings
 
 from tests.checks.projects import PRODUCTION, urls
 from tests.factories import ApiGatewayAdditionalRouteFactory, ApiGatewayFactory
-from websocket_gateway.checks.rows import check_row
+from websocket_gateway.diagnostics.rows import check_row
 from websocket_gateway.models import ApiGateway
 
 pytestmark = pytest.mark.django_db

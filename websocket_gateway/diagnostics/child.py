@@ -18,19 +18,19 @@ from typing import Any
 
 from django.db import connections
 
-from websocket_gateway.checks.probing import from_check
-from websocket_gateway.checks.rows import check_row
+from websocket_gateway.diagnostics import Answer
+from websocket_gateway.diagnostics.aws import probe_plan, probe_posting
+from websocket_gateway.diagnostics.callback import probe_callback
+from websocket_gateway.diagnostics.certificates import probe_certificate
+from websocket_gateway.diagnostics.credentials import probe_credentials
+from websocket_gateway.diagnostics.database import probe_database, probe_purging
+from websocket_gateway.diagnostics.domain import probe_dns
+from websocket_gateway.diagnostics.findings import error
+from websocket_gateway.diagnostics.probing import from_check
+from websocket_gateway.diagnostics.rows import check_row
 from websocket_gateway.exceptions import GatewayNotFoundError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.row import find_gateway
-from websocket_gateway.services.diagnostics import Answer
-from websocket_gateway.services.diagnostics.callback import probe_callback
-from websocket_gateway.services.diagnostics.certificates import probe_certificate
-from websocket_gateway.services.diagnostics.credentials import probe_credentials
-from websocket_gateway.services.diagnostics.database import probe_database, probe_purging
-from websocket_gateway.services.diagnostics.findings import error
-from websocket_gateway.services.diagnostics.gateways import probe_plan, probe_posting
-from websocket_gateway.services.diagnostics.names import probe_dns
 
 Probe = Callable[[], Answer]
 

@@ -7,6 +7,7 @@ import shlex
 
 from websocket_gateway.aws.connections import get_connections
 from websocket_gateway.connections.endpoints import endpoint_of
+from websocket_gateway.diagnostics.findings import Answer, error, warning
 from websocket_gateway.exceptions import (
     AccessDeniedError,
     ConfigurationError,
@@ -16,7 +17,6 @@ from websocket_gateway.exceptions import (
 )
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.gateways import plan_provisioning
-from websocket_gateway.services.diagnostics.findings import Answer, error, warning
 
 
 def probe_plan(gateway: ApiGateway) -> Answer:

@@ -24,14 +24,14 @@ from django.conf import settings
 from django.core.checks import ERROR, CheckMessage, run_checks
 
 from websocket_gateway.checks.messages import TAG
+from websocket_gateway.diagnostics import Finding
+from websocket_gateway.diagnostics.findings import error
 from websocket_gateway.exceptions import GatewayNotFoundError
-from websocket_gateway.services.diagnostics import Finding
-from websocket_gateway.services.diagnostics.findings import error
 
 PROBING_SECONDS = 7
 """For all probes together, with the child's start; `check_ws_settings` promises ten for everything."""
 
-_CHILD = "import django; django.setup(); from websocket_gateway.checks.child import main; main()"
+_CHILD = "import django; django.setup(); from websocket_gateway.diagnostics.child import main; main()"
 _UNREADABLE = f"{TAG}.E001"
 
 

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from tests.checks.servers import IDENTITY, Answering, answering
+from tests.diagnostics.servers import IDENTITY, Answering, answering
 from tests.factories import ApiGatewayFactory, WebSocketSessionFactory
 from tests.sink import running_sink
 from tests.support.commands import run
 from websocket_gateway.aws.session import forget_clients
+from websocket_gateway.diagnostics import Answer
+from websocket_gateway.diagnostics.aws import probe_plan, probe_posting
+from websocket_gateway.diagnostics.callback import RefusedAddressError, check_address, probe_callback
+from websocket_gateway.diagnostics.credentials import probe_credentials
+from websocket_gateway.diagnostics.database import probe_database, probe_purging
+from websocket_gateway.diagnostics.domain import probe_dns, resolve
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.services.diagnostics import Answer
-from websocket_gateway.services.diagnostics.callback import RefusedAddressError, check_address, probe_callback
-from websocket_gateway.services.diagnostics.credentials import probe_credentials
-from websocket_gateway.services.diagnostics.database import probe_database, probe_purging
-from websocket_gateway.services.diagnostics.gateways import probe_plan, probe_posting
-from websocket_gateway.services.diagnostics.names import probe_dns, resolve
 from websocket_gateway.testing.gateway import GatewayHandle
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from websocket_gateway.conf import get_settings
+from websocket_gateway.diagnostics.findings import Answer, Finding, error, warning
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.services.diagnostics.findings import Answer, Finding, error, warning
 
 _A_DAY = timedelta(days=1)
 

@@ -19,9 +19,9 @@ from tests.factories import (
 )
 from tests.views.stack import Stack
 from websocket_gateway.exceptions import ConfigurationError
+from websocket_gateway.legacy.hooks import RETIRED
 from websocket_gateway.mixins import AddWebSocketRouteToContextMixin, AppChannelWebSocketMixin
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.retired_hooks import RETIRED
 from websocket_gateway.testing.events import DEFAULT_ORIGIN
 from websocket_gateway.views import WebSocketTokenView, WebSocketView
 

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from tests.factories import WebSocketSessionFactory
-from tests.services.legacy import schema
+from tests.legacy import schema
 from tests.sink import gateway_fixture, sink_fixture
 from tests.support.commands import TARGET, run
 from tests.support.moto import Moto, moto_fixture, moto_server_fixture

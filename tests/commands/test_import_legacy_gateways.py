@@ -13,8 +13,9 @@ from django.utils.crypto import salted_hmac
 
 from tests.commands.legacy import NOTHING, counts
 from tests.factories import PASSWORD, ApiGatewayFactory, ChannelPermissionFactory, UserFactory
-from tests.services.legacy import schema
+from tests.legacy import schema
 from tests.support.commands import run
+from websocket_gateway.legacy.hashes import legacy_session_key_hash
 from websocket_gateway.models import (
     ApiGateway,
     ApiGatewayAdditionalRoute,
@@ -22,7 +23,6 @@ from websocket_gateway.models import (
     WebSocketSession,
 )
 from websocket_gateway.receiving.tokens import is_session_auth
-from websocket_gateway.services.legacy.hashes import legacy_session_key_hash
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,10 +9,11 @@ from django.utils import timezone
 
 from tests.commands.legacy import NOTHING, counts
 from tests.factories import UserFactory
-from tests.services.legacy import schema
+from tests.legacy import schema
 from tests.support.commands import run
 from tests.threads import run_together
 from websocket_gateway.exceptions import LegacyImportError
+from websocket_gateway.legacy.importing import apply_import, plan_import
 from websocket_gateway.models import (
     ApiGateway,
     ApiGatewayAdditionalRoute,
@@ -20,7 +21,6 @@ from websocket_gateway.models import (
     WebSocketSession,
 )
 from websocket_gateway.receiving.tokens import is_session_auth
-from websocket_gateway.services.legacy.importing import apply_import, plan_import
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

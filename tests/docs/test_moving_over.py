@@ -13,7 +13,7 @@ from django.core.management import get_commands
 from tests.docs.pages import read
 from websocket_gateway import models
 from websocket_gateway.conf import GatewaySettings
-from websocket_gateway.retired_hooks import RETIRED
+from websocket_gateway.legacy.hooks import RETIRED
 from websocket_gateway.views import WebSocketView
 
 PAGE = read("moving_over.md")

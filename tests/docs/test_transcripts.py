@@ -21,7 +21,7 @@ from tests.factories import (
     WebSocketSessionFactory,
     WebSocketTokenFactory,
 )
-from tests.services.legacy import schema
+from tests.legacy import schema
 from tests.sink import running_sink
 from tests.support.commands import run
 from tests.support.moto import running_moto

@@ -15,9 +15,9 @@ from django.views.decorators.csrf import csrf_exempt
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from tests.services.legacy import schema
+from tests.legacy import schema
 from tests.support.commands import run
-from websocket_gateway.legacy_events import SECRET_HEADER
+from websocket_gateway.legacy.events import SECRET_HEADER
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.views import WebSocketView
 

@@ -20,6 +20,7 @@ from django.views.generic import View
 from websocket_gateway import context_headers
 from websocket_gateway.channels.rules import may_join
 from websocket_gateway.frames import ReplyId
+from websocket_gateway.legacy.hooks import check_retired
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.receiving.authentication import API_ID_HEADER
 from websocket_gateway.receiving.events import (
@@ -31,7 +32,6 @@ from websocket_gateway.receiving.events import (
     read_header,
 )
 from websocket_gateway.receiving.handlers import Handler, build_handlers, check_lists, url_arguments
-from websocket_gateway.retired_hooks import check_retired
 from websocket_gateway.views import checks, connecting, messaging
 from websocket_gateway.views.answers import ErrorCode, RefusalError, answer, empty_response
 from websocket_gateway.views.failures import fail, refuse

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from websocket_gateway.legacy.importing import ImportPlan, apply_import, plan_import
+from websocket_gateway.legacy.sessions import SessionCounts
 from websocket_gateway.management.base import GatewayCommand
 from websocket_gateway.provisioning.describe import to_json
-from websocket_gateway.services.legacy.importing import ImportPlan, apply_import, plan_import
-from websocket_gateway.services.legacy.sessions import SessionCounts
 
 
 class Command(GatewayCommand):

@@ -9,9 +9,9 @@ from django.db import IntegrityError, router, transaction
 from django.utils import timezone
 
 from websocket_gateway.exceptions import LegacyImportError
+from websocket_gateway.legacy.records import RecordPlanning
+from websocket_gateway.legacy.sessions import SessionCounts, count_sessions, take_over_sessions
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute, ChannelPermission
-from websocket_gateway.services.legacy.records import RecordPlanning
-from websocket_gateway.services.legacy.sessions import SessionCounts, count_sessions, take_over_sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from websocket_gateway.channels.rules import is_admitted
+from websocket_gateway.legacy.rules import express
 from websocket_gateway.models import ChannelPermission
-from websocket_gateway.services.legacy.rules import express
 
 A, B, C, D = "app.a", "app.b", "app.c", "app.d"
 rule_sets = st.lists(st.frozensets(st.sampled_from([A, B, C, D])), max_size=4)

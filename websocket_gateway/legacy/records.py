@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from websocket_gateway.legacy import tables
+from websocket_gateway.legacy.rules import express
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute, ChannelPermission
-from websocket_gateway.services.legacy import tables
-from websocket_gateway.services.legacy.rules import express
 
 
 class RecordPlanning:

@@ -11,7 +11,7 @@ import pytest
 from tests.docs.pages import read, rows, section
 from websocket_gateway import mixins
 from websocket_gateway.templatetags import websocket_gateway as tags
-from websocket_gateway.views.answers import ErrorCode
+from websocket_gateway.views.responses import ErrorCode
 from websocket_gateway.views.websocket import WebSocketView
 
 MACHINERY = {"http_method_names", "as_view", "setup", "dispatch", "post", "call", "handler_table"}

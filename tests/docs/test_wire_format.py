@@ -51,7 +51,7 @@ def test_control_frames_are_answered_as_the_table_says(client: WebSocketClient, 
 
 
 def test_every_control_frame_of_the_code_stands_in_the_table() -> None:
-    source = (ROOT / "websocket_gateway/views/messaging.py").read_text()
+    source = (ROOT / "websocket_gateway/views/message.py").read_text()
     handled = set(re.findall(r'\bkind == "(\w+)"', source))
 
     assert handled

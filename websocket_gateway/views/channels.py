@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from websocket_gateway.validators import validate_channel_name
-from websocket_gateway.views.answers import ErrorCode, RefusalError
+from websocket_gateway.views.responses import ErrorCode, RefusalError
 
 if TYPE_CHECKING:
     from websocket_gateway.views.websocket import WebSocketView

@@ -16,7 +16,7 @@ from websocket_gateway.legacy.events import has_legacy_secret, translate
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.receiving.authentication import API_ID_HEADER, find_gateway, has_origin_secret
 from websocket_gateway.receiving.events import read_header
-from websocket_gateway.views.answers import ErrorCode, RefusalError
+from websocket_gateway.views.responses import ErrorCode, RefusalError
 
 if TYPE_CHECKING:
     from websocket_gateway.views.websocket import WebSocketView

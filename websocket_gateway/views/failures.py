@@ -12,7 +12,7 @@ from django.utils.log import log_response
 
 from websocket_gateway.concurrency import is_busy
 from websocket_gateway.receiving.events import hide_token
-from websocket_gateway.views.answers import ErrorCode, RefusalError, empty_response, error_response
+from websocket_gateway.views.responses import ErrorCode, RefusalError, empty_response, error_response
 
 if TYPE_CHECKING:
     from websocket_gateway.views.websocket import WebSocketView

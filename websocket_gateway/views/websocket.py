@@ -32,9 +32,10 @@ from websocket_gateway.receiving.events import (
     read_header,
 )
 from websocket_gateway.receiving.handlers import Handler, build_handlers, check_lists, url_arguments
-from websocket_gateway.views import checks, connecting, messaging
-from websocket_gateway.views.answers import ErrorCode, RefusalError, answer, empty_response
+from websocket_gateway.views import checks, message
+from websocket_gateway.views import connect as connecting
 from websocket_gateway.views.failures import fail, refuse
+from websocket_gateway.views.responses import ErrorCode, RefusalError, answer, empty_response
 
 
 class WebSocketView(View):
@@ -148,8 +149,8 @@ class WebSocketView(View):
         if not checks.has_expected_useragent(request, self.expected_useragent_prefix):
             return answer(self.call(self.invalid_useragent, request))
         if isinstance(self.event, DisconnectEvent):
-            return messaging.disconnect(self, request, self.event)
-        return messaging.receive(self, request, self.event)
+            return message.disconnect(self, request, self.event)
+        return message.receive(self, request, self.event)
 
     # Hooks: what a project overrides. Each may be `def` or `async def`.
 
@@ -170,7 +171,7 @@ class WebSocketView(View):
 
         Returns nothing; a channel that may not be joined is refused by an exception.
         """
-        messaging.change_channel(self, request)
+        message.change_channel(self, request)
 
     def can_join_channel(self, request: HttpRequest, channel_name: str) -> Any:
         """Whether the user may join; asked at connect, at subscribing and by `change_channel`."""

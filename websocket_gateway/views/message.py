@@ -17,7 +17,8 @@ from websocket_gateway.receiving.events import DisconnectEvent, MessageEvent
 from websocket_gateway.receiving.handlers import Handler, is_admitted
 from websocket_gateway.signals import message_received
 from websocket_gateway.views import channels
-from websocket_gateway.views.answers import (
+from websocket_gateway.views.connect import bind_user, has_permissions
+from websocket_gateway.views.responses import (
     ErrorCode,
     RefusalError,
     answer,
@@ -25,7 +26,6 @@ from websocket_gateway.views.answers import (
     duplicate_response,
     empty_response,
 )
-from websocket_gateway.views.connecting import bind_user, has_permissions
 
 if TYPE_CHECKING:
     from websocket_gateway.views.websocket import WebSocketView

@@ -26,8 +26,8 @@ from websocket_gateway.receiving.tokens import (
 )
 from websocket_gateway.signals import connected
 from websocket_gateway.views import checks
-from websocket_gateway.views.answers import ErrorCode, RefusalError, answer
 from websocket_gateway.views.channels import check_channel_name
+from websocket_gateway.views.responses import ErrorCode, RefusalError, answer
 
 if TYPE_CHECKING:
     from websocket_gateway.views.websocket import WebSocketView

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.aws.engines import FAST
+from tests.aws.engines.engines import FAST
 from tests.support.moto import moto_fixture, moto_server_fixture
 from tests.support.rawsink import RawSink, running_raw_sink
 

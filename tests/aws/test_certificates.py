@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 from tests.support.moto import Moto
 from websocket_gateway.aws.certificates import Certificates
-from websocket_gateway.aws.session import certificates_client
+from websocket_gateway.aws.clients import certificates_client
 
 REGION = "eu-west-1"
 

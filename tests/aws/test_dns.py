@@ -8,8 +8,8 @@ import pytest
 from botocore.stub import Stubber
 
 from tests.support.moto import Moto
+from websocket_gateway.aws.clients import dns_client
 from websocket_gateway.aws.dns import Dns
-from websocket_gateway.aws.session import dns_client
 from websocket_gateway.resources import AliasRecord
 
 REGION = "eu-west-1"

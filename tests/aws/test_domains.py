@@ -9,8 +9,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from websocket_gateway.aws.clients import control_plane_client
 from websocket_gateway.aws.domains import Domains
-from websocket_gateway.aws.session import control_plane_client
 from websocket_gateway.exceptions import ThrottledError
 from websocket_gateway.resources import ApiMapping, Domain, frozen
 from websocket_gateway.testing.gateway import GatewayHandle

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from websocket_gateway.aws import session
+from websocket_gateway.aws import clients
 from websocket_gateway.exceptions import ConfigurationError, MissingRegionError
 
 LOOPBACK = {"ENDPOINT_URL": "http://127.0.0.1:9000"}
@@ -16,7 +16,7 @@ LOOPBACK = {"ENDPOINT_URL": "http://127.0.0.1:9000"}
 
 @pytest.fixture(autouse=True)
 def fresh_clients() -> None:
-    session.forget_clients()
+    clients.forget_clients()
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def key_in_use() -> str:
-    client = session.control_plane_client("eu-west-1")
+    client = clients.control_plane_client("eu-west-1")
     credentials = client._request_signer._credentials  # type: ignore[attr-defined]
     return str(credentials.access_key)
 
 
 def test_the_environment_serves_where_the_settings_say_nothing() -> None:
-    assert (key_in_use(), session.resolve_region()) == ("testing", "eu-west-1")
+    assert (key_in_use(), clients.resolve_region()) == ("testing", "eu-west-1")
 
 
 @override_settings(AWS_ACCESS_KEY_ID="PAIR", AWS_SECRET_ACCESS_KEY="s")
@@ -52,27 +52,27 @@ def test_the_explicit_pair_beats_the_environment() -> None:
 @pytest.mark.usefixtures("profiles")
 @override_settings(AWS_IAM_PROFILE="staging", AWS_ACCESS_KEY_ID="PAIR", AWS_SECRET_ACCESS_KEY="s")
 def test_the_profile_beats_everything_and_brings_its_region() -> None:
-    assert (key_in_use(), session.resolve_region()) == ("STAGING", "eu-south-1")
+    assert (key_in_use(), clients.resolve_region()) == ("STAGING", "eu-south-1")
 
 
 @pytest.mark.usefixtures("profiles")
 @override_settings(AWS_IAM_PROFILE="staging", AWS_REGION_NAME="eu-north-1")
 def test_a_region_in_the_settings_beats_the_profile_s_and_a_gateway_s_own_beats_both() -> None:
-    assert session.resolve_region() == "eu-north-1"
-    assert session.resolve_region("us-east-2") == "us-east-2"
+    assert clients.resolve_region() == "eu-north-1"
+    assert clients.resolve_region("us-east-2") == "us-east-2"
 
 
 @pytest.mark.usefixtures("profiles")
 @override_settings(AWS_IAM_PROFILE="nobody")
 def test_an_unknown_profile_is_named() -> None:
     with pytest.raises(ConfigurationError, match=r"nobody.*Correct AWS_IAM_PROFILE"):
-        session.control_plane_client("eu-west-1")
+        clients.control_plane_client("eu-west-1")
 
 
 @pytest.mark.parametrize("region", ["eu central 1", "\u00e9"])
 def test_a_region_that_can_be_none_is_named_with_the_settings(region: str) -> None:
     with pytest.raises(ConfigurationError, match=r"is no AWS region\. Correct AWS_GATEWAY_REGION_NAME"):
-        session.control_plane_client(region)
+        clients.control_plane_client(region)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_what_boto3_cannot_be_set_up_with_is_told_in_one_line(
     monkeypatch.setenv(name, value)
 
     with pytest.raises(ConfigurationError, match=r"boto3 cannot be set up: .*AWS_") as caught:
-        session.certificates_client("eu-west-1")
+        clients.certificates_client("eu-west-1")
 
     assert " ".join(value.split()) in str(caught.value)
 
@@ -96,24 +96,24 @@ def test_a_broken_configuration_file_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
 
     with pytest.raises(ConfigurationError, match=r"boto3 cannot be set up: .*config"):
-        session.control_plane_client("eu-west-1")
+        clients.control_plane_client("eu-west-1")
 
 
 @pytest.mark.usefixtures("no_credentials")
 def test_without_a_region_both_settings_are_named() -> None:
     with pytest.raises(MissingRegionError, match=r"AWS_GATEWAY_REGION_NAME \(or AWS_REGION_NAME\)"):
-        session.resolve_region()
+        clients.resolve_region()
 
 
 @pytest.mark.usefixtures("no_credentials")
 @override_settings(WEBSOCKET_GATEWAY=LOOPBACK)
 def test_on_a_loopback_endpoint_missing_credentials_and_region_are_filled_with_dummies() -> None:
-    assert (key_in_use(), session.resolve_region()) == ("local", "us-east-1")
+    assert (key_in_use(), clients.resolve_region()) == ("local", "us-east-1")
 
 
 @override_settings(WEBSOCKET_GATEWAY=LOOPBACK)
 def test_on_a_loopback_endpoint_real_credentials_are_still_used() -> None:
-    assert (key_in_use(), session.resolve_region()) == ("testing", "eu-west-1")
+    assert (key_in_use(), clients.resolve_region()) == ("testing", "eu-west-1")
 
 
 @pytest.mark.parametrize(
@@ -131,11 +131,11 @@ def test_on_a_loopback_endpoint_real_credentials_are_still_used() -> None:
     ],
 )
 def test_loopback_is_told_from_look_alikes(url: str | None, expected: bool) -> None:
-    assert session.is_loopback(url) is expected
+    assert clients.is_loopback(url) is expected
 
 
 def test_clients_have_explicit_timeouts_retries_and_pool() -> None:
-    config: Any = session.management_client("eu-west-1", "https://x.example.com/live", attempts=1).meta.config
+    config: Any = clients.management_client("eu-west-1", "https://x.example.com/live", attempts=1).meta.config
 
     assert (config.connect_timeout, config.read_timeout) == (5, 5)
     assert config.max_pool_connections == 128

@@ -25,7 +25,7 @@ from django.db import connection  # noqa: E402
 from django.test.utils import setup_databases, teardown_databases  # noqa: E402
 
 from tests.factories import ApiGatewayFactory  # noqa: E402
-from websocket_gateway.aws.fanout import Outcome, Recipient, Status  # noqa: E402
+from websocket_gateway.aws.engines.base import Outcome, Recipient, Status  # noqa: E402
 from websocket_gateway.models import WebSocketSession  # noqa: E402
 from websocket_gateway.sending import delivery  # noqa: E402
 from websocket_gateway.sending.broadcasting import broadcast  # noqa: E402

@@ -22,7 +22,7 @@ from django.core.management import call_command  # noqa: E402
 from django.test.utils import override_settings, setup_databases, teardown_databases  # noqa: E402
 
 from tests.factories import ApiGatewayAdditionalRouteFactory, ApiGatewayFactory  # noqa: E402
-from websocket_gateway.aws.session import control_plane_client  # noqa: E402
+from websocket_gateway.aws.clients import control_plane_client  # noqa: E402
 from websocket_gateway.testing.gateway import local_gateway  # noqa: E402
 
 ROUTES = 297

@@ -15,7 +15,7 @@ from django.test import override_settings
 
 from tests.factories import ApiGatewayAdditionalRouteFactory, ApiGatewayFactory
 from tests.support.commands import TARGET, run
-from websocket_gateway.aws.session import forget_clients
+from websocket_gateway.aws.clients import forget_clients
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.wanted import unwise
 from websocket_gateway.testing.gateway import GatewayHandle, local_gateway

@@ -14,7 +14,7 @@ from tests.diagnostics.servers import IDENTITY, Answering, answering
 from tests.factories import ApiGatewayFactory, WebSocketSessionFactory
 from tests.sink import running_sink
 from tests.support.commands import run
-from websocket_gateway.aws.session import forget_clients
+from websocket_gateway.aws.clients import forget_clients
 from websocket_gateway.diagnostics import Answer
 from websocket_gateway.diagnostics.aws import probe_plan, probe_posting
 from websocket_gateway.diagnostics.callback import RefusedAddressError, check_address, probe_callback

@@ -17,13 +17,13 @@ from tests.docs.pages import read
 from tests.factories import ApiGatewayAdditionalRouteFactory, UserFactory, WebSocketSessionFactory
 from tests.support.commands import run
 from tests.support.moto import Moto, running_moto
-from websocket_gateway.aws.permissions import ACTIONS
-from websocket_gateway.aws.session import (
+from websocket_gateway.aws.clients import (
     certificates_client,
     control_plane_client,
     dns_client,
     forget_clients,
 )
+from websocket_gateway.aws.permissions import ACTIONS
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.testing.gateway import GatewayHandle
 

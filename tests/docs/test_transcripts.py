@@ -25,7 +25,7 @@ from tests.legacy import schema
 from tests.sink import running_sink
 from tests.support.commands import run
 from tests.support.moto import running_moto
-from websocket_gateway.aws.session import forget_clients
+from websocket_gateway.aws.clients import forget_clients
 from websocket_gateway.models import ApiGateway, ConnectionRateLimit, WebSocketSession, WebSocketToken
 from websocket_gateway.testing.gateway import GatewayHandle
 

@@ -191,7 +191,7 @@ def test_docs_is_what_builds_the_site(project: Path, wheel: Path) -> None:
 
 
 _LOOP = """venv/bin/python -c "
-from websocket_gateway.aws.asyncio_engine import new_event_loop
+from websocket_gateway.aws.engines.asyncio_loop import new_event_loop
 loop = new_event_loop()
 print(type(loop).__module__)
 loop.close()"

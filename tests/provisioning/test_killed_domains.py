@@ -14,7 +14,7 @@ from tests.support.commands import run
 from tests.support.forks import SIGKILLED
 from tests.support.moto import Moto, running_moto
 from tests.support.proxy import KillingProxy, Moment, killing_proxy
-from websocket_gateway.aws.session import forget_clients
+from websocket_gateway.aws.clients import forget_clients
 from websocket_gateway.models import ApiGateway
 
 pytestmark = pytest.mark.django_db(transaction=True)

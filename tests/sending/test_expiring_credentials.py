@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from tests.factories import ApiGatewayFactory
 from tests.support.rawsink import RawSink, Reply, running_raw_sink, status_line
-from websocket_gateway.aws.session import forget_clients
+from websocket_gateway.aws.clients import forget_clients
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.sending.broadcasting import DeliveryReport, broadcast
 

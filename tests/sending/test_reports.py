@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from websocket_gateway.aws.answers import reason_of
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.fanout import Outcome, Pace, Recipient, Status
+from websocket_gateway.aws.engines.base import Outcome, Pace, Recipient, Status
+from websocket_gateway.aws.engines.outcomes import reason_of
 from websocket_gateway.sending.reports import DeliveryReport, Failure, Tally
 
 ENDPOINT = ManagementEndpoint(url="https://abc.example.com/production", region="eu-west-1")

@@ -75,7 +75,7 @@ def _serve(output: str, endpoint_url: str) -> None:
 
     settings.WEBSOCKET_GATEWAY = {"ENDPOINT_URL": endpoint_url}
     django.setup()
-    from websocket_gateway.aws.session import certificates_client, control_plane_client, dns_client
+    from websocket_gateway.aws.clients import certificates_client, control_plane_client, dns_client
 
     # The costly part, done before the first fork; it opens no socket.
     for client in (control_plane_client, certificates_client, dns_client):

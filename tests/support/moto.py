@@ -13,7 +13,7 @@ import pytest
 import trustme
 from moto.server import ThreadedMotoServer
 
-from websocket_gateway.aws.session import forget_clients
+from websocket_gateway.aws.clients import forget_clients
 
 
 @dataclass(frozen=True)

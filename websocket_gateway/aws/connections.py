@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from websocket_gateway.aws.clients import management_client
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.errors import translated
-from websocket_gateway.aws.session import management_client
 from websocket_gateway.exceptions import InvalidRequestError
 
 if TYPE_CHECKING:

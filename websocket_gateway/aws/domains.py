@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from websocket_gateway.aws.calls import Calls
-from websocket_gateway.aws.session import partition_of
+from websocket_gateway.aws.clients import partition_of
 from websocket_gateway.aws.shapes import answered
 from websocket_gateway.exceptions import NotFoundError
 from websocket_gateway.resources import ApiMapping, Domain, frozen

@@ -38,7 +38,7 @@ def check_region() -> Iterator[CheckMessage]:
     """A region in the settings, in boto3's environment or in its profile."""
     if get_settings().region_name:
         return
-    from websocket_gateway.aws.session import resolve_region  # imports boto3, which takes its time
+    from websocket_gateway.aws.clients import resolve_region  # imports boto3, which takes its time
 
     try:
         resolve_region()
@@ -87,7 +87,7 @@ def check_origin_secret() -> Iterator[CheckMessage]:
 
 def check_endpoint_url() -> Iterator[CheckMessage]:
     """The local gateway is no production server."""
-    from websocket_gateway.aws.session import is_loopback
+    from websocket_gateway.aws.clients import is_loopback
 
     endpoint_url = get_settings().endpoint_url
     if endpoint_url and is_loopback(endpoint_url):

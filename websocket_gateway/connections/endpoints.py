@@ -7,13 +7,13 @@ import shlex
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from websocket_gateway.aws.clients import resolve_region
 from websocket_gateway.aws.endpoints import (
     ManagementEndpoint,
     domain_endpoint,
     management_endpoint,
     region_in,
 )
-from websocket_gateway.aws.session import resolve_region
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import GatewayMissingError, MissingRegionError
 from websocket_gateway.models import ApiGateway

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from websocket_gateway.aws.clients import has_placeholder_credentials, resolve_region
 from websocket_gateway.aws.identity import Caller, ask_caller
-from websocket_gateway.aws.session import has_placeholder_credentials, resolve_region
 from websocket_gateway.conf import get_settings
 from websocket_gateway.diagnostics.findings import Answer, Finding, error, warning
 from websocket_gateway.exceptions import AWSError, ConfigurationError

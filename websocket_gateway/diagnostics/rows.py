@@ -12,8 +12,8 @@ from django.core.checks import CheckMessage
 from django.http.request import validate_host
 from django.urls import Resolver404, resolve
 
+from websocket_gateway.aws.clients import is_loopback
 from websocket_gateway.aws.endpoints import region_in
-from websocket_gateway.aws.session import is_loopback
 from websocket_gateway.checks.cookies import judge_reach
 from websocket_gateway.checks.messages import warning
 from websocket_gateway.checks.urlconf import find_routed_views

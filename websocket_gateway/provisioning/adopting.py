@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from websocket_gateway.aws.apis import Apis
+from websocket_gateway.aws.clients import resolve_region
 from websocket_gateway.aws.identity import caller_account
-from websocket_gateway.aws.session import resolve_region
 from websocket_gateway.exceptions import ConfigurationError, GatewayMissingError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import origin_secret

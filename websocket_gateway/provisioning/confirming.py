@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 from django.core.exceptions import ImproperlyConfigured
 
-from websocket_gateway.aws.session import is_loopback
+from websocket_gateway.aws.clients import is_loopback
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import PlanOutdatedError, WebSocketGatewayError
 from websocket_gateway.models import ApiGateway

@@ -13,9 +13,9 @@ from django.utils import timezone
 from websocket_gateway.aws.apis import Apis
 from websocket_gateway.aws.calls import Calls
 from websocket_gateway.aws.certificates import Certificates
+from websocket_gateway.aws.clients import certificates_client, dns_client
 from websocket_gateway.aws.dns import Dns
 from websocket_gateway.aws.domains import Domains
-from websocket_gateway.aws.session import certificates_client, dns_client
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError, ForeignGatewayError
 from websocket_gateway.models import ApiGateway

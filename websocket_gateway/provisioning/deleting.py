@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from websocket_gateway.aws.apis import Apis, no_progress
+from websocket_gateway.aws.clients import resolve_region
 from websocket_gateway.aws.endpoints import region_in
-from websocket_gateway.aws.session import resolve_region
 from websocket_gateway.exceptions import (
     ConflictError,
     EndpointUnreachableError,

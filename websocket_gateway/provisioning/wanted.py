@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 
+from websocket_gateway.aws.clients import is_loopback
 from websocket_gateway.aws.endpoints import region_in
-from websocket_gateway.aws.session import is_loopback
 from websocket_gateway.aws.shapes import HEADER_PREFIX
 from websocket_gateway.conf import GatewayOptions, get_settings
 from websocket_gateway.context_headers import CONTEXT_HEADERS, MESSAGE_CONTEXT_HEADERS, STATIC_HEADERS

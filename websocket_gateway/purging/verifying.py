@@ -9,9 +9,9 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from websocket_gateway.aws.asking import Asking
 from websocket_gateway.aws.connections import get_connections
-from websocket_gateway.aws.fanout import Recipient, Status
+from websocket_gateway.aws.engines.base import Recipient, Status
+from websocket_gateway.aws.lookups import Asking
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.endpoints import endpoint_of
 from websocket_gateway.exceptions import ConfigurationError, GatewayMissingError

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from websocket_gateway.aws.fanout import Outcome, Status
+from websocket_gateway.aws.engines.base import Outcome, Status
 
 MAX_LISTED_FAILURES = 1_000
 MAX_REASONS = 20

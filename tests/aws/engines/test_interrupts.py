@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.aws.interrupting import ROUNDS
+from tests.aws.engines.interrupting import ROUNDS
 from tests.support.untraced import untraced
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize("name", ["asyncio", "boto3"])
 def test_an_interrupt_at_any_moment_loses_no_outcome(name: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.aws.interrupting", name],
+        [sys.executable, "-m", "tests.aws.engines.interrupting", name],
         cwd=ROOT,
         env=untraced() | {"DJANGO_SETTINGS_MODULE": "tests.settings"},
         capture_output=True,

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from queue import Empty
 from typing import TypeAlias
 
-from websocket_gateway.aws.answers import answer_of_error
 from websocket_gateway.aws.connections import Connections
-from websocket_gateway.aws.crew import Crew
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.fanout import Outcome, Pace, Recipient
-from websocket_gateway.aws.lanes import Attempt, Lane
+from websocket_gateway.aws.engines.base import Outcome, Pace, Recipient
+from websocket_gateway.aws.engines.endpoint_queue import Attempt, Lane
+from websocket_gateway.aws.engines.outcomes import answer_of_error
+from websocket_gateway.aws.engines.thread_pool import Crew
 from websocket_gateway.exceptions import ConfigurationError
 
 # More threads than this cost more in hand-overs of the interpreter's lock than they gain.

@@ -15,9 +15,9 @@ from queue import SimpleQueue
 from typing import Any
 
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.fanout import Limits, Outcome, Recipient
-from websocket_gateway.aws.sender import Sender
-from websocket_gateway.aws.signing import Credentials, Payload, Signer
+from websocket_gateway.aws.engines.base import Limits, Outcome, Recipient
+from websocket_gateway.aws.engines.sender import Sender
+from websocket_gateway.aws.engines.signing import Credentials, Payload, Signer
 from websocket_gateway.exceptions import WebSocketGatewayError
 
 logger = logging.getLogger(__name__)

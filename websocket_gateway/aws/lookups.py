@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
-from websocket_gateway.aws.answers import reason_of
 from websocket_gateway.aws.connections import Connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.fanout import Outcome, Pace, Recipient, Status
+from websocket_gateway.aws.engines.base import Outcome, Pace, Recipient, Status
+from websocket_gateway.aws.engines.outcomes import reason_of
 from websocket_gateway.exceptions import ConfigurationError, ConnectionGoneError, WebSocketGatewayError
 
 _MAX_THREADS = 16

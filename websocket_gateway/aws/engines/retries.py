@@ -6,9 +6,9 @@ import heapq
 import itertools
 from collections.abc import Callable, Iterable
 
-from websocket_gateway.aws.answers import Answer
-from websocket_gateway.aws.fanout import Outcome
-from websocket_gateway.aws.lanes import Attempt, Lane
+from websocket_gateway.aws.engines.base import Outcome
+from websocket_gateway.aws.engines.endpoint_queue import Attempt, Lane
+from websocket_gateway.aws.engines.outcomes import Answer
 
 _BATCH = 200
 

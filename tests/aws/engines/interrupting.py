@@ -1,6 +1,6 @@
 """Interrupts an engine again and again, and prints for each time how many posts its report lacks.
 
-`python -m tests.aws.interrupting asyncio`: a process of its own, so that only our code can be interrupted.
+`python -m tests.aws.engines.interrupting asyncio`: a process of its own, so that only our code can be interrupted.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from contextlib import contextmanager, suppress
 
 import django
 
-from tests.aws.engines import make_engine, recipients
+from tests.aws.engines.engines import make_engine, recipients
 from tests.support.rawsink import RawSink, running_raw_sink
-from websocket_gateway.aws.fanout import Limits, Outcome, Status
+from websocket_gateway.aws.engines.base import Limits, Outcome, Status
 
 ROUNDS = 30
 LIMITS = Limits(concurrency=64, max_per_second=0, timeout_seconds=5, deadline_seconds=20)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
 
-from websocket_gateway.aws.session import config_variable
+from websocket_gateway.aws.clients import config_variable
 from websocket_gateway.exceptions import ConfigurationError
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from websocket_gateway.aws.http1 import Connection, Owner, SecureConnection
+from websocket_gateway.aws.engines.http1 import Connection, Owner, SecureConnection
 
 _RESOLVED_SECONDS = 30.0
 

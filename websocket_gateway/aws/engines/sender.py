@@ -7,14 +7,14 @@ import ssl
 import time
 from collections.abc import Callable
 
-from websocket_gateway.aws.answers import Answer, Kind, answer_of_status
-from websocket_gateway.aws.dialing import Dialer
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.fanout import Limits, Outcome, Pace, Recipient
-from websocket_gateway.aws.http1 import Connection
-from websocket_gateway.aws.lanes import Attempt, Lane
-from websocket_gateway.aws.ledger import Ledger
-from websocket_gateway.aws.signing import Payload, Signer
+from websocket_gateway.aws.engines.base import Limits, Outcome, Pace, Recipient
+from websocket_gateway.aws.engines.dialing import Dialer
+from websocket_gateway.aws.engines.endpoint_queue import Attempt, Lane
+from websocket_gateway.aws.engines.http1 import Connection
+from websocket_gateway.aws.engines.outcomes import Answer, Kind, answer_of_status
+from websocket_gateway.aws.engines.retries import Ledger
+from websocket_gateway.aws.engines.signing import Payload, Signer
 
 _TICK_SECONDS = 0.05
 _RECEIVE_BYTES = 65_536

@@ -6,12 +6,12 @@ import _thread
 from collections.abc import Sequence
 from types import BuiltinFunctionType
 
-from websocket_gateway.aws.asyncio_engine import AsyncioEngine
+from websocket_gateway.aws.clients import current_credentials
 from websocket_gateway.aws.connections import AwsConnections, Connections
-from websocket_gateway.aws.fanout import Engine, Limits, Recipient
-from websocket_gateway.aws.network import ca_bundle, needs_proxy
-from websocket_gateway.aws.session import current_credentials
-from websocket_gateway.aws.threads import Boto3Engine
+from websocket_gateway.aws.engines.asyncio_loop import AsyncioEngine
+from websocket_gateway.aws.engines.base import Engine, Limits, Recipient
+from websocket_gateway.aws.engines.boto3_threads import Boto3Engine
+from websocket_gateway.aws.engines.network import ca_bundle, needs_proxy
 from websocket_gateway.exceptions import ConfigurationError
 
 # boto3 keeps its connections from one run to the next, so a few recipients have theirs before ours are open.

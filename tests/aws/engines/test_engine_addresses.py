@@ -6,10 +6,10 @@ import socket
 
 import pytest
 
-from tests.aws.engines import make_engine, recipients, send_all, statuses
+from tests.aws.engines.engines import make_engine, recipients, send_all, statuses
 from tests.support.rawsink import RawSink
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.fanout import Status
+from websocket_gateway.aws.engines.base import Status
 
 
 def test_an_address_where_nobody_listens_fails_with_the_reason(engine_name: str) -> None:

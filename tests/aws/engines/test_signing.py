@@ -14,7 +14,7 @@ from botocore.utils import percent_encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from websocket_gateway.aws.signing import Credentials, Payload, Signer, host_header
+from websocket_gateway.aws.engines.signing import Credentials, Payload, Signer, host_header
 
 KEYS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/production"

@@ -28,9 +28,9 @@ from botocore.exceptions import (
 )
 from django.core.signals import setting_changed
 
+from websocket_gateway.aws.engines.signing import Credentials
 from websocket_gateway.aws.errors import translated
 from websocket_gateway.aws.parsing import refuse_other_than_json
-from websocket_gateway.aws.signing import Credentials
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError, MissingRegionError
 
@@ -247,4 +247,4 @@ def forget_clients(**kwargs: Any) -> None:
             cached.cache_clear()
 
 
-setting_changed.connect(forget_clients, dispatch_uid="websocket_gateway.aws.session")
+setting_changed.connect(forget_clients, dispatch_uid="websocket_gateway.aws.clients")

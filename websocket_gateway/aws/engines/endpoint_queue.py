@@ -9,9 +9,9 @@ import math
 import random
 from collections import deque
 
-from websocket_gateway.aws.answers import Answer, Kind
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.fanout import Outcome, Recipient, Status
+from websocket_gateway.aws.engines.base import Outcome, Recipient, Status
+from websocket_gateway.aws.engines.outcomes import Answer, Kind
 
 # An endpoint that never answered is given up, as a whole, after so many attempts for one recipient.
 MAX_ATTEMPTS_UNANSWERED = 4

@@ -8,10 +8,10 @@ from datetime import datetime, timezone
 
 import pytest
 
-from websocket_gateway.aws.answers import DELIVERED, Answer, Kind
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.fanout import Outcome, Pace, Recipient, Status
-from websocket_gateway.aws.lanes import Attempt, Lane, Window
+from websocket_gateway.aws.engines.base import Outcome, Pace, Recipient, Status
+from websocket_gateway.aws.engines.endpoint_queue import Attempt, Lane, Window
+from websocket_gateway.aws.engines.outcomes import DELIVERED, Answer, Kind
 
 ENDPOINT = ManagementEndpoint("https://abc.execute-api.eu-west-1.amazonaws.com/live", "eu-west-1")
 THROTTLED = Answer(Kind.THROTTLED, "LimitExceededException")

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.aws.engines import ANSWERS, make_engine, recipients, send_all, statuses
+from tests.aws.engines.engines import ANSWERS, make_engine, recipients, send_all, statuses
 from tests.support.rawsink import RawSink, Reply, running_raw_sink
+from websocket_gateway.aws.clients import forget_clients
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.fanout import Limits, Status
-from websocket_gateway.aws.network import ca_bundle
-from websocket_gateway.aws.session import forget_clients
+from websocket_gateway.aws.engines.base import Limits, Status
+from websocket_gateway.aws.engines.network import ca_bundle
 
 
 @pytest.fixture(scope="module")

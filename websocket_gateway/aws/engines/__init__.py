@@ -1,0 +1,3 @@
+"""The two engines that post to many connections at once."""
+
+from __future__ import annotations

@@ -19,8 +19,8 @@ from tests.factories import (
     WebSocketSessionFactory,
     WebSocketTokenFactory,
 )
+from websocket_gateway.admin.live_figures import read_overview
 from websocket_gateway.models import BroadcastRun, ConnectionRateLimit
-from websocket_gateway.services.overview import read_overview
 from websocket_gateway.testing.connections import FakeConnections
 
 pytestmark = pytest.mark.django_db

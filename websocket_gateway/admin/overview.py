@@ -17,13 +17,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from websocket_gateway.admin.access import SEND, VIEW_SESSIONS, record
 from websocket_gateway.admin.fields import BroadcastForm
+from websocket_gateway.admin.live_figures import read_overview
 from websocket_gateway.admin.words import tell_delivery
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.sending.broadcasting import find_audience
 from websocket_gateway.sending.runs import create_run, enqueue_run
 from websocket_gateway.sending.summaries import summarize
 from websocket_gateway.sending.worker import work_until_finished
-from websocket_gateway.services.overview import read_overview
 from websocket_gateway.task_queue import background_backend
 
 MOST_AT_ONCE = 1_000

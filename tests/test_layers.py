@@ -45,9 +45,7 @@ def test_every_contract_is_kept(copied: Path) -> None:
         pytest.param("layers", "helpers.py", "typing", id="a module without a place"),
         pytest.param("boto3", "receiving/tokens.py", "boto3", id="a service, boto3"),
         pytest.param("local", "views/tokens.py", "websocket_gateway.local", id="a view, the local gateway"),
-        pytest.param(
-            "local-alone", "local/control.py", "websocket_gateway.context_headers", id="the local gateway, us"
-        ),
+        pytest.param("local-alone", "local/control.py", "websocket_gateway.conf", id="the local gateway, us"),
         pytest.param("pure", "resources.py", "django.conf", id="what planning imports, Django"),
         pytest.param("models", "validators.py", "socket", id="what a model imports, a socket"),
         pytest.param("extras", "receiving/tokens.py", "uvloop", id="a service, an extra"),

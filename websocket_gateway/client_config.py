@@ -13,8 +13,8 @@ from django.middleware.csrf import get_token
 
 from websocket_gateway.aws.endpoints import socket_url
 from websocket_gateway.exceptions import GatewayNotFoundError
+from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.receiving.events import SUBPROTOCOL
 
 CLIENT_OPTIONS: Final = (
     *("token_by", "handler_key", "share", "share_key", "queue_limit", "overflow", "request_ms", "resend_ms"),

@@ -1,4 +1,4 @@
-"""What goes over the wire: the names and limits that provisioning, receiving and sending agree on.
+"""The headers that integrations map from the context of an event: what provisioning sets and receiving reads.
 
 The header names are fixed for good. They hold neither dash nor underscore, so that a client
 cannot smuggle in a twin (`X-A`, `X_A`) that WSGI would fold into the same variable.
@@ -35,12 +35,3 @@ MESSAGE_CONTEXT_HEADERS: Final[Mapping[str, str]] = MappingProxyType({MESSAGE_ID
 
 STATIC_HEADERS: Final[Mapping[str, str]] = MappingProxyType({"Sec-WebSocket-Version": "0"})
 """Mapped on every integration: a passed-through `13` on a plain POST makes some servers answer 400."""
-
-RESERVED_KEY: Final = "_ws"
-"""The one top-level key of a frame that belongs to this package."""
-
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
-MAX_MESSAGE_BYTES: Final = 131_072
-"""Bytes; the largest message that `@connections` takes."""
-MAX_FRAME_BYTES: Final = 32_768
-"""Bytes; the largest frame that a client may send."""

@@ -7,9 +7,18 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-from websocket_gateway.context_headers import RESERVED_KEY
+SUBPROTOCOL: Final = "websocket-gateway"
+"""The subprotocol that a client offers beside its token, and the only one that is echoed."""
+RESERVED_KEY: Final = "_ws"
+"""The one top-level key of a frame that belongs to this package."""
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
+MAX_MESSAGE_BYTES: Final = 131_072
+"""Bytes; the largest message that `@connections` takes."""
+MAX_FRAME_BYTES: Final = 32_768
+"""Bytes; the largest frame that a client may send."""
 
 MAX_DEPTH: Final = 64
 """Levels of nesting. Far below Python's recursion limit, so that what was read can be written again."""
@@ -57,6 +66,25 @@ def parse_frame(data: bytes) -> Frame:
         raise InvalidFrameError("_ws is no object.")
     control = ours if "type" in ours else None
     return Frame(body=body, reply_id=_reply_id(ours), client=_client(ours), control=control)
+
+
+def parse_json(text: str) -> Any:
+    """The values in a JSON document; raises `ValueError` with line and column where it is none.
+
+    `NaN` and `Infinity`, which Python's parser would accept, are no JSON.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as exc:
+        raise ValueError(
+            f"The message is no JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}."
+        ) from exc
+    except RecursionError as exc:
+        raise ValueError("The message is nested too deeply.") from exc
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"The message is no JSON: {name} is no JSON value.")
 
 
 def _load(data: bytes) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import router, transaction
+from django.utils.module_loading import import_string
 
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
@@ -72,14 +73,15 @@ def define(function: Callable[..., Any]) -> Any:
     return _framework().task(backend=backend, queue_name=get_settings().task_queue)(function)
 
 
-def enqueue(task: Any, *args: Any) -> None:
-    """Enqueue a task of `websocket_gateway.tasks` once the surrounding transaction, if any, has committed.
+def enqueue(path: str, *args: Any) -> None:
+    """Enqueue the task at the dotted `path` once the surrounding transaction, if any, has committed.
 
-    A worker could otherwise begin before it can see the rows. Raises `ConfigurationError` without a queue,
-    and `WebSocketGatewayError` where the queue cannot be reached.
+    The path is imported here and not earlier, because a task is defined by the queue that is configured. A
+    worker could begin before it can see the rows, so the transaction commits first. Raises
+    `ConfigurationError` without a queue, and `WebSocketGatewayError` if the queue cannot be reached.
     """
     backend = require_background_backend()
-    chosen = task.using(backend=backend, queue_name=get_settings().task_queue)
+    chosen = import_string(path).using(backend=backend, queue_name=get_settings().task_queue)
 
     def hand_over() -> None:
         try:

@@ -1,25 +1,8 @@
-"""What the project's task queue runs.
-
-Imported late, by what enqueues and by the queue's workers: a task needs its queue to be configured.
-"""
+"""The tasks under the names that jobs in a queue hold since before the tasks moved beside what they do."""
 
 from __future__ import annotations
 
-from websocket_gateway.task_queue import define, enqueue
+from websocket_gateway.provisioning.tasks import apply_plan
+from websocket_gateway.sending.tasks import work_on_broadcast
 
-
-@define
-def work_on_broadcast(run_id: int) -> None:
-    """Work on a broadcast for up to 60 seconds, and have a successor go on where something is left."""
-    from websocket_gateway.sending.worker import work_once
-
-    if work_once(run_id):
-        enqueue(work_on_broadcast, run_id)
-
-
-@define
-def apply_plan(gateway_pk: int, fingerprint: str, prune: bool) -> None:
-    """Carry out the plan that somebody confirmed in the admin; how it ended stands in the gateway's row."""
-    from websocket_gateway.provisioning.confirming import provision_confirmed
-
-    provision_confirmed(gateway_pk, fingerprint=fingerprint, prune=prune)
+__all__ = ["apply_plan", "work_on_broadcast"]

@@ -15,7 +15,7 @@ from chat.rooms import LOBBY, ROOMS, find_room, people_in
 from chat.users import DEMO_USERS
 from websocket_gateway.client_config import find_socket_url
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.sending.broadcasting import broadcast
+from websocket_gateway.sending import broadcast
 
 HISTORY_LENGTH = 50
 

@@ -27,8 +27,7 @@ from django.test.utils import setup_databases, teardown_databases  # noqa: E402
 from tests.factories import ApiGatewayFactory  # noqa: E402
 from websocket_gateway.aws.engines.base import Outcome, Recipient, Status  # noqa: E402
 from websocket_gateway.models import WebSocketSession  # noqa: E402
-from websocket_gateway.sending import delivery  # noqa: E402
-from websocket_gateway.sending.broadcasting import broadcast  # noqa: E402
+from websocket_gateway.sending import broadcast, delivery  # noqa: E402
 
 SIZES = (10_000, 100_000, 1_000_000)
 ROUNDS = 3

@@ -114,7 +114,7 @@ def child(sender: str, url: str, location: str, connections: int, messages: int)
 def _send(sender: str, url: str, location: str, messages: int) -> None:
     from tests.factories import ApiGatewayFactory
     from websocket_gateway.models import WebSocketSession
-    from websocket_gateway.sending.broadcasting import broadcast
+    from websocket_gateway.sending import broadcast
 
     gateway: Any = ApiGatewayFactory.create(
         api_endpoint=f"{url.replace('https', 'wss')}/_api/{location}", stage_name="x"

@@ -29,9 +29,9 @@ from django.utils import timezone  # noqa: E402
 
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory  # noqa: E402
 from websocket_gateway.connections.sessions import register  # noqa: E402
+from websocket_gateway.logins import hash_session_auth  # noqa: E402
 from websocket_gateway.models import ApiGateway, WebSocketSession  # noqa: E402
 from websocket_gateway.purging import purge  # noqa: E402
-from websocket_gateway.receiving.tokens import hash_session_auth  # noqa: E402
 
 ROWS = 1_000_000
 LIMIT_MEGABYTES, LIMIT_STATEMENT_SECONDS, LIMIT_CONNECT_SECONDS = 150, 1.0, 0.1

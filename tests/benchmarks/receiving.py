@@ -26,8 +26,8 @@ from django.test.utils import setup_databases, teardown_databases  # noqa: E402
 from django.views.generic import View  # noqa: E402
 
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory  # noqa: E402
+from websocket_gateway.logins import hash_session_auth  # noqa: E402
 from websocket_gateway.models import WebSocketSession  # noqa: E402
-from websocket_gateway.receiving.tokens import hash_session_auth  # noqa: E402
 from websocket_gateway.testing import message_request  # noqa: E402
 from websocket_gateway.views import WebSocketView  # noqa: E402
 

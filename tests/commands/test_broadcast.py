@@ -16,7 +16,7 @@ from tests.factories import UserFactory, WebSocketSessionFactory
 from tests.sink import Sink, running_sink
 from websocket_gateway.management import progress
 from websocket_gateway.models import ApiGateway, BroadcastRun
-from websocket_gateway.sending.reports import DeliveryReport
+from websocket_gateway.sending import DeliveryReport
 from websocket_gateway.sending.runs import create_run
 
 pytestmark = pytest.mark.django_db(transaction=True)

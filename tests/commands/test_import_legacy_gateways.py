@@ -16,13 +16,13 @@ from tests.factories import PASSWORD, ApiGatewayFactory, ChannelPermissionFactor
 from tests.legacy import schema
 from tests.support.commands import run
 from websocket_gateway.legacy.hashes import legacy_session_key_hash
+from websocket_gateway.logins import is_session_auth
 from websocket_gateway.models import (
     ApiGateway,
     ApiGatewayAdditionalRoute,
     ChannelPermission,
     WebSocketSession,
 )
-from websocket_gateway.receiving.tokens import is_session_auth
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,13 +14,13 @@ from tests.support.commands import run
 from tests.threads import run_together
 from websocket_gateway.exceptions import LegacyImportError
 from websocket_gateway.legacy.importing import apply_import, plan_import
+from websocket_gateway.logins import is_session_auth
 from websocket_gateway.models import (
     ApiGateway,
     ApiGatewayAdditionalRoute,
     ChannelPermission,
     WebSocketSession,
 )
-from websocket_gateway.receiving.tokens import is_session_auth
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

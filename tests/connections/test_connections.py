@@ -17,8 +17,9 @@ from tests.factories import PASSWORD, ApiGatewayFactory, UserFactory, WebSocketS
 from websocket_gateway.connections import sessions as connections
 from websocket_gateway.connections.sessions import end, revoke, touch
 from websocket_gateway.exceptions import AccessDeniedError, EndpointUnreachableError, MissingCredentialsError
+from websocket_gateway.logins import hash_session_auth, hash_session_key
 from websocket_gateway.models import WebSocketSession, WebSocketToken
-from websocket_gateway.receiving.tokens import consume_token, hash_session_auth, hash_session_key, issue_token
+from websocket_gateway.receiving.tokens import consume_token, issue_token
 from websocket_gateway.testing import FakeConnections, WebSocketClient
 from websocket_gateway.views import WebSocketView
 

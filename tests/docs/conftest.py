@@ -19,7 +19,7 @@ from django.urls import path
 from tests.docs.pages import ROOT
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.sending.broadcasting import broadcast
+from websocket_gateway.sending import broadcast
 from websocket_gateway.testing import record_connections
 from websocket_gateway.testing.gateway import GatewayHandle
 from websocket_gateway.views import WebSocketView

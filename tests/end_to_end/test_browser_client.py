@@ -25,7 +25,7 @@ from django.test.testcases import QuietWSGIRequestHandler
 
 from tests.end_to_end.chromium import chromium, in_chromium
 from websocket_gateway.models import ApiGateway, HandledMessage
-from websocket_gateway.sending.broadcasting import broadcast
+from websocket_gateway.sending import broadcast
 from websocket_gateway.testing.gateway import GatewayHandle, local_gateway
 
 if TYPE_CHECKING:

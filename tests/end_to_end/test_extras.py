@@ -29,7 +29,7 @@ gateway = ApiGateway.objects.create(
 WebSocketSession.objects.create(api_gateway=gateway, connection_id="one=", channel_name="lobby")
 """
 ENQUEUE = """
-from websocket_gateway.sending.broadcasting import broadcast
+from websocket_gateway.sending import broadcast
 
 broadcast({}, channel="lobby", enqueue=True)
 """

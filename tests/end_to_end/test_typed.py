@@ -31,7 +31,7 @@ RIGHT = """
 from django.http import HttpRequest
 
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.sending.broadcasting import broadcast
+from websocket_gateway.sending import broadcast
 from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.testing import FakeConnections, record_connections
 from websocket_gateway.views import WebSocketTokenView, WebSocketView
@@ -59,7 +59,7 @@ reveal_type(issue_token)
 """
 WRONG = """
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.sending.broadcasting import broadcast
+from websocket_gateway.sending import broadcast
 from websocket_gateway.testing import FakeConnections
 
 broadcast({}, channel="lobby").delivered.upper()

@@ -21,6 +21,7 @@ from tests.factories import (
 )
 from tests.purging.purges import ago, connected, count
 from tests.threads import run_together
+from websocket_gateway.logins import hash_session_auth
 from websocket_gateway.models import (
     BroadcastRun,
     BroadcastShard,
@@ -33,7 +34,6 @@ from websocket_gateway.models import (
 from websocket_gateway.purging import Part, count_purgeable, purge
 from websocket_gateway.purging.batches import read_pages
 from websocket_gateway.receiving.limits import count_attempt
-from websocket_gateway.receiving.tokens import hash_session_auth
 from websocket_gateway.signals import disconnected
 from websocket_gateway.testing.connections import FakeConnections
 

@@ -12,8 +12,9 @@ from django.utils import timezone
 from tests.factories import UserFactory, WebSocketTokenFactory
 from tests.threads import run_together
 from websocket_gateway.exceptions import RateLimitedError
+from websocket_gateway.logins import hash_session_auth
 from websocket_gateway.models import ConnectionRateLimit, WebSocketToken
-from websocket_gateway.receiving.tokens import consume_token, hash_session_auth, issue_token
+from websocket_gateway.receiving.tokens import consume_token, issue_token
 
 
 @pytest.mark.django_db

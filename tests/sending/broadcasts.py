@@ -8,7 +8,7 @@ from tests.factories import (
     WebSocketSessionFactory,
 )
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.sending.broadcasting import DeliveryReport
+from websocket_gateway.sending import DeliveryReport
 
 
 def connect(gateway: ApiGateway, *connection_ids: str, **fields: Any) -> list[WebSocketSession]:

@@ -14,7 +14,7 @@ from tests.factories import WebSocketSessionFactory
 from tests.sink import Sink
 from websocket_gateway.exceptions import InvalidMessageError
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.sending.asynchronous import abroadcast, asend
+from websocket_gateway.sending import abroadcast, asend
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from websocket_gateway.exceptions import (
     InvalidMessageError,
 )
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.sending.broadcasting import DeliveryReport, Failure, broadcast, send
+from websocket_gateway.sending import DeliveryReport, Failure, broadcast, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

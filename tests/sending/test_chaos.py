@@ -18,7 +18,7 @@ from django.utils import timezone
 from tests.factories import ApiGatewayFactory
 from tests.support.rawsink import Reply, running_raw_sink, status_line
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.sending.broadcasting import broadcast
+from websocket_gateway.sending import broadcast
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

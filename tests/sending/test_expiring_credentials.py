@@ -14,7 +14,7 @@ from tests.factories import ApiGatewayFactory
 from tests.support.rawsink import RawSink, Reply, running_raw_sink, status_line
 from websocket_gateway.aws.clients import forget_clients
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.sending.broadcasting import DeliveryReport, broadcast
+from websocket_gateway.sending import DeliveryReport, broadcast
 
 pytestmark = pytest.mark.django_db
 

@@ -18,7 +18,7 @@ from websocket_gateway.exceptions import (
     MissingRegionError,
 )
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.sending.broadcasting import broadcast
+from websocket_gateway.sending import broadcast
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

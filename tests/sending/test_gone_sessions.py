@@ -14,7 +14,7 @@ from tests.sink import Sink
 from tests.threads import run_together
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.sending.broadcasting import broadcast
+from websocket_gateway.sending import broadcast
 from websocket_gateway.signals import connection_gone
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from websocket_gateway.context_headers import MAX_MESSAGE_BYTES
 from websocket_gateway.exceptions import InvalidMessageError
+from websocket_gateway.frames import MAX_MESSAGE_BYTES
 from websocket_gateway.sending.messages import encode_json, encode_message
 
 _JSON = st.recursive(

@@ -8,7 +8,8 @@ from django.utils import timezone
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.engines.base import Outcome, Pace, Recipient, Status
 from websocket_gateway.aws.engines.outcomes import reason_of
-from websocket_gateway.sending.reports import DeliveryReport, Failure, Tally
+from websocket_gateway.sending import DeliveryReport, Failure
+from websocket_gateway.sending.reports import Tally
 
 ENDPOINT = ManagementEndpoint(url="https://abc.example.com/production", region="eu-west-1")
 

@@ -23,8 +23,7 @@ from tests.sink import Sink
 from tests.threads import run_together
 from websocket_gateway.exceptions import ConfigurationError, LeaseLostError, WebSocketGatewayError
 from websocket_gateway.models import ApiGateway, BroadcastRun, BroadcastShard, WebSocketSession
-from websocket_gateway.sending import paging, runs, shards
-from websocket_gateway.sending.broadcasting import broadcast
+from websocket_gateway.sending import broadcast, paging, runs, shards
 from websocket_gateway.sending.summaries import recent_runs, summarize
 from websocket_gateway.sending.worker import work_once, work_until_finished
 

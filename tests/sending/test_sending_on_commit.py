@@ -11,7 +11,7 @@ from websocket_gateway.exceptions import (
     InvalidMessageError,
 )
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.sending.broadcasting import broadcast
+from websocket_gateway.sending import broadcast
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,9 +10,10 @@ from django.http import HttpRequest
 
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory
 from tests.views.urls import StackView
+from websocket_gateway.logins import hash_session_auth
 from websocket_gateway.models import ApiGateway, ConnectionRateLimit, WebSocketSession
 from websocket_gateway.origin_secret import origin_secret
-from websocket_gateway.receiving.tokens import hash_session_auth, issue_token
+from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.testing import connect_request, disconnect_request, message_request
 from websocket_gateway.testing.events import new_connection_id
 

@@ -9,9 +9,10 @@ from django.contrib.auth.models import Permission, User
 from django.http import HttpRequest
 
 from tests.factories import ApiGatewayFactory, ChannelPermissionFactory, UserFactory, WebSocketSessionFactory
+from websocket_gateway.logins import hash_session_auth
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.receiving.limits import count_attempt
-from websocket_gateway.receiving.tokens import hash_session_auth, issue_token
+from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.testing import connect_request, message_request
 from websocket_gateway.testing.client import Reply
 from websocket_gateway.views import WebSocketView

@@ -17,8 +17,9 @@ from django.utils import timezone
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory
 from tests.views.stack import Stack
 from tests.views.urls import StackView
+from websocket_gateway.logins import hash_session_auth
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.receiving.tokens import hash_session_auth, issue_token
+from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.testing import WebSocketClient
 
 pytestmark = pytest.mark.django_db

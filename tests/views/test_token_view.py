@@ -8,8 +8,9 @@ import pytest
 from django.test import Client
 
 from tests.factories import UserFactory
+from websocket_gateway.logins import hash_session_key
 from websocket_gateway.models import WebSocketToken
-from websocket_gateway.receiving.tokens import consume_token, hash_session_key
+from websocket_gateway.receiving.tokens import consume_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.views.urls")]
 

@@ -25,7 +25,7 @@ from websocket_gateway.connections.closing import disconnect
 from websocket_gateway.connections.verifying import verify
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import ChannelSubscription, WebSocketSession
-from websocket_gateway.sending.broadcasting import send
+from websocket_gateway.sending import send
 
 MOST_CHOSEN = 200
 _MOST_NAMED = 10

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from websocket_gateway.sending.reports import DeliveryReport
+from websocket_gateway.sending import DeliveryReport
 
 
 def tell_delivery(request: HttpRequest, report: DeliveryReport) -> None:

@@ -20,8 +20,8 @@ from websocket_gateway.exceptions import (
     ConnectionGoneError,
     WebSocketGatewayError,
 )
+from websocket_gateway.logins import is_active, is_session_auth
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.receiving.tokens import is_active, is_session_auth
 from websocket_gateway.signals import disconnected
 
 if TYPE_CHECKING:

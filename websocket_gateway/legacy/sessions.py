@@ -16,9 +16,9 @@ from websocket_gateway.conf import get_settings
 from websocket_gateway.connections import sessions
 from websocket_gateway.legacy import tables
 from websocket_gateway.legacy.hashes import login_holds
+from websocket_gateway.logins import hash_session_auth
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.receiving.events import is_identifier
-from websocket_gateway.receiving.tokens import hash_session_auth
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from argparse import ArgumentTypeError
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from django.core.exceptions import ValidationError
 
 from websocket_gateway import validators
+from websocket_gateway.frames import parse_json
 
 
 def tag(value: str) -> tuple[str, str]:
@@ -96,25 +96,6 @@ def json_message(value: str) -> Any:
         return parse_json(value)
     except ValueError as exc:
         raise ArgumentTypeError(str(exc)) from exc
-
-
-def parse_json(text: str) -> Any:
-    """The values in a JSON document; raises `ValueError` with line and column where it is none.
-
-    `NaN` and `Infinity`, which Python's parser would accept, are no JSON.
-    """
-    try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as exc:
-        raise ValueError(
-            f"The message is no JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}."
-        ) from exc
-    except RecursionError as exc:
-        raise ValueError("The message is nested too deeply.") from exc
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"The message is no JSON: {name} is no JSON value.")
 
 
 def _checked(validate: Callable[[Any], None], value: Any) -> None:

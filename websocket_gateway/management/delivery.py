@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from websocket_gateway.models import BroadcastRun
-from websocket_gateway.sending.reports import DeliveryReport
+from websocket_gateway.sending import DeliveryReport
 from websocket_gateway.sending.summaries import RunSummary
 
 

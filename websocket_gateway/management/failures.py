@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 
-from websocket_gateway.sending.reports import Failure
+from websocket_gateway.sending import Failure
 
 
 @contextmanager

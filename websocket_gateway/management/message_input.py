@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from django.core.management.base import CommandError
 
-from websocket_gateway.context_headers import MAX_MESSAGE_BYTES
-from websocket_gateway.management.arguments import parse_json
+from websocket_gateway.frames import MAX_MESSAGE_BYTES, parse_json
 
 NOT_GIVEN: Final[Any] = object()
 """Told apart from `None`, which is the JSON document `null`."""

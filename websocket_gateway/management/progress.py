@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-from websocket_gateway.sending.reports import DeliveryReport
+from websocket_gateway.sending import DeliveryReport
 
 LINE_EVERY_SECONDS = 10.0
 

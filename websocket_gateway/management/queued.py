@@ -11,8 +11,7 @@ from websocket_gateway.management.delivery import render_run
 from websocket_gateway.management.message_input import NOT_GIVEN
 from websocket_gateway.management.progress import delivery_progress
 from websocket_gateway.models import BroadcastRun
-from websocket_gateway.sending import runs
-from websocket_gateway.sending.reports import DeliveryReport
+from websocket_gateway.sending import DeliveryReport, runs
 from websocket_gateway.sending.summaries import summarize
 from websocket_gateway.sending.worker import work_until_finished
 from websocket_gateway.task_queue import background_backend

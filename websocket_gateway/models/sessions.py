@@ -14,7 +14,7 @@ from websocket_gateway.models.gateways import ApiGateway
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
 
 if TYPE_CHECKING:
-    from websocket_gateway.sending.broadcasting import DeliveryReport
+    from websocket_gateway.sending import DeliveryReport
 
 
 class WebSocketSessionQuerySet(models.QuerySet["WebSocketSession"]):
@@ -41,14 +41,14 @@ class WebSocketSessionQuerySet(models.QuerySet["WebSocketSession"]):
         return found
 
     def send_message(self, message: Any, **options: Any) -> DeliveryReport:
-        """Send `message` to every connected session of this query; see `sending.broadcasting.send`."""
-        from websocket_gateway.sending.broadcasting import send
+        """Send `message` to every connected session of this query; see `sending.send`."""
+        from websocket_gateway.sending import send
 
         return send(message, to=self, **options)
 
     async def asend_message(self, message: Any, **options: Any) -> DeliveryReport:
-        """`send_message` from `async def`; see `sending.asynchronous.asend`."""
-        from websocket_gateway.sending.asynchronous import asend
+        """`send_message` from `async def`; see `sending.asend`."""
+        from websocket_gateway.sending import asend
 
         return await asend(message, to=self, **options)
 
@@ -110,11 +110,11 @@ class WebSocketSession(models.Model):
         return self.connection_id
 
     def send_message(self, message: Any, **options: Any) -> DeliveryReport:
-        """Send `message` to this connection; see `sending.broadcasting.send`."""
+        """Send `message` to this connection; see `sending.send`."""
         return type(self).objects.filter(pk=self.pk).send_message(message, **options)
 
     async def asend_message(self, message: Any, **options: Any) -> DeliveryReport:
-        """`send_message` from `async def`; see `sending.asynchronous.asend`."""
+        """`send_message` from `async def`; see `sending.asend`."""
         return await type(self).objects.filter(pk=self.pk).asend_message(message, **options)
 
     def subscribe(self, channel_name: str) -> bool:

@@ -21,6 +21,7 @@ from websocket_gateway.provisioning.plan import Step
 from websocket_gateway.task_queue import background_backend, enqueue
 
 _PATIENCE_SECONDS = 5.0
+_APPLY_PLAN = "websocket_gateway.provisioning.tasks.apply_plan"
 
 
 class Means(Enum):
@@ -41,9 +42,7 @@ def means_to_apply() -> Means:
 
 def queue_confirmed(gateway: ApiGateway, *, fingerprint: str, prune: bool) -> None:
     """Have the task queue carry out the plan of that fingerprint. Raises what `enqueue` raises."""
-    from websocket_gateway.tasks import apply_plan
-
-    enqueue(apply_plan, gateway.pk, fingerprint, prune)
+    enqueue(_APPLY_PLAN, gateway.pk, fingerprint, prune)
 
 
 def provision_confirmed(gateway_pk: int, *, fingerprint: str, prune: bool) -> Provisioning:

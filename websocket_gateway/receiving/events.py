@@ -17,8 +17,6 @@ from websocket_gateway.exceptions import InvalidEventError
 
 TOKEN_PARAMETER: Final = "ws_token"  # noqa: S105 - the name of a parameter
 CHANNEL_PARAMETER: Final = "channel"
-SUBPROTOCOL: Final = "websocket-gateway"
-"""The subprotocol that a client offers beside its token, and the only one that is echoed."""
 TOKEN_SUBPROTOCOL_PREFIX: Final = "wstoken."  # noqa: S105
 
 _ID_MAX_LENGTH = 255

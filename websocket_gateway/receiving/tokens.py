@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router
 from django.db.models import Q
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import RateLimitedError
+from websocket_gateway.logins import hash_session_auth, hash_session_key, is_active, is_session_auth, sha256
 from websocket_gateway.models import WebSocketToken
 from websocket_gateway.receiving.limits import count_attempt
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser
-
 _TOKEN_BYTES = 32
 _TOKEN_MAX_LENGTH = 128
-_COOKIE_SESSIONS = "django.contrib.sessions.backends.signed_cookies"
 
 
 def issue_token(user: AbstractBaseUser, session_key: str | None = None) -> str:
@@ -50,7 +43,7 @@ def issue_token(user: AbstractBaseUser, session_key: str | None = None) -> str:
     _delete_spent(user, now)
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     row = WebSocketToken(
-        token_hash=_sha256(token),
+        token_hash=sha256(token),
         user_id=user.pk,
         session_key_hash=hash_session_key(session_key),
         session_auth_hash=hash_session_auth(user),
@@ -72,7 +65,7 @@ def consume_token(token: str, *, session_key: str | None = None) -> WebSocketTok
         return None
     # The token was made a moment ago: a replica may not have it yet.
     fresh = WebSocketToken.objects.using(router.db_for_write(WebSocketToken))
-    known = fresh.select_related("user").filter(token_hash=_sha256(token))
+    known = fresh.select_related("user").filter(token_hash=sha256(token))
     row = retry_when_busy(known.first, model=WebSocketToken)
     if row is None or not _is_good(row, session_key, now):
         return None
@@ -80,43 +73,6 @@ def consume_token(token: str, *, session_key: str | None = None) -> WebSocketTok
     unspent = WebSocketToken.objects.filter(pk=row.pk, used_on=None, expires_on__gt=now)
     spent = retry_when_busy(lambda: unspent.update(used_on=now), model=WebSocketToken)
     return row if spent else None
-
-
-def session_key_of(request: HttpRequest) -> str | None:
-    """The key of the session cookie that came with a request, None if none came.
-
-    Sessions kept in signed cookies have no key that lasts; they count as none.
-    """
-    if not has_lasting_session_keys():
-        return None
-    return request.COOKIES.get(settings.SESSION_COOKIE_NAME) or None
-
-
-def has_lasting_session_keys() -> bool:
-    """Whether a session keeps its key: not so where the cookie itself is the session."""
-    return bool(settings.SESSION_ENGINE != _COOKIE_SESSIONS)
-
-
-def hash_session_key(session_key: str | None) -> str:
-    """What is stored of a Django session: SHA-256 of its key, empty for none."""
-    return _sha256(session_key) if session_key else ""
-
-
-def hash_session_auth(user: AbstractBaseUser | AnonymousUser) -> str:
-    """SHA-256 of the user's session-auth hash, which changes with the password; empty for nobody."""
-    return _sha256(_session_auth(user)) if user.is_authenticated else ""
-
-
-def is_session_auth(stored: str, user: AbstractBaseUser) -> bool:
-    """Whether `stored` still fits the user, under the current `SECRET_KEY` or one of its fallbacks."""
-    if constant_time_compare(stored, _sha256(_session_auth(user))):
-        return True
-    return any(constant_time_compare(stored, _sha256(text)) for text in _fallback_session_auth(user))
-
-
-def is_active(user: Any) -> bool:
-    """Whether the user may be served; user models without `is_active` have no inactive users."""
-    return bool(getattr(user, "is_active", True))
 
 
 def _is_good(row: WebSocketToken, session_key: str | None, now: Any) -> bool:
@@ -134,18 +90,3 @@ def _delete_spent(user: AbstractBaseUser, now: Any) -> None:
     retry_when_busy(
         lambda: WebSocketToken.objects.filter(useless, user_id=user.pk).delete(), model=WebSocketToken
     )
-
-
-def _session_auth(user: Any) -> str:
-    make = getattr(user, "get_session_auth_hash", None)
-    return str(make()) if make else ""
-
-
-def _fallback_session_auth(user: Any) -> Iterator[str]:
-    make = getattr(user, "get_session_auth_fallback_hash", None)
-    if make:
-        yield from make()
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

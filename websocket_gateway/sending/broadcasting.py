@@ -18,10 +18,8 @@ from websocket_gateway.sending import runs
 from websocket_gateway.sending.delivery import Delivery, OnProgress, SendOptions
 from websocket_gateway.sending.messages import encode_message
 from websocket_gateway.sending.paging import Audience
-from websocket_gateway.sending.reports import DeliveryReport, Failure, OnFailure, Tally
+from websocket_gateway.sending.reports import DeliveryReport, OnFailure, Tally
 from websocket_gateway.validators import validate_channel_name
-
-__all__ = ["DeliveryReport", "Failure", "SendOptions", "broadcast", "send"]
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from websocket_gateway.context_headers import MAX_MESSAGE_BYTES, RESERVED_KEY
 from websocket_gateway.exceptions import InvalidMessageError
+from websocket_gateway.frames import MAX_MESSAGE_BYTES, RESERVED_KEY
 
 
 def encode_message(message: Any) -> bytes:

@@ -19,6 +19,7 @@ from websocket_gateway.task_queue import background_backend, enqueue, require_ba
 
 RECIPIENTS_A_SHARD = 10_000
 MAX_SHARDS = 256
+WORK_ON_BROADCAST = "websocket_gateway.sending.tasks.work_on_broadcast"
 MAX_TASKS = 32
 # A broadcast that nobody works on so long after its start does not wait in the queue any more.
 _WAITS_IN_QUEUE = timedelta(minutes=10)
@@ -79,11 +80,9 @@ def enqueue_run(
 
 def enqueue_tasks(run_id: int) -> int:
     """Enqueue a task for each free shard of a broadcast, up to 32; returns how many."""
-    from websocket_gateway.tasks import work_on_broadcast
-
     wanted = min(MAX_TASKS, shards.free_shards().filter(run_id=run_id).count())
     for _ in range(wanted):
-        enqueue(work_on_broadcast, run_id)
+        enqueue(WORK_ON_BROADCAST, run_id)
     return wanted
 
 

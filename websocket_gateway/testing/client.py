@@ -10,7 +10,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http.response import HttpResponseBase
 
 from websocket_gateway.conf import get_settings
-from websocket_gateway.context_headers import RESERVED_KEY
+from websocket_gateway.frames import RESERVED_KEY
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.testing import events

@@ -11,9 +11,8 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
-from websocket_gateway.context_headers import MAX_MESSAGE_BYTES, RESERVED_KEY
 from websocket_gateway.exceptions import InvalidMessageError
-from websocket_gateway.frames import ReplyId
+from websocket_gateway.frames import MAX_MESSAGE_BYTES, RESERVED_KEY, ReplyId
 
 
 class ErrorCode(Enum):

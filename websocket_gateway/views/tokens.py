@@ -13,7 +13,8 @@ from django.views.generic import View
 
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import RateLimitedError
-from websocket_gateway.receiving.tokens import has_lasting_session_keys, is_active, issue_token
+from websocket_gateway.logins import has_lasting_session_keys, is_active
+from websocket_gateway.receiving.tokens import issue_token
 
 logger = logging.getLogger("websocket_gateway.tokens")
 

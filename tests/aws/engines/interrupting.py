@@ -1,6 +1,7 @@
 """Interrupts an engine again and again, and prints for each time how many posts its report lacks.
 
-`python -m tests.aws.engines.interrupting asyncio`: a process of its own, so that only our code can be interrupted.
+`python -m tests.aws.engines.interrupting asyncio`: a process of its own, so that only our code
+can be interrupted.
 """
 
 from __future__ import annotations

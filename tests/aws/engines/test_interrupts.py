@@ -12,7 +12,7 @@ import pytest
 from tests.aws.engines.interrupting import ROUNDS
 from tests.support.untraced import untraced
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize("name", ["asyncio", "boto3"])

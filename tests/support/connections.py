@@ -1,4 +1,4 @@
-"""What the tests of the services share."""
+"""Fixtures: an AWS that is asked about connections, and what receivers are told of gone ones."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ from typing import Any
 
 import pytest
 
-from tests.sink import gateway_fixture, sink_fixture
 from websocket_gateway.signals import connection_gone
 from websocket_gateway.testing.connections import FakeConnections, record_connections
 
-__all__ = ["gateway_fixture", "sink_fixture"]
 
-
-@pytest.fixture
-def service() -> Iterator[FakeConnections]:
+@pytest.fixture(name="service")
+def service_fixture() -> Iterator[FakeConnections]:
     """AWS, as far as it is asked about connections."""
     with record_connections() as fake:
         yield fake
 
 
-@pytest.fixture
-def heard() -> Iterator[list[str]]:
+@pytest.fixture(name="heard")
+def heard_fixture() -> Iterator[list[str]]:
     """The connection ids that receivers were told of as gone."""
     ids: list[str] = []
 

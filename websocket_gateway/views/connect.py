@@ -51,7 +51,7 @@ def connect(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> H
 
 def turn_away(hook: Any, view: WebSocketView, request: HttpRequest, code: ErrorCode) -> HttpResponseBase:
     """What a refusing hook answers at `$connect`. A 2xx would open the socket, so it becomes `code`."""
-    response = answer(view.call(hook, request))
+    response = answer(view._call(hook, request))
     if 200 <= response.status_code < 300:
         raise RefusalError(code, f"{hook.__name__} answered {response.status_code}, which would not refuse.")
     return response
@@ -133,7 +133,10 @@ def bind_user(request: HttpRequest, user: Any) -> None:
 def _authorise(view: WebSocketView, request: HttpRequest) -> HttpResponseBase | None:
     if view.CHECK_PERMISSIONS_ON_CONNECT and not has_permissions(view, request):
         return turn_away(view.permission_denied, view, request, ErrorCode.PERMISSION_DENIED)
-    accepted, reason = view.call(view.additional_connection_checks, request)
+    verdict = view._call(view.additional_connection_checks, request)
+    if not isinstance(verdict, (tuple, list)):  # a dict of two keys could be unpacked, too
+        raise TypeError(f"additional_connection_checks must return a pair, not {type(verdict).__name__}.")
+    accepted, reason = verdict
     if not accepted:
         raise RefusalError(ErrorCode.CONNECTION_REFUSED, f"additional_connection_checks: {reason}")
     return None
@@ -141,14 +144,14 @@ def _authorise(view: WebSocketView, request: HttpRequest) -> HttpResponseBase | 
 
 def has_permissions(view: WebSocketView, request: HttpRequest) -> bool:
     """Whether both of the view's lists are satisfied."""
-    return bool(view.call(view.has_any_permission, request) and view.call(view.has_all_permission, request))
+    return view._ask("has_any_permission", request) and view._ask("has_all_permission", request)
 
 
 def _channel(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> str:
     if event.channel_name:
         check_channel_name(view, event.channel_name)
     channel_name = event.channel_name or view.api_gateway.default_channel_name
-    if channel_name and not view.call(view.can_join_channel, request, channel_name):
+    if channel_name and not view._ask("can_join_channel", request, channel_name):
         raise RefusalError(ErrorCode.CHANNEL_DENIED, f"The channel {channel_name!r} may not be joined.")
     return channel_name
 
@@ -179,7 +182,7 @@ def _welcome(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> 
     """Run the hook. Only a 2xx answer keeps the connection: any other one makes API Gateway refuse it."""
     session = view.websocket_session
     try:
-        response = answer(view.call(view.connect, request))
+        response = answer(view._call(view.connect, request))
     except BaseException:
         sessions.end(session, reason="refused")
         raise

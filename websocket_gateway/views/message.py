@@ -43,12 +43,12 @@ def receive(view: WebSocketView, request: HttpRequest, event: MessageEvent) -> H
     session = _open_session(view, event.connection_id)
     if session is None:
         bind_user(request, AnonymousUser())
-        return answer(view.call(view.session_not_found, request), reply_id=frame.reply_id)
+        return answer(view._call(view.session_not_found, request), reply_id=frame.reply_id)
     view.websocket_session = session
     bind_user(request, session.user or AnonymousUser())
     sessions.touch(session)
     if not has_permissions(view, request):
-        return answer(view.call(view.permission_denied, request), reply_id=frame.reply_id)
+        return answer(view._call(view.permission_denied, request), reply_id=frame.reply_id)
     if frame.control is not None:
         return _control(view, request, frame.control)
     return _handle(view, request, event, frame)
@@ -64,7 +64,7 @@ def disconnect(view: WebSocketView, request: HttpRequest, event: DisconnectEvent
     view.websocket_session = session
     bind_user(request, session.user or AnonymousUser())
     sessions.end(session, reason="client")
-    return answer(view.call(view.disconnect, request))
+    return answer(view._call(view.disconnect, request))
 
 
 def change_channel(view: WebSocketView, request: HttpRequest) -> None:
@@ -98,7 +98,7 @@ def _check_gateway(view: WebSocketView, session: WebSocketSession) -> None:
 def _handle(view: WebSocketView, request: HttpRequest, event: MessageEvent, frame: Frame) -> HttpResponseBase:
     keys = (view.handler_selection_key, view.route_selection_key)
     if not any(key in view.body for key in keys):
-        return answer(view.call(view.handler_selection_key_missing, request), reply_id=frame.reply_id)
+        return answer(view._call(view.handler_selection_key_missing, request), reply_id=frame.reply_id)
     handler = next((found for key in keys if (found := _named(view, view.body.get(key)))), None)
     sessions.send_safely(
         message_received,
@@ -109,10 +109,10 @@ def _handle(view: WebSocketView, request: HttpRequest, event: MessageEvent, fram
     )
     method = getattr(view, handler.name) if handler else view.default
     if not is_admitted(method, request):
-        return answer(view.call(view.permission_denied, request), reply_id=frame.reply_id)
+        return answer(view._call(view.permission_denied, request), reply_id=frame.reply_id)
 
     def handle() -> HttpResponseBase:
-        return answer(view.call(method, request), reply_id=frame.reply_id)
+        return answer(view._call(method, request), reply_id=frame.reply_id)
 
     if not view.deduplicate or frame.reply_id is None or frame.client is None:
         return handle()

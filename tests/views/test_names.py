@@ -124,7 +124,7 @@ def test_async_handler_named_post_leaves_the_view_as_it_is(ws_client: Any) -> No
 
 
 def test_methods_of_a_form_view_are_never_called(ws_client: Any) -> None:
-    class Chat(FormView, WebSocketView):  # type: ignore[misc, type-arg]
+    class Chat(FormView, WebSocketView):  # type: ignore[type-arg]
         def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             raise AssertionError
 
@@ -205,7 +205,7 @@ def test_what_is_a_value_cannot_be_a_method(name: str, kind: str) -> None:
 def test_value_may_be_computed_for_the_class(connected: Any) -> None:
     class Chat(WebSocketView):
         @classproperty
-        def permissions_required(cls) -> list[str]:  # noqa: N805
+        def permissions_required(cls) -> list[str]:  # type: ignore[override]  # noqa: N805
             return ["auth.view_user"]
 
         body: dict[str, Any] = {}

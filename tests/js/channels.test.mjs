@@ -26,13 +26,13 @@ async function start(options = {}) {
 
 const isCode = (code) => (error) => error instanceof GatewayError && error.code === code;
 
-/** The next frames of these types meet `trouble`; everything after `times` of them works. */
-function trouble(deed, { times = Infinity, types = ["subscribe", "unsubscribe"] } = {}) {
+/** The next `times` frames of these types are answered by `respond`; everything else works. */
+function trouble(respond, { times = Infinity, types = ["subscribe", "unsubscribe"] } = {}) {
   let left = times;
   world.onFrame = (socket, frame) => {
     if (left > 0 && types.includes(frame._ws?.type)) {
       left -= 1;
-      queueMicrotask(() => deed(socket, frame));
+      queueMicrotask(() => respond(socket, frame));
     } else {
       works(socket, frame);
     }
@@ -60,10 +60,10 @@ const TROUBLES = {
   ...Object.fromEntries(NOT_FINAL.map((code) => [code, (socket, frame) => socket.refuse(frame, code)])),
 };
 
-for (const [name, deed] of Object.entries(TROUBLES)) {
+for (const [name, respond] of Object.entries(TROUBLES)) {
   test(`a channel that meets ${name} is asked for again until it is joined`, async () => {
     const client = await start();
-    trouble(deed, { times: 3 });
+    trouble(respond, { times: 3 });
     const joined = client.subscribe("news");
     await world.clock.advance(20_000);
 
@@ -79,7 +79,7 @@ for (const [name, deed] of Object.entries(TROUBLES)) {
     const client = await start();
     await client.subscribe("news");
     await world.clock.advance(60 * MINUTE);
-    trouble(deed, { times: 2 });
+    trouble(respond, { times: 2 });
     world.socket.cut();
     await world.clock.advance(MINUTE);
 
@@ -172,11 +172,11 @@ test("a channel that was refused can be asked for again by the page", async () =
   assert.equal(await stateOf(client.subscribe("staff")), "joined");
 });
 
-for (const [name, deed] of Object.entries({ ...TROUBLES, silence: () => {} })) {
+for (const [name, respond] of Object.entries({ ...TROUBLES, silence: () => {} })) {
   test(`leaving a channel that meets ${name} is asked for again until it is left`, async () => {
     const client = await start();
     await client.subscribe("news");
-    trouble(deed, { times: 1 });
+    trouble(respond, { times: 1 });
     client.unsubscribe("news");
     await world.clock.advance(MINUTE);
 
@@ -237,7 +237,7 @@ test("a second answer changes nothing, whatever it says", async () => {
     queueMicrotask(() => works(socket, frame));
     queueMicrotask(() => queueMicrotask(() => socket.refuse(frame, "channel_denied")));
   };
-  client.on("$message", () => assert.fail("it is no message of the application"));
+  client.on("$message", () => assert.fail("it is not a message of the application"));
   assert.equal(await stateOf(client.subscribe("news")), "joined");
   await world.clock.advance(MINUTE);
 

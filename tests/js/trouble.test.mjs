@@ -4,26 +4,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { connect } from "../../websocket_gateway/static/websocket_gateway/client.js";
-import { World } from "./world.mjs";
+import { World, numbers } from "./world.mjs";
 
 const RUNS = Number(process.env.WEBSOCKET_GATEWAY_TEST_SEEDS ?? 200);
 const MINUTE = 60_000;
 const CHANNELS = ["news", "sports", "chat", "orders", "staff"];
 const NOT_FINAL = ["busy", "internal_error", "a_code_of_a_newer_server"];
 
-/** The same numbers on every run. */
-function numbers(seed) {
-  let state = seed;
-  return () => {
-    // Mulberry32: the low bits of a plain congruence would repeat too soon for this many choices.
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** Handles each frame at a moment of its own, as Django's workers do, and knows who is in which channel. */
+/** Handles each frame at a moment of its own, as Django's workers do, and keeps the channels of each connection. */
 class Server {
   calm = false;
   denied = new Set();

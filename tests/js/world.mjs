@@ -53,6 +53,15 @@ export function settle() {
   return new Promise((resolve) => realImmediate(resolve));
 }
 
+/** The same numbers on every run. */
+export function numbers(seed) {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
 class FakeSocket {
   sent = [];
   closed = false;

@@ -160,7 +160,7 @@ def test_a_control_frame_that_is_sent_again_is_answered_like_the_first_time(
         assert WebSocketSession.objects.in_channel(channel).count() == (kind == "subscribe")
 
 
-def test_a_rule_that_breaks_is_no_refusal_of_the_channel(connected: Any) -> None:
+def test_a_rule_that_breaks_is_not_a_refusal_of_the_channel(connected: Any) -> None:
     class View(StackView):
         broken = False
 

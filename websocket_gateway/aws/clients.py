@@ -31,6 +31,7 @@ from django.core.signals import setting_changed
 from websocket_gateway.aws.engines.signing import Credentials
 from websocket_gateway.aws.errors import translated
 from websocket_gateway.aws.parsing import refuse_other_than_json
+from websocket_gateway.aws.placeholders import PLACEHOLDER_KEY, use_local_credentials
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError, MissingRegionError
 
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 30
 _LOCAL_REGION = "us-east-1"
-_LOCAL_KEY = "local"
 # boto3 sessions are not thread-safe; the clients that they make are.
 _lock = threading.RLock()
 
@@ -154,7 +154,7 @@ def has_placeholder_credentials() -> bool:
         return False
     with _lock:
         found = _session().get_credentials()
-    return found is not None and found.access_key == _LOCAL_KEY
+    return found is not None and found.access_key == PLACEHOLDER_KEY
 
 
 def config_variable(name: str) -> str | None:
@@ -182,21 +182,18 @@ def _client(service: Any, region: str, *, endpoint_url: str | None, config: Conf
 def _session() -> boto3.Session:
     settings = get_settings()
     with _setup_errors():
-        core = botocore.session.Session(profile=settings.iam_profile)
-        if settings.iam_profile:
-            # Passed on explicitly: boto3 would let AWS_DEFAULT_REGION beat the profile's own region.
-            return boto3.Session(
-                botocore_session=core, region_name=core.get_scoped_config().get("region") or None
-            )
         if settings.access_key_id:
             return boto3.Session(
                 aws_access_key_id=settings.access_key_id,
                 aws_secret_access_key=settings.secret_access_key,
                 aws_session_token=settings.session_token,
             )
-        if is_loopback(settings.endpoint_url) and not _has_credentials(core):
-            return boto3.Session(aws_access_key_id=_LOCAL_KEY, aws_secret_access_key=_LOCAL_KEY)
-        return boto3.Session(botocore_session=core)
+        core = botocore.session.Session(profile=settings.iam_profile)
+        if is_loopback(settings.endpoint_url):
+            use_local_credentials(core)
+        # Passed on explicitly: boto3 would let AWS_DEFAULT_REGION beat the profile's own region.
+        region = core.get_scoped_config().get("region") if settings.iam_profile else None
+        return boto3.Session(botocore_session=core, region_name=region or None)
 
 
 @contextmanager
@@ -220,14 +217,6 @@ def _setup_errors() -> Iterator[None]:
             f"boto3 cannot be set up: {said}. Correct what it names: a variable AWS_… of the environment, "
             "or a line of AWS's configuration files."
         ) from exc
-
-
-def _has_credentials(core: botocore.session.Session) -> bool:
-    """Whether environment or files hold credentials; the instance's own service is not asked, it may hang."""
-    provider = core.get_component("credential_provider")
-    for name in ("container-role", "iam-role"):
-        provider.remove(name)
-    return provider.load_credentials() is not None
 
 
 _CACHED = (

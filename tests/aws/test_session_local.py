@@ -67,9 +67,9 @@ login_session = arn:aws:iam::123456789012:user/me
 [profile bare]
 """
 PLACEHOLDERS = [
-    "source-profile", "mfa", "chain", "incomplete", "environment", "instance", "web-identity", "sso", "old-sso",
-    "login", "bare",
-]  # fmt: skip
+    *("source-profile", "mfa", "chain", "incomplete", "environment", "instance"),
+    *("web-identity", "sso", "old-sso", "login", "bare"),
+]
 WITH_A_REGION = {"keys", "source-profile", "sso"}
 
 

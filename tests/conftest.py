@@ -33,6 +33,7 @@ _SLOW = (
     "test_concurren",
     "test_task_queues",
     "test_engines",
+    "test_forking",
     "test_custom_domain",
     "test_create_gateway",
     "test_chaos",

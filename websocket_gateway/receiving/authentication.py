@@ -15,6 +15,7 @@ from django.http import HttpRequest
 
 from websocket_gateway import context_headers
 from websocket_gateway.conf import get_settings
+from websocket_gateway.forking import PerProcess
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import is_origin_secret
 from websocket_gateway.receiving.events import read_header
@@ -65,18 +66,18 @@ class _GatewayCache:
         self._state = _NOTHING_READ
 
 
-_gateways = _GatewayCache()
+_gateways = PerProcess(_GatewayCache)
 
 
 def find_gateway(request: HttpRequest) -> ApiGateway | None:
     """The gateway that the request names; at most `GATEWAY_CACHE_SECONDS` old. Proves nothing yet."""
     api_id = read_header(request, API_ID_HEADER)
-    return _gateways.find(api_id) if api_id else None
+    return _gateways().find(api_id) if api_id else None
 
 
 def forget_gateways(**kwargs: Any) -> None:
     """Empty the process's cache of gateways; also a receiver of model signals."""
-    _gateways.clear()
+    _gateways().clear()
 
 
 def has_origin_secret(request: HttpRequest, gateway: ApiGateway) -> bool:

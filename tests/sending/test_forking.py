@@ -90,7 +90,7 @@ def figures(said: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {line["channel"]: {name: line[name] for name in EXACT} for line in said if "channel" in line}
 
 
-@pytest.mark.parametrize("how", ["multiprocessing", "os.fork", "in C"])
+@pytest.mark.parametrize("how", ["multiprocessing", "in C"])
 def test_parent_and_forked_children_that_send_at_once_do_not_mix_up_answers(
     how: str, sink: Sink, audience: Audience
 ) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 import trustme
+from django.db import connection
 
 from tests.factories import WebSocketSessionFactory
 from tests.sink import Sink
@@ -117,6 +118,8 @@ def test_either_engine_is_exact_after_a_fork(engine: str, sink: Sink, audience: 
 def test_what_another_thread_sends_during_a_fork_belongs_to_the_parent(
     engine: str, sink: Sink, audience: Audience
 ) -> None:
+    if connection.vendor == "mysql":
+        pytest.skip("mysqlclient ends the database connection of the parent's thread in the child")
     sink.delay_seconds = 0.02
     audience.add("warm", live=200, gone=150)
 

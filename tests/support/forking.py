@@ -25,9 +25,13 @@ ROUNDS = 3
 
 def run(program: str, *arguments: str) -> list[dict[str, Any]]:
     """What the processes of a program printed; fails where one of them did, or where they do not end."""
-    # Python 3.12 and later warn of every fork beside a thread, which is what is tried here; 3.13 warns in the
-    # child of SQLite connections that threads of the parent have open, which are Django's.
-    ignored = ("ignore:This process:DeprecationWarning", "ignore:unclosed database:ResourceWarning")
+    # Python 3.12 and later warn of every fork beside a thread, which is what is tried here. The others are of
+    # the database connections that threads of the parent have open, which are Django's.
+    ignored = (
+        "ignore:This process:DeprecationWarning",
+        "ignore:unclosed database:ResourceWarning",
+        "ignore:<psycopg.Connection object:ResourceWarning",
+    )
     warnings = [option for action in ("error", *ignored) for option in ("-W", action)]
     done = subprocess.run(
         [sys.executable, *warnings, "-m", __name__, program, *arguments],

@@ -57,7 +57,7 @@ def environment() -> dict[str, str]:
 
 def send(channel: str, **options: Any) -> dict[str, Any]:
     """Send the channel's own name to it; what the report says."""
-    from websocket_gateway.sending.broadcasting import SendOptions, broadcast
+    from websocket_gateway.sending import SendOptions, broadcast
 
     engine = options.pop("engine", None)
     report = broadcast(channel, channel=channel, options=SendOptions(engine=engine), **options)

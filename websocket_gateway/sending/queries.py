@@ -112,7 +112,7 @@ def _selects_key(query: Query, columns: Iterable[Any]) -> bool:
 
 
 def _compares_with_slice(query: Query) -> bool:
-    """Whether a condition holds a slice, such as a random one, which each page would draw anew."""
+    """Whether a condition holds a slice, such as a random one, which each page would draw again."""
     for leaf in query.where.leaves():
         for side in (leaf, getattr(leaf, "rhs", None)):
             if getattr(getattr(side, "query", side), "is_sliced", False):

@@ -162,7 +162,7 @@ def with_every_lock_held(how: str) -> None:
     """Fork while other threads hold what they can hold."""
     from websocket_gateway.aws import clients, connections
     from websocket_gateway.models import ApiGateway
-    from websocket_gateway.receiving import authentication
+    from websocket_gateway.receiving.gateways import known_gateways
 
     say(**send("warm", engine="boto3"))
     gateway = ApiGateway.objects.get()
@@ -171,7 +171,8 @@ def with_every_lock_held(how: str) -> None:
     locks: list[Any] = [
         clients._lock(),
         connections._building(),
-        authentication._gateways()._lock,
+        known_gateways()._lock,
+        *(rows._lock for rows in known_gateways()._places.values()),
         pool.pool.mutex,
     ]
     held, release = threading.Event(), threading.Event()
@@ -190,7 +191,7 @@ def with_every_lock_held(how: str) -> None:
 
     def work() -> None:
         _send_rounds(1)
-        say(found=authentication._gateways().find(gateway.api_id) is not None)
+        say(found=known_gateways().find(gateway.api_id) is not None)
 
     from django.db import connections as databases
 

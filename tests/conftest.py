@@ -37,7 +37,6 @@ _SLOW = (
     "test_custom_domain",
     "test_create_gateway",
     "test_chaos",
-    "test_contention",
     "test_queued",
     "test_testing",
     "test_sample_tests",

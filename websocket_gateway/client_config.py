@@ -15,8 +15,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
 
-from websocket_gateway.aws.endpoints import socket_url
 from websocket_gateway.conf import get_settings
+from websocket_gateway.connections.endpoints import find_socket_url
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.models import ApiGateway
 
@@ -92,18 +92,6 @@ def _choose(rows: list[ApiGateway], name: str) -> tuple[ApiGateway | None, str]:
 @lru_cache(maxsize=64)
 def _warn_once(words: str) -> None:
     logger.warning("%s", words)
-
-
-def find_socket_url(gateway: ApiGateway) -> str:
-    """The `wss://` URL of a gateway: the custom domain once that exists, else the stage; else empty."""
-    if gateway.domain_name and gateway.custom_domain_created:
-        return f"wss://{gateway.domain_name}" + (f"/{gateway.mapping_key}" if gateway.mapping_key else "")
-    if not gateway.api_endpoint:
-        return ""
-    try:
-        return socket_url(api_endpoint=gateway.api_endpoint, stage_name=gateway.stage_name)
-    except ValueError:
-        return ""  # such as half an IPv6 address: a row can be written by anything
 
 
 def build_client_config(

@@ -1,3 +1,1 @@
-"""The life of a connection's row and socket: found, registered, ended, closed, verified."""
-
-from __future__ import annotations
+"""The life of a connection's row, for every caller."""

@@ -16,8 +16,8 @@ from websocket_gateway.client_config import (
     build_client_options,
     build_csrf_config,
     find_page_gateway,
-    find_socket_url,
 )
+from websocket_gateway.connections.endpoints import find_socket_url
 
 register = template.Library()
 

@@ -1,4 +1,4 @@
-"""Single statements that survive a busy database.
+"""Single statements that survive a busy database, and what must wait for the end of a transaction.
 
 SQLite lets one connection write at a time and gives up after its busy timeout (5 s by
 default); MariaDB and PostgreSQL may end a statement to resolve a deadlock. In autocommit a
@@ -72,3 +72,16 @@ def insert_unless_exists(row: models.Model) -> bool:
         return True
 
     return retry_when_busy(insert, model=type(row))
+
+
+def run_after_commit(function: Callable[[], object], *, model: type[models.Model]) -> bool:
+    """Run `function` once the transaction around commits, at once without one; what it raises is logged.
+
+    False, and nothing is run, where autocommit is switched off: the commit is then not Django's.
+    """
+    using = router.db_for_write(model)
+    connection = connections[using]
+    if not connection.in_atomic_block and not connection.get_autocommit():
+        return False
+    transaction.on_commit(function, using=using, robust=True)
+    return True

@@ -11,7 +11,7 @@ from django.db import router
 from django.db.models import QuerySet
 from django.db.models.signals import post_delete, post_save, pre_delete
 
-from websocket_gateway.connections.sessions import revoke
+from websocket_gateway.connections import revoke
 from websocket_gateway.legacy.hashes import legacy_session_key_hash
 from websocket_gateway.logins import has_lasting_session_keys, hash_session_key, is_active, is_session_auth
 from websocket_gateway.models import ApiGateway, WebSocketSession, WebSocketToken

@@ -12,7 +12,8 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from websocket_gateway.conf import get_settings
-from websocket_gateway.connections import sessions
+from websocket_gateway.connections.ending import end
+from websocket_gateway.connections.sessions import register
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.logins import hash_session_auth, hash_session_key, is_active, session_key_of
 from websocket_gateway.models import WebSocketSession, WebSocketToken
@@ -20,7 +21,7 @@ from websocket_gateway.receiving.authentication import client_key, is_allowed_or
 from websocket_gateway.receiving.events import ConnectEvent
 from websocket_gateway.receiving.limits import count_attempt
 from websocket_gateway.receiving.tokens import consume_token
-from websocket_gateway.signals import connected
+from websocket_gateway.signals import connected, send_safely
 from websocket_gateway.views import checks
 from websocket_gateway.views.channels import check_channel_name
 from websocket_gateway.views.responses import ErrorCode, RefusalError, answer
@@ -44,7 +45,7 @@ def connect(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> H
         return refusal
     channel_name = _channel(view, request, event)
     view.websocket_session = _session(view, request, event, channel_name, token)
-    if not sessions.register(view.websocket_session):
+    if not register(view.websocket_session):
         raise RefusalError(ErrorCode.ALREADY_CONNECTED, "A connection with this id is known already.")
     return _welcome(view, request, event)
 
@@ -184,10 +185,10 @@ def _welcome(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> 
     try:
         response = answer(view._call(view.connect, request))
     except BaseException:
-        sessions.end(session, reason="refused")
+        end(session, reason="refused")
         raise
     if not 200 <= response.status_code < 300:
-        sessions.end(session, reason="refused")
+        end(session, reason="refused")
         return response
     if SUBPROTOCOL in event.subprotocols:
         response.headers.setdefault("Sec-WebSocket-Protocol", SUBPROTOCOL)
@@ -200,5 +201,5 @@ def _welcome(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> 
             "user_id": session.user_id,
         },
     )
-    sessions.send_safely(connected, sender=type(view), session=session, event=event, request=request)
+    send_safely(connected, sender=type(view), session=session, event=event, request=request)
     return response

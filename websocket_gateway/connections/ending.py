@@ -161,11 +161,9 @@ def _is_heard() -> bool:
 
 def _mark_and_list(rows: QuerySet[WebSocketSession], *, skip_locked: bool) -> list[WebSocketSession]:
     """Mark `rows`, and return exactly those that this call has marked."""
-    features = connections[rows.db].features
-    locked = rows.select_for_update(
-        no_key=features.has_select_for_no_key_update,
-        skip_locked=skip_locked and features.has_select_for_update_skip_locked,
-    )
+    # Elsewhere `skip_locked` would pass over rows that the scan of another call has only read.
+    by_row = connections[rows.db].vendor == "postgresql"
+    locked = rows.select_for_update(no_key=by_row, skip_locked=by_row and skip_locked)
     now = _ended_now()
     with transaction.atomic(using=rows.db):
         ended = list(locked)

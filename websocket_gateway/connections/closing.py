@@ -123,12 +123,18 @@ def _find_address(gateway: ApiGateway) -> ManagementEndpoint | str:
 
     try:
         return endpoint_of(gateway)
-    except Exception as exc:  # noqa: BLE001 - a row can hold anything, and must not keep other sockets open
-        return _reason(exc)
+    except (WebSocketGatewayError, ConfigurationError) as exc:
+        return str(exc)
+    except Exception as exc:
+        # A row can hold anything, and must not keep the sockets of others open.
+        logger.exception("The address of the gateway %r cannot be found out.", gateway.api_name)
+        return f"unexpected {type(exc).__name__} about the gateway {gateway.api_name!r}"
 
 
 def _close_at(adapter: Connections, endpoint: ManagementEndpoint, connection_ids: list[str]) -> Closing:
     """Close the sockets of one endpoint; the first that gets no answer is the last that is asked for."""
+    from websocket_gateway.aws.engines.outcomes import reason_of
+
     closed = gone = 0
     failed: dict[str, str] = {}
     unreachable = ""
@@ -141,7 +147,7 @@ def _close_at(adapter: Connections, endpoint: ManagementEndpoint, connection_ids
         except ConnectionGoneError:
             gone += 1
         except Exception as exc:  # noqa: BLE001 - an adapter can be anybody's, and other sockets must be closed
-            failed[connection_id] = _reason(exc)
+            failed[connection_id] = reason_of(exc, endpoint)
             if isinstance(exc, (EndpointUnreachableError, ConfigurationError)):
                 unreachable = failed[
                     connection_id
@@ -149,10 +155,3 @@ def _close_at(adapter: Connections, endpoint: ManagementEndpoint, connection_ids
         else:
             closed += 1
     return Closing(closed=closed, gone=gone, failed=failed)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, (WebSocketGatewayError, ConfigurationError)):
-        return str(error)
-    logger.error("Closing sockets failed unexpectedly.", exc_info=error)
-    return f"unexpected {type(error).__name__}: {error}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -74,10 +73,9 @@ def mixed(
 
 
 def closed_at(sink: Sink) -> list[str]:
-    found = [
-        path.rpartition("/")[2].replace("%3D", "=") for method, path in sink.requests if method == "DELETE"
-    ]
-    return sorted(name for name in set(found) if name.startswith("sound"))
+    """The sound sockets that were to be closed; boto3 asks again after some failures."""
+    asked = {path.rpartition("/")[2] for method, path in sink.requests if method == "DELETE"}
+    return sorted(name.replace("%3D", "=") for name in asked if name.startswith("sound"))
 
 
 def log_out(user: User) -> None:
@@ -171,16 +169,21 @@ def test_what_concerns_one_socket_keeps_none_of_the_same_endpoint_open(
 def test_an_endpoint_that_is_slow_to_refuse_does_not_delay_the_others(
     sink: Sink, gateway: ApiGateway, user: User
 ) -> None:
+    quick_was_asked = threading.Event()
+    answered: list[bool] = []
+
+    def wait_for_the_other(connection_id: str) -> None:
+        answered.append(quick_was_asked.wait(timeout=10))
+
+    def note(connection_id: str) -> None:
+        quick_was_asked.set()
+
     with Sink() as silent:
-        waiting = threading.Event()
-        silent.on_request = lambda connection_id: waiting.wait(timeout=20) and None
-        began = time.monotonic()
-        moments: list[float] = []
-        sink.on_request = lambda connection_id: moments.append(time.monotonic() - began) or waiting.set()
+        silent.on_request = wait_for_the_other
+        sink.on_request = note
         open_at(silent.gateway(), user, "slow=")
         open_at(gateway, user, "quick=")
 
         assert revoke(WebSocketSession.objects.all()) == 2
 
-    assert moments
-    assert moments[0] < 10
+    assert answered == [True]

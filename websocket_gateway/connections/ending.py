@@ -27,9 +27,6 @@ from websocket_gateway.signals import connection_gone, disconnected, send_safely
 
 logger = logging.getLogger("websocket_gateway.connections")
 
-GONE = "gone"
-"""The reason of connections that were found closed."""
-
 _PATIENCE_AFTER_SENDING = 5.0
 _BATCH = 1_000
 
@@ -50,7 +47,7 @@ def end_each(sessions: Iterable[WebSocketSession], *, reason: str) -> list[WebSo
     # In one order, so that two callers in transactions never wait for each other.
     ended = [session for session in sorted(sessions, key=lambda session: session.pk) if _mark(session)]
     if ended:
-        _announce_after_commit(ended, reason)
+        _announce_after_commit(ended, reason=reason)
     return ended
 
 
@@ -95,7 +92,7 @@ def end_all_of(gateway: ApiGateway) -> None:
         end_gone(keys)
 
 
-def _announce_after_commit(ended: Sequence[WebSocketSession], reason: str) -> None:
+def _announce_after_commit(ended: Sequence[WebSocketSession], *, reason: str) -> None:
     announce = partial(_announce, ended, reason)
     if not run_after_commit(announce, model=WebSocketSession):
         announce()
@@ -109,7 +106,7 @@ def _announce(ended: Sequence[WebSocketSession], reason: str) -> None:
             extra={"connection_id": session.connection_id, "reason": reason, "event": "ended"},
         )
         send_safely(disconnected, sender=WebSocketSession, session=session, reason=reason)
-    if reason == GONE:
+    if reason == "gone":
         ids = tuple(session.connection_id for session in ended)
         send_safely(connection_gone, sender=WebSocketSession, connection_ids=ids)
 
@@ -150,7 +147,7 @@ def _end_gone(keys: list[int], *, patience: float = PATIENCE_SECONDS, skip_locke
     mark = partial(_mark_and_list, rows, skip_locked=skip_locked)
     ended = retry_when_busy(mark, model=WebSocketSession, patience=patience)
     if ended:
-        _announce_after_commit(ended, GONE)
+        _announce_after_commit(ended, reason="gone")
     return len(ended)
 
 

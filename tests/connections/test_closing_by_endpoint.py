@@ -16,8 +16,8 @@ from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFact
 from tests.sink import Sink
 from websocket_gateway.connections import Closing, disconnect, revoke
 from websocket_gateway.exceptions import AccessDeniedError, InvalidRequestError, MissingCredentialsError
+from websocket_gateway.logins import hash_session_auth, hash_session_key
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.receiving.tokens import hash_session_auth, hash_session_key
 from websocket_gateway.testing import FakeConnections
 
 pytestmark = pytest.mark.django_db(transaction=True)

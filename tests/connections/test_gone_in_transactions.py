@@ -1,4 +1,4 @@
-"""Sending inside a transaction: marking gone sessions costs the caller neither a lock nor an error."""
+"""Sending inside a transaction: marking a gone session costs the caller neither a lock nor an error."""
 
 from __future__ import annotations
 

@@ -131,9 +131,10 @@ def test_messages_and_replies_are_written_in_the_same_way(
     assert write({"at": UUID(int=7), "name": "Zoë"}) == (
         '{"at":"00000000-0000-0000-0000-000000000007","name":"Zoë"}'.encode()
     )
-    for never in ({"_ws": 1}, {"x": float("nan")}, {"x": object()}, {"x": "a" * MAX_MESSAGE_BYTES}):
+    unsendable: list[Any] = [{"_ws": 1}, {"x": float("nan")}, {"x": object()}, {"x": "a" * MAX_MESSAGE_BYTES}]
+    for value in unsendable:
         with pytest.raises(InvalidMessageError):
-            write(never)
+            write(value)
 
 
 def test_reply_confirms_the_id_and_may_repeat_half_a_character() -> None:

@@ -15,6 +15,8 @@ from django.http import HttpRequest, QueryDict
 from websocket_gateway import context_headers
 from websocket_gateway.exceptions import InvalidEventError
 
+API_ID_HEADER: Final = "X-Amzn-Apigateway-Api-Id"
+"""Set by API Gateway itself on every request: the id of the API."""
 TOKEN_PARAMETER: Final = "ws_token"  # noqa: S105 - the name of a parameter
 CHANNEL_PARAMETER: Final = "channel"
 TOKEN_SUBPROTOCOL_PREFIX: Final = "wstoken."  # noqa: S105
@@ -78,7 +80,7 @@ def parse_event(
         raise InvalidEventError(f"The event type {event_type!r} does not belong to the URL's part {slug!r}.")
     common = {
         "connection_id": _connection_id(request),
-        "api_id": read_header(request, "X-Amzn-Apigateway-Api-Id"),
+        "api_id": read_header(request, API_ID_HEADER),
         "route_key": _route_key(request, event_type),
         "source_ip": _source_ip(request, required=needs_source_ip and event_type == "CONNECT"),
     }

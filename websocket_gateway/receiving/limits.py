@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import math
 import re
 from dataclasses import dataclass
@@ -62,6 +63,16 @@ def count_attempt(
         allowed = limit > 0 and _begin(key, window, limit)
         _sweep(key, window, after=_FLOOD)
     return Verdict(allowed=allowed, retry_after=retry_after)
+
+
+def client_key(source_ip: str) -> str:
+    """The part of an address that counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
+    address = ipaddress.ip_address(source_ip)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((int(address), 64), strict=False))
+    return str(address)
 
 
 def forget_known_keys() -> None:

@@ -17,8 +17,7 @@ from websocket_gateway import context_headers
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import origin_secret
-from websocket_gateway.receiving.authentication import API_ID_HEADER
-from websocket_gateway.receiving.events import TOKEN_PARAMETER, TOKEN_SUBPROTOCOL_PREFIX
+from websocket_gateway.receiving.events import API_ID_HEADER, TOKEN_PARAMETER, TOKEN_SUBPROTOCOL_PREFIX
 
 DEFAULT_ORIGIN = "https://www.example.com"
 DEFAULT_SOURCE_IP = "192.0.2.1"

@@ -16,9 +16,9 @@ from websocket_gateway.connections import sessions
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.logins import hash_session_auth, hash_session_key, is_active, session_key_of
 from websocket_gateway.models import WebSocketSession, WebSocketToken
-from websocket_gateway.receiving.authentication import client_key, is_allowed_origin
 from websocket_gateway.receiving.events import ConnectEvent
-from websocket_gateway.receiving.limits import count_attempt
+from websocket_gateway.receiving.limits import client_key, count_attempt
+from websocket_gateway.receiving.origins import is_allowed_origin
 from websocket_gateway.receiving.tokens import consume_token
 from websocket_gateway.signals import connected
 from websocket_gateway.views import checks

@@ -21,8 +21,8 @@ from websocket_gateway import context_headers
 from websocket_gateway.channels.rules import may_join
 from websocket_gateway.frames import ReplyId
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.receiving.authentication import API_ID_HEADER
 from websocket_gateway.receiving.events import (
+    API_ID_HEADER,
     ConnectEvent,
     DisconnectEvent,
     MessageEvent,

@@ -1,4 +1,4 @@
-"""What is answered: the closed list of error codes, error frames, replies."""
+"""Responses: the closed list of error codes, error frames, replies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _JSON: Final = "application/json"
 
 
 class ErrorCode(Enum):
-    """Every code that a client can meet, with its HTTP status and the sentence that goes along."""
+    """Every code that a client can get, with its HTTP status and its sentence."""
 
     BAD_REQUEST = ("bad_request", 400, "The request is malformed.")
     INVALID_FRAME = ("invalid_frame", 400, "A frame must be a JSON object.")
@@ -45,7 +45,7 @@ class ErrorCode(Enum):
 
 
 class RefusalError(Exception):
-    """A request is turned away. `reason` is for the log; the client gets the code alone."""
+    """A request is refused. `reason` is for the log; the client gets only the code."""
 
     def __init__(self, code: ErrorCode, reason: str, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(reason)
@@ -55,7 +55,7 @@ class RefusalError(Exception):
 
 
 def empty_response(status: int = 200) -> HttpResponse:
-    """An answer without a body, so without a frame."""
+    """A response without a body, so without a frame."""
     return HttpResponse(b"", status=status, content_type="text/plain")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from django.core.signals import setting_changed
 from django.http import HttpRequest
@@ -65,7 +64,7 @@ def find_gateway(request: HttpRequest) -> ApiGateway | None:
     return _gateways.find(api_id) if api_id else None
 
 
-def forget_gateways(**kwargs: Any) -> None:
+def forget_gateways(**kwargs: object) -> None:
     """Empty the process's cache of gateways; also a receiver of model signals."""
     _gateways.clear()
 
@@ -76,7 +75,7 @@ def has_origin_secret(request: HttpRequest, gateway: ApiGateway) -> bool:
     return value.isascii() and is_origin_secret(value, gateway.api_id)
 
 
-def _forget_on_setting(*, setting: str, **kwargs: Any) -> None:
+def _forget_on_setting(*, setting: str, **kwargs: object) -> None:
     if setting in ("DATABASES", "WEBSOCKET_GATEWAY"):
         forget_gateways()
 

@@ -17,7 +17,7 @@ _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
 def is_allowed_origin(origin: str) -> bool:
-    """Whether a page of this origin may open sockets: scheme, host and port compared whole."""
+    """Whether a page of this origin may open sockets. Scheme, host and port must be equal."""
     parsed = parse_origin(origin)
     if parsed is None or parsed[1].startswith("."):
         return False
@@ -29,13 +29,13 @@ def is_allowed_origin(origin: str) -> bool:
 
 
 def default_origins() -> frozenset[Origin]:
-    """What Django's own settings allow: `CSRF_TRUSTED_ORIGINS`, and `ALLOWED_HOSTS` by https."""
+    """Return the origins in Django's own settings: `CSRF_TRUSTED_ORIGINS`, and `ALLOWED_HOSTS` with https."""
     hosts = [host for host in settings.ALLOWED_HOSTS if host != "*"]
     return _parse_all([*settings.CSRF_TRUSTED_ORIGINS, *(f"https://{_wild(host)}" for host in hosts)])
 
 
 def parse_origin(text: str) -> Origin | None:
-    """Scheme, host and port of an origin or of a pattern such as `https://*.example.com`; None for others."""
+    """Parse an origin, or a pattern such as `https://*.example.com`. Returns None for anything else."""
     if not text.isascii() or not text.isprintable() or " " in text:
         return None
     try:

@@ -1,7 +1,7 @@
-"""Which names of `WebSocketView` a subclass may define, and as what.
+"""The names of `WebSocketView` that a subclass may define, and as what.
 
-Any other definition would take the place of a check, or would be taken for what it is not. So it is
-an error when the class is made, whether it stands in the class, in a layer between or in a mixin.
+Any other definition would replace a check, or would be mistaken for a hook or a handler. So it is an
+error when the class is created, whether the class itself, a class between or a mixin has it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _FIXED: Final = {
 """Public names that `WebSocketView` sets by itself -> what to do instead."""
 
 _OF_EVERY_INSTANCE: Final = frozenset({"request", "args", "kwargs"})
-"""What Django sets on a view for each request."""
+"""The attributes that Django sets on a view for each request."""
 
 
 def check_definitions(view: type, given: Mapping[str, object], *, base: type) -> None:
-    """Raise `ConfigurationError` for what `view`, or `as_view()` by `given`, must not define as it does."""
+    """Raise `ConfigurationError` for wrong definitions in `view`, or in `given`, the arguments of `as_view()`."""
     retired = find_retired(view, base=base)
     misused = [*_misused(view, base), *_misused_in_call(view, given, base)]
     if retired or misused:
@@ -47,7 +47,7 @@ def _misused(view: type, base: type) -> Iterator[str]:
     hidden = set(names)
     for cls in view.__mro__:
         if cls in above:
-            # What comes later in the MRO is hidden by `base`; names that only instances have are not.
+            # `base` hides what comes later in the MRO, except names that only instances have.
             hidden -= {name for name in hidden if not name.startswith("_") and name in dir(base)}
             continue
         for name in sorted(hidden & vars(cls).keys()):
@@ -73,7 +73,7 @@ def _misused_in_call(view: type, given: Mapping[str, object], base: type) -> Ite
 
 
 def _names(base: type) -> set[str]:
-    """Every name that `base` gives a meaning, without Python's own."""
+    """Return every name that `base` uses, without those of Python."""
     names = {name for cls in base.__mro__ if cls is not object for name in vars(cls)}
     annotated = {name for cls in base.__mro__ for name in get_annotations(cls)}
     return {
@@ -93,7 +93,7 @@ def _is_overridable(name: str) -> bool:
 
 
 def _problem(view: type, name: str, value: object, base: type) -> str | None:
-    """What is wrong with `value` under a name that `base` gives a meaning; None for nothing."""
+    """Describe the error of `value` under a name that `base` uses; None for no error."""
     if name.startswith("_"):
         return f"takes a private name of {base.__name__}: rename it, to `_own{name}` for example"
     rename = (
@@ -115,7 +115,7 @@ def _problem(view: type, name: str, value: object, base: type) -> str | None:
 
 
 def _is_no_value(value: object) -> bool:
-    """Whether it is a method, a property or a class. What a `classproperty` gives is a value."""
+    """Whether it is a method, a property or a class. The result of a `classproperty` is a value."""
     return not isinstance(value, classproperty) and (callable(value) or hasattr(type(value), "__get__"))
 
 
@@ -126,7 +126,7 @@ def _is_method(value: object) -> bool:
 
 
 def _problem_of_override(view: type, name: str, value: object, base: type) -> str | None:
-    """What is wrong with an override of a method of Django's `View`, which calls the one above."""
+    """Describe the error of an override of a method of Django's `View`. It must call the method above."""
     if iscoroutinefunction(value):
         return "must be `def`, not `async def`"
     if isinstance(_defined(base, name), classmethod) and not isinstance(value, classmethod):
@@ -140,7 +140,7 @@ def _problem_of_override(view: type, name: str, value: object, base: type) -> st
 
 
 def _calls_the_one_above(view: type, name: str, value: object, base: type) -> bool:
-    """Whether a function, or one that it wraps, names `super` and the method; or is the method itself."""
+    """Whether a function, or one that it wraps, uses `super` and the method; or is the method itself."""
     layers = {cls.__name__ for cls in view.__mro__ if issubclass(cls, base)}
     todo, seen = [value], set()
     while todo:
@@ -159,7 +159,7 @@ def _calls_the_one_above(view: type, name: str, value: object, base: type) -> bo
 
 
 def _wrapped(item: object) -> Iterator[object]:
-    """What a decorator may have wrapped, whether it says so or keeps it in its closure."""
+    """Yield what a decorator may have wrapped: by its attributes, or in its closure."""
     for attribute in ("__wrapped__", "__func__"):
         if hasattr(item, attribute):
             yield getattr(item, attribute)
@@ -175,7 +175,7 @@ def _wrapped(item: object) -> Iterator[object]:
 
 
 def _names_in(code: CodeType) -> set[str]:
-    """The names that a function uses, nested ones included."""
+    """Return the names that a function uses, including nested functions."""
     names = {*code.co_names, *code.co_freevars}
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

@@ -31,7 +31,7 @@ _OF_EVERY_INSTANCE: Final = frozenset({"request", "args", "kwargs"})
 
 
 def check_definitions(view: type, given: Mapping[str, object], *, base: type) -> None:
-    """Raise `ConfigurationError` for wrong definitions in `view`, or in `given`, the arguments of `as_view()`."""
+    """Raise `ConfigurationError` for wrong definitions in `view` or `given`, the arguments of `as_view()`."""
     retired = find_retired(view, base=base)
     misused = [*_misused(view, base), *_misused_in_call(view, given, base)]
     if retired or misused:

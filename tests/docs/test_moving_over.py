@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from dataclasses import fields
+from inspect import get_annotations
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ def exists(name: str) -> bool:
         return is_importable(name)
     cls, _, member = name.partition(".")
     owner: Any = WebSocketView if cls == "WebSocketView" else getattr(models, cls, None)
-    return hasattr(owner, member) or member in getattr(owner, "__annotations__", {})
+    return hasattr(owner, member) or any(member in get_annotations(layer) for layer in owner.__mro__)
 
 
 def is_importable(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from inspect import get_annotations
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.docs.test_moving_over import is_importable
 from websocket_gateway.conf import GatewayOptions, GatewaySettings
 from websocket_gateway.local.options import Quirks
 from websocket_gateway.views import WebSocketView
+from websocket_gateway.views.hooks import WebSocketHooks
 
 PAGES = [page for page in all_pages() if page.name != "CHANGELOG.md"]
 ALL = pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
@@ -89,7 +91,7 @@ def test_every_key_of_the_settings_exists(page: Path) -> None:
 @ALL
 def test_every_attribute_or_hook_that_a_page_gives_to_the_view_exists(page: Path) -> None:
     named = set(re.findall(r"`WebSocketView\.(\w+)", prose(page.name)))
-    known = {*dir(WebSocketView), *WebSocketView.__annotations__}
+    known = {*dir(WebSocketView), *get_annotations(WebSocketHooks)}
 
     assert named <= known
 

@@ -53,9 +53,9 @@ class OldView(WebSocketView):
 @pytest.fixture(autouse=True)
 def old_secret(settings: Any) -> Iterator[None]:
     settings.WEBSOCKETS = {"gateway_secret": SECRET}
-    events._noted.clear()
+    events._warned.clear()
     yield
-    events._noted.clear()
+    events._warned.clear()
 
 
 @pytest.fixture

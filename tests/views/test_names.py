@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from inspect import get_annotations
 from typing import Any
 
 import pytest
@@ -18,18 +19,18 @@ from tests.views.ways import WAYS, in_the_class
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.views import WebSocketView
+from websocket_gateway.views.hooks import WebSocketHooks
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within_one_minute")]
 
 VERBS = View.http_method_names
 FORMER = ["call", "receive", "receive_event"]
-OWN = {name for name in (*vars(WebSocketView), *vars(View)) if not name.startswith("__")}
-OF_AN_INSTANCE = {*WebSocketView.__annotations__, "request", "args", "kwargs"}
+DEFINED = {**vars(WebSocketHooks), **vars(WebSocketView)}
+OWN = {name for name in (*DEFINED, *vars(View)) if not name.startswith("__")}
+OF_AN_INSTANCE = {*get_annotations(WebSocketHooks), "request", "args", "kwargs"}
 NAMES = sorted({*OWN, *OF_AN_INSTANCE, *VERBS, *FORMER})
 HOOKS = {
-    name
-    for name, value in vars(WebSocketView).items()
-    if callable(value) and name[0] != "_" and name not in vars(View)
+    name for name, value in DEFINED.items() if callable(value) and name[0] != "_" and name not in vars(View)
 }
 
 

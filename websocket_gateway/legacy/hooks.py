@@ -1,6 +1,6 @@
-"""Names under which django-aws-api-gateway-websockets knew its hooks, and which nobody calls any more.
+"""The names of hooks of django-aws-api-gateway-websockets that this package does not call.
 
-A view that still defines one would lose a check without a word, or offer it to clients as a handler.
+A view that still defines one would lose a check silently, or offer it to clients as a handler.
 So such a view is an error.
 """
 
@@ -42,7 +42,7 @@ RETIRED: Final = {
 
 
 def find_retired(view: type, *, base: type) -> list[str]:
-    """One sentence for every retired hook that the classes between `view` and `base` define."""
+    """Return one sentence for every retired hook that the classes between `view` and `base` define."""
     return [
         f"{cls.__qualname__}.{name} would never be {'read' if name.isupper() else 'called'}: {RETIRED[name]}."
         for cls in view.__mro__

@@ -1,9 +1,8 @@
-"""Messages and `$disconnect`: the connection's row, what revokes it, control frames, the handler."""
+"""Messages and `$disconnect`: the row of the connection, what revokes it, control frames, the handler."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
@@ -20,7 +19,9 @@ from websocket_gateway.receiving.events import DisconnectEvent, MessageEvent
 from websocket_gateway.receiving.handlers import Handler, is_admitted
 from websocket_gateway.signals import message_received, send_safely
 from websocket_gateway.views import channels
-from websocket_gateway.views.connect import bind_user, has_permissions
+from websocket_gateway.views.checks import has_permissions
+from websocket_gateway.views.connect import bind_user
+from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.responses import (
     ErrorCode,
     RefusalError,
@@ -30,13 +31,10 @@ from websocket_gateway.views.responses import (
     empty_response,
 )
 
-if TYPE_CHECKING:
-    from websocket_gateway.views.websocket import WebSocketView
-
 logger = logging.getLogger("websocket_gateway.views")
 
 
-def receive(view: WebSocketView, request: HttpRequest, event: MessageEvent) -> HttpResponseBase:
+def receive_message(view: WebSocketHooks, request: HttpRequest, event: MessageEvent) -> HttpResponseBase:
     """Answer one frame."""
     try:
         frame = parse_frame(event.body)
@@ -57,7 +55,7 @@ def receive(view: WebSocketView, request: HttpRequest, event: MessageEvent) -> H
     return _handle(view, request, event, frame)
 
 
-def disconnect(view: WebSocketView, request: HttpRequest, event: DisconnectEvent) -> HttpResponseBase:
+def end_connection(view: WebSocketHooks, request: HttpRequest, event: DisconnectEvent) -> HttpResponseBase:
     """End a connection. One that is not known yet leaves a row, so that its late `$connect` is refused."""
     session = find_session(event.connection_id)
     if session is None:
@@ -70,14 +68,7 @@ def disconnect(view: WebSocketView, request: HttpRequest, event: DisconnectEvent
     return answer(view._call(view.disconnect, request))
 
 
-def change_channel(view: WebSocketView, request: HttpRequest) -> None:
-    """Make `body["channel"]` the connection's primary channel."""
-    session = view.websocket_session
-    session.channel_name = channels.check_may_join(view, request, view.body.get("channel"))
-    session.save(update_fields=["channel_name"])
-
-
-def _open_session(view: WebSocketView, connection_id: str) -> WebSocketSession | None:
+def _open_session(view: WebSocketHooks, connection_id: str) -> WebSocketSession | None:
     session = find_session(connection_id)
     if session is None:
         return None
@@ -86,19 +77,21 @@ def _open_session(view: WebSocketView, connection_id: str) -> WebSocketSession |
         return None
     reason = reason_to_end(session)
     if reason:
-        # What bypasses signals, such as `QuerySet.update(is_active=False)`, is met here.
+        # Changes that send no signal, such as `QuerySet.update(is_active=False)`, are noticed here.
         revoke(WebSocketSession.objects.filter(pk=session.pk), reason=reason)
         return None
     return session
 
 
-def _check_gateway(view: WebSocketView, session: WebSocketSession) -> None:
+def _check_gateway(view: WebSocketHooks, session: WebSocketSession) -> None:
     if session.api_gateway_id != view.api_gateway.pk:
         raise RefusalError(ErrorCode.FORBIDDEN, "The connection belongs to another gateway.")
     session.api_gateway = view.api_gateway
 
 
-def _handle(view: WebSocketView, request: HttpRequest, event: MessageEvent, frame: Frame) -> HttpResponseBase:
+def _handle(
+    view: WebSocketHooks, request: HttpRequest, event: MessageEvent, frame: Frame
+) -> HttpResponseBase:
     keys = (view.handler_selection_key, view.route_selection_key)
     if not any(key in view.body for key in keys):
         return answer(view._call(view.handler_selection_key_missing, request), reply_id=frame.reply_id)
@@ -124,11 +117,11 @@ def _handle(view: WebSocketView, request: HttpRequest, event: MessageEvent, fram
     return first if first is not None else duplicate_response(frame.reply_id)
 
 
-def _named(view: WebSocketView, name: Any) -> Handler | None:
+def _named(view: WebSocketHooks, name: object) -> Handler | None:
     return view.handler_table.get(name) if isinstance(name, str) else None
 
 
-def _control(view: WebSocketView, request: HttpRequest, control: dict[str, Any]) -> HttpResponseBase:
+def _control(view: WebSocketHooks, request: HttpRequest, control: dict[str, object]) -> HttpResponseBase:
     kind, reply_id = control["type"], view._reply_id
     if kind == "ping":
         return control_response("pong", reply_id=reply_id)
@@ -140,4 +133,4 @@ def _control(view: WebSocketView, request: HttpRequest, control: dict[str, Any])
     if kind == "unsubscribe":
         name = channels.unsubscribe(view, control.get("channel"))
         return control_response("unsubscribed", reply_id=reply_id, channel=name)
-    raise RefusalError(ErrorCode.UNKNOWN_CONTROL, "The control frame's type is not known.")
+    raise RefusalError(ErrorCode.UNKNOWN_CONTROL, "The type of the control frame is unknown.")

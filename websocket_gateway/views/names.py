@@ -1,16 +1,16 @@
-"""Which names of `WebSocketView` a subclass may define, and as what.
+"""The names of `WebSocketView` that a subclass may define, and as what.
 
-Any other definition would take the place of a check, or would be taken for what it is not. So it is
-an error when the class is made, whether it stands in the class, in a layer between or in a mixin.
+Any other definition would replace a check, or would be mistaken for a hook or a handler. So it is an
+error when the class is created, whether the class itself, a class between or a mixin has it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial, partialmethod
-from inspect import iscoroutinefunction
+from inspect import get_annotations, iscoroutinefunction
 from types import CodeType, FunctionType, MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from django.utils.functional import classproperty
 from django.views.generic import View
@@ -27,11 +27,11 @@ _FIXED: Final = {
 """Public names that `WebSocketView` sets by itself -> what to do instead."""
 
 _OF_EVERY_INSTANCE: Final = frozenset({"request", "args", "kwargs"})
-"""What Django sets on a view for each request."""
+"""The attributes that Django sets on a view for each request."""
 
 
-def check_definitions(view: type, given: Mapping[str, Any], *, base: type) -> None:
-    """Raise `ConfigurationError` for what `view`, or `as_view()` by `given`, must not define as it does."""
+def check_definitions(view: type, given: Mapping[str, object], *, base: type) -> None:
+    """Raise `ConfigurationError` for wrong definitions in `view` or `given`, the arguments of `as_view()`."""
     retired = find_retired(view, base=base)
     misused = [*_misused(view, base), *_misused_in_call(view, given, base)]
     if retired or misused:
@@ -47,7 +47,7 @@ def _misused(view: type, base: type) -> Iterator[str]:
     hidden = set(names)
     for cls in view.__mro__:
         if cls in above:
-            # What comes later in the MRO is hidden by `base`; names that only instances have are not.
+            # `base` hides what comes later in the MRO, except names that only instances have.
             hidden -= {name for name in hidden if not name.startswith("_") and name in dir(base)}
             continue
         for name in sorted(hidden & vars(cls).keys()):
@@ -58,8 +58,8 @@ def _misused(view: type, base: type) -> Iterator[str]:
                 yield f"{cls.__qualname__}.{name} {problem}."
 
 
-def _misused_in_call(view: type, given: Mapping[str, Any], base: type) -> Iterator[str]:
-    table: Mapping[str, Any] = vars(view).get("handler_table", {})
+def _misused_in_call(view: type, given: Mapping[str, object], base: type) -> Iterator[str]:
+    table: Mapping[str, object] = vars(view).get("handler_table", {})
     for name, value in given.items():
         problem = None
         if name in vars(View) and _is_overridable(name):
@@ -73,21 +73,27 @@ def _misused_in_call(view: type, given: Mapping[str, Any], base: type) -> Iterat
 
 
 def _names(base: type) -> set[str]:
-    """Every name that `base` gives a meaning, without Python's own."""
+    """Return every name that `base` uses, without those of Python."""
     names = {name for cls in base.__mro__ if cls is not object for name in vars(cls)}
+    annotated = {name for cls in base.__mro__ for name in get_annotations(cls)}
     return {
         name
-        for name in names | set(vars(base).get("__annotations__", {})) | _OF_EVERY_INSTANCE
+        for name in names | annotated | _OF_EVERY_INSTANCE
         if not (name.startswith("__") and name.endswith("__"))
     }
+
+
+def _defined(base: type, name: str) -> object:
+    """The definition of `name` in `base` or a class above it; None if there is none."""
+    return next((vars(cls)[name] for cls in base.__mro__ if name in vars(cls)), None)
 
 
 def _is_overridable(name: str) -> bool:
     return not name.startswith("_") and name not in _FIXED
 
 
-def _problem(view: type, name: str, value: Any, base: type) -> str | None:
-    """What is wrong with `value` under a name that `base` gives a meaning; None for nothing."""
+def _problem(view: type, name: str, value: object, base: type) -> str | None:
+    """Describe the error of `value` under a name that `base` uses; None for no error."""
     if name.startswith("_"):
         return f"takes a private name of {base.__name__}: rename it, to `_own{name}` for example"
     rename = (
@@ -99,7 +105,7 @@ def _problem(view: type, name: str, value: Any, base: type) -> str | None:
         return f"would replace what {base.__name__} sets: {rename or _FIXED[name]}"
     if name in vars(View):
         return _problem_of_override(view, name, value, base)
-    if isinstance(vars(base).get(name), FunctionType):
+    if isinstance(_defined(base, name), FunctionType):
         return None if _is_method(value) else "is a hook: define it as a method, or leave it out"
     if rename is None:
         return None
@@ -108,22 +114,22 @@ def _problem(view: type, name: str, value: Any, base: type) -> str | None:
     return f"is set by {base.__name__} for every event: {rename}"
 
 
-def _is_no_value(value: Any) -> bool:
-    """Whether it is a method, a property or a class. What a `classproperty` gives is a value."""
+def _is_no_value(value: object) -> bool:
+    """Whether it is a method, a property or a class. The result of a `classproperty` is a value."""
     return not isinstance(value, classproperty) and (callable(value) or hasattr(type(value), "__get__"))
 
 
-def _is_method(value: Any) -> bool:
+def _is_method(value: object) -> bool:
     if isinstance(value, (classmethod, partialmethod)):  # neither is callable itself
         return True
     return callable(value) and not isinstance(value, type)
 
 
-def _problem_of_override(view: type, name: str, value: Any, base: type) -> str | None:
-    """What is wrong with an override of a method of Django's `View`, which calls the one above."""
+def _problem_of_override(view: type, name: str, value: object, base: type) -> str | None:
+    """Describe the error of an override of a method of Django's `View`. It must call the method above."""
     if iscoroutinefunction(value):
         return "must be `def`, not `async def`"
-    if isinstance(vars(base).get(name), classmethod) and not isinstance(value, classmethod):
+    if isinstance(_defined(base, name), classmethod) and not isinstance(value, classmethod):
         return f"must be a classmethod; a handler needs another name, `{name}_message` for example"
     if _calls_the_one_above(view, name, value, base):
         return None
@@ -133,8 +139,8 @@ def _problem_of_override(view: type, name: str, value: Any, base: type) -> str |
     )
 
 
-def _calls_the_one_above(view: type, name: str, value: Any, base: type) -> bool:
-    """Whether a function, or one that it wraps, names `super` and the method; or is the method itself."""
+def _calls_the_one_above(view: type, name: str, value: object, base: type) -> bool:
+    """Whether a function, or one that it wraps, uses `super` and the method; or is the method itself."""
     layers = {cls.__name__ for cls in view.__mro__ if issubclass(cls, base)}
     todo, seen = [value], set()
     while todo:
@@ -142,7 +148,7 @@ def _calls_the_one_above(view: type, name: str, value: Any, base: type) -> bool:
         if id(item) in seen:
             continue
         seen.add(id(item))
-        if item is vars(base).get(name, vars(View).get(name)):
+        if item is _defined(base, name):
             return True
         if isinstance(item, FunctionType):
             used = _names_in(item.__code__)
@@ -152,8 +158,8 @@ def _calls_the_one_above(view: type, name: str, value: Any, base: type) -> bool:
     return False
 
 
-def _wrapped(item: Any) -> Iterator[Any]:
-    """What a decorator may have wrapped, whether it says so or keeps it in its closure."""
+def _wrapped(item: object) -> Iterator[object]:
+    """Yield what a decorator may have wrapped: by its attributes, or in its closure."""
     for attribute in ("__wrapped__", "__func__"):
         if hasattr(item, attribute):
             yield getattr(item, attribute)
@@ -169,7 +175,7 @@ def _wrapped(item: Any) -> Iterator[Any]:
 
 
 def _names_in(code: CodeType) -> set[str]:
-    """The names that a function uses, nested ones included."""
+    """Return the names that a function uses, including nested functions."""
     names = {*code.co_names, *code.co_freevars}
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

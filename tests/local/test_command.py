@@ -114,10 +114,10 @@ def test_a_port_in_use_is_one_line() -> None:
         pytest.param(["--host=0.0.0.0"], "loopback only", id="not loopback"),
         pytest.param(["--quirk=nope"], "Unknown quirk", id="unknown quirk"),
         pytest.param(["--state=/nowhere/at/all.json"], "does not exist", id="no directory for the state"),
-        pytest.param(["--port=70000"], "is no port", id="port too high"),
+        pytest.param(["--port=70000"], "is not a port", id="port too high"),
         pytest.param(["--idle-timeout=0"], "more than 0", id="no idle time"),
-        pytest.param(["--throttle-posts=2"], "is no share", id="share above 1"),
-        pytest.param(["--delay-posts=x"], "no number of seconds", id="no number"),
+        pytest.param(["--throttle-posts=2"], "is not a share", id="share above 1"),
+        pytest.param(["--delay-posts=x"], "not a number of seconds", id="no number"),
     ],
 )
 def test_arguments_that_cannot_work_are_one_line(arguments: list[str], message: str) -> None:

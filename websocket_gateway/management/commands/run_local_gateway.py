@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from websocket_gateway.local.arguments import add_arguments
+from websocket_gateway.local.command_line import add_arguments, log_to, raise_file_limit, stop_signals
 from websocket_gateway.local.errors import LocalGatewayError, missing_extra
-from websocket_gateway.local.faults import Faults
-from websocket_gateway.local.options import GatewayOptions, parse_quirks
-from websocket_gateway.local.process import log_to, raise_file_limit, stop_signals
+from websocket_gateway.local.options import Faults, GatewayOptions, parse_quirks
 from websocket_gateway.management.base import GatewayCommand
 
 if TYPE_CHECKING:

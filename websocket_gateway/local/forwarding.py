@@ -173,7 +173,7 @@ class Forwarder:
     _tls: ssl.SSLContext | None = None
 
     async def forward(self, request: BackendRequest) -> BackendResponse:
-        """Send the request once, and return the response, even a redirect. Raise `BackendError` on failure."""
+        """Send the request once; return any response, even a redirect. Raise `BackendError` on failure."""
         if not self.serialize:
             return await self._exchange_in_time(request)
         if self._serial is None:

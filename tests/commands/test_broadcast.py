@@ -78,7 +78,7 @@ def test_user_and_all_stand_in_place_of_a_channel(sink: Sink, gateway: ApiGatewa
 
 
 def test_nobody_there_is_said_plainly_and_is_no_failure() -> None:
-    assert run("empty", "{}") == "Nobody is connected (channel 'empty'): nothing was sent.\n"
+    assert run("empty", "{}") == "No open connections (channel 'empty'): nothing was sent.\n"
 
 
 @pytest.mark.usefixtures("lobby")
@@ -242,5 +242,5 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None
         show(DeliveryReport(delivered=9, failed=1))
         show(DeliveryReport(delivered=50))
 
-    assert re.fullmatch(r"10 of 40 sent, 1 failed, \d+ a second, about \d+ s left\.", lines[0])
+    assert re.fullmatch(r"10 of 40 sent, 1 failed, \d+ per second, about \d+ s left\.", lines[0])
     assert lines[1].startswith("50 of 50 sent, ")

@@ -58,8 +58,8 @@ def world_of(process: Process, backend: Backend) -> World:
 def test_it_says_where_it_is_and_what_to_put_in_the_settings() -> None:
     with running() as process:
         assert process.line == (
-            f"Local gateway at {process.endpoint_url} (for development, no production server). Settings: "
-            f'WEBSOCKET_GATEWAY = {{"ENDPOINT_URL": "{process.endpoint_url}"}}. Ctrl-C ends it.\n'
+            f"Local gateway at {process.endpoint_url} (for development, not for production). Settings: "
+            f'WEBSOCKET_GATEWAY = {{"ENDPOINT_URL": "{process.endpoint_url}"}}. Ctrl-C stops it.\n'
         )
 
 
@@ -172,5 +172,5 @@ def test_a_second_ctrl_c_does_not_wait_for_disconnects(backend: Backend) -> None
 
     assert process.child.returncode == 1
     assert time.monotonic() - started < 3
-    assert "Ended at once" in errors
+    assert "Stopped at once" in errors
     assert "Traceback" not in errors

@@ -1,11 +1,10 @@
-"""How a `DeliveryReport` and a broadcast look: as lines for people, as JSON for programs."""
+"""Output of a `DeliveryReport` and of a broadcast: text for the terminal, JSON for programs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
 
 from websocket_gateway.models import BroadcastRun
 from websocket_gateway.sending import DeliveryReport
@@ -15,18 +14,18 @@ from websocket_gateway.sending.summaries import RunSummary
 def render_report(
     report: DeliveryReport, *, audience: str, output_format: str, interrupted: bool = False
 ) -> str:
-    """The report in the format asked for; `audience` says in words whom it was sent to."""
+    """Return the report in that format; `audience` is the audience in words."""
     if output_format == "json":
         return _as_json(_figures(report))
     if not report.recipients:
-        return "Nothing was sent." if interrupted else f"Nobody is connected ({audience}): nothing was sent."
+        return "Nothing was sent." if interrupted else f"No open connections ({audience}): nothing was sent."
     delivered = f"{report.delivered} of {report.recipients} delivered"
     first = f"Sent to {audience}: {delivered} in {report.seconds:.1f} s."
     return "\n".join([first, *_details(report)])
 
 
 def render_run(summary: RunSummary, *, output_format: str) -> str:
-    """How a broadcast stands, in the format asked for."""
+    """Return the status of a broadcast in that format."""
     run, report = summary.run, summary.report
     if output_format == "json":
         whole = {"broadcast": run.pk, "state": run.state, "expected": run.recipients}
@@ -41,7 +40,7 @@ def render_run(summary: RunSummary, *, output_format: str) -> str:
 
 
 def audience_of(run: BroadcastRun) -> str:
-    """Whom a broadcast is for, in words."""
+    """Return the audience of a broadcast in words."""
     if run.audience == BroadcastRun.Audience.CHANNEL:
         return f"channel {run.channel_name!r}"
     if run.audience == BroadcastRun.Audience.USER:
@@ -49,7 +48,7 @@ def audience_of(run: BroadcastRun) -> str:
     return "everyone"
 
 
-def _figures(report: DeliveryReport) -> dict[str, Any]:
+def _figures(report: DeliveryReport) -> dict[str, object]:
     return {
         "recipients": report.recipients,
         "delivered": report.delivered,
@@ -63,7 +62,7 @@ def _figures(report: DeliveryReport) -> dict[str, Any]:
     }
 
 
-def _as_json(values: dict[str, Any]) -> str:
+def _as_json(values: dict[str, object]) -> str:
     return json.dumps(values, indent=2, ensure_ascii=False)
 
 

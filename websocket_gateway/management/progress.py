@@ -1,4 +1,4 @@
-"""How a message on its way looks on stderr: a bar on a terminal, now and then a line in a log."""
+"""The progress of a delivery on stderr: a bar on a terminal, lines at intervals elsewhere."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from tqdm import tqdm
 
 from websocket_gateway.sending import DeliveryReport
 
@@ -18,10 +16,12 @@ LINE_EVERY_SECONDS = 10.0
 def delivery_progress(
     count: Callable[[], int], write: Callable[[str], object]
 ) -> Iterator[Callable[[DeliveryReport], None]]:
-    """Show reports as they grow; `count` says how many recipients there are, `write` takes a log's lines."""
+    """Yield the function that shows a report. `count` counts the recipients, `write` writes a line."""
     if not sys.stderr.isatty():
         yield _Lines(count, write).show
         return
+    from tqdm import tqdm  # at first use: nothing else needs it
+
     with tqdm(total=count(), unit=" messages", file=sys.stderr, dynamic_ncols=True, leave=False) as bar:
 
         def show(report: DeliveryReport) -> None:
@@ -32,24 +32,24 @@ def delivery_progress(
 
 
 class _Lines:
-    """A line every ten seconds; a short run has none."""
+    """Writes a line every ten seconds; a short delivery writes none."""
 
     def __init__(self, count: Callable[[], int], write: Callable[[str], object]) -> None:
         self._count = count
         self._write = write
         self._total: int | None = None
-        self._began = self._told = time.monotonic()
+        self._started = self._written = time.monotonic()
 
     def show(self, report: DeliveryReport) -> None:
         now = time.monotonic()
-        if now - self._told < LINE_EVERY_SECONDS:
+        if now - self._written < LINE_EVERY_SECONDS:
             return
-        self._told = now
+        self._written = now
         if self._total is None:
-            # Asked late, because a short run needs no count; who was found gone is not counted any more.
+            # Counted late, because a short delivery needs no count. Connections that were gone have left it.
             self._total = self._count() + report.gone
         sent, total = report.recipients, max(self._total, report.recipients)
-        rate = sent / (now - self._began)
+        rate = sent / (now - self._started)
         left = f", about {(total - sent) / rate:.0f} s left" if rate else ""
         failed = f", {report.failed} failed" if report.failed else ""
-        self._write(f"{sent} of {total} sent{failed}, {rate:.0f} a second{left}.")
+        self._write(f"{sent} of {total} sent{failed}, {rate:.0f} per second{left}.")

@@ -123,7 +123,7 @@ class SessionActions(_SessionAdmin):
         )
         return None
 
-    @admin.action(permissions=["view"], description=_lazy("Verify: ask AWS whether the sockets are open"))
+    @admin.action(permissions=["view"], description=_lazy("Verify with AWS"))
     def verify(self, request: HttpRequest, queryset: QuerySet[WebSocketSession]) -> None:
         """Ask AWS about each session, and mark those whose socket is closed as ended."""
         selected = self._selected(request, queryset)

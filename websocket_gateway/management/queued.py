@@ -6,8 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from websocket_gateway.management import arguments
 from websocket_gateway.management.audience import Audience, MessageArguments
-from websocket_gateway.management.delivery import render_run
-from websocket_gateway.management.progress import delivery_progress
+from websocket_gateway.management.delivery import delivery_progress, render_run
 from websocket_gateway.models import BroadcastRun
 from websocket_gateway.sending import DeliveryReport, runs
 from websocket_gateway.sending.summaries import summarize

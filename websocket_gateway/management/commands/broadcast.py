@@ -15,9 +15,8 @@ from websocket_gateway.management.audience import (
     read_audience_and_message,
 )
 from websocket_gateway.management.base import GatewayCommand
-from websocket_gateway.management.delivery import render_report
+from websocket_gateway.management.delivery import delivery_progress, render_report
 from websocket_gateway.management.failures import failures_written_to, refuse_same_file
-from websocket_gateway.management.progress import delivery_progress
 from websocket_gateway.management.queued import QueuedBroadcasts, add_queue_arguments, end_with
 from websocket_gateway.sending import DeliveryReport, SendOptions, broadcast
 from websocket_gateway.sending.broadcasting import find_audience

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from tests.commands.broadcasts import ended, error, pipe, run
 from tests.factories import UserFactory, WebSocketSessionFactory
 from tests.sink import Sink, running_sink
-from websocket_gateway.management import progress
+from websocket_gateway.management import delivery
 from websocket_gateway.models import ApiGateway, BroadcastRun
 from websocket_gateway.sending import DeliveryReport
 from websocket_gateway.sending.runs import create_run
@@ -235,7 +235,7 @@ def test_a_broadcast_left_behind_is_resumed_or_cancelled_by_its_number(sink: Sin
 
 
 def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "LINE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(delivery, "LINE_EVERY_SECONDS", 0.0)
     lines: list[str] = []
 
     with progress.delivery_progress(lambda: 40, lines.append) as show:

@@ -238,7 +238,7 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(delivery, "LINE_EVERY_SECONDS", 0.0)
     lines: list[str] = []
 
-    with progress.delivery_progress(lambda: 40, lines.append) as show:
+    with delivery.delivery_progress(lambda: 40, lines.append) as show:
         show(DeliveryReport(delivered=9, failed=1))
         show(DeliveryReport(delivered=50))
 

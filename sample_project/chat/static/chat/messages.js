@@ -18,7 +18,7 @@ export class MessageList {
     return Math.max(0, ...Array.from(this.#list.children, ({ dataset }) => Number(dataset.id ?? 0)));
   }
 
-  /** One's own message, before the server knows of it. */
+  /** A message of this user that the server has not saved yet. */
   addMine(text, key) {
     const item = this.#make({ author: this.#username, text, sent_on: new Date().toISOString() });
     item.dataset.key = key;

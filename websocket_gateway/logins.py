@@ -18,6 +18,8 @@ from django.utils.crypto import constant_time_compare
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
+    from websocket_gateway.models import WebSocketSession
+
 _COOKIE_SESSIONS = "django.contrib.sessions.backends.signed_cookies"
 
 
@@ -56,6 +58,19 @@ def is_session_auth(stored: str, user: AbstractBaseUser) -> bool:
 def is_active(user: Any) -> bool:
     """Whether the user may be served; user models without `is_active` have no inactive users."""
     return bool(getattr(user, "is_active", True))
+
+
+def reason_to_end(session: WebSocketSession) -> str:
+    """Why the connection's user no longer counts, who must be loaded with it; empty if they do."""
+    user = session.user
+    if user is None:
+        # The row of a logged-in user always has a hash: without its user it is a deleted one's.
+        return "deleted" if session.session_auth_hash else ""
+    if not is_active(user):
+        return "deactivated"
+    if session.session_auth_hash and not is_session_auth(session.session_auth_hash, user):
+        return "password"
+    return ""
 
 
 def sha256(text: str) -> str:

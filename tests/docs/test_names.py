@@ -16,7 +16,10 @@ from websocket_gateway.views import WebSocketView
 
 PAGES = [page for page in all_pages() if page.name != "CHANGELOG.md"]
 ALL = pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
-FOLDERS = "tests|management_docs|websocket_gateway|sample_project|aws|planning|services|views|local"
+FOLDERS = (
+    "tests|management_docs|websocket_gateway|sample_project|aws|provisioning|receiving|sending|connections|channels"
+    "|purging|diagnostics|checks|legacy|views|local"
+)
 LOGGERS = {"websocket_gateway.local", "websocket_gateway.tokens", "websocket_gateway.connections"}
 
 
@@ -45,7 +48,7 @@ def test_every_module_and_name_of_ours_that_is_spelled_out_exists(page: Path) ->
     named = {
         name.partition("(")[0]
         for name in names(prose(page.name))
-        if re.fullmatch(r"(?:websocket_gateway|services)\.[\w.]+(?:\(.*\))?", name)
+        if re.fullmatch(r"(?:websocket_gateway)\.[\w.]+(?:\(.*\))?", name)
     }
     no_modules = re.compile(r"websocket_gateway\.([a-z]+_[a-z]+|[EW]\d+)")
     wanted = [name for name in named - LOGGERS if not no_modules.fullmatch(name)]

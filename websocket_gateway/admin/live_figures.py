@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import TypedDict
+from urllib.parse import quote
 
 from django.core.cache import cache
 from django.db.models import Count, QuerySet
@@ -18,6 +19,7 @@ from django.db.models.functions import TruncHour
 from django.utils import timezone
 
 from websocket_gateway.models import ApiGateway, ChannelSubscription, WebSocketSession
+from websocket_gateway.receiving.gateways import current_place
 from websocket_gateway.sending.summaries import RunSummary, recent_runs
 
 HOURS = 12
@@ -60,7 +62,8 @@ class Figures(TypedDict):
 
 def read_overview(*, fresh: bool = False) -> Figures:
     """Return the figures as JSON types; times are ISO 8601. `fresh` ignores the cache."""
-    cached: Figures | None = None if fresh else cache.get(_KEY)
+    key = f"{_KEY}.{quote('.'.join(current_place()))}"
+    cached: Figures | None = None if fresh else cache.get(key)
     if cached is not None:
         return cached
     started = time.monotonic()
@@ -74,7 +77,7 @@ def read_overview(*, fresh: bool = False) -> Figures:
         "read_on": timezone.now().isoformat(),
     }
     took = time.monotonic() - started
-    cache.set(_KEY, figures, max(_LEAST_SECONDS, _SHARE * took))
+    cache.set(key, figures, max(_LEAST_SECONDS, _SHARE * took))
     return figures
 
 

@@ -23,7 +23,7 @@ from django.utils.translation import ngettext
 from websocket_gateway.admin.access import CHANGE_SESSIONS, DISCONNECT, SEND, record
 from websocket_gateway.admin.forms import ChannelForm, MessageForm
 from websocket_gateway.admin.reporting import count_ended, report_delivery, report_failures
-from websocket_gateway.connections.closing import disconnect
+from websocket_gateway.connections import disconnect
 from websocket_gateway.connections.verifying import verify
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import ChannelSubscription, WebSocketSession
@@ -167,7 +167,7 @@ class SessionActions(_SessionAdmin):
             messages.success(request, text % done.gone)
         report_failures(
             request,
-            done.failed,
+            done.reasons,
             singular="%(count)d socket may still be open: %(reason)s",
             plural="%(count)d sockets may still be open: %(reason)s",
         )

@@ -148,7 +148,6 @@ def build_handlers(
         names = _listed(view, base, explicit)
     else:
         names = _detected(view, base) | _listed(view, base, _additional(view, more))
-    _check_not_hidden(view, base, names)
     return MappingProxyType({name: _handler(view, name) for name in sorted(names)})
 
 
@@ -160,16 +159,6 @@ def check_lists(view: type, given: Mapping[str, Any]) -> None:
             raise ConfigurationError(
                 f"{view.__qualname__}.{name} must be a list, not {value!r}: write [{value!r}]."
             )
-
-
-def _check_not_hidden(view: type, base: type, names: set[str]) -> None:
-    """Refuse a method that an attribute of every instance hides, such as `event`: nobody could call it."""
-    hiding = {"request", "args", "kwargs", *getattr(base, "__annotations__", {})}
-    for name in sorted(names & hiding):
-        raise ConfigurationError(
-            f"{view.__qualname__}: {name!r} can never be a handler, because `self.{name}` is something else. "
-            "Rename the method."
-        )
 
 
 def _detected(view: type, base: type) -> set[str]:

@@ -35,7 +35,7 @@ def check_channel_name(view: WebSocketView, name: Any) -> str:
 def check_may_join(view: WebSocketView, request: HttpRequest, name: Any) -> str:
     """`name`, if the client may join it; else a refusal."""
     name = check_channel_name(view, name)
-    if not view.call(view.can_join_channel, request, name):
+    if not view._ask("can_join_channel", request, name):
         raise RefusalError(ErrorCode.CHANNEL_DENIED, f"The channel {name!r} may not be joined.")
     return str(name)
 

@@ -12,7 +12,8 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from websocket_gateway.conf import get_settings
-from websocket_gateway.connections import sessions
+from websocket_gateway.connections.ending import end
+from websocket_gateway.connections.sessions import register
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.logins import hash_session_auth, hash_session_key, is_active, session_key_of
 from websocket_gateway.models import WebSocketSession, WebSocketToken
@@ -20,7 +21,7 @@ from websocket_gateway.receiving.authentication import client_key, is_allowed_or
 from websocket_gateway.receiving.events import ConnectEvent
 from websocket_gateway.receiving.limits import count_attempt
 from websocket_gateway.receiving.tokens import consume_token
-from websocket_gateway.signals import connected
+from websocket_gateway.signals import connected, send_safely
 from websocket_gateway.views import checks
 from websocket_gateway.views.channels import check_channel_name
 from websocket_gateway.views.responses import ErrorCode, RefusalError, answer
@@ -44,14 +45,14 @@ def connect(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> H
         return refusal
     channel_name = _channel(view, request, event)
     view.websocket_session = _session(view, request, event, channel_name, token)
-    if not sessions.register(view.websocket_session):
+    if not register(view.websocket_session):
         raise RefusalError(ErrorCode.ALREADY_CONNECTED, "A connection with this id is known already.")
     return _welcome(view, request, event)
 
 
 def turn_away(hook: Any, view: WebSocketView, request: HttpRequest, code: ErrorCode) -> HttpResponseBase:
     """What a refusing hook answers at `$connect`. A 2xx would open the socket, so it becomes `code`."""
-    response = answer(view.call(hook, request))
+    response = answer(view._call(hook, request))
     if 200 <= response.status_code < 300:
         raise RefusalError(code, f"{hook.__name__} answered {response.status_code}, which would not refuse.")
     return response
@@ -133,7 +134,10 @@ def bind_user(request: HttpRequest, user: Any) -> None:
 def _authorise(view: WebSocketView, request: HttpRequest) -> HttpResponseBase | None:
     if view.CHECK_PERMISSIONS_ON_CONNECT and not has_permissions(view, request):
         return turn_away(view.permission_denied, view, request, ErrorCode.PERMISSION_DENIED)
-    accepted, reason = view.call(view.additional_connection_checks, request)
+    verdict = view._call(view.additional_connection_checks, request)
+    if not isinstance(verdict, (tuple, list)):  # a dict of two keys could be unpacked, too
+        raise TypeError(f"additional_connection_checks must return a pair, not {type(verdict).__name__}.")
+    accepted, reason = verdict
     if not accepted:
         raise RefusalError(ErrorCode.CONNECTION_REFUSED, f"additional_connection_checks: {reason}")
     return None
@@ -141,14 +145,14 @@ def _authorise(view: WebSocketView, request: HttpRequest) -> HttpResponseBase | 
 
 def has_permissions(view: WebSocketView, request: HttpRequest) -> bool:
     """Whether both of the view's lists are satisfied."""
-    return bool(view.call(view.has_any_permission, request) and view.call(view.has_all_permission, request))
+    return view._ask("has_any_permission", request) and view._ask("has_all_permission", request)
 
 
 def _channel(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> str:
     if event.channel_name:
         check_channel_name(view, event.channel_name)
     channel_name = event.channel_name or view.api_gateway.default_channel_name
-    if channel_name and not view.call(view.can_join_channel, request, channel_name):
+    if channel_name and not view._ask("can_join_channel", request, channel_name):
         raise RefusalError(ErrorCode.CHANNEL_DENIED, f"The channel {channel_name!r} may not be joined.")
     return channel_name
 
@@ -179,12 +183,12 @@ def _welcome(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> 
     """Run the hook. Only a 2xx answer keeps the connection: any other one makes API Gateway refuse it."""
     session = view.websocket_session
     try:
-        response = answer(view.call(view.connect, request))
+        response = answer(view._call(view.connect, request))
     except BaseException:
-        sessions.end(session, reason="refused")
+        end(session, reason="refused")
         raise
     if not 200 <= response.status_code < 300:
-        sessions.end(session, reason="refused")
+        end(session, reason="refused")
         return response
     if SUBPROTOCOL in event.subprotocols:
         response.headers.setdefault("Sec-WebSocket-Protocol", SUBPROTOCOL)
@@ -197,5 +201,5 @@ def _welcome(view: WebSocketView, request: HttpRequest, event: ConnectEvent) -> 
             "user_id": session.user_id,
         },
     )
-    sessions.send_safely(connected, sender=type(view), session=session, event=event, request=request)
+    send_safely(connected, sender=type(view), session=session, event=event, request=request)
     return response

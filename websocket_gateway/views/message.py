@@ -9,13 +9,16 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from websocket_gateway.connections import sessions
+from websocket_gateway.connections import revoke
+from websocket_gateway.connections.ending import end, end_unknown
+from websocket_gateway.connections.sessions import find_session, touch
 from websocket_gateway.frames import Frame, InvalidFrameError, parse_frame
+from websocket_gateway.logins import reason_to_end
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.receiving.deduplication import handle_once, message_key
 from websocket_gateway.receiving.events import DisconnectEvent, MessageEvent
 from websocket_gateway.receiving.handlers import Handler, is_admitted
-from websocket_gateway.signals import message_received
+from websocket_gateway.signals import message_received, send_safely
 from websocket_gateway.views import channels
 from websocket_gateway.views.connect import bind_user, has_permissions
 from websocket_gateway.views.responses import (
@@ -43,12 +46,12 @@ def receive(view: WebSocketView, request: HttpRequest, event: MessageEvent) -> H
     session = _open_session(view, event.connection_id)
     if session is None:
         bind_user(request, AnonymousUser())
-        return answer(view.call(view.session_not_found, request), reply_id=frame.reply_id)
+        return answer(view._call(view.session_not_found, request), reply_id=frame.reply_id)
     view.websocket_session = session
     bind_user(request, session.user or AnonymousUser())
-    sessions.touch(session)
+    touch(session)
     if not has_permissions(view, request):
-        return answer(view.call(view.permission_denied, request), reply_id=frame.reply_id)
+        return answer(view._call(view.permission_denied, request), reply_id=frame.reply_id)
     if frame.control is not None:
         return _control(view, request, frame.control)
     return _handle(view, request, event, frame)
@@ -56,15 +59,15 @@ def receive(view: WebSocketView, request: HttpRequest, event: MessageEvent) -> H
 
 def disconnect(view: WebSocketView, request: HttpRequest, event: DisconnectEvent) -> HttpResponseBase:
     """End a connection. One that is not known yet leaves a row, so that its late `$connect` is refused."""
-    session = sessions.find_session(event.connection_id)
+    session = find_session(event.connection_id)
     if session is None:
-        sessions.end_unknown(event.connection_id, view.api_gateway)
+        end_unknown(event.connection_id, view.api_gateway)
         return empty_response()
     _check_gateway(view, session)
     view.websocket_session = session
     bind_user(request, session.user or AnonymousUser())
-    sessions.end(session, reason="client")
-    return answer(view.call(view.disconnect, request))
+    end(session, reason="client")
+    return answer(view._call(view.disconnect, request))
 
 
 def change_channel(view: WebSocketView, request: HttpRequest) -> None:
@@ -75,16 +78,16 @@ def change_channel(view: WebSocketView, request: HttpRequest) -> None:
 
 
 def _open_session(view: WebSocketView, connection_id: str) -> WebSocketSession | None:
-    session = sessions.find_session(connection_id)
+    session = find_session(connection_id)
     if session is None:
         return None
     _check_gateway(view, session)
     if not session.connected:
         return None
-    reason = sessions.reason_to_end(session)
+    reason = reason_to_end(session)
     if reason:
         # What bypasses signals, such as `QuerySet.update(is_active=False)`, is met here.
-        sessions.revoke(WebSocketSession.objects.filter(pk=session.pk), reason=reason)
+        revoke(WebSocketSession.objects.filter(pk=session.pk), reason=reason)
         return None
     return session
 
@@ -98,9 +101,9 @@ def _check_gateway(view: WebSocketView, session: WebSocketSession) -> None:
 def _handle(view: WebSocketView, request: HttpRequest, event: MessageEvent, frame: Frame) -> HttpResponseBase:
     keys = (view.handler_selection_key, view.route_selection_key)
     if not any(key in view.body for key in keys):
-        return answer(view.call(view.handler_selection_key_missing, request), reply_id=frame.reply_id)
+        return answer(view._call(view.handler_selection_key_missing, request), reply_id=frame.reply_id)
     handler = next((found for key in keys if (found := _named(view, view.body.get(key)))), None)
-    sessions.send_safely(
+    send_safely(
         message_received,
         sender=type(view),
         session=view.websocket_session,
@@ -109,10 +112,10 @@ def _handle(view: WebSocketView, request: HttpRequest, event: MessageEvent, fram
     )
     method = getattr(view, handler.name) if handler else view.default
     if not is_admitted(method, request):
-        return answer(view.call(view.permission_denied, request), reply_id=frame.reply_id)
+        return answer(view._call(view.permission_denied, request), reply_id=frame.reply_id)
 
     def handle() -> HttpResponseBase:
-        return answer(view.call(method, request), reply_id=frame.reply_id)
+        return answer(view._call(method, request), reply_id=frame.reply_id)
 
     if not view.deduplicate or frame.reply_id is None or frame.client is None:
         return handle()

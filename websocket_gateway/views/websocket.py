@@ -20,7 +20,6 @@ from django.views.generic import View
 from websocket_gateway import context_headers
 from websocket_gateway.channels.rules import may_join
 from websocket_gateway.frames import ReplyId
-from websocket_gateway.legacy.hooks import check_retired
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.receiving.authentication import API_ID_HEADER
 from websocket_gateway.receiving.events import (
@@ -31,10 +30,11 @@ from websocket_gateway.receiving.events import (
     parse_event,
     read_header,
 )
-from websocket_gateway.receiving.handlers import Handler, build_handlers, check_lists, url_arguments
+from websocket_gateway.receiving.handlers import Handler, build_handlers, url_arguments
 from websocket_gateway.views import checks, message
 from websocket_gateway.views import connect as connecting
 from websocket_gateway.views.failures import fail, refuse
+from websocket_gateway.views.names import check_definitions
 from websocket_gateway.views.responses import ErrorCode, RefusalError, answer, empty_response
 
 
@@ -45,7 +45,7 @@ class WebSocketView(View):
     attribute and hook is described in `management_docs/view.md`.
     """
 
-    http_method_names = ["post"]
+    # What a project sets.
 
     USE_WS_TOKEN: bool = True
     RATE_LIMIT_ENABLED: bool = True
@@ -73,9 +73,10 @@ class WebSocketView(View):
     expected_useragent_prefix: str = "AmazonAPIGateway_"
     debug: bool = False
 
+    # What a project reads.
+
     handler_table: ClassVar[Mapping[str, Handler]] = MappingProxyType({})
     """What a client may name, built once per class; read-only."""
-
     event: ConnectEvent | MessageEvent | DisconnectEvent
     """The event being handled."""
     body: dict[str, Any]
@@ -84,73 +85,6 @@ class WebSocketView(View):
     """The gateway that sent the event."""
     websocket_session: WebSocketSession
     """The connection's row; None until a `$connect` is registered."""
-
-    _reply_id: ReplyId | None = None
-    _authenticated: bool = False
-    _knows_source_ip: bool = True
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        check_retired(cls, base=WebSocketView)
-        check_lists(cls, {})
-        cls.handler_table = build_handlers(cls, base=WebSocketView)
-
-    @classmethod
-    def as_view(cls, **initkwargs: Any) -> Any:
-        """A view that no login, CSRF token or surrounding transaction is asked of."""
-        check_lists(cls, initkwargs)
-        only, more = initkwargs.get("ALLOWED_HANDLERS"), initkwargs.get("ADDITIONAL_ALLOWED_HANDLERS")
-        if only is not None or more is not None:
-            initkwargs["handler_table"] = build_handlers(cls, base=WebSocketView, only=only, more=more)
-        view: Any = super().as_view(**initkwargs)
-        view.csrf_exempt = True
-        view.login_required = False
-        for alias in connections:
-            transaction.non_atomic_requests(using=alias)(view)
-        return view
-
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """Begin with no body and no session, for hooks that are called before there are any."""
-        super().setup(request, *args, **kwargs)
-        self.body = {}
-        self.websocket_session = None  # type: ignore[assignment]
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer one event. Whatever is raised on the way becomes an answer; no exception leaves."""
-        if request.method != "POST":
-            return self.http_method_not_allowed(request, *args, **kwargs)
-        try:
-            return self.post(request, *args, **kwargs)
-        except RefusalError as refusal:
-            return refuse(self, refusal)
-        except PermissionDenied as exc:
-            return refuse(self, RefusalError(ErrorCode.PERMISSION_DENIED, f"PermissionDenied: {exc}"))
-        except Http404 as exc:
-            return refuse(self, RefusalError(ErrorCode.NOT_FOUND, f"Http404: {exc}"))
-        except (SuspiciousOperation, BadRequest) as exc:
-            return refuse(self, RefusalError(ErrorCode.BAD_REQUEST, str(exc)))
-        except Exception as exc:  # noqa: BLE001 - the process's outermost frame for this event
-            return fail(self, exc)
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """The order of checks: size, gateway and secret, headers, event; the rest depends on the event."""
-        checks.check_declared_size(request, self.MAX_BODY_SIZE)
-        self.api_gateway = checks.authenticate(self, request)
-        self._authenticated = True
-        if checks.missing(request, (*self.required_headers, *self.additional_required_headers)):
-            if read_header(request, context_headers.EVENT_TYPE_HEADER) == "CONNECT":
-                return connecting.turn_away(self.missing_headers, self, request, ErrorCode.BAD_REQUEST)
-            return answer(self.call(self.missing_headers, request))
-        checks.check_body(request, self.MAX_BODY_SIZE)
-        self.event = parse_event(request, slug=self._slug, needs_source_ip=self._knows_source_ip)
-        if isinstance(self.event, ConnectEvent):
-            hide_token(request)
-            return connecting.connect(self, request, self.event)
-        if not checks.has_expected_useragent(request, self.expected_useragent_prefix):
-            return answer(self.call(self.invalid_useragent, request))
-        if isinstance(self.event, DisconnectEvent):
-            return message.disconnect(self, request, self.event)
-        return message.receive(self, request, self.event)
 
     # Hooks: what a project overrides. Each may be `def` or `async def`.
 
@@ -212,14 +146,79 @@ class WebSocketView(View):
             self, RefusalError(ErrorCode.HANDLER_MISSING, "The frame has neither of the selection keys.")
         )
 
-    # The machinery.
+    # The machinery. Its names are private; of Django's, a subclass overrides those that call `super()`.
+
+    http_method_names = ()  # so that no `dispatch` but ours finds a handler that is named `post`
+    _reply_id: ReplyId | None = None
+    _knows_source_ip: bool = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_definitions(cls, {}, base=WebSocketView)
+        cls.handler_table = build_handlers(cls, base=WebSocketView)
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """A view that no login, CSRF token or surrounding transaction is asked of."""
+        check_definitions(cls, initkwargs, base=WebSocketView)
+        only, more = initkwargs.get("ALLOWED_HANDLERS"), initkwargs.get("ADDITIONAL_ALLOWED_HANDLERS")
+        if only is not None or more is not None:
+            initkwargs["handler_table"] = build_handlers(cls, base=WebSocketView, only=only, more=more)
+        view: Any = super().as_view(**initkwargs)
+        view.csrf_exempt = True
+        view.login_required = False
+        for alias in connections:
+            transaction.non_atomic_requests(using=alias)(view)
+        return view
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """Begin with no body and no session, for hooks that are called before there are any."""
+        super().setup(request, *args, **kwargs)
+        self.body = {}
+        self.websocket_session = None  # type: ignore[assignment]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer one event. Whatever is raised on the way becomes an answer; no exception leaves."""
+        if request.method != "POST":
+            return self.http_method_not_allowed(request, *args, **kwargs)
+        try:
+            return self._receive_event(request)
+        except RefusalError as refusal:
+            return refuse(self, refusal)
+        except PermissionDenied as exc:
+            return refuse(self, RefusalError(ErrorCode.PERMISSION_DENIED, f"PermissionDenied: {exc}"))
+        except Http404 as exc:
+            return refuse(self, RefusalError(ErrorCode.NOT_FOUND, f"Http404: {exc}"))
+        except (SuspiciousOperation, BadRequest) as exc:
+            return refuse(self, RefusalError(ErrorCode.BAD_REQUEST, str(exc)))
+        except Exception as exc:  # noqa: BLE001 - the process's outermost frame for this event
+            return fail(self, exc)
+
+    def _receive_event(self, request: HttpRequest) -> HttpResponseBase:
+        """The order of checks: size, gateway and secret, headers, event; the rest depends on the event."""
+        checks.check_declared_size(request, self.MAX_BODY_SIZE)
+        self.api_gateway = checks.authenticate(self, request)
+        if checks.missing(request, (*self.required_headers, *self.additional_required_headers)):
+            if read_header(request, context_headers.EVENT_TYPE_HEADER) == "CONNECT":
+                return connecting.turn_away(self.missing_headers, self, request, ErrorCode.BAD_REQUEST)
+            return answer(self._call(self.missing_headers, request))
+        checks.check_body(request, self.MAX_BODY_SIZE)
+        self.event = parse_event(request, slug=self._slug, needs_source_ip=self._knows_source_ip)
+        if isinstance(self.event, ConnectEvent):
+            hide_token(request)
+            return connecting.connect(self, request, self.event)
+        if not checks.has_expected_useragent(request, self.expected_useragent_prefix):
+            return answer(self._call(self.invalid_useragent, request))
+        if isinstance(self.event, DisconnectEvent):
+            return message.disconnect(self, request, self.event)
+        return message.receive(self, request, self.event)
 
     @property
     def _slug(self) -> str:
         """The last part of the URL: `connect`, `disconnect`, `default` or a route of your own."""
         return str(self.kwargs.get("route", ""))
 
-    def call(self, method: Any, *args: Any) -> Any:
+    def _call(self, method: Any, *args: Any) -> Any:
         """Call a hook or handler with the URL's arguments that it takes; wait for it if it is `async def`."""
         result = method(*args, **url_arguments(method, self.kwargs, given=len(args)))
         if not hasattr(result, "__await__"):
@@ -231,6 +230,16 @@ class WebSocketView(View):
                 raise  # the server gave the request up
             # Nobody cancels under WSGI but the handler itself; left alone it would end the worker.
             raise RuntimeError(f"{method.__qualname__} was cancelled by what it waited for.") from exc
+
+    def _ask(self, name: str, *args: Any) -> bool:
+        """What a hook decides. A dict or a response is the answer of a handler, and decides nothing."""
+        verdict = self._call(getattr(self, name), *args)
+        if isinstance(verdict, (dict, HttpResponseBase)):
+            raise TypeError(f"{name} must return True or False, not {type(verdict).__name__}.")
+        return bool(verdict)
+
+    def _allowed_methods(self) -> list[str]:
+        return ["POST"]
 
 
 async def _await(awaitable: Any) -> Any:

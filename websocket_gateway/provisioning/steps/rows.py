@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from websocket_gateway.connections.gateway_sessions import delete_sessions, end_sessions
-from websocket_gateway.models import ApiGatewayAdditionalRoute
+from websocket_gateway.concurrency import retry_when_busy
+from websocket_gateway.connections.ending import end_all_of
+from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute, WebSocketSession
 from websocket_gateway.provisioning.plan import Action, Kind, Step
 
 if TYPE_CHECKING:
     from websocket_gateway.provisioning.applying import Applying
+
+_BATCH = 1_000
 
 
 def save_record(run: Applying, step: Step) -> None:
@@ -30,14 +33,21 @@ def save_route_record(run: Applying, step: Step) -> None:
 
 
 def delete_record(run: Applying, step: Step) -> None:
-    """Delete the row with its routes; its sessions, which may be many, go in batches before it."""
-    delete_sessions(run.gateway)
+    """Delete the row with its routes; its sessions, which may be many, end and go in batches before it."""
+    end_all_of(run.gateway)
+    _delete_sessions(run.gateway)
     run.gateway.delete()
 
 
 def end_sessions_of(run: Applying, step: Step) -> None:
     """Mark the gateway's open sessions as ended."""
-    end_sessions(run.gateway)
+    end_all_of(run.gateway)
+
+
+def _delete_sessions(gateway: ApiGateway) -> None:
+    sessions = WebSocketSession.objects.filter(api_gateway=gateway).order_by("pk")
+    while keys := list(sessions.values_list("pk", flat=True)[:_BATCH]):
+        retry_when_busy(WebSocketSession.objects.filter(pk__in=keys).delete, model=WebSocketSession)
 
 
 DEEDS = {

@@ -211,7 +211,7 @@ def test_a_permission_that_does_not_exist_is_refused_by_its_name(name: str) -> N
 def test_permissions_that_would_not_count_are_refused() -> None:
     page = save_rule(audience="staff", any_of="auth.view_user")
 
-    assert "count only for \u201cusers with the permissions below\u201d" in page
+    assert "are used only for \u201cusers with the permissions below\u201d" in page
     assert not ChannelPermission.objects.exists()
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.commands.domains import CREATE, DOMAIN
 from tests.support.commands import run
 from tests.support.moto import Moto
-from websocket_gateway.local.faults import Call
+from websocket_gateway.local.options import Call
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.resources import INSTALLATION_TAG, UUID_TAG
 from websocket_gateway.testing.gateway import GatewayHandle

@@ -10,7 +10,7 @@ import pytest
 from tests.commands.changes import add_route, change_default
 from tests.factories import ApiGatewayAdditionalRouteFactory, ApiGatewayFactory
 from tests.support.commands import TARGET, run
-from websocket_gateway.local.faults import Call
+from websocket_gateway.local.options import Call
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute
 from websocket_gateway.testing.gateway import GatewayHandle, local_gateway
 
@@ -166,9 +166,8 @@ def test_a_failed_deployment_says_why_and_leaves_the_running_one(
     mended = run("sync_routes")
 
     assert failed.status == 1
-    assert (
-        "as FAILED: The local gateway was told to fail deployments. What was deployed before" in failed.stderr
-    )
+    why = "as FAILED: The local gateway is configured to fail deployments. "
+    assert why + "What was deployed before" in failed.stderr
     assert stage["DeploymentId"] == served
     assert "+ Created deployment production (an earlier run was cut off before it)" in mended.stdout
     assert run("sync_routes", "--check").status == 0

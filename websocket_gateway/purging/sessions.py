@@ -15,7 +15,7 @@ from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.sessions import reason_to_end, revoke, send_safely
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.purging.batches import BATCH, read_pages
+from websocket_gateway.purging.old_rows import BATCH, read_pages
 from websocket_gateway.purging.report import Part, Run
 from websocket_gateway.signals import connection_gone
 

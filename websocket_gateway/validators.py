@@ -137,7 +137,7 @@ def validate_stage_variables(value: dict[str, str]) -> None:
     for name, text in value.items():
         if not _VARIABLE_NAME.fullmatch(name) or not _VARIABLE_TEXT.fullmatch(text):
             raise ValidationError(
-                _("Stage variable %(name)r: use letters, digits and _; in the value also -.~:/?#&= and commas."),
+                _("Stage variable %(name)r: use letters, digits and _; in values also commas and -.~:/?#&=."),
                 params={"name": name},
             )
 

@@ -95,7 +95,7 @@ def test_json_is_printed_where_nobody_looks() -> None:
     assert finding == {
         "level": "warning",
         "id": "websocket_gateway.W009",
-        "message": "SESSION_COOKIE_SECURE is False: the cookie travels over plain http, too.",
+        "message": "SESSION_COOKIE_SECURE is False: the cookie is also sent over plain http.",
         "hint": "Set SESSION_COOKIE_SECURE = True.",
         "gateway": "",
     }

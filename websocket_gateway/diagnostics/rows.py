@@ -16,7 +16,7 @@ from websocket_gateway.aws.clients import is_loopback
 from websocket_gateway.aws.endpoints import region_in
 from websocket_gateway.checks.cookies import judge_reach
 from websocket_gateway.checks.messages import warning
-from websocket_gateway.checks.urlconf import find_routed_views
+from websocket_gateway.checks.routing import find_routed_views
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.models import ApiGateway

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -25,7 +25,7 @@ class GatewayCommand(BaseCommand):
     interrupted = "Interrupted."
     """Printed after Ctrl-C."""
 
-    def __init__(self, stdout: Any = None, stderr: Any = None, **options: Any) -> None:
+    def __init__(self, stdout: TextIO | None = None, stderr: TextIO | None = None, **options: bool) -> None:
         self._steady = SteadyStream(sys.stdout)
         super().__init__(stdout or self._steady, stderr or SteadyStream(sys.stderr), **options)  # type: ignore[arg-type]
 

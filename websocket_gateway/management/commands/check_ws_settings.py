@@ -60,16 +60,12 @@ class Command(GatewayCommand):
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Run as a program, and end it although a probe still hangs."""
-        status: object = 0
         try:
             super().run_from_argv(argv)
         except SystemExit as exc:
-            status = exc.code
+            _exit_if_hanging(exc.code)
             raise
-        finally:
-            # The interpreter would wait for the thread pools that a probe has opened.
-            if is_any_running():
-                os._exit(status if isinstance(status, int) else 1)
+        _exit_if_hanging(0)
 
     def handle(
         self,
@@ -91,6 +87,12 @@ class Command(GatewayCommand):
         serious = diagnosis.count("error") + (fail_level == "warning") * diagnosis.count("warning")
         if serious:
             raise CommandError(_summarize(diagnosis))
+
+
+def _exit_if_hanging(status: object) -> None:
+    """Exit at once if a probe still runs: the interpreter would wait for the thread pools of that probe."""
+    if is_any_running():
+        os._exit(status if isinstance(status, int) else 1)
 
 
 def _as_json(diagnosis: Diagnosis) -> str:

@@ -7,13 +7,14 @@ single statement can simply be run again. Inside a transaction it cannot, and is
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 from django.db import IntegrityError, OperationalError, connections, models, router, transaction
+
+from websocket_gateway.forking import jitter
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ def retry_when_busy(
             in_transaction = connections[router.db_for_write(model)].in_atomic_block
             if in_transaction or not is_busy(exc) or time.monotonic() > deadline:
                 raise
-        sleep(random.uniform(0.01, 0.1))  # noqa: S311 - spreads the retries, guards nothing
+        sleep(jitter.uniform(0.01, 0.1))
 
 
 def insert_unless_exists(row: models.Model) -> bool:

@@ -60,6 +60,13 @@ class Text:
         return value
 
 
+def text_or_empty(key: str, value: object) -> str:
+    """Accept a string, also an empty one."""
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{key} must be a string, not {value!r}.")
+    return value
+
+
 def endpoint_url(key: str, value: object) -> str | None:
     """Accept a URL of http or https, and remove its last slash; None and "" mean unset."""
     if value is None or value == "":

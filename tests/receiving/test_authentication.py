@@ -15,10 +15,10 @@ from websocket_gateway.models import ApiGateway
 from websocket_gateway.receiving.authentication import (
     client_key,
     find_gateway,
-    forget_gateways,
     is_allowed_origin,
     parse_origin,
 )
+from websocket_gateway.receiving.gateways import forget_gateways
 
 
 @pytest.fixture(autouse=True)
@@ -170,10 +170,24 @@ def test_gateway_is_read_once_in_a_while(django_assert_num_queries: Any) -> None
 def test_unknown_ids_do_not_read_the_table_each_time(django_assert_num_queries: Any) -> None:
     ApiGatewayFactory.create()
 
-    with django_assert_num_queries(1):
-        found = [find_gateway(request_of(f"unknown{number}")) for number in range(20)]
+    with django_assert_num_queries(8):
+        found = [find_gateway(request_of(f"unknown{number}")) for number in range(40)]
+    with django_assert_num_queries(0):
+        found += [find_gateway(request_of(f"unknown{number % 8}")) for number in range(40)]
 
-    assert found == [None] * 20
+    assert found == [None] * 80
+
+
+@pytest.mark.django_db
+def test_a_gateway_that_another_process_saved_just_now_is_found() -> None:
+    old = ApiGatewayFactory.create()
+    assert find_gateway(request_of("unknown")) is None
+
+    # Without signals, as if another process did it.
+    ApiGateway.objects.bulk_create([ApiGatewayFactory.build(api_id="brandnew")])
+
+    assert find_gateway(request_of("brandnew")) == ApiGateway.objects.get(api_id="brandnew")
+    assert find_gateway(request_of(old.api_id)) == old
 
 
 @pytest.mark.django_db

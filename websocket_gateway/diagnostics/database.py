@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from websocket_gateway.checks.messages import error, warning
 from websocket_gateway.conf import get_settings
-from websocket_gateway.models import WebSocketSession
+from websocket_gateway.models import ApiGateway, WebSocketSession
 
 _A_DAY = timedelta(days=1)
 
@@ -41,6 +41,21 @@ def probe_purging() -> list[CheckMessage]:
             "W108",
             f"There are sessions that ended more than {days + 1} days ago: nothing purges them.",
             hint="Run `manage.py purge_connections` from cron; see management_docs/cron.md.",
+        )
+    ]
+
+
+def probe_default_gateway() -> list[CheckMessage]:
+    """Look for the gateway that `DEFAULT_GATEWAY` names."""
+    name = get_settings().default_gateway
+    if not name or ApiGateway.objects.filter(api_name=name).exists():
+        return []
+    names = ", ".join(repr(row.api_name) for row in ApiGateway.objects.all()[:5]) or "none yet"
+    return [
+        warning(
+            "W115",
+            f"DEFAULT_GATEWAY names {name!r}, and there is no gateway of that name.",
+            hint=f"Correct the name; there is: {names}.",
         )
     ]
 

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import threading
-import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.signals import setting_changed
 from django.http import HttpRequest
 
 from websocket_gateway import context_headers
@@ -18,65 +14,20 @@ from websocket_gateway.conf import get_settings
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import is_origin_secret
 from websocket_gateway.receiving.events import read_header
+from websocket_gateway.receiving.gateways import known_gateways
 
 API_ID_HEADER = "X-Amzn-Apigateway-Api-Id"
 
-_REFRESH_SECONDS = 1.0
-"""An id that is not known makes the process ask again, but not more often than this."""
-_NOTHING_READ: tuple[Mapping[str, ApiGateway], float] = ({}, float("-inf"))
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 Origin = tuple[str, str, int]
 """Scheme, host (a leading `.` stands for the host itself and its sub-domains), port."""
 
 
-class _GatewayCache:
-    """The few gateway rows of a process, by API id, read again when they are too old."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._epoch = object()
-        self._state: tuple[Mapping[str, ApiGateway], float] = _NOTHING_READ
-
-    def find(self, api_id: str) -> ApiGateway | None:
-        rows, read_at = self._state
-        if self._is_old(api_id, rows, read_at):
-            with self._lock:
-                rows, read_at = self._state  # another thread may have read them meanwhile
-                if self._is_old(api_id, rows, read_at):
-                    rows = self._read()
-        return rows.get(api_id)
-
-    @staticmethod
-    def _is_old(api_id: str, rows: Mapping[str, ApiGateway], read_at: float) -> bool:
-        age = time.monotonic() - read_at
-        return age >= get_settings().gateway_cache_seconds or (api_id not in rows and age >= _REFRESH_SECONDS)
-
-    def _read(self) -> Mapping[str, ApiGateway]:
-        epoch, read_at = self._epoch, time.monotonic()
-        rows = {row.api_id: row for row in ApiGateway.objects.exclude(api_id="")}
-        self._state = rows, read_at
-        if epoch is not self._epoch:  # a gateway was saved while the rows were read
-            self._state = _NOTHING_READ
-        return rows
-
-    def clear(self) -> None:
-        self._epoch = object()
-        self._state = _NOTHING_READ
-
-
-_gateways = _GatewayCache()
-
-
 def find_gateway(request: HttpRequest) -> ApiGateway | None:
     """The gateway that the request names; at most `GATEWAY_CACHE_SECONDS` old. Proves nothing yet."""
     api_id = read_header(request, API_ID_HEADER)
-    return _gateways.find(api_id) if api_id else None
-
-
-def forget_gateways(**kwargs: Any) -> None:
-    """Empty the process's cache of gateways; also a receiver of model signals."""
-    _gateways.clear()
+    return known_gateways().find(api_id) if api_id else None
 
 
 def has_origin_secret(request: HttpRequest, gateway: ApiGateway) -> bool:
@@ -146,11 +97,3 @@ def _fits(origin: Origin, pattern: Origin) -> bool:
     if host.startswith("."):
         return origin[1].endswith(host) or origin[1] == host[1:]
     return origin[1] == host
-
-
-def _forget_on_setting(*, setting: str, **kwargs: Any) -> None:
-    if setting in ("DATABASES", "WEBSOCKET_GATEWAY"):
-        forget_gateways()
-
-
-setting_changed.connect(_forget_on_setting, dispatch_uid="websocket_gateway.receiving.authentication")

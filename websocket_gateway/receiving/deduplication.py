@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 from django.db import IntegrityError, OperationalError, router, transaction
 
 from websocket_gateway.concurrency import PATIENCE_SECONDS, is_busy
+from websocket_gateway.forking import jitter
 from websocket_gateway.models import HandledMessage
 
 T = TypeVar("T")
@@ -50,4 +50,4 @@ def handle_once(key: str, handle: Callable[[], T], *, failed: Callable[[T], bool
         except OperationalError as exc:
             if begun or not is_busy(exc) or time.monotonic() > deadline:
                 raise
-        time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - spreads the retries, guards nothing
+        time.sleep(jitter.uniform(0.01, 0.1))

@@ -154,7 +154,7 @@ class _Sending:
         finally:
             delivery.stop()
             report = tally.report()
-            if self._on_progress:
+            if self._on_progress and not delivery.inherited:
                 self._on_progress(report)
         return report
 

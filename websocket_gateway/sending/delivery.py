@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -91,10 +92,16 @@ class Delivery:
         self._on_settled = on_settled
         self._on_progress = on_progress
         self._engine: Engine | None = None
+        self._process = os.getpid()
         self._told = time.monotonic()
         self._targets: dict[int, ManagementEndpoint | str] = {}
         self._gone: list[str] = []
         self._grace = timedelta(seconds=get_settings().connect_grace_seconds)
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this process was forked by a callback in the middle of the run. The run is the parent's."""
+        return os.getpid() != self._process
 
     def post(self, rows: list[Row]) -> None:
         """Take a page on; returns when there is room for the next one."""
@@ -120,6 +127,8 @@ class Delivery:
 
     def stop(self) -> None:
         """Begin nothing more, fold what had been begun, and end what was found gone; the last call."""
+        if self.inherited:
+            return  # the threads that would answer exist in the parent alone
         try:
             if self._engine is not None:
                 self._fold(self._engine.stop())
@@ -159,6 +168,11 @@ class Delivery:
             if self._on_progress and time.monotonic() - self._told >= _PROGRESS_SECONDS:
                 self._on_progress(self._tally.report())
                 self._told = time.monotonic()
+            if self.inherited:
+                raise RuntimeError(
+                    "This process was forked by a callback while it was sending. The parent goes on sending; "
+                    "the child must end in the callback, for example with os._exit()."
+                )
 
     def _fold_gone(self, outcome: Outcome) -> None:
         to = outcome.recipient

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import socket
 import time
 from collections import Counter
@@ -25,6 +24,7 @@ from django.utils import timezone
 
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.exceptions import LeaseLostError
+from websocket_gateway.forking import jitter
 from websocket_gateway.models import BroadcastRun, BroadcastShard
 from websocket_gateway.renewing import renewing
 from websocket_gateway.sending import paging
@@ -99,7 +99,7 @@ def finish_run_if_done(run_id: int) -> bool:
 
 def _take_one(free: QuerySet[BroadcastShard]) -> BroadcastShard | None:
     while candidates := list(free.order_by("pk").values_list("pk", "fence")[:_CANDIDATES]):
-        random.shuffle(candidates)  # many workers ask at the same moment
+        jitter.shuffle(candidates)  # many workers ask at the same moment
         for pk, fence in candidates:
             if _hold(
                 pk, fence, fence=F("fence") + 1, lease_holder=f"{socket.gethostname()[:200]}:{os.getpid()}"

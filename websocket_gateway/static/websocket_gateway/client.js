@@ -316,6 +316,11 @@ class Link {
     clearTimeout(this.timer);
     this.next?.drop();
     this.next = null;
+    if (!this.settings.url) {
+      // Later, so that the page can listen first; no token is spent.
+      queueMicrotask(() => turn === this.turn && this.stop("bad_url"));
+      return;
+    }
     if (isOffline()) {
       this.current ? this.failed(new AttemptError("offline")) : this.offline();
       return;
@@ -722,7 +727,7 @@ export class GatewayClient {
     this.#settings = { ...DEFAULTS, .../** @type {Options} */ (Object.fromEntries(given)) };
     const { url, share, signal } = this.#settings;
     if (!url) {
-      throw new GatewayError("no_url", "There is no address to connect to: has create_gateway run?");
+      console.warn("websocket_gateway: the page has no address to connect to; the server's log says why.");
     }
     const wire = () => (this.state === "open" ? (this.#status.live[0] ?? "") : "");
     this.#pending = new Pending(this.#settings, wire, (text) => this.#link.send(text));

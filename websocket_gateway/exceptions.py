@@ -118,7 +118,7 @@ class DomainNotReadyError(WebSocketGatewayError):
 
 
 class PlanOutdatedError(WebSocketGatewayError):
-    """What AWS reports changed while the plan was applied; plan again."""
+    """The state of AWS changed while the plan was applied; plan again."""
 
 
 class GatewayBusyError(WebSocketGatewayError):

@@ -87,7 +87,7 @@ def check_debug() -> Iterator[CheckMessage]:
         if view.read("debug"):
             yield warning(
                 "W021",
-                f"{view} has debug=True: clients are told why they were refused.",
+                f"{view} has debug=True: clients see why they were refused.",
                 hint="Write as_view() without debug=True, or as_view(debug=settings.DEBUG).",
             )
 

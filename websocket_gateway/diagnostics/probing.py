@@ -43,12 +43,12 @@ class Diagnosis:
 
     @property
     def facts(self) -> list[str]:
-        """What is as it should be."""
+        """Short texts about everything that is as it should be."""
         return [message.msg for message in self.messages if not is_finding(message)]
 
     @property
     def findings(self) -> list[CheckMessage]:
-        """What is to be corrected; `obj` is the gateway that a finding is about."""
+        """Messages about everything to correct; `obj` is the gateway that a finding is about."""
         return [message for message in self.messages if is_finding(message)]
 
     def count(self, level: Level) -> int:
@@ -101,7 +101,7 @@ def _probe(names: Sequence[str], *, live: bool, seconds: float) -> Iterator[Chec
 
 
 def _read_database(names: Sequence[str]) -> tuple[list[CheckMessage], list[ApiGateway]]:
-    """What is wrong with the database; if nothing is, the gateways of these names, or all of them."""
+    """Probe the database; without a finding, also read the gateways of these names, or all of them."""
     if messages := probe_database():
         return messages, []
     return [], [find_gateway(name) for name in names] if names else list(ApiGateway.objects.all())

@@ -30,7 +30,7 @@ class PurgeReport:
     complete: bool = True
     """False if `max_seconds` ended the purge; the next run continues."""
     problems: tuple[str, ...] = ()
-    """What could not be done, and why."""
+    """Operations that failed, with the reason."""
     seconds: float = 0.0
 
     def __bool__(self) -> bool:

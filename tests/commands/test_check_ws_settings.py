@@ -55,6 +55,18 @@ def check_in_process(*words: str, environment: dict[str, str] | None = None, **o
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
+def check_in_time(*words: str, **how: Any) -> Ended:
+    """Run the command as a program, which must end within ten seconds; what hangs would take minutes.
+
+    A machine with more work than processors may need longer to start it.
+    """
+    busy = os.getloadavg()[0] > (os.cpu_count() or 1)
+    begun = time.monotonic()
+    ended = check_in_process(*words, **how)
+    assert time.monotonic() - begun < (25 if busy else 10)
+    return ended
+
+
 def late_probes(ended: Ended) -> set[str]:
     """The names of the probes that did not answer."""
     findings = json.loads(ended.stdout)["findings"]
@@ -171,17 +183,13 @@ def test_it_ends_within_ten_seconds_when_nothing_answers(level: str) -> None:
             target_base_endpoint=f"{nowhere}/ws/",
             api_endpoint=nowhere.replace("http", "ws"),
         )
-        begun = time.monotonic()
-
-        ended = check_in_process(
+        ended = check_in_time(
             "--live",
             f"--fail-level={level}",
             environment={"AWS_ENDPOINT_URL_STS": nowhere, "WEBSOCKET_GATEWAY_TEST_HANGING_RESOLVER": "1"},
             WEBSOCKET_GATEWAY={"ENDPOINT_URL": nowhere, "SEND_TIMEOUT_SECONDS": 60},
         )
-        took = time.monotonic() - begun
 
-    assert took < 10
     assert late_probes(ended) == {
         "credentials",
         "DNS of chat",
@@ -205,12 +213,8 @@ def test_it_ends_within_ten_seconds_when_the_database_does_not_answer(vendor: st
     with hanging() as nowhere:
         port = nowhere.rpartition(":")[2]
         database = {"ENGINE": f"django.db.backends.{vendor}", "NAME": "x", "HOST": "127.0.0.1", "PORT": port}
-        begun = time.monotonic()
+        ended = check_in_time("--live", DATABASES={"default": database})
 
-        ended = check_in_process("--live", DATABASES={"default": database})
-        took = time.monotonic() - begun
-
-    assert took < 10
     assert late_probes(ended) == {"database"}
     assert ended.status == 1
 
@@ -218,13 +222,10 @@ def test_it_ends_within_ten_seconds_when_the_database_does_not_answer(vendor: st
 def test_it_ends_within_ten_seconds_when_dns_does_not_know_the_databases_host() -> None:
     pytest.importorskip("psycopg")
     database = {"ENGINE": "django.db.backends.postgresql", "NAME": "x", "HOST": "db.example.com"}
-    begun = time.monotonic()
-
-    ended = check_in_process(
+    ended = check_in_time(
         environment={"WEBSOCKET_GATEWAY_TEST_HANGING_RESOLVER": "1"}, DATABASES={"default": database}
     )
 
-    assert time.monotonic() - begun < 10
     assert late_probes(ended) == {"database"}
     assert ended.status == 1
 
@@ -232,15 +233,12 @@ def test_it_ends_within_ten_seconds_when_dns_does_not_know_the_databases_host() 
 def test_a_silenced_probe_that_hangs_does_not_fail_the_command_nor_keep_it() -> None:
     with hanging() as nowhere:
         good_gateway(domain_name="", target_base_endpoint=f"{nowhere}/ws/", api_endpoint="")
-        begun = time.monotonic()
-
-        ended = check_in_process(
+        ended = check_in_time(
             "--live",
             environment={"AWS_ENDPOINT_URL_STS": nowhere},
             SILENCED_SYSTEM_CHECKS=["websocket_gateway.E115"],
         )
 
-    assert time.monotonic() - begun < 10
     assert (ended.status, json.loads(ended.stdout)["errors"], ended.stderr) == (0, 0, "")
 
 

@@ -134,7 +134,7 @@ def test_a_check_says_what_differs_and_the_list_keeps_it(gateway: ApiGateway) ->
     differs = text_of(act(client, "compare", gateway))
 
     assert "Gateway chat is in AWS as it should be." in fine
-    assert "AWS has something else than is wanted: api." in differs
+    assert "AWS differs from what is wanted: api." in differs
     assert "1 difference" in differs
 
 

@@ -66,7 +66,7 @@ def test_a_target_that_is_no_url_is_refused_with_the_reason() -> None:
 
     answer = client_with(superuser=True).post(reverse("admin:websocket_gateway_apigateway_add"), form)
 
-    assert "is no http:// or https:// URL" in answer.content.decode()
+    assert "is not an http:// or https:// URL" in answer.content.decode()
     assert not ApiGateway.objects.exists()
 
 

@@ -136,9 +136,9 @@ def test_files_that_cannot_be_read_or_written_are_named(tmp_path: Path) -> None:
     ("words", "message"),
     [
         pytest.param(["lobby", "{}", "--engine", "carrier-pigeon"], "invalid choice", id="engine"),
-        pytest.param(["lobby", "{}", "--max-per-second", "-1"], "no number of posts", id="pace"),
-        pytest.param(["lobby", "{}", "--max-per-second", "nan"], "no number of posts", id="no-number"),
-        pytest.param(["lobby", "{}", "--concurrency", "0"], "no whole number above zero", id="concurrency"),
+        pytest.param(["lobby", "{}", "--max-per-second", "-1"], "not a number of posts", id="pace"),
+        pytest.param(["lobby", "{}", "--max-per-second", "nan"], "not a number of posts", id="no-number"),
+        pytest.param(["lobby", "{}", "--concurrency", "0"], "is not a positive integer", id="concurrency"),
         pytest.param(["lobby", "{}", "--wait"], "--wait requires", id="wait"),
         pytest.param(
             ["lobby", "{}", "--status", "1"], "without recipients and message", id="status-and-channel"
@@ -148,7 +148,7 @@ def test_files_that_cannot_be_read_or_written_are_named(tmp_path: Path) -> None:
         pytest.param(
             ["--only-from", "a", "--failures-to", "./a", "{}"], "must be two files", id="one-file-for-both"
         ),
-        pytest.param(["--status", "x"], "no whole number above zero", id="no-id"),
+        pytest.param(["--status", "x"], "is not a positive integer", id="no-id"),
     ],
 )
 def test_wrong_use_of_the_options_is_status_2(words: list[str], message: str) -> None:

@@ -76,7 +76,7 @@ def test_what_is_no_domain_name_is_a_usage_error(value: str) -> None:
     ended = run(*CREATE, f"--domain={value}")
 
     assert "argument --domain" in ended.stderr
-    assert "is no domain name" in ended.stderr
+    assert "is not a domain name" in ended.stderr
 
 
 def test_a_hosted_zone_of_another_domain_is_refused(aws: Any, moto: Moto) -> None:

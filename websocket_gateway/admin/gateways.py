@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,8 +17,8 @@ from django.utils.translation import gettext_lazy as _
 from websocket_gateway import models
 from websocket_gateway.admin.access import PROVISION, may_provision, record
 from websocket_gateway.admin.provisioning import ProvisioningPage
+from websocket_gateway.checks.messages import is_finding
 from websocket_gateway.diagnostics.aws import probe_plan, probe_posting
-from websocket_gateway.diagnostics.findings import Finding
 from websocket_gateway.exceptions import WebSocketGatewayError
 
 _TOLD_THE_SECRET = ("target_base_endpoint",)
@@ -132,17 +133,17 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
     def compare(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Ask AWS about each, and say what differs."""
         for gateway in queryset[:20]:
-            findings: list[Finding] = []
+            findings: list[CheckMessage] = []
             try:
                 for probe in (probe_plan, probe_posting) if gateway.api_created else (probe_plan,):
-                    findings += probe(gateway).findings
+                    findings += filter(is_finding, probe(gateway))
             except (WebSocketGatewayError, ImproperlyConfigured) as exc:
                 messages.error(request, f"Gateway {gateway}: {exc}")
                 continue
             record(self, request, gateway, "Compared with AWS")
             self.remember_drift(gateway, len(findings))
             for finding in findings:
-                messages.warning(request, f"Gateway {gateway}: {finding.message} {finding.hint}")
+                messages.warning(request, f"Gateway {gateway}: {finding.msg} {finding.hint}")
             if not findings:
                 messages.success(request, _("Gateway %s is in AWS as it should be.") % gateway)
 

@@ -1,4 +1,4 @@
-"""The resources of API Gateway as frozen dataclasses: the nouns that `aws`, `planning` and `services` share.
+"""The resources of API Gateway as frozen dataclasses: shared by `aws` and `provisioning`.
 
 Field names follow the AWS shapes. In a *wanted* resource, `None` means "AWS's own default: not
 compared"; in an *observed* one it means that AWS reported nothing.
@@ -98,7 +98,7 @@ class Stage:
     throttling_burst_limit: int | None = None
     logging_level: str | None = None
     data_trace_enabled: bool = False
-    """Whether whole messages go to the log; we never want that."""
+    """Whether whole messages go to the log; never wanted."""
     access_log_arn: str | None = None
     access_log_format: str | None = None
     stage_variables: Mapping[str, str] | None = None
@@ -159,7 +159,7 @@ class ApiMapping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AliasRecord:
-    """A record of DNS; in one that is no alias, `target` holds its values and `target_zone_id` is empty."""
+    """A record of DNS; in one that is not an alias, `target` holds its values and `target_zone_id` is empty."""
 
     name: str
     record_type: str
@@ -174,7 +174,7 @@ class WantedDomain:
     domain: Domain
     api_mapping_key: str = ""
     hosted_zone_id: str = ""
-    """Empty: DNS is somebody else's."""
+    """Empty: DNS is kept elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +195,7 @@ class WantedRoute:
     two_way: bool
     integration: Integration
     source: str = ""
-    """Who wants it, as words: the row, an additional route, a view."""
+    """What declares it, in words: the row, an additional route, a view."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,9 +93,9 @@ def test_what_aws_refuses_is_a_message(settings: Any) -> None:
     shown, posted = client.get(url), client.post(url, {"fingerprint": "x"}, follow=True)
 
     assert shown.status_code == posted.status_code == 200
-    assert "which may not be told the origin secret" in text_of(shown)
-    assert "which may not be told the origin secret" in text_of(posted)
-    assert "which may not be told the origin secret" in ApiGateway.objects.get().last_error
+    assert "so it must not receive the origin secret" in text_of(shown)
+    assert "so it must not receive the origin secret" in text_of(posted)
+    assert "so it must not receive the origin secret" in ApiGateway.objects.get().last_error
 
 
 @pytest.mark.parametrize("offered", [True, False])
@@ -149,4 +149,4 @@ def test_actions_lead_to_the_plan_of_one_gateway(gateway: ApiGateway) -> None:
 def test_a_gateway_that_is_gone_is_no_error() -> None:
     answer = client_with(*EDITOR).get(address("plan", 4711), follow=True)
 
-    assert "There is no such gateway any more." in text_of(answer)
+    assert "This gateway does not exist any more." in text_of(answer)

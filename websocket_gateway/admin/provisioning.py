@@ -1,4 +1,4 @@
-"""The page of a gateway's plan: what would be done in AWS, and the button that has it done."""
+"""The page of a gateway's plan: what would be done in AWS, and the button that applies it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from django.views.decorators.http import require_http_methods
 from websocket_gateway.admin.access import may_provision, record
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.provisioning.choices import Choices
 from websocket_gateway.provisioning.confirming import (
     Means,
     means_to_apply,
@@ -29,6 +28,7 @@ from websocket_gateway.provisioning.confirming import (
 )
 from websocket_gateway.provisioning.describe import render_plan
 from websocket_gateway.provisioning.gateways import plan_provisioning
+from websocket_gateway.provisioning.plan import Choices
 
 _REMEMBERED_SECONDS = 3600
 
@@ -49,12 +49,12 @@ class ProvisioningPage:
         return [path("<int:pk>/plan/", self.admin_site.admin_view(view), name="websocket_gateway_plan")]
 
     def plan_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """GET shows the plan; POST has the plan that was shown carried out."""
+        """GET shows the plan; POST applies the plan that was shown."""
         if not may_provision(request):
             raise PermissionDenied
         gateway = ApiGateway.objects.filter(pk=pk).first()
         if gateway is None:
-            messages.warning(request, _("There is no such gateway any more."))
+            messages.warning(request, _("This gateway does not exist any more."))
             return redirect("admin:websocket_gateway_apigateway_changelist")
         prune = (request.POST or request.GET).get("prune") == "1"
         if request.method == "POST":
@@ -104,7 +104,7 @@ class ProvisioningPage:
         return redirect("admin:websocket_gateway_apigateway_change", gateway.pk)
 
     def tell_next_step(self, request: HttpRequest, gateway: ApiGateway) -> None:
-        """After saving: AWS knows nothing of it yet."""
+        """After saving: say that nothing has changed in AWS yet."""
         if may_provision(request):
             url = reverse("admin:websocket_gateway_plan", args=[gateway.pk])
             said: Any = format_html(
@@ -128,7 +128,7 @@ class ProvisioningPage:
         cache.set(_key(gateway), found, _REMEMBERED_SECONDS)
 
     def forget_drift(self, gateway: ApiGateway) -> None:
-        """What was compared is no longer so."""
+        """Forget the last comparison: it is outdated."""
         cache.delete(_key(gateway))
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from django.db import connections
 
+from websocket_gateway.connections.gateways import find_gateway
 from websocket_gateway.diagnostics import Answer
 from websocket_gateway.diagnostics.aws import probe_plan, probe_posting
 from websocket_gateway.diagnostics.callback import probe_callback
@@ -30,7 +31,6 @@ from websocket_gateway.diagnostics.probing import from_check
 from websocket_gateway.diagnostics.rows import check_row
 from websocket_gateway.exceptions import GatewayNotFoundError
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.provisioning.row import find_gateway
 
 Probe = Callable[[], Answer]
 

@@ -30,7 +30,7 @@ def express(access: str, rules: Iterable[frozenset[str]]) -> Expression | None:
     The old rules are alternatives, each of which asks for all of its permissions. One row says
     "all of these, and one of those": that is every set of alternatives which, once the permissions
     common to all are set aside, differ in one permission each. A rule without permissions admitted
-    nobody but superusers, and so did no rule at all.
+    superusers only, and so did no rule at all.
     """
     if access in _AUDIENCES:
         return Expression(audience=str(_AUDIENCES[access]))

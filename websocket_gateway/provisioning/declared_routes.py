@@ -37,7 +37,7 @@ class DeclaredRoute:
 def find_declared_routes() -> tuple[DeclaredRoute, ...]:
     """Every route key that a view in the URLconf declares, however deep it is included.
 
-    Raises `ConfigurationError` if the URLconf cannot be read, or if a view's URL cannot be told from it.
+    Raises `ConfigurationError` if the URLconf cannot be read, or if a view's URL cannot be read from it.
     """
     return tuple(route for pattern, regex in read_urlconf() for route in _declared_by(pattern, regex))
 
@@ -104,7 +104,7 @@ def _keys(declared: Any, name: str) -> Iterator[tuple[str, str | None]]:
             )
         if not key or key.startswith("$"):
             raise ConfigurationError(
-                f"{name}.websocket_route_keys: {key!r} is no key of your own. "
+                f"{name}.websocket_route_keys: {key!r} is not a key of your own. "
                 "Keys that begin with $ are AWS's, and go to the gateway's target URL."
             )
         yield key, gateway_name
@@ -123,7 +123,7 @@ def _path(pattern: URLPattern, regex: str, name: str) -> str:
             return quote(get_script_prefix() + path, safe=_SAFE)
     raise ConfigurationError(
         f"{name} declares route keys, but its URL {pattern.pattern} has parts beside <str:route>, which "
-        "nobody can fill in. Give the view a URL of its own, or make an additional route in the admin."
+        "cannot be filled in. Give the view a URL of its own, or make an additional route in the admin."
     )
 
 

@@ -6,13 +6,32 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Generic, TypeAlias, TypeVar
 
 from websocket_gateway.resources import Resource
+
+R = TypeVar("R", bound=Resource | None, covariant=True)
+T = TypeVar("T", bound=Resource)
 
 
 class PlanError(Exception):
     """What is wanted cannot be planned; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """The options of `create_gateway` and `sync_routes` that change what is planned."""
+
+    recreate: bool = False
+    """Create the API again where AWS does not know the one in the row."""
+    adopt: str = ""
+    """Id of an API to take over from another owner."""
+    prune: bool = False
+    """Delete what is in AWS and is not wanted here."""
+    import_changes: bool = False
+    """Import what was changed in AWS into the rows, where a row can hold it."""
+    deep: bool = False
+    """Read the route responses of one-way routes too, at one call each."""
 
 
 class Action(Enum):
@@ -48,6 +67,11 @@ class Kind(Enum):
     DNS_RECORD = "dns record"
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it is in our own database."""
+        return self in (Kind.RECORD, Kind.SESSIONS, Kind.ROUTE_RECORD)
+
+    @property
     def structural(self) -> bool:
         """Whether a change of it is served only after a deployment.
 
@@ -61,12 +85,12 @@ class Change:
     """One attribute that differs."""
 
     attribute: str
-    before: Any
-    after: Any
+    before: object
+    after: object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Generic[R]):
     """One call to make, and why."""
 
     action: Action
@@ -75,10 +99,10 @@ class Step:
     """What the resource is called: a gateway's name, a route key, a stage name."""
     reason: str
     changes: tuple[Change, ...] = ()
-    resource: Resource | None = None
-    """What is wanted, with its id where it exists already."""
-    observed: Resource | None = None
-    """What is there now."""
+    resource: R
+    """What is wanted, with its id where it exists already; None for a step in our own database."""
+    observed: R | None = None
+    """What an update finds."""
 
     @property
     def structural(self) -> bool:
@@ -89,8 +113,38 @@ class Step:
             return False  # it served no route
         return self.kind.structural
 
+    @property
+    def present(self) -> R:
+        """What an update finds; raises `TypeError` for a step that is not an update."""
+        if self.observed is None:
+            raise TypeError(f"{self.kind.value} {self.name} is not an update")
+        return self.observed
 
-_PRUNED = frozenset({Kind.INTEGRATION, Kind.ROUTE, Kind.STAGE, Kind.DOMAIN})
+    @property
+    def values(self) -> dict[str, object]:
+        """The attributes that change, with their values afterwards."""
+        return {change.attribute: change.after for change in self.changes}
+
+    def of(self, resource_type: type[T]) -> Step[T]:
+        """This step, as one on a resource of that type; raises `TypeError` for another one."""
+        resource, observed = self.resource, self.observed
+        if not isinstance(resource, resource_type):
+            raise TypeError(f"{self.kind.value} {self.name} is not a {resource_type.__name__}")
+        return Step(
+            action=self.action,
+            kind=self.kind,
+            name=self.name,
+            reason=self.reason,
+            changes=self.changes,
+            resource=resource,
+            observed=observed if isinstance(observed, resource_type) else None,
+        )
+
+
+AnyStep: TypeAlias = Step[Resource | None]
+RecordStep: TypeAlias = Step[None]
+"""A step in our own database."""
+
 _STRUCTURAL_OF_API = frozenset(
     {"route_selection_expression", "api_key_selection_expression", "disable_execute_api_endpoint"}
 )
@@ -101,21 +155,21 @@ class Plan:
     """The steps from what is to what is wanted; false when there is nothing to do."""
 
     gateway: str
-    steps: tuple[Step, ...] = ()
-    left: tuple[Step, ...] = ()
+    steps: tuple[AnyStep, ...] = ()
+    left: tuple[AnyStep, ...] = ()
     """What is there and not wanted, as the steps that would remove it; not taken unless asked for."""
     notes: tuple[str, ...] = ()
     """What is unwise."""
 
     @property
     def drift(self) -> bool:
-        """Whether anything at all is not as wanted, be it mended by a step or left."""
+        """Whether anything at all is not as wanted, be it fixed by a step or left."""
         return bool(self.steps or self.left)
 
     @property
-    def deletions(self) -> tuple[Step, ...]:
-        """The steps that take something away which nobody here made or wants."""
-        return tuple(step for step in self.steps if step.action is Action.DELETE and step.kind in _PRUNED)
+    def deletions(self) -> tuple[AnyStep, ...]:
+        """Every step that deletes something outside our own database: all of them need consent."""
+        return tuple(step for step in self.steps if step.action is Action.DELETE and not step.kind.is_ours)
 
     @property
     def fingerprint(self) -> str:
@@ -126,7 +180,7 @@ class Plan:
     def __bool__(self) -> bool:
         return bool(self.steps)
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[AnyStep]:
         return iter(self.steps)
 
     def __len__(self) -> int:

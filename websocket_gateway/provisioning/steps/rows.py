@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from websocket_gateway.connections.gateway_sessions import delete_sessions, end_sessions
 from websocket_gateway.models import ApiGatewayAdditionalRoute
-from websocket_gateway.provisioning.plan import Action, Kind, Step
-
-if TYPE_CHECKING:
-    from websocket_gateway.provisioning.applying import Applying
+from websocket_gateway.provisioning.plan import Action, AnyStep, Kind
+from websocket_gateway.provisioning.steps.context import Context, Handler
 
 
-def save_record(run: Applying, step: Step) -> None:
+def save_record(context: Context, step: AnyStep) -> None:
     """Save the gateway's row with the values that the step shows."""
-    values = {change.attribute: change.after for change in step.changes}
+    values = step.values
     if "domain_name" in values:
-        values["custom_domain_created"] = run.gateway.custom_domain_created
-    run.save(**values)
+        values["custom_domain_created"] = context.gateway.custom_domain_created
+    context.save(**values)
 
 
-def save_route_record(run: Applying, step: Step) -> None:
+def save_route_record(context: Context, step: AnyStep) -> None:
     """Save the row of an additional route with the values that the step shows."""
     ApiGatewayAdditionalRoute.objects.update_or_create(
-        api_gateway=run.gateway,
+        api_gateway=context.gateway,
         route_key=step.name,
-        defaults={change.attribute: change.after for change in step.changes},
+        defaults=step.values,
     )
 
 
-def delete_record(run: Applying, step: Step) -> None:
+def delete_record(context: Context, step: AnyStep) -> None:
     """Delete the row with its routes; its sessions, which may be many, go in batches before it."""
-    delete_sessions(run.gateway)
-    run.gateway.delete()
+    delete_sessions(context.gateway)
+    context.lease.check()
+    context.gateway.delete()
 
 
-def end_sessions_of(run: Applying, step: Step) -> None:
+def end_sessions_of(context: Context, step: AnyStep) -> None:
     """Mark the gateway's open sessions as ended."""
-    end_sessions(run.gateway)
+    end_sessions(context.gateway)
 
 
-DEEDS = {
+HANDLERS: dict[tuple[Action, Kind], Handler] = {
     (Action.DELETE, Kind.RECORD): delete_record,
     (Action.UPDATE, Kind.SESSIONS): end_sessions_of,
     (Action.CREATE, Kind.ROUTE_RECORD): save_route_record,

@@ -159,7 +159,7 @@ class ApiMapping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AliasRecord:
-    """A record of DNS; in one that is not an alias, `target` holds its values and `target_zone_id` is empty."""
+    """A record of DNS. If it is not an alias, `target` holds its values and `target_zone_id` is empty."""
 
     name: str
     record_type: str

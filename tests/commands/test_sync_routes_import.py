@@ -93,8 +93,6 @@ def test_a_foreign_route_elsewhere_is_not_given_the_secret(aws: Any, chat: ApiGa
     ended = run("sync_routes", "--import")
 
     assert ended.status == 1
-    assert (
-        "points at 'evil.example.net', which is not an allowed target host, so it must not receive the origin secret"
-        in ended.stderr
-    )
+    assert "points at 'evil.example.net', which is not an allowed target host, so it must" in ended.stderr
+    assert "not receive the origin secret" in ended.stderr
     assert not ApiGatewayAdditionalRoute.objects.exists()

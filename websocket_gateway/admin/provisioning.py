@@ -26,7 +26,7 @@ from websocket_gateway.provisioning.confirming import (
     provision_confirmed,
     queue_confirmed,
 )
-from websocket_gateway.provisioning.describe import render_plan
+from websocket_gateway.provisioning.describe import name_deletions, render_plan
 from websocket_gateway.provisioning.gateways import plan_provisioning
 from websocket_gateway.provisioning.plan import Choices
 
@@ -77,7 +77,7 @@ class ProvisioningPage:
             plan = planned.plan
             self.remember_drift(gateway, len(plan) + len(plan.left))
             lines = "\n".join(render_plan(plan))
-            context |= {"plan": plan, "lines": lines, "deletions": plan.deletions, "notes": plan.notes}
+            context |= {"plan": plan, "lines": lines, "deletions": name_deletions(plan), "notes": plan.notes}
         return TemplateResponse(request, "admin/websocket_gateway/apigateway/plan.html", context)
 
     def _apply(self, request: HttpRequest, gateway: ApiGateway, *, prune: bool) -> HttpResponse:

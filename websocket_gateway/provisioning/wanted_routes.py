@@ -122,8 +122,8 @@ def check_uri(gateway: ApiGateway, route: ProjectRoute) -> None:
     allowed = get_settings().allowed_target_hosts or (urlsplit(gateway.target_base_endpoint).hostname or "",)
     if not any(_matches(host, pattern.lower()) for pattern in allowed):
         raise ConfigurationError(
-            f"{where} points at {host!r}, which is not an allowed target host, so it must not receive the origin secret. "
-            'Add it to WEBSOCKET_GATEWAY["ALLOWED_TARGET_HOSTS"] '
+            f"{where} points at {host!r}, which is not an allowed target host, so it must not receive the "
+            'origin secret. Add it to WEBSOCKET_GATEWAY["ALLOWED_TARGET_HOSTS"] '
             f"(now: {', '.join(allowed)})."
         )
 

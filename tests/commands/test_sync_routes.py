@@ -219,7 +219,7 @@ def test_a_wait_says_what_it_waits_for(settings: Any) -> None:
         settings.WEBSOCKET_GATEWAY = {"ENDPOINT_URL": gateway.endpoint_url}
         run("create_gateway", "chat", *TARGET)
         ApiGateway.objects.update(two_way=False)
-        ended = run("sync_routes", "chat")
+        ended = run("sync_routes", "chat", "--no-input")
 
     assert ended.status == 0
     assert "waiting until deployment" in ended.stderr

@@ -61,7 +61,7 @@ def test_two_way_flags_are_taken_over(aws: Any, chat: ApiGateway) -> None:
     (default,) = [r for r in aws.get_routes(ApiId=chat.api_id)["Items"] if r["RouteKey"] == "$default"]
     aws.update_route(ApiId=chat.api_id, RouteId=default["RouteId"], RouteResponseSelectionExpression="")
 
-    run("sync_routes", "--import")
+    run("sync_routes", "--import", "--no-input")
 
     assert ApiGateway.objects.get().two_way is False
     assert run("sync_routes", "--check").status == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.contrib import admin, messages
 from django.core.exceptions import ImproperlyConfigured
@@ -22,6 +22,7 @@ from websocket_gateway.exceptions import WebSocketGatewayError
 
 _TOLD_THE_SECRET = ("target_base_endpoint",)
 _MOST_COUNTED = 10_000
+_Gateways: TypeAlias = "QuerySet[models.ApiGateway]"
 
 
 class AdditionalRouteInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -112,13 +113,13 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         return format_html('<a href="{}?gateway={}">{}</a>', url, gateway.pk, shown)
 
     @admin.action(permissions=["provision"], description=_("Create in AWS, or sync: show the plan\u2026"))
-    def create_or_sync(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+    def create_or_sync(self, request: HttpRequest, queryset: _Gateways) -> HttpResponse | None:
         """Lead to the plan of the chosen one."""
         gateway = self._only(request, queryset)
         return None if gateway is None else redirect("admin:websocket_gateway_plan", gateway.pk)
 
     @admin.action(permissions=["provision"], description=_("Create the custom domain: show the plan\u2026"))
-    def create_custom_domain(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+    def create_custom_domain(self, request: HttpRequest, queryset: _Gateways) -> HttpResponse | None:
         """Lead to the plan, which holds the domain, if there is one to create."""
         gateway = self._only(request, queryset)
         if gateway is None:
@@ -129,7 +130,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         return redirect("admin:websocket_gateway_plan", gateway.pk)
 
     @admin.action(permissions=["provision"], description=_("Check: compare with AWS, change nothing"))
-    def compare(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+    def compare(self, request: HttpRequest, queryset: _Gateways) -> None:
         """Ask AWS about each, and say what differs."""
         for gateway in queryset[:20]:
             findings: list[Finding] = []
@@ -146,14 +147,14 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
             if not findings:
                 messages.success(request, _("Gateway %s is in AWS as it should be.") % gateway)
 
-    def _only(self, request: HttpRequest, queryset: QuerySet[Any]) -> models.ApiGateway | None:
-        rows: list[models.ApiGateway] = list(queryset[:2])
+    def _only(self, request: HttpRequest, queryset: _Gateways) -> models.ApiGateway | None:
+        rows = list(queryset[:2])
         if len(rows) != 1:
             messages.warning(request, _("Choose one gateway: each has a plan of its own."))
             return None
         return rows[0]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+    def get_queryset(self, request: HttpRequest) -> _Gateways:
         """With the routes, which the state needs."""
         return super().get_queryset(request).prefetch_related("additional_routes")
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 UUID_TAG: Final = "websocket_gateway:uuid"
 """Tag that names the `ApiGateway` row a resource belongs to."""
@@ -26,7 +26,7 @@ def frozen(mapping: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(dict(mapping))
 
 
-def _nothing() -> Mapping[str, Any]:
+def _nothing() -> Mapping[str, str]:
     return MappingProxyType({})
 
 

@@ -145,6 +145,26 @@ def test_what_is_deleted_without_prune_is_asked_about_too(aws: Any, chat: ApiGat
     assert not aws.get_stage(ApiId=chat.api_id, StageName="production").get("RouteSettings")
 
 
+def test_a_route_that_was_made_again_meanwhile_is_not_pruned(
+    aws: Any, chat: ApiGateway, django_local_gateway: GatewayHandle
+) -> None:
+    faults = django_local_gateway.faults
+    made = aws.create_route(ApiId=chat.api_id, RouteKey="orders")["RouteId"]
+    aws.update_api(ApiId=chat.api_id, Description="by hand")
+    faults.control_errors = {"UpdateApi": (503, "ServiceUnavailable")}
+
+    def on_wait(text: str) -> None:
+        if "Looking again" in text:
+            faults.control_errors = {}
+            aws.delete_route(ApiId=chat.api_id, RouteId=made)
+            aws.create_route(ApiId=chat.api_id, RouteKey="orders")
+
+    with pytest.raises(PlanOutdatedError, match="no longer what was agreed to"):
+        provision(chat, choices=Choices(prune=True), on_step=ignore, on_wait=on_wait)
+
+    assert "orders" in {route["RouteKey"] for route in aws.get_routes(ApiId=chat.api_id)["Items"]}
+
+
 def test_every_deletion_outside_our_database_needs_consent(aws: Any, moved: ApiGateway) -> None:
     plan = plan_provisioning(moved, choices=Choices(prune=True)).plan
 

@@ -107,7 +107,7 @@ class ProvisioningPage:
         """After saving: say that nothing has changed in AWS yet."""
         if may_provision(request):
             url = reverse("admin:websocket_gateway_plan", args=[gateway.pk])
-            said: Any = format_html(
+            said: str = format_html(
                 '{} <a href="{}">{}</a>', _("Saved here, not in AWS yet."), url, _("Show the plan")
             )
         else:

@@ -87,8 +87,8 @@ def apply_patiently(
 
 
 def _check_agreed(first: Plan, again: Plan) -> None:
-    agreed = {(step.kind, step.name) for step in first.deletions}
-    if not agreed.issuperset((step.kind, step.name) for step in again.deletions):
+    agreed = {step.identity for step in first.deletions}
+    if not agreed.issuperset(step.identity for step in again.deletions):
         raise PlanOutdatedError(
             f"Gateway {again.gateway!r} is being changed by others in AWS, so what is to be deleted is no "
             "longer what was agreed to. Run the command again."

@@ -67,8 +67,8 @@ class Kind(Enum):
     DNS_RECORD = "dns record"
 
     @property
-    def is_ours(self) -> bool:
-        """Whether it is in our own database."""
+    def in_our_database(self) -> bool:
+        """Whether it is a row of ours, and nothing in AWS."""
         return self in (Kind.RECORD, Kind.SESSIONS, Kind.ROUTE_RECORD)
 
     @property
@@ -121,6 +121,12 @@ class Step(Generic[R]):
         return self.observed
 
     @property
+    def identity(self) -> tuple[str, ...]:
+        """What tells the resource of this step apart, also from another one of the same name."""
+        ids = (str(getattr(self.resource, name, "")) for name in _IDS)
+        return (self.kind.value, self.name, *ids)
+
+    @property
     def values(self) -> dict[str, object]:
         """The attributes that change, with their values afterwards."""
         return {change.attribute: change.after for change in self.changes}
@@ -145,6 +151,7 @@ AnyStep: TypeAlias = Step[Resource | None]
 RecordStep: TypeAlias = Step[None]
 """A step in our own database."""
 
+_IDS = ("api_id", "integration_id", "route_id", "route_response_id", "api_mapping_id")
 _STRUCTURAL_OF_API = frozenset(
     {"route_selection_expression", "api_key_selection_expression", "disable_execute_api_endpoint"}
 )
@@ -169,12 +176,14 @@ class Plan:
     @property
     def deletions(self) -> tuple[AnyStep, ...]:
         """Every step that deletes something outside our own database: all of them need consent."""
-        return tuple(step for step in self.steps if step.action is Action.DELETE and not step.kind.is_ours)
+        return tuple(
+            step for step in self.steps if step.action is Action.DELETE and not step.kind.in_our_database
+        )
 
     @property
     def fingerprint(self) -> str:
         """Tells two plans apart, so that what was confirmed is what is applied."""
-        told = [(step.action.value, step.kind.value, step.name, step.changes) for step in self.steps]
+        told = [(step.action.value, step.identity, step.changes) for step in self.steps]
         return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
     def __bool__(self) -> bool:

@@ -81,7 +81,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteResponse:
-    """What makes a route two-way."""
+    """The response that makes a route two-way."""
 
     route_response_key: str = "$default"
     route_response_id: str = ""
@@ -149,7 +149,7 @@ class Domain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiMapping:
-    """What leads a path of a domain to a stage."""
+    """The mapping of a path of a domain to a stage."""
 
     api_id: str
     stage: str
@@ -195,7 +195,7 @@ class WantedRoute:
     two_way: bool
     integration: Integration
     source: str = ""
-    """What declares it, in words: the row, an additional route, a view."""
+    """The declaration, in words: the row, an additional route, a view."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,7 +64,7 @@ def create_gateway(page: Page, url: str) -> ApiGateway:
     page.get_by_role("link", name="Show the plan", exact=True).click()
     page.get_by_label("The plan").get_by_text("Would create api chat").wait_for()
     picture(page, "plan")
-    page.get_by_role("button", name="Carry out this plan").click()
+    page.get_by_role("button", name="Apply this plan").click()
     page.get_by_text("Done:").wait_for()
     picture(page, "gateway")
     page.goto(f"{url}/admin/websocket_gateway/apigateway/")

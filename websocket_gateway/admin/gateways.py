@@ -1,4 +1,4 @@
-"""Gateways: what is wanted can be edited, what AWS answered can be read, and the one brought to the other."""
+"""Gateways: edit what is wanted, read what AWS answered, and open the plan for AWS."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Gateways: TypeAlias = "QuerySet[models.ApiGateway]"
 
 
 class AdditionalRouteInline(admin.TabularInline):  # type: ignore[type-arg]
-    """Routes, edited where their gateway is; only by those who may change what AWS sends where."""
+    """Routes, edited with their gateway, only by users who may change where AWS sends events."""
 
     model = models.ApiGatewayAdditionalRoute
     extra = 0
@@ -78,7 +78,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
             _("Selection expressions"),
             {"fields": ("route_selection_expression", "api_key_selection_expression")},
         ),
-        (_("What AWS answered"), {"fields": answered}),
+        (_("Values from AWS"), {"fields": answered}),
     )
 
     @admin.display(description=_("in AWS"), boolean=True)
@@ -88,7 +88,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
 
     @admin.display(description=_("state"))
     def state(self, gateway: models.ApiGateway) -> str:
-        """What there is to know at a glance; whether AWS still has it so is asked by the action `compare`."""
+        """The state that the row tells; the action `compare` asks AWS."""
         if gateway.last_error:
             return str(_("failed: %s") % gateway.last_error)
         if not gateway.api_created:
@@ -177,7 +177,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Offer the plan to those who may carry it out."""
+        """Offer the plan to users who may apply it."""
         offered = {"may_provision": may_provision(request), **(extra_context or {})}
         return super().change_view(request, object_id, form_url, offered)
 
@@ -199,7 +199,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Say that AWS knows nothing of it yet, and where to go on."""
+        """Say that nothing has changed in AWS yet, and link to the plan."""
         super().save_related(request, form, formsets, change)
         self.forget_drift(form.instance)
         self.tell_next_step(request, form.instance)

@@ -115,7 +115,7 @@ class ProvisioningPage:
         messages.warning(request, said)
 
     def drift_of(self, gateway: ApiGateway) -> str | None:
-        """What the last comparison with AWS found; None if there was none within the last hour."""
+        """The result of the last comparison with AWS; None if there was none within the last hour."""
         found = cache.get(_key(gateway))
         if found is None:
             return None

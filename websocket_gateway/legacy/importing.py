@@ -24,7 +24,7 @@ class ImportPlan:
     sessions: SessionCounts
     notes: tuple[str, ...]
     known: Mapping[int, ApiGateway]
-    """Old primary key -> the gateway here, be it saved already or one of `gateways`."""
+    """Old primary key -> the gateway here, saved already or one of `gateways`."""
 
     def __bool__(self) -> bool:
         rows = (*self.gateways, *self.routes, *self.permissions)

@@ -32,7 +32,7 @@ class SessionCounts:
 
 
 def count_sessions(known: Mapping[int, ApiGateway]) -> SessionCounts:
-    """What `import_sessions` would do."""
+    """The counts that `import_sessions` would return."""
     return _walk(known, save=False)
 
 

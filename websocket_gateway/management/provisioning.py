@@ -1,4 +1,4 @@
-"""What `create_gateway`, `sync_routes` and `delete_gateway` share: plans, progress, questions, reports."""
+"""Shared by `create_gateway`, `sync_routes` and `delete_gateway`: plans, progress, questions, reports."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class ProvisioningCommand(GatewayCommand):
                 self.stdout.write(line)
 
     def report_wait(self, text: str) -> None:
-        """Say on stderr what is being waited for, once."""
+        """Print on stderr what is being waited for, once."""
         if text != self._waiting_for:
             self._waiting_for = text
             self.stderr.write(text)
 
     def report_plan(self, provisioning: Provisioning, *, applied: bool) -> None:
-        """Print what is left to say: the whole plan where it was not applied."""
+        """Print the report: the whole plan where it was not applied."""
         plan = provisioning.plan
         lines = map(render_left, plan.left) if applied else render_plan(plan)
         for line in lines:

@@ -119,6 +119,6 @@ def apply_steps(plan: Plan, context: Context, *, on_step: Callable[[AnyStep], No
     for step in plan:
         context.lease.check()
         if step.structural and context.gateway.deployment_id:
-            context.save(deployment_id="")  # until the end a deployment is owed, whatever happens
+            context.save(deployment_id="")  # until the end a deployment is owed
         HANDLERS[step.action, step.kind](context, step)
         on_step(step)

@@ -44,7 +44,7 @@ def check_certificate(gateway: ApiGateway, arn: str, apis: Apis) -> None:
 
 
 def problem_of(certificate: Certificate, name: str) -> str:
-    """What keeps a certificate from serving `name`; empty if nothing does."""
+    """Why a certificate cannot serve `name`; empty if it can."""
     if certificate.status != "ISSUED":
         advice = _NOT_ISSUED.get(certificate.status, "look in ACM why")
         return f"is {certificate.status or 'of no known status'}, not ISSUED: {advice}"

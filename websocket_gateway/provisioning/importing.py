@@ -50,7 +50,7 @@ def import_changes(
 
 
 def _declared(routes: tuple[ProjectRoute, ...]) -> Iterator[ProjectRoute]:
-    """What views declare is in the code, and no row can change it."""
+    """The routes that views declare: they are in the code, and a row cannot change them."""
     for route in routes:
         if not route.is_row and not route.route_key.startswith("$"):
             yield route

@@ -103,7 +103,7 @@ def _marked(gateway: ApiGateway, present: tuple[Api, ...]) -> list[Api]:
 def _check_owner(gateway: ApiGateway, api: Api) -> None:
     mark = read_tags(api.tags)
     if mark is None:
-        return  # Someone took the tags off; the row still knows the id, and the plan puts them back.
+        return  # The tags were removed; the row still knows the id, and the plan puts them back.
     if mark.uuid == str(gateway.uuid) and mark.installation in accepted_installation_fingerprints():
         return
     name = shlex.quote(gateway.api_name)

@@ -15,7 +15,7 @@ T = TypeVar("T", bound=Resource)
 
 
 class PlanError(Exception):
-    """What is wanted cannot be planned; the message says what to change."""
+    """The wanted state cannot be planned; the message says what to change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,18 +35,18 @@ class Choices:
 
 
 class Action(Enum):
-    """What a step does."""
+    """The action of a step."""
 
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
     WAIT = "wait"
     KEEP = "keep"
-    """Nothing: it is only reported, and a person decides."""
+    """Nothing is done: the step is only a report."""
 
 
 class Kind(Enum):
-    """What a step does it to. Steps are applied in this order."""
+    """The kind of thing that a step acts on. Steps are applied in this order."""
 
     RECORD = "record"
     """The row in our own database."""
@@ -60,7 +60,7 @@ class Kind(Enum):
     ROUTE_RESPONSE = "route response"
     STAGE = "stage"
     ROUTE_SETTINGS = "route settings"
-    """What a stage says of one route alone."""
+    """The settings of a stage for one route."""
     DEPLOYMENT = "deployment"
     DOMAIN = "domain"
     API_MAPPING = "api mapping"
@@ -96,13 +96,13 @@ class Step(Generic[R]):
     action: Action
     kind: Kind
     name: str
-    """What the resource is called: a gateway's name, a route key, a stage name."""
+    """The name of the resource: a gateway's name, a route key, a stage name."""
     reason: str
     changes: tuple[Change, ...] = ()
     resource: R
-    """What is wanted, with its id where it exists already; None for a step in our own database."""
+    """The wanted resource, or the one to delete, with its id if it exists; None for our own rows."""
     observed: R | None = None
-    """What an update finds."""
+    """The resource that an update finds."""
 
     @property
     def structural(self) -> bool:
@@ -115,14 +115,14 @@ class Step(Generic[R]):
 
     @property
     def present(self) -> R:
-        """What an update finds; raises `TypeError` for a step that is not an update."""
+        """The resource that an update finds; raises `TypeError` for a step that is not an update."""
         if self.observed is None:
             raise TypeError(f"{self.kind.value} {self.name} is not an update")
         return self.observed
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What tells the resource of this step apart, also from another one of the same name."""
+        """Kind, name and ids: different for another resource of the same name."""
         ids = (str(getattr(self.resource, name, "")) for name in _IDS)
         return (self.kind.value, self.name, *ids)
 
@@ -164,13 +164,13 @@ class Plan:
     gateway: str
     steps: tuple[AnyStep, ...] = ()
     left: tuple[AnyStep, ...] = ()
-    """What is there and not wanted, as the steps that would remove it; not taken unless asked for."""
+    """The steps that would remove what is there and not wanted; not taken unless asked for."""
     notes: tuple[str, ...] = ()
-    """What is unwise."""
+    """Notes on what is unwise."""
 
     @property
     def drift(self) -> bool:
-        """Whether anything at all is not as wanted, be it fixed by a step or left."""
+        """Whether anything is not as wanted, fixed by a step or left."""
         return bool(self.steps or self.left)
 
     @property

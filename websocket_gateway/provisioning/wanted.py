@@ -1,4 +1,4 @@
-"""What the project wants of a gateway: its row, its routes and the settings, put together."""
+"""The wanted state of a gateway: its row, its routes and the settings, put together."""
 
 from __future__ import annotations
 

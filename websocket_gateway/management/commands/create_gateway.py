@@ -159,7 +159,7 @@ class Command(ProvisioningCommand):
             )
 
     def report(self, done: Provisioning, *, applied: bool) -> None:
-        """Print what is left to say."""
+        """Print the report."""
         if not self.text:
             self.stdout.write(to_json(self.as_dict(done, applied=applied)))
             return

@@ -77,7 +77,7 @@ class Command(ProvisioningCommand):
         )
 
     def report(self, plan: Plan, *, applied: bool, nothing: str) -> None:
-        """Print what is left to say."""
+        """Print the report."""
         if not self.text:
             self.stdout.write(to_json({**plan_as_dict(plan), "dry_run": not applied}))
             return

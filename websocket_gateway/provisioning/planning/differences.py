@@ -28,13 +28,13 @@ _ANSWERED: Final = {
     "domain_name_status",
     "domain_name_status_message",
 }
-"""What AWS chose: never wanted, so never compared."""
+"""Values that AWS chooses: never wanted, so never compared."""
 _COMPARED_IDS: Final = {
     Kind.ROUTE: ("integration_id",),
     Kind.API_MAPPING: ("api_id",),
     Kind.DNS_RECORD: ("target", "target_zone_id"),
 }
-"""But here it is what something leads to."""
+"""Ids that are compared nevertheless, because they say where something leads to."""
 
 
 def differences(wanted: Resource, observed: Resource, *, also: tuple[str, ...] = ()) -> tuple[Change, ...]:
@@ -68,7 +68,7 @@ def _changes(name: str, before: object, after: object) -> list[Change]:
 
 
 def _tag_keys(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """Tags that others put there (cost allocation, policies) are theirs; ours go when nothing wants them."""
+    """Tags of others (cost allocation, policies) stay; ours are removed when they are not wanted."""
     wrong = {key for key, text in after.items() if before.get(key) != text}
     return sorted(wrong | set(filter(remembers(before), before.keys() - after.keys())))
 

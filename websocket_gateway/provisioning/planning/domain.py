@@ -39,7 +39,7 @@ def plan_domain(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) 
 def plan_removal(
     seen: ObservedDomain, *, uuid: str, api_ids: Collection[str], reason: str, keep_key: str | None = None
 ) -> Iterator[AnyStep]:
-    """The steps that take a gateway off a domain; the domain goes too if it is ours and serves nothing else.
+    """The steps that remove a gateway from a domain, and the domain if it is ours and serves nothing else.
 
     `api_ids` are the gateway's own; the mapping of `keep_key` stays.
     """
@@ -59,7 +59,7 @@ def plan_removal(
 
 
 def dangling_names(steps: Iterable[AnyStep]) -> Iterator[str]:
-    """A remark on every name in DNS that may go on leading to a domain which these steps delete."""
+    """A note on every name in DNS that may still lead to a domain which these steps delete."""
     gone = [step for step in steps if step.action is Action.DELETE]
     cleared = {step.name.partition(" ")[2] for step in gone if step.kind is Kind.DNS_RECORD}
     for step in gone:
@@ -91,7 +91,7 @@ def is_ours(domain: Domain, uuid: str) -> bool:
 
 
 def mapping_name(domain: Domain, key: str) -> str:
-    """What a step on a mapping is called: the domain, a slash, the key."""
+    """The name of a step on a mapping: the domain, a slash, the key."""
     return f"{domain.domain_name}/{key}"
 
 

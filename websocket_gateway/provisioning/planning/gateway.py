@@ -64,7 +64,7 @@ def _plan_api(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[AnyS
 def _plan_stage(
     wanted: WantedGateway, observed: ObservedGateway, *, left: Collection[str] = ()
 ) -> Iterator[AnyStep]:
-    """The steps that make or fix the stage; `left` are keys of foreign routes, whose settings stay too."""
+    """The steps that create or fix the stage; `left` are keys of leftover routes, whose settings stay too."""
     stage = serving_stage(wanted, observed)
     name = wanted.stage.stage_name
     if stage is None:
@@ -91,7 +91,7 @@ def _plan_stage(
 def _plan_deployment(
     wanted: WantedGateway, observed: ObservedGateway, steps: Sequence[AnyStep], *, owed: bool
 ) -> Iterator[AnyStep]:
-    """One deployment if `steps` or what the stage serves ask for it, or if an earlier run still owes it.
+    """One deployment if `steps` or what the stage serves need it, or if an earlier run still owes it.
 
     `steps` are all that come before it.
     """

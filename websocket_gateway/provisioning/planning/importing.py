@@ -1,4 +1,4 @@
-"""What was changed in AWS, as changes of our own rows: the other direction of a plan."""
+"""Changes made in AWS, as changes of our own rows: the other direction of a plan."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REASON: Final = "imported from AWS"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Importable:
-    """What our rows hold now, as far as AWS may know better."""
+    """The values of our rows that can be imported."""
 
     target: str
     tags: Mapping[str, str] = field(default_factory=dict)

@@ -1,6 +1,6 @@
-"""What is to be removed from AWS, in an order that AWS accepts: what is not wanted, or a whole gateway.
+"""Steps that remove from AWS, in an order that it accepts: leftovers, or a whole gateway.
 
-The steps for what is not wanted are taken only when asked for.
+Leftovers are what is in AWS and not wanted here; they are removed only when asked for.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Leftovers:
     domains: tuple[AnyStep, ...]
     """Earlier domains of this gateway, and earlier paths of its domain."""
     twins: tuple[AnyStep, ...]
-    """Remarks; there is no step for these."""
+    """Notes; there is no step for these."""
 
     @property
     def route_keys(self) -> frozenset[str]:
@@ -111,7 +111,7 @@ def _stages(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> I
 
 
 def _twins(observed: ObservedGateway) -> Iterator[Step[Api]]:
-    """A remark on every further API with this gateway's mark; a whole API is not deleted in passing."""
+    """A note on every further API with this gateway's mark; a whole API is not deleted in passing."""
     for api in observed.twins:
         yield Step(
             action=Action.KEEP,

@@ -71,7 +71,7 @@ def choose_integrations(
     """For each route key, the existing integration to use.
 
     That is the one its route targets already, unless another of our routes has it or a foreign route
-    shares it; else the one that an earlier run made for this key and could not put to use.
+    shares it; else the one that an earlier run made for this key and could not use.
     """
     by_id = {item.integration_id: item for item in observed.integrations}
     targets = {key: route.integration_id for key, route in routes_by_key(observed).items()}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, settings
 
-from websocket_gateway.receiving.authentication import forget_gateways
+from websocket_gateway.receiving.gateways import forget_gateways
 from websocket_gateway.receiving.limits import forget_known_keys
 
 pytest_plugins = ["websocket_gateway.testing.fixtures", "websocket_gateway.testing.gateway"]
@@ -30,10 +33,10 @@ _SLOW = (
     "test_concurren",
     "test_task_queues",
     "test_engines",
+    "test_forking",
     "test_custom_domain",
     "test_create_gateway",
     "test_chaos",
-    "test_contention",
     "test_queued",
     "test_testing",
     "test_sample_tests",
@@ -86,6 +89,17 @@ def empty_process_caches() -> None:
     """Forget what the process remembers of rows that an earlier test rolled back."""
     forget_gateways()
     forget_known_keys()
+
+
+@pytest.fixture
+def lock() -> Iterator[sqlite3.Connection]:
+    """Another process's connection to the SQLite file, to lock it; the test's own does not wait for that."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 0")
+    other = sqlite3.connect(str(connection.settings_dict["NAME"]), isolation_level=None)
+    yield other
+    other.close()
+    connection.close()
 
 
 @pytest.fixture

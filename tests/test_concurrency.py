@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -70,17 +69,6 @@ def test_statement_inside_a_transaction_is_not_repeated() -> None:
 
 
 only_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="locks a SQLite file")
-
-
-@pytest.fixture
-def lock() -> Iterator[sqlite3.Connection]:
-    """Another process's lock on the whole file; this connection does not wait for it."""
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA busy_timeout = 0")
-    other = sqlite3.connect(str(connection.settings_dict["NAME"]), isolation_level=None)
-    yield other
-    other.close()
-    connection.close()
 
 
 @only_sqlite

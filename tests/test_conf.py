@@ -34,6 +34,7 @@ DEFAULTS: dict[str, Any] = {
     "SEND_DEADLINE_SECONDS": 60,
     "GATEWAYS": (),
     "GATEWAY_CACHE_SECONDS": 30,
+    "DEFAULT_GATEWAY": "",
 }
 
 

@@ -40,6 +40,7 @@ def test_every_contract_is_kept(copied: Path) -> None:
     ("contract", "module", "imported"),
     [
         pytest.param("layers", "receiving/tokens.py", "websocket_gateway.views", id="a service, a view"),
+        pytest.param("layers", "connections/ending.py", "websocket_gateway.sending", id="an end, sending"),
         pytest.param("layers", "conf.py", "websocket_gateway.models", id="the settings, a model"),
         pytest.param("layers", "aws/apis.py", "websocket_gateway.models", id="boto3's layer, a model"),
         pytest.param("layers", "helpers.py", "typing", id="a module without a place"),

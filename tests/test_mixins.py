@@ -12,7 +12,6 @@ from django.template import Context, Template, TemplateSyntaxError
 from django.views.generic import TemplateView
 
 from tests.factories import ApiGatewayAdditionalRouteFactory, ApiGatewayFactory
-from websocket_gateway.exceptions import GatewayNotFoundError
 from websocket_gateway.mixins import AddWebSocketRouteToContextMixin, AppChannelWebSocketMixin
 
 pytestmark = pytest.mark.django_db
@@ -155,11 +154,18 @@ def test_gateway_that_was_not_created_has_no_address_yet() -> None:
     assert render("{% websocket_url %}") == ""
 
 
-def test_gateway_must_be_named_where_there_are_several() -> None:
-    first, second = ApiGatewayFactory.create_batch(2)
+def test_gateway_can_be_named_where_there_are_several() -> None:
+    _first, second = ApiGatewayFactory.create_batch(2)
 
     assert render("{% websocket_url name %}", name=second.api_name) == f"{second.api_endpoint}/production"
-    with pytest.raises(GatewayNotFoundError, match="several"):
-        render("{% websocket_url %}")
-    with pytest.raises(GatewayNotFoundError, match="nonsense"):
-        render("{% websocket_url 'nonsense' %}")
+
+
+def test_route_of_the_default_gateway_comes_before_the_oldest(settings: Any) -> None:
+    oldest = ApiGatewayAdditionalRouteFactory.create(route_key="chat")
+    chosen = ApiGatewayAdditionalRouteFactory.create(route_key="chat")
+
+    assert context_of(ChatPage)["api_gateway_route"] == oldest
+    settings.WEBSOCKET_GATEWAY = {"DEFAULT_GATEWAY": chosen.api_gateway.api_name}
+    assert context_of(ChatPage)["api_gateway_route"] == chosen
+    settings.WEBSOCKET_GATEWAY = {"DEFAULT_GATEWAY": "nonsense"}
+    assert context_of(ChatPage)["api_gateway_route"] == oldest

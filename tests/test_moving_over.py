@@ -202,12 +202,84 @@ def test_template_finds_the_domain_and_the_channel() -> None:
     assert AppPage().get_context_data()["channel_name"] == "accounts"
 
 
+def hook(self: Any, request: HttpRequest) -> bool:
+    return False
+
+
 @pytest.mark.parametrize("name", sorted(RETIRED))
 def test_view_with_a_hook_that_nobody_calls_any_more_is_an_error(name: str) -> None:
-    def hook(self: Any, request: HttpRequest) -> bool:
-        return False
+    told = rf"{name} would never be (called|read): .+\.\nSee management_docs/moving_over\.md\.$"
 
-    with pytest.raises(ConfigurationError, match=rf"{name} would never be called: .+moving_over"):
+    with pytest.raises(ConfigurationError, match=rf"^View\.{told}"):
         type("View", (WebSocketView,), {name: hook})
-    with pytest.raises(ConfigurationError, match=name):
+    with pytest.raises(ConfigurationError, match=rf"^Mixin\.{told}"):
         type("View", (type("Mixin", (), {name: hook}), WebSocketView), {})
+
+
+def test_all_hooks_of_all_classes_that_nobody_calls_any_more_are_told_at_once() -> None:
+    mixin = type("Mixin", (), {"_get_client_ip": hook, "_debug": hook})
+    names = {"_get_channel_name": hook, "invalid_gateway_secret": hook, "_debug": hook}
+
+    with pytest.raises(ConfigurationError) as caught:
+        type("View", (mixin, WebSocketView), names)
+
+    assert [line.split(" would")[0] for line in str(caught.value).splitlines()[:-1]] == [
+        "View._debug",
+        "View._get_channel_name",
+        "View.invalid_gateway_secret",
+        "Mixin._debug",
+        "Mixin._get_client_ip",
+    ]
+
+
+OLD_METHODS = """
+    _exception_mail_is_due _debug setup _automatic_handlers _get_current_class_methods _return_bad_request
+    route_selection_key_missing handler_selection_key_missing _gateway_secret_valid invalid_gateway_secret
+    missing_headers permission_denied invalid_useragent _expected_headers _allowed_apigateway
+    _check_platform_registered_api_gateways _expected_gateway_useragent _expected_useragent
+    _check_allowed_hosts _check_host_is_in_origin _expected_connection_headers _validate_connection_id
+    _login_still_holds _add_user_to_request _is_valid_channel_name _get_channel_name _load_session
+    session_not_found dispatch connect _get_client_ip _additional_connection_checks disconnect default
+    _passes_permission_checks get_channel_permission can_join_channel has_any_permission
+    has_all_permission change_channel
+"""
+
+
+def test_every_method_of_the_other_view_is_a_hook_here_or_an_error() -> None:
+    methods = OLD_METHODS.split()
+    lost = [name for name in methods if not hasattr(WebSocketView, name) and name not in RETIRED]
+
+    assert lost == []
+
+
+class OwnChannel(WebSocketView):
+    """The server decides: `_get_channel_name` there, two hooks here."""
+
+    def can_join_channel(self, request: HttpRequest, channel_name: str) -> bool:
+        return channel_name == f"user-{request.user.pk}"
+
+    def connect(self, request: HttpRequest) -> None:
+        self.websocket_session.channel_name = f"user-{request.user.pk}"
+        self.websocket_session.save(update_fields=["channel_name"])
+
+
+@pytest.mark.parametrize(
+    "asks", [False, True], ids=["a client that names none", "a client that names its own"]
+)
+def test_channel_that_the_server_decides_is_the_only_one(ws_client: Any, asks: bool) -> None:
+    user = UserFactory.create()
+    own = f"user-{user.pk}"
+    client = ws_client(OwnChannel)
+
+    assert client.connect(user=user, channel=own if asks else None).ok
+    assert client.session.channel_name == own
+    assert list(WebSocketSession.objects.in_channel(own)) == [client.session]
+    assert client.control("subscribe", channel="user-0", reply_id="1").error == "channel_denied"
+    assert client.send({"handler": "change_channel", "channel": "user-0"}).error == "unknown_handler"
+
+
+def test_channel_of_somebody_else_is_refused_where_the_server_decides(ws_client: Any) -> None:
+    client = ws_client(OwnChannel)
+
+    assert client.connect(user=UserFactory.create(), channel="user-0").error == "channel_denied"
+    assert not WebSocketSession.objects.exists()

@@ -112,6 +112,32 @@ def test_every_name_of_the_package_is_there_and_no_other() -> None:
         getattr(testing, "WebSocketClent")  # noqa: B009 - mypy would see that there is none
 
 
+def test_importing_the_package_and_its_plugins_loads_no_server_and_no_boto3() -> None:
+    code = (
+        "import sys; from websocket_gateway.testing import fixtures, gateway;"
+        'print(sorted({"boto3", "botocore", "uvicorn", "httptools", "django"} & set(sys.modules)))'
+    )
+
+    ended = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, timeout=60)
+
+    assert (ended.stdout.strip(), ended.stderr) == ("[]", "")
+
+
+@pytest.mark.django_db
+def test_a_class_that_is_not_a_view_is_an_error_that_names_it(ws_client: Any) -> None:
+    with pytest.raises(TypeError, match="Chat is not a view: give a subclass of WebSocketView"):
+        ws_client(type("Chat", (), {}))
+
+
+@pytest.mark.django_db
+def test_a_frame_of_text_cannot_ask_for_a_reply(ws_client: Any) -> None:
+    client = ws_client(ChatView)
+    client.connect()
+
+    with pytest.raises(TypeError, match="A frame with a reply_id must be a dict, not str"):
+        client.send("hello", reply_id="1")
+
+
 @pytest.mark.parametrize("loaded_by", ["-p", "pytest_plugins"])
 def test_the_plugins_load_where_no_django_is_set_up(tmp_path: Path, loaded_by: str) -> None:
     plugins = ["websocket_gateway.testing.gateway", "websocket_gateway.testing.fixtures"]

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, TypeVar
 
 from django.conf import settings
-from django.core.exceptions import MultipleObjectsReturned
+from django.db import DatabaseError, InterfaceError, connections
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
 
-from websocket_gateway.aws.endpoints import socket_url
-from websocket_gateway.exceptions import GatewayNotFoundError
+from websocket_gateway.conf import get_settings
+from websocket_gateway.connections.endpoints import find_socket_url
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.models import ApiGateway
+
+logger = logging.getLogger(__name__)
+
+_Row = TypeVar("_Row", bound=Model)
 
 CLIENT_OPTIONS: Final = (
     *("token_by", "handler_key", "share", "share_key", "queue_limit", "overflow", "request_ms", "resend_ms"),
@@ -24,35 +32,77 @@ CLIENT_OPTIONS: Final = (
 """What a page may choose about the client, in Python's spelling."""
 
 
-def find_gateway_by_name(name: str = "") -> ApiGateway:
-    """The gateway called `name`, or the only one there is. Raises `GatewayNotFoundError`."""
-    gateways = ApiGateway.objects.filter(api_name=name) if name else ApiGateway.objects.all()
+def find_page_gateway(name: str = "") -> ApiGateway | None:
+    """The gateway of a page: the one called `name`, else `DEFAULT_GATEWAY`, else the only one in AWS.
+
+    None where there is none. A page is shown without it, so the reason is logged, once per process.
+    """
+    rows = ApiGateway.objects.filter(api_name=name) if name else ApiGateway.objects.all()
+    found = read_or_log(rows)
+    if found is None:
+        return None
+    gateway, reason = _choose(found, name)
+    if reason:
+        _warn_once(f"A page has no address to connect to: {reason}")
+    return gateway
+
+
+def read_or_log(rows: QuerySet[_Row]) -> list[_Row] | None:
+    """The rows; None, and a warning in the log, where the database cannot be asked for them.
+
+    On PostgreSQL an error spoils the open transaction, so there it is raised: what the page has written
+    must not be lost without a word.
+    """
     try:
-        found: ApiGateway = gateways.get()
-    except ApiGateway.DoesNotExist:
-        raise GatewayNotFoundError(
-            f"There is no gateway {name!r}." if name else "There is no gateway."
-        ) from None
-    except MultipleObjectsReturned:
-        raise GatewayNotFoundError("There are several gateways; name one.") from None
-    return found
+        return list(rows)
+    except (DatabaseError, InterfaceError) as exc:
+        connection = connections[rows.db]
+        if connection.in_atomic_block and connection.vendor == "postgresql":
+            raise
+        _warn_once(
+            f"A page has no address to connect to: {rows.model._meta.db_table} cannot be read "
+            f"({type(exc).__name__}). Run `manage.py migrate`, and look whether the database answers."
+        )
+        return None
 
 
-def find_socket_url(gateway: ApiGateway) -> str:
-    """The `wss://` URL of a gateway: the custom domain once that exists, else the stage; else empty."""
-    if gateway.domain_name and gateway.custom_domain_created:
-        return f"wss://{gateway.domain_name}" + (f"/{gateway.mapping_key}" if gateway.mapping_key else "")
-    if not gateway.api_endpoint:
-        return ""
-    return socket_url(api_endpoint=gateway.api_endpoint, stage_name=gateway.stage_name)
+def _choose(rows: list[ApiGateway], name: str) -> tuple[ApiGateway | None, str]:
+    """The gateway, and why there is none or why it has no address."""
+    if not rows:
+        wanted = name or "NAME"
+        which = f"gateway {name!r}" if name else "gateway"
+        return None, f"there is no {which}. Run `manage.py create_gateway {shlex.quote(wanted)}`."
+    default = name or get_settings().default_gateway
+    named = [row for row in rows if row.api_name == default]
+    if default and not named:
+        _warn_once(f"There is no gateway {default!r}, which DEFAULT_GATEWAY names.")
+    usable = named or [row for row in rows if find_socket_url(row)] or rows
+    if len(usable) > 1:
+        names = ", ".join(repr(row.api_name) for row in usable[:5])
+        return (
+            None,
+            f"there are several gateways ({names}). Name one by DEFAULT_GATEWAY or in the template tag.",
+        )
+    if not find_socket_url(usable[0]):
+        command = f"manage.py create_gateway {shlex.quote(usable[0].api_name)}"
+        return usable[0], f"gateway {usable[0].api_name!r} does not exist in AWS yet. Run `{command}`."
+    return usable[0], ""
+
+
+@lru_cache(maxsize=64)
+def _warn_once(words: str) -> None:
+    logger.warning("%s", words)
 
 
 def build_client_config(
-    gateway: ApiGateway, *, channel_name: str = "", token_url: str = ""
+    gateway: ApiGateway | None, *, channel_name: str = "", token_url: str = ""
 ) -> dict[str, Any]:
-    """The client's configuration: nothing in it is secret. An empty `tokenUrl` means a public endpoint."""
+    """The client's configuration: nothing in it is secret.
+
+    An empty `url` means that there is nothing to connect to, an empty `tokenUrl` a public endpoint.
+    """
     return {
-        "url": find_socket_url(gateway),
+        "url": find_socket_url(gateway) if gateway else "",
         "tokenUrl": token_url,
         "channel": channel_name,
         "subprotocol": SUBPROTOCOL,

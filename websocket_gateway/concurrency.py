@@ -1,4 +1,4 @@
-"""Single statements that survive a busy database.
+"""Single statements that survive a busy database, and what must wait for the end of a transaction.
 
 SQLite lets one connection write at a time and gives up after its busy timeout (5 s by
 default); MariaDB and PostgreSQL may end a statement to resolve a deadlock. In autocommit a
@@ -7,13 +7,14 @@ single statement can simply be run again. Inside a transaction it cannot, and is
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 from django.db import IntegrityError, OperationalError, connections, models, router, transaction
+
+from websocket_gateway.forking import jitter
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ def retry_when_busy(
             in_transaction = connections[router.db_for_write(model)].in_atomic_block
             if in_transaction or not is_busy(exc) or time.monotonic() > deadline:
                 raise
-        sleep(random.uniform(0.01, 0.1))  # noqa: S311 - spreads the retries, guards nothing
+        sleep(jitter.uniform(0.01, 0.1))
 
 
 def insert_unless_exists(row: models.Model) -> bool:
@@ -71,3 +72,16 @@ def insert_unless_exists(row: models.Model) -> bool:
         return True
 
     return retry_when_busy(insert, model=type(row))
+
+
+def run_after_commit(function: Callable[[], object], *, model: type[models.Model]) -> bool:
+    """Run `function` once the transaction around commits, at once without one; what it raises is logged.
+
+    False, and nothing is run, where autocommit is switched off: the commit is then not Django's.
+    """
+    using = router.db_for_write(model)
+    connection = connections[using]
+    if not connection.in_atomic_block and not connection.get_autocommit():
+        return False
+    transaction.on_commit(function, using=using, robust=True)
+    return True

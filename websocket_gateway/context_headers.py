@@ -1,7 +1,7 @@
-"""The headers that integrations map from the context of an event: what provisioning sets and receiving reads.
+"""The headers that integrations map from the context of an event, for provisioning and receiving.
 
-The header names are fixed for good. They hold neither dash nor underscore, so that a client
-cannot smuggle in a twin (`X-A`, `X_A`) that WSGI would fold into the same variable.
+The header names never change. They have neither dash nor underscore: WSGI puts `X-A` and `X_A` into the
+same variable, so a client could send a second header of the same meaning.
 """
 
 from __future__ import annotations

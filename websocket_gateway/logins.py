@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -18,13 +18,15 @@ from django.utils.crypto import constant_time_compare
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
+    from websocket_gateway.models import WebSocketSession
+
 _COOKIE_SESSIONS = "django.contrib.sessions.backends.signed_cookies"
 
 
 def session_key_of(request: HttpRequest) -> str | None:
-    """The key of the session cookie that came with a request, None if none came.
+    """Return the key in the session cookie of a request, None without a cookie.
 
-    Sessions kept in signed cookies have no key that lasts; they count as none.
+    Sessions in signed cookies have no lasting key, so the result is None for them, too.
     """
     if not has_lasting_session_keys():
         return None
@@ -32,43 +34,56 @@ def session_key_of(request: HttpRequest) -> str | None:
 
 
 def has_lasting_session_keys() -> bool:
-    """Whether a session keeps its key: not so where the cookie itself is the session."""
+    """Whether a session keeps its key. It does not if the cookie itself is the session."""
     return bool(settings.SESSION_ENGINE != _COOKIE_SESSIONS)
 
 
 def hash_session_key(session_key: str | None) -> str:
-    """What is stored of a Django session: SHA-256 of its key, empty for none."""
+    """Return the stored form of a session key: its SHA-256, empty for no key."""
     return sha256(session_key) if session_key else ""
 
 
 def hash_session_auth(user: AbstractBaseUser | AnonymousUser) -> str:
-    """SHA-256 of the user's session-auth hash, which changes with the password; empty for nobody."""
+    """SHA-256 of the user's session-auth hash, which changes with the password; empty for anonymous users."""
     return sha256(_session_auth(user)) if user.is_authenticated else ""
 
 
 def is_session_auth(stored: str, user: AbstractBaseUser) -> bool:
-    """Whether `stored` still fits the user, under the current `SECRET_KEY` or one of its fallbacks."""
+    """Whether `stored` still matches the user, under the current `SECRET_KEY` or one of its fallbacks."""
     if constant_time_compare(stored, sha256(_session_auth(user))):
         return True
     return any(constant_time_compare(stored, sha256(text)) for text in _fallback_session_auth(user))
 
 
-def is_active(user: Any) -> bool:
-    """Whether the user may be served; user models without `is_active` have no inactive users."""
+def is_active(user: object) -> bool:
+    """Whether the user is active. User models without `is_active` have no inactive users."""
     return bool(getattr(user, "is_active", True))
 
 
+def reason_to_end(session: WebSocketSession) -> str:
+    """Why the connection's user no longer counts, who must be loaded with it; empty if they do."""
+    user = session.user
+    if user is None:
+        # The row of a logged-in user always has a hash: without its user it is a deleted one's.
+        return "deleted" if session.session_auth_hash else ""
+    if not is_active(user):
+        return "deactivated"
+    if session.session_auth_hash and not is_session_auth(session.session_auth_hash, user):
+        return "password"
+    return ""
+
+
 def sha256(text: str) -> str:
-    """The hex digest of `text`: 64 characters."""
+    """Return the hex digest of `text`: 64 characters."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
-def _session_auth(user: Any) -> str:
+def _session_auth(user: object) -> str:
     make = getattr(user, "get_session_auth_hash", None)
     return str(make()) if make else ""
 
 
-def _fallback_session_auth(user: Any) -> Iterator[str]:
+def _fallback_session_auth(user: object) -> Iterator[str]:
     make = getattr(user, "get_session_auth_fallback_hash", None)
     if make:
         yield from make()

@@ -6,7 +6,10 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Case, When
 
+from websocket_gateway.client_config import read_or_log
+from websocket_gateway.conf import get_settings
 from websocket_gateway.models import ApiGatewayAdditionalRoute
 
 
@@ -16,7 +19,7 @@ class AddWebSocketRouteToContextMixin:
     websocket_route_key: str = "default"
     channel_name: str = ""
     api_gateway_name: str = ""
-    """The `api_name` of a gateway; empty for the oldest one that has the route."""
+    """The `api_name` of a gateway; empty for `DEFAULT_GATEWAY`, else the oldest one, that has the route."""
 
     def get_websocket_route_key(self) -> str:
         """The route key that is looked for."""
@@ -31,8 +34,9 @@ class AddWebSocketRouteToContextMixin:
         routes = ApiGatewayAdditionalRoute.objects.filter(route_key=self.get_websocket_route_key())
         if self.api_gateway_name:
             routes = routes.filter(api_gateway__api_name=self.api_gateway_name)
-        found: ApiGatewayAdditionalRoute | None = routes.select_related("api_gateway").order_by("pk").first()
-        return found
+        first = Case(When(api_gateway__api_name=get_settings().default_gateway, then=0), default=1)
+        found = read_or_log(routes.select_related("api_gateway").order_by(first, "pk")[:1])
+        return found[0] if found else None
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add the two names; what a view or caller sets under them wins."""

@@ -1,21 +1,23 @@
-"""What ends a user's sockets at once: logout, a new password, deactivation, deletion."""
+"""Signal receivers that end the sockets of a user: logout, a new password, deactivation, deletion."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_out
 from django.db import router
 from django.db.models import QuerySet
 from django.db.models.signals import post_delete, post_save, pre_delete
+from django.http import HttpRequest
 
-from websocket_gateway.connections.sessions import revoke
+from websocket_gateway.connections import revoke
 from websocket_gateway.legacy.hashes import legacy_session_key_hash
 from websocket_gateway.logins import has_lasting_session_keys, hash_session_key, is_active, is_session_auth
 from websocket_gateway.models import ApiGateway, WebSocketSession, WebSocketToken
-from websocket_gateway.receiving.authentication import forget_gateways
+from websocket_gateway.receiving.gateways import forget_gateways
 
 _TELLING_FIELDS = frozenset({"password", "is_active"})
 
@@ -34,11 +36,13 @@ def connect_receivers() -> None:
     post_delete.connect(forget_gateways, sender=ApiGateway, dispatch_uid=uid)
 
 
-def end_logged_out(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
-    """End the sockets and tokens of the Django session that is being left, and no others.
+def end_logged_out(
+    sender: object, request: HttpRequest, user: AbstractBaseUser | None, **kwargs: object
+) -> None:
+    """End the sockets and tokens of the Django session that ends, and no others.
 
-    Where the session lives in the cookie it has no lasting key; then all of the user's sockets
-    that belong to no session end.
+    A session in a signed cookie has no lasting key. Then all sockets of the user that belong to no
+    session end.
     """
     if user is None:
         return
@@ -48,15 +52,20 @@ def end_logged_out(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
         return
     bound = hash_session_key(session_key)
     WebSocketToken.objects.filter(user_id=user.pk, session_key_hash=bound).delete()
-    # A socket that was imported is still known by the hash that the other package kept.
+    # An imported socket still has the hash of the other package.
     known_by = [bound, legacy_session_key_hash(session_key)] if session_key else [bound]
     revoke(_sessions(user).filter(session_key_hash__in=known_by), reason="logout")
 
 
 def end_changed_user(
-    sender: Any, instance: Any, created: bool, raw: bool = False, update_fields: Any = None, **kwargs: Any
+    sender: object,
+    instance: AbstractBaseUser,
+    created: bool,
+    raw: bool = False,
+    update_fields: Collection[str] | None = None,
+    **kwargs: object,
 ) -> None:
-    """End everything of a user who is no longer active, and what an old password had opened."""
+    """End all sockets of a user who is no longer active, and the sockets opened with an old password."""
     if created or raw or (update_fields is not None and not _TELLING_FIELDS & set(update_fields)):
         return
     active = is_active(instance)
@@ -72,12 +81,12 @@ def end_changed_user(
         WebSocketToken.objects.filter(user_id=instance.pk).delete()
 
 
-def end_deleted_user(sender: Any, instance: Any, **kwargs: Any) -> None:
-    """End everything of a user in the transaction that deletes them, so that nobody stays on as anonymous."""
+def end_deleted_user(sender: object, instance: AbstractBaseUser, **kwargs: object) -> None:
+    """End all sockets of a user in the transaction that deletes the user, so that none stays as anonymous."""
     revoke(_sessions(instance), reason="deleted")
 
 
-def _sessions(user: Any) -> QuerySet[WebSocketSession]:
+def _sessions(user: AbstractBaseUser) -> QuerySet[WebSocketSession]:
     current = WebSocketSession.objects.using(router.db_for_write(WebSocketSession))
     found: QuerySet[WebSocketSession] = current.filter(user_id=user.pk, connected=True)
     return found

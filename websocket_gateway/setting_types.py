@@ -61,6 +61,13 @@ class Text:
         return value
 
 
+def text_or_empty(key: str, value: Any) -> str:
+    """Accept a string, also an empty one."""
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{key} must be a string, not {value!r}.")
+    return value
+
+
 def endpoint_url(key: str, value: Any) -> str | None:
     """Accept a URL of http or https, without its last slash; None where there is none."""
     if value is None or value == "":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.dispatch import Signal
 
 connected = Signal()
@@ -11,18 +13,24 @@ The client cannot be written to yet: API Gateway answers 410 until the view has 
 """
 
 disconnected = Signal()
-"""A connection ended, once per connection. Sender: `WebSocketSession`. Arguments: `session`, `reason`.
+"""A connection ended, once per connection, whatever ended it. Sender: `WebSocketSession`.
 
-`reason` is `"client"` after a `$disconnect`, or what ended it on our side: `"logout"`,
-`"password"`, `"deactivated"`, `"deleted"`, `"refused"`, `"admin"`, `"gone"`, `"revoked"`, or what
-`revoke()` was given.
+Arguments: `session`, `reason`. `reason` is `"client"` after a `$disconnect`; `"gone"` where the socket was
+found closed (by sending, by the purge, by the admin) or its gateway was taken down; or what ended it
+on our side: `"logout"`, `"password"`, `"deactivated"`, `"deleted"`, `"refused"`, `"admin"`, `"revoked"`, or
+what `revoke()` was given. Sent after the commit of the transaction that marked it.
 """
 
 connection_gone = Signal()
-"""Sending, or the purge, met connections that are gone.
+"""Connections ended with the reason `"gone"`: the same ends as `disconnected` tells one by one, in batches.
 
 Sender: `WebSocketSession`. Arguments: `connection_ids` (a tuple).
 """
 
 message_received = Signal()
 """A frame will be handled. Sender: the view class. Arguments: `session`, `event`, `handler`, a name."""
+
+
+def send_safely(signal: Signal, *, sender: Any, **arguments: Any) -> None:
+    """Send a signal; a receiver that raises is logged by Django and does not disturb the connection."""
+    signal.send_robust(sender=sender, **arguments)

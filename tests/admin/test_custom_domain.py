@@ -11,7 +11,7 @@ from tests.admin.clients import act, address, client_with, text_of
 from tests.factories import ApiGatewayFactory
 from tests.support.moto import Moto, running_moto
 from websocket_gateway.aws.clients import forget_clients
-from websocket_gateway.client_config import find_socket_url
+from websocket_gateway.connections.endpoints import find_socket_url
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.testing.gateway import GatewayHandle
 

@@ -18,7 +18,7 @@ from tests.factories import (
     WebSocketSessionFactory,
 )
 from websocket_gateway.channels.rules import may_join
-from websocket_gateway.client_config import find_socket_url
+from websocket_gateway.connections.endpoints import find_socket_url
 from websocket_gateway.models import ApiGateway, ChannelPermission, ConnectionRateLimit
 from websocket_gateway.receiving.limits import count_attempt
 

@@ -103,7 +103,7 @@ def test_a_message_is_seen_before_it_is_sent(fake_connections: FakeConnections) 
     ("message", "why"),
     [
         ("", "Write the message as JSON."),
-        ("{", "The message is no JSON"),
+        ("{", "The message is not JSON"),
         ('{"_ws": 1}', "reserved"),
         ('"' + "x" * 131_072 + '"', "API Gateway takes at most 131,072"),
     ],

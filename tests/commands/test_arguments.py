@@ -51,7 +51,7 @@ def test_what_is_right_is_converted(parse: Callable[[str], Any], text: str, valu
         (arguments.positive_int, "seven", "no whole number above zero"),
         (arguments.json_message, "{", "line 1, column 2"),
         (arguments.json_message, "", "line 1, column 1"),
-        (arguments.json_message, "[Infinity]", "Infinity is no JSON value"),
+        (arguments.json_message, "[Infinity]", "Infinity is not a JSON value"),
         (arguments.json_message, "[" * 100_000, "nested too deeply"),
     ],
 )

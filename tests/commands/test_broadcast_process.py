@@ -64,7 +64,7 @@ def test_as_a_process_bad_json_is_status_2_and_no_traceback() -> None:
     done = process("lobby", "{oops")
 
     assert done.returncode == 2
-    assert "error: argument message: The message is no JSON" in done.stderr
+    assert "error: argument message: The message is not JSON" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 

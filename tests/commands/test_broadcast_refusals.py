@@ -42,7 +42,7 @@ def test_wrong_usage_is_status_2(words: list[str], message: str) -> None:
     [
         ('{"a": 1,\n  oops}', "line 2, column 3"),
         ("hello", "line 1, column 1"),
-        ("NaN", "NaN is no JSON value"),
+        ("NaN", "NaN is not a JSON value"),
         ("[" * 100_000, "nested too deeply"),
     ],
 )

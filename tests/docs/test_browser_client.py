@@ -110,6 +110,17 @@ def test_every_reason_that_the_page_gives_stands_in_the_code() -> None:
     assert {name for name in reasons if f'"{name}"' not in SOURCE} == set()
 
 
+@pytest.mark.parametrize(
+    ("page", "heading"), [("browser_client.md", "## Receiving"), ("wire_format.md", "## Control frames")]
+)
+def test_the_codes_that_are_final_for_a_channel_are_those_of_the_code(page: str, heading: str) -> None:
+    final = set(re.findall(r'"(\w+)"', SOURCE.partition("const FINAL = [")[2].partition("]")[0]))
+    codes = set(names(section("wire_format.md", "## Error codes")))
+
+    assert len(final) == 4
+    assert set(names(section(page, heading))) & codes - {"not_connected"} == final
+
+
 def test_its_own_events_are_explained() -> None:
     events: Any = set(re.findall(r'"(\$[a-z]+)"', SOURCE))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from inspect import get_annotations
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,14 @@ from tests.docs.test_moving_over import is_importable
 from websocket_gateway.conf import GatewayOptions, GatewaySettings
 from websocket_gateway.local.options import Quirks
 from websocket_gateway.views import WebSocketView
+from websocket_gateway.views.hooks import WebSocketHooks
 
 PAGES = [page for page in all_pages() if page.name != "CHANGELOG.md"]
 ALL = pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
-FOLDERS = "tests|management_docs|websocket_gateway|sample_project|aws|planning|services|views|local"
+FOLDERS = (
+    "tests|management_docs|websocket_gateway|sample_project|aws|provisioning|receiving|sending|connections|channels"
+    "|purging|diagnostics|checks|legacy|views|local"
+)
 LOGGERS = {"websocket_gateway.local", "websocket_gateway.tokens", "websocket_gateway.connections"}
 
 
@@ -45,7 +50,7 @@ def test_every_module_and_name_of_ours_that_is_spelled_out_exists(page: Path) ->
     named = {
         name.partition("(")[0]
         for name in names(prose(page.name))
-        if re.fullmatch(r"(?:websocket_gateway|services)\.[\w.]+(?:\(.*\))?", name)
+        if re.fullmatch(r"(?:websocket_gateway)\.[\w.]+(?:\(.*\))?", name)
     }
     no_modules = re.compile(r"websocket_gateway\.([a-z]+_[a-z]+|[EW]\d+)")
     wanted = [name for name in named - LOGGERS if not no_modules.fullmatch(name)]
@@ -86,7 +91,7 @@ def test_every_key_of_the_settings_exists(page: Path) -> None:
 @ALL
 def test_every_attribute_or_hook_that_a_page_gives_to_the_view_exists(page: Path) -> None:
     named = set(re.findall(r"`WebSocketView\.(\w+)", prose(page.name)))
-    known = {*dir(WebSocketView), *WebSocketView.__annotations__}
+    known = {*dir(WebSocketView), *get_annotations(WebSocketHooks)}
 
     assert named <= known
 

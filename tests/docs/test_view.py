@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from inspect import get_annotations
 from typing import Any, get_type_hints
 
 import pytest
@@ -11,13 +12,13 @@ import pytest
 from tests.docs.pages import read, rows, section
 from websocket_gateway import mixins
 from websocket_gateway.templatetags import websocket_gateway as tags
+from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.responses import ErrorCode
 from websocket_gateway.views.websocket import WebSocketView
 
-MACHINERY = {"http_method_names", "as_view", "setup", "dispatch", "post", "call", "handler_table"}
-PUBLIC = {
-    name: value for name, value in vars(WebSocketView).items() if name[0] != "_" and name not in MACHINERY
-}
+MACHINERY = {"http_method_names", "as_view", "setup", "dispatch", "handler_table"}
+DEFINED = {**vars(WebSocketHooks), **vars(WebSocketView)}
+PUBLIC = {name: value for name, value in DEFINED.items() if name[0] != "_" and name not in MACHINERY}
 HOOKS = {name for name, value in PUBLIC.items() if inspect.isfunction(value)}
 ATTRIBUTES = {name: value for name, value in PUBLIC.items() if name not in HOOKS}
 
@@ -40,6 +41,15 @@ def test_the_table_of_hooks_is_the_list_of_hooks_with_their_arguments() -> None:
         found.append(f"{name}({', '.join(own)})")
 
     assert sorted(written) == sorted(found)
+
+
+def test_the_table_of_forbidden_names_has_those_of_the_machinery() -> None:
+    private = {name for name in DEFINED if name[0] == "_" and name[1] != "_"}
+    written = set(first_cells(section("view.md", "## Names that a handler cannot have"), r"`(\w+)`"))
+
+    assert {name for name in written if name[0] == "_"} == private
+    assert written >= MACHINERY
+    assert written >= {name for name in get_annotations(WebSocketHooks) if not hasattr(WebSocketView, name)}
 
 
 @pytest.mark.parametrize("name", sorted(ATTRIBUTES))

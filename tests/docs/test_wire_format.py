@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable
+from inspect import get_annotations
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from websocket_gateway.frames import MAX_CLIENT_LENGTH, MAX_DEPTH, MAX_REPLY_ID_
 from websocket_gateway.receiving.events import ConnectEvent, DisconnectEvent, MessageEvent
 from websocket_gateway.testing.client import WebSocketClient
 from websocket_gateway.views import WebSocketView, tokens
+from websocket_gateway.views.hooks import WebSocketHooks
 
 CONTROL_FRAMES = [
     (json.loads(names(asked)[0]), json.loads(names(answer)[0]) if names(answer) else None)
@@ -72,7 +74,7 @@ def test_the_limits_of_a_frame_are_those_of_the_code() -> None:
 
 
 def test_what_an_event_sets_on_the_view_is_explained() -> None:
-    set_by_us = {name for name in WebSocketView.__annotations__ if not hasattr(WebSocketView, name)}
+    set_by_us = {name for name in get_annotations(WebSocketHooks) if not hasattr(WebSocketView, name)}
 
     assert set_by_us == set(re.findall(r"`self\.(\w+)`", " ".join(IN_A_HANDLER)))
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.end_to_end.chromium import chromium, in_chromium
 from tests.factories import PASSWORD, UserFactory
-from websocket_gateway.client_config import find_socket_url
+from websocket_gateway.connections.endpoints import find_socket_url
 from websocket_gateway.models import ApiGateway, BroadcastRun
 from websocket_gateway.testing.gateway import GatewayHandle
 

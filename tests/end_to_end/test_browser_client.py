@@ -19,12 +19,14 @@ from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.core.servers.basehttp import ThreadedWSGIServer
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.testcases import QuietWSGIRequestHandler
 
 from tests.end_to_end.chromium import chromium, in_chromium
-from websocket_gateway.models import ApiGateway, HandledMessage
+from tests.end_to_end.pages import CountingView
+from websocket_gateway.local.options import Quirks
+from websocket_gateway.models import ApiGateway, HandledMessage, WebSocketSession
 from websocket_gateway.sending import broadcast
 from websocket_gateway.testing.gateway import GatewayHandle, local_gateway
 
@@ -273,6 +275,33 @@ def test_two_tabs_share_a_socket_and_the_other_goes_on_when_the_leader_closes(wo
         lambda: before.id not in {found.id for found in world.gateway.connections()},
         timeout=PATIENCE_MS / 1000,
     )
+
+
+@pytest.mark.parametrize(
+    "gateway_options",
+    [{}, {"quirks": Quirks(two_way_error="error")}],
+    ids=["told what failed", "told that something failed"],
+)
+@pytest.mark.parametrize(
+    "trouble", [OperationalError("database is locked"), LookupError("deploying")], ids=str
+)
+def test_a_channel_that_fails_after_a_cut_is_joined_again_and_gets_its_frames(
+    world: World, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    page = world.open(world.context())
+    page.evaluate("client.subscribe('news')")
+
+    troubles = [trouble] * 3
+    monkeypatch.setattr(CountingView, "troubles", troubles)
+    world.cut_every_socket()
+    in_news = WebSocketSession.objects.in_channel("news").filter(connected=True)
+    world.gateway.wait_until(lambda: not troubles and in_news.exists(), timeout=PATIENCE_MS / 1000)
+    broadcast({"type": "tick", "n": 1}, channel="news")
+    page.wait_for_function("frames_.length === 1")
+
+    assert page.evaluate("frames_") == [{"type": "tick", "n": 1}]
+    assert page.evaluate("states.at(-1)") == "open"
+    assert page.evaluate("client.subscribe('news').then(() => 'joined')") == "joined"
 
 
 def test_who_is_logged_out_is_told_so_and_nothing_is_tried_again(world: World) -> None:

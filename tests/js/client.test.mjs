@@ -140,6 +140,31 @@ test("an address that is none ends it, with the reason, and no attempt follows",
   assert.equal(world.requests.length, 1);
 });
 
+for (const share of [false, true]) {
+  test(`a page without an address is closed, says so once, and asks for no token (share: ${share})`, async (context) => {
+    const warn = context.mock.method(console, "warn", () => {});
+    const client = await start({ url: "", share });
+    await world.clock.advance(60 * MINUTE);
+
+    assert.deepEqual([client.state, client.reason], ["closed", "bad_url"]);
+    assert.deepEqual(states, ["closed: bad_url"]);
+    assert.equal(warn.mock.callCount(), 1);
+    assert.equal(world.requests.length, 0);
+    assert.equal(world.sockets.length, 0);
+    assert.throws(() => client.send("say"), isCode("closed"));
+    client.connect();
+    await world.clock.advance(60 * MINUTE);
+    assert.equal(client.state, "closed");
+  });
+}
+
+test("what a page without an address asked for already is refused", async (context) => {
+  context.mock.method(console, "warn", () => {});
+  const client = connect({ url: "" });
+
+  await assert.rejects(client.request("say"), isCode("closed"));
+});
+
 test("a token view that is down is tried again until it is back", async () => {
   const works = world.onToken;
   world.onToken = () => (world.requests.length % 2 ? new TypeError("network") : { status: 502, body: {} });
@@ -570,6 +595,3 @@ test("a channel that may not be joined rejects, and is not asked for again", asy
   assert.equal(world.socket.controls("subscribe").length, 0);
 });
 
-test("without an address the error says what to do", () => {
-  assert.throws(() => connect({ url: "" }), /create_gateway/);
-});

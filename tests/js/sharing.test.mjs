@@ -82,6 +82,50 @@ test("a channel is left when the last tab has left it", async () => {
   assert.equal(world.socket.controls("unsubscribe").length, 1);
 });
 
+test("a channel of another tab that fails is asked for again by the one that has the connection", async () => {
+  const [, second] = [await openTab(), await openTab()];
+  const works = world.onFrame;
+  const codes = ["busy", "internal_error"];
+  world.onFrame = (socket, frame) => {
+    const code = codes.shift();
+    code ? queueMicrotask(() => socket.refuse(frame, code)) : works(socket, frame);
+  };
+  const joined = second.subscribe("news");
+  await world.clock.advance(20_000);
+
+  await joined;
+  assert.equal(world.socket.controls("subscribe").length, 3);
+});
+
+test("a channel that is refused is told to the tabs that asked, and no next leader asks for it", async () => {
+  const [first, second, third] = [await openTab(), await openTab(), await openTab()];
+  const told = [];
+  [first, second, third].forEach((tab, i) => tab.on("$error", ({ code, detail }) => told.push([i, code, detail])));
+  world.onFrame = (socket, frame) => queueMicrotask(() => socket.refuse(frame, "channel_denied"));
+  await assert.rejects(second.subscribe("staff"), { code: "channel_denied", detail: { channel: "staff" } });
+  first.close();
+  await world.clock.advance(0);
+
+  assert.deepEqual(told, [[1, "channel_denied", { channel: "staff" }]]);
+  assert.deepEqual([second.state, world.sockets.length], ["open", 2]);
+  assert.equal(world.socket.controls("subscribe").length, 0);
+});
+
+test("a leader that closes while a channel is refused for now leaves it to the next", async () => {
+  const [first, second] = [await openTab(), await openTab()];
+  const works = world.onFrame;
+  world.onFrame = (socket, frame) => queueMicrotask(() => socket.refuse(frame, "busy"));
+  const joined = second.subscribe("news");
+  await world.clock.advance(100);
+  first.close();
+  await world.clock.advance(100);
+  world.onFrame = works;
+  await world.clock.advance(20_000);
+
+  await joined;
+  assert.equal(world.sockets.length, 2);
+});
+
 test("a refusal is told to every tab, and any of them may try again", async () => {
   const works = world.onToken;
   world.onToken = () => ({ status: 403, body: {} });

@@ -4,19 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { connect } from "../../websocket_gateway/static/websocket_gateway/client.js";
-import { World } from "./world.mjs";
+import { World, numbers } from "./world.mjs";
 
 const CLIENTS = 1_000;
 const PER_SECOND = 100;
-
-/** The same numbers on every run. */
-function numbers(seed) {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 test("a reconnect storm spreads over the back-off window", async (t) => {
   const world = new World();

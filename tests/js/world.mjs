@@ -53,6 +53,15 @@ export function settle() {
   return new Promise((resolve) => realImmediate(resolve));
 }
 
+/** The same numbers on every run. */
+export function numbers(seed) {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
 class FakeSocket {
   sent = [];
   closed = false;
@@ -70,6 +79,11 @@ class FakeSocket {
       this.isOpen = true;
       this.onopen?.();
     }
+  }
+
+  /** What API Gateway says where Django failed: not which frame it is about. */
+  fail() {
+    this.deliver({ message: "Internal server error", connectionId: "abc=", requestId: "def=" });
   }
 
   /** What the server does when it closes or refuses. */
@@ -100,6 +114,11 @@ class FakeSocket {
     return this.sent.filter((frame) => frame.handler);
   }
 
+  /** An error of Django's that answers this frame. */
+  refuse({ _ws: { id } }, code) {
+    this.deliver({ _ws: { reply_to: id, error: { code, message: "No." } } });
+  }
+
   /** The control frames of one type. */
   controls(type) {
     return this.sent.filter((frame) => frame._ws?.type === type).map((frame) => frame._ws);
@@ -121,10 +140,9 @@ export class World {
   onFrame = (socket, { _ws: ours }) => {
     if (ours?.type === "ping") {
       socket.deliver({ _ws: { type: "pong" } });
-    } else if (ours?.type === "subscribe") {
-      queueMicrotask(() =>
-        socket.deliver({ _ws: { type: "subscribed", channel: ours.channel, reply_to: ours.id } }),
-      );
+    } else if (ours?.type === "subscribe" || ours?.type === "unsubscribe") {
+      const answer = { type: `${ours.type}d`, channel: ours.channel, reply_to: ours.id };
+      queueMicrotask(() => socket.deliver({ _ws: answer }));
     }
   };
   onToken = () => ({ status: 200, body: { token: `token-${(this.tokens += 1)}` } });

@@ -330,7 +330,7 @@ def test_what_was_forwarded_can_be_inspected(world: World) -> None:
         ("DISCONNECT", "$disconnect", 200),
     ]
     assert {item.connection_id for item in world.gateway.requests} == {name}
-    with pytest.raises(AssertionError, match="nothing like that"):
+    with pytest.raises(AssertionError, match="the condition was not met"):
         world.gateway.wait_until(lambda: False, timeout=0.01)
 
 

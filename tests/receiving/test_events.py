@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from datetime import datetime, timezone
 from typing import Any
 
@@ -12,7 +11,6 @@ from django.test import RequestFactory
 
 from tests.factories import ApiGatewayFactory
 from websocket_gateway.exceptions import InvalidEventError
-from websocket_gateway.frames import MAX_DEPTH, InvalidFrameError, parse_frame
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.receiving.events import (
     ConnectEvent,
@@ -154,71 +152,3 @@ def test_token_among_too_many_parameters_is_hidden_as_well(gateway: ApiGateway, 
     hide_token(request)
 
     assert "hush" not in str(request.META)
-
-
-# Frames
-
-
-def test_frame_is_the_object_without_the_reserved_key() -> None:
-    frame = parse_frame(b'{"handler": "say", "text": "\xc3\xa4", "_ws": {"id": "c7", "client": "x"}}')
-
-    assert frame.body == {"handler": "say", "text": "\u00e4"}
-    assert (frame.reply_id, frame.control) == ("c7", None)
-
-
-def test_control_frame_is_told_by_its_type() -> None:
-    frame = parse_frame(b'{"_ws": {"type": "ping", "id": 7}}')
-
-    assert (frame.body, frame.reply_id, frame.control) == ({}, 7, {"type": "ping", "id": 7})
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        pytest.param(b"", id="empty"),
-        pytest.param(b"hello", id="text"),
-        pytest.param(b"[]", id="list"),
-        pytest.param(b"null", id="null"),
-        pytest.param(b'"text"', id="string"),
-        pytest.param(b"{} {}", id="two objects"),
-        pytest.param(b"\xef\xbb\xbf{}", id="byte order mark"),
-        pytest.param("{}".encode("utf-16"), id="UTF-16"),
-        pytest.param(b'{"a": "\xff"}', id="invalid UTF-8"),
-        pytest.param(b'{"a": NaN}', id="NaN"),
-        pytest.param(b'{"a": -Infinity}', id="Infinity"),
-        pytest.param(b'{"a": 1e999}', id="float beyond range"),
-        pytest.param(b'{"a": ' + b"9" * 5000 + b"}", id="five thousand digits"),
-        pytest.param(b'{"a": 1, "a": 2}', id="duplicate key"),
-        pytest.param(b'{"a": {"b": 1, "b": 2}}', id="duplicate key inside"),
-        pytest.param(b'{"a": "\\u0000"}', id="NUL"),
-        pytest.param(b'{"a": ["\\ud800"]}', id="lone surrogate"),
-        pytest.param(b'{"\\uDFFF": 1}', id="lone surrogate as key"),
-        pytest.param(b"[" * 100_000, id="100,000 levels, open"),
-        pytest.param(b'{"a":' * 20_000 + b"1" + b"}" * 20_000, id="20,000 objects"),
-        pytest.param(b'{"a":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}", id="one level too deep"),
-        pytest.param(b'{"_ws": 1}', id="reserved key is no object"),
-        pytest.param(b'{"_ws": {"id": true}}', id="reply id is a boolean"),
-        pytest.param(b'{"_ws": {"id": ""}}', id="reply id is empty"),
-        pytest.param(b'{"_ws": {"id": [1]}}', id="reply id is a list"),
-        pytest.param(b'{"_ws": {"id": 9007199254740992}}', id="reply id beyond 53 bits"),
-        pytest.param(json.dumps({"_ws": {"id": "x" * 129}}).encode(), id="reply id is long"),
-    ],
-)
-def test_text_that_is_no_plain_json_object_is_refused(data: bytes) -> None:
-    with pytest.raises(InvalidFrameError):
-        parse_frame(data)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        pytest.param("\U0001f600", id="character outside the first plane"),
-        pytest.param("\\u0000 \\ud800", id="backslashes that are no escapes"),
-        pytest.param([[[]]] * 50, id="many brackets, little depth"),
-        pytest.param("[" * 1000, id="brackets in a string"),
-        pytest.param(10**4000, id="four thousand digits"),
-        pytest.param(-0.5e-300, id="small float"),
-    ],
-)
-def test_unusual_but_sound_json_is_read(value: Any) -> None:
-    assert parse_frame(json.dumps({"a": value}).encode()).body == {"a": value}

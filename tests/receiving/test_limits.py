@@ -11,7 +11,7 @@ from django.db import transaction
 from tests.threads import run_together
 from websocket_gateway.models import ConnectionRateLimit
 from websocket_gateway.receiving import limits
-from websocket_gateway.receiving.limits import count_attempt, forget_known_keys
+from websocket_gateway.receiving.limits import client_key, count_attempt, forget_known_keys
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=timezone.utc)
 
@@ -197,3 +197,16 @@ def test_sixty_simultaneous_attempts_let_exactly_twenty_through(fresh: bool) -> 
 
     assert verdicts.count(True) == 20
     assert ConnectionRateLimit.objects.get().attempts == 20
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::ffff", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+    ],
+)
+def test_one_client_is_an_ipv4_address_or_an_ipv6_network(address: str, key: str) -> None:
+    assert client_key(address) == key

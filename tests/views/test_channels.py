@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.http import HttpRequest
 
 from tests.factories import ApiGatewayFactory, ChannelPermissionFactory, UserFactory
@@ -142,6 +144,59 @@ def test_subscriptions_of_a_connection_are_bounded(connected: Any) -> None:
 
     assert [reply.error for reply in replies] == [None, None, "too_many_channels"]
     assert client.control("subscribe", channel="c0", reply_id="s").error is None  # it is in there already
+
+
+@pytest.mark.parametrize("channel", ["news", "lobby"])
+def test_a_control_frame_that_is_sent_again_is_answered_like_the_first_time(
+    connected: Any, channel: str
+) -> None:
+    client = connected()
+    client.send({"handler": "change_channel", "channel": "lobby"})
+
+    for kind in ("subscribe", "unsubscribe"):
+        first, again = (client.control(kind, channel=channel, reply_id="s1") for _ in range(2))
+        assert first.json() == {"_ws": {"type": f"{kind}d", "channel": channel, "reply_to": "s1"}}
+        assert again.json() == first.json()
+        assert WebSocketSession.objects.in_channel(channel).count() == (kind == "subscribe")
+
+
+def test_a_rule_that_breaks_is_not_a_refusal_of_the_channel(connected: Any) -> None:
+    class View(StackView):
+        broken = False
+
+        def can_join_channel(self, request: HttpRequest, channel_name: str) -> bool:
+            if View.broken:
+                raise LookupError("secret detail")
+            return True
+
+    client = connected(View)
+    View.broken = True
+    reply = client.control("subscribe", channel="news", reply_id="s1")
+    View.broken = False
+
+    assert (reply.error, reply.json()["_ws"]["reply_to"]) == ("internal_error", "s1")
+    assert client.control("subscribe", channel="news", reply_id="s1").ok
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="locks SQLite's file")
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_another_writes_to_is_busy_and_the_answer_names_the_frame(
+    connected: Any, lock: sqlite3.Connection
+) -> None:
+    client = connected()
+    client.control("subscribe", channel="old")
+
+    lock.execute("BEGIN IMMEDIATE")
+    replies = [
+        client.control("subscribe", channel="news", reply_id="s1"),
+        client.control("unsubscribe", channel="old", reply_id="s1"),
+    ]
+    lock.execute("ROLLBACK")
+
+    assert [reply.json()["_ws"]["reply_to"] for reply in replies] == ["s1", "s1"]
+    assert [(reply.status_code, reply.error) for reply in replies] == [(503, "busy")] * 2
+    assert client.control("subscribe", channel="news", reply_id="s1").ok
+    assert client.control("unsubscribe", channel="old", reply_id="s1").ok
 
 
 def test_ping_is_answered_by_pong(connected: Any) -> None:

@@ -13,7 +13,7 @@ from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFact
 from tests.threads import run_together
 from tests.views.stack import Stack
 from tests.views.urls import PublicView
-from websocket_gateway.connections.sessions import revoke
+from websocket_gateway.connections import revoke
 from websocket_gateway.models import ApiGateway, ConnectionRateLimit, WebSocketSession
 from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.signals import disconnected

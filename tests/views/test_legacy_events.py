@@ -21,7 +21,7 @@ from websocket_gateway.conf import get_settings
 from websocket_gateway.legacy import events
 from websocket_gateway.models import ApiGateway, ConnectionRateLimit, WebSocketSession
 from websocket_gateway.origin_secret import origin_secret
-from websocket_gateway.receiving.authentication import forget_gateways
+from websocket_gateway.receiving.gateways import forget_gateways
 from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.testing.events import DEFAULT_ORIGIN
 from websocket_gateway.views import WebSocketView
@@ -53,9 +53,9 @@ class OldView(WebSocketView):
 @pytest.fixture(autouse=True)
 def old_secret(settings: Any) -> Iterator[None]:
     settings.WEBSOCKETS = {"gateway_secret": SECRET}
-    events._noted.clear()
+    events._warned.clear()
     yield
-    events._noted.clear()
+    events._warned.clear()
 
 
 @pytest.fixture

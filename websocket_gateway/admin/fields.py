@@ -11,9 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from websocket_gateway import models
 from websocket_gateway.exceptions import WebSocketGatewayError
-from websocket_gateway.frames import parse_json
+from websocket_gateway.frames import encode_json, parse_json
 from websocket_gateway.sending.audience import find_user
-from websocket_gateway.sending.messages import encode_json
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH, validate_channel_name
 
 

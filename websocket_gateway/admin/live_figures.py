@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from django.core.cache import cache
 from django.db.models import Count
@@ -18,6 +19,7 @@ from django.db.models.functions import TruncHour
 from django.utils import timezone
 
 from websocket_gateway.models import ApiGateway, ChannelSubscription, WebSocketSession
+from websocket_gateway.receiving.gateways import current_place
 from websocket_gateway.sending.summaries import RunSummary, recent_runs
 
 HOURS = 12
@@ -29,7 +31,8 @@ _SHARE = 10
 
 def read_overview(*, fresh: bool = False) -> dict[str, Any]:
     """The figures as plain values for JSON; times are ISO 8601. `fresh` counts anew in any case."""
-    kept: dict[str, Any] | None = None if fresh else cache.get(_KEY)
+    key = f"{_KEY}.{quote('.'.join(current_place()))}"
+    kept: dict[str, Any] | None = None if fresh else cache.get(key)
     if kept is not None:
         return kept
     began = time.monotonic()
@@ -43,7 +46,7 @@ def read_overview(*, fresh: bool = False) -> dict[str, Any]:
         "read_on": timezone.now().isoformat(),
     }
     took = time.monotonic() - began
-    cache.set(_KEY, figures, max(_LEAST_SECONDS, _SHARE * took))
+    cache.set(key, figures, max(_LEAST_SECONDS, _SHARE * took))
     return figures
 
 

@@ -133,7 +133,8 @@ class ProvisioningPage:
 
 
 def _key(gateway: ApiGateway) -> str:
-    return f"websocket_gateway.drift.{gateway.pk}"
+    # Not its primary key: another tenant's gateway may have the same.
+    return f"websocket_gateway.drift.{gateway.uuid}"
 
 
 def _command(gateway: ApiGateway, *, prune: bool = False) -> str:

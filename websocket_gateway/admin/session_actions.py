@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from websocket_gateway.admin.access import CHANGE_SESSIONS, DISCONNECT, SEND, record
 from websocket_gateway.admin.fields import ChannelField, MessageField
 from websocket_gateway.admin.words import tell_delivery
-from websocket_gateway.connections.closing import disconnect
+from websocket_gateway.connections import disconnect
 from websocket_gateway.connections.verifying import verify
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import ChannelSubscription, WebSocketSession
@@ -153,7 +153,7 @@ class SessionActions:
         if done.closed or done.gone:
             said = _("%(closed)d sockets were closed; %(gone)d were closed already.")
             messages.success(request, said % {"closed": done.closed, "gone": done.gone})
-        _tell_failures(request, done.failed, _("%(count)d may still be open: %(why)s"))
+        _tell_failures(request, done.reasons, _("%(count)d may still be open: %(why)s"))
         self._record(request, chosen, "Disconnected")
         return None
 

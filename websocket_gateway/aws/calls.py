@@ -7,7 +7,6 @@ call idempotent, so its caller looks what happened.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -22,6 +21,7 @@ from websocket_gateway.exceptions import (
     ServiceError,
     ThrottledError,
 )
+from websocket_gateway.forking import jitter
 
 _PAGE = "100"
 _THROTTLED_ATTEMPTS = 6
@@ -95,7 +95,7 @@ class Calls:
 
     def _pause(self, name: str, exc: AWSError, attempt: int) -> None:
         longest = _BASE_SECONDS * 2 ** (attempt - 1)
-        seconds = random.uniform(longest / 2, longest)  # noqa: S311 - jitter
+        seconds = jitter.uniform(longest / 2, longest)
         why = "AWS limits the rate of" if isinstance(exc, ThrottledError) else "No answer to"
         self.on_wait(f"{why} {name}; trying again in {seconds:.1f} s")
         self.sleep(seconds)

@@ -11,9 +11,9 @@ import ipaddress
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import boto3
 import botocore.session
@@ -31,8 +31,11 @@ from django.core.signals import setting_changed
 from websocket_gateway.aws.engines.signing import Credentials
 from websocket_gateway.aws.errors import translated
 from websocket_gateway.aws.parsing import refuse_other_than_json
+from websocket_gateway.aws.placeholders import PLACEHOLDER_KEY, use_local_credentials
+from websocket_gateway.aws.sockets import leave_sockets
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError, MissingRegionError
+from websocket_gateway.forking import PerProcess, cached_per_process
 
 if TYPE_CHECKING:
     from mypy_boto3_acm import ACMClient
@@ -44,9 +47,10 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 30
 _LOCAL_REGION = "us-east-1"
-_LOCAL_KEY = "local"
 # boto3 sessions are not thread-safe; the clients that they make are.
-_lock = threading.RLock()
+_lock = PerProcess(threading.RLock)
+# After a fork, parent and child must not share the sockets that clients keep open.
+_clients: PerProcess[WeakSet[Any]] = PerProcess(WeakSet, leave=leave_sockets)
 
 
 def is_loopback(url: str | None) -> bool:
@@ -67,7 +71,7 @@ def resolve_region(region_name: str = "") -> str:
 
     Raises `MissingRegionError` naming the settings when there is none.
     """
-    with _lock:
+    with _lock():
         region = region_name or get_settings().region_name or _session().region_name
     if region:
         return region
@@ -79,7 +83,7 @@ def resolve_region(region_name: str = "") -> str:
     )
 
 
-@lru_cache(maxsize=32)
+@cached_per_process(maxsize=32)
 def control_plane_client(region: str) -> ApiGatewayV2Client:
     """A client for `apigatewayv2` that makes one attempt a call."""
     client: ApiGatewayV2Client = _client(
@@ -89,7 +93,7 @@ def control_plane_client(region: str) -> ApiGatewayV2Client:
     return client
 
 
-@lru_cache(maxsize=256)
+@cached_per_process(maxsize=256)
 def management_client(region: str, endpoint_url: str, *, attempts: int) -> ApiGatewayManagementApiClient:
     """A client for the `@connections` of one stage; `endpoint_url` ends with the stage's name."""
     settings = get_settings()
@@ -105,21 +109,21 @@ def management_client(region: str, endpoint_url: str, *, attempts: int) -> ApiGa
     return client
 
 
-@lru_cache(maxsize=8)
+@cached_per_process(maxsize=8)
 def certificates_client(region: str) -> ACMClient:
     """A client for `acm`, at boto3's own endpoint, that makes one attempt a call."""
     client: ACMClient = _client("acm", region, endpoint_url=None, config=_config(attempts=1))
     return client
 
 
-@lru_cache(maxsize=8)
+@cached_per_process(maxsize=8)
 def dns_client(region: str) -> Route53Client:
     """A client for `route53` of the partition that `region` is in; it makes one attempt a call."""
     client: Route53Client = _client("route53", region, endpoint_url=None, config=_config(attempts=1))
     return client
 
 
-@lru_cache(maxsize=8)
+@cached_per_process(maxsize=8)
 def identity_client(region: str) -> STSClient:
     """A client for `sts`, at boto3's own endpoint."""
     client: STSClient = _client("sts", region, endpoint_url=None, config=_config(attempts=2))
@@ -128,7 +132,7 @@ def identity_client(region: str) -> STSClient:
 
 def partition_of(region: str) -> str:
     """The partition that `region` is in, such as `aws` or `aws-cn`; it begins every ARN."""
-    with _lock, _setup_errors():
+    with _lock(), _setup_errors():
         return str(_session().get_partition_for_region(region))
 
 
@@ -137,7 +141,7 @@ def current_credentials() -> Credentials:
 
     Raises `MissingCredentialsError` where there are none, another `AWSError` where they cannot be renewed.
     """
-    with _lock, translated("PostToConnection"):
+    with _lock(), translated("PostToConnection"):
         found = _session().get_credentials()
         if found is None:
             raise NoCredentialsError
@@ -152,14 +156,14 @@ def has_placeholder_credentials() -> bool:
     """Whether the credentials are those that a local endpoint is called with where there are none."""
     if not is_loopback(get_settings().endpoint_url):
         return False
-    with _lock:
+    with _lock():
         found = _session().get_credentials()
-    return found is not None and found.access_key == _LOCAL_KEY
+    return found is not None and found.access_key == PLACEHOLDER_KEY
 
 
 def config_variable(name: str) -> str | None:
     """A variable of boto3's own configuration: environment, profile, files."""
-    with _lock:
+    with _lock():
         value = _session()._session.get_config_variable(name)
     return None if value is None else str(value)
 
@@ -174,29 +178,28 @@ def _config(attempts: int) -> Config:
 
 
 def _client(service: Any, region: str, *, endpoint_url: str | None, config: Config) -> Any:
-    with _lock, _setup_errors():
-        return _session().client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+    with _lock(), _setup_errors():
+        client = _session().client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+        _clients().add(client)
+        return client
 
 
-@lru_cache(maxsize=1)
+@cached_per_process(maxsize=1)
 def _session() -> boto3.Session:
     settings = get_settings()
     with _setup_errors():
-        core = botocore.session.Session(profile=settings.iam_profile)
-        if settings.iam_profile:
-            # Passed on explicitly: boto3 would let AWS_DEFAULT_REGION beat the profile's own region.
-            return boto3.Session(
-                botocore_session=core, region_name=core.get_scoped_config().get("region") or None
-            )
         if settings.access_key_id:
             return boto3.Session(
                 aws_access_key_id=settings.access_key_id,
                 aws_secret_access_key=settings.secret_access_key,
                 aws_session_token=settings.session_token,
             )
-        if is_loopback(settings.endpoint_url) and not _has_credentials(core):
-            return boto3.Session(aws_access_key_id=_LOCAL_KEY, aws_secret_access_key=_LOCAL_KEY)
-        return boto3.Session(botocore_session=core)
+        core = botocore.session.Session(profile=settings.iam_profile)
+        if is_loopback(settings.endpoint_url):
+            use_local_credentials(core)
+        # Passed on explicitly: boto3 would let AWS_DEFAULT_REGION beat the profile's own region.
+        region = core.get_scoped_config().get("region") if settings.iam_profile else None
+        return boto3.Session(botocore_session=core, region_name=region or None)
 
 
 @contextmanager
@@ -222,14 +225,6 @@ def _setup_errors() -> Iterator[None]:
         ) from exc
 
 
-def _has_credentials(core: botocore.session.Session) -> bool:
-    """Whether environment or files hold credentials; the instance's own service is not asked, it may hang."""
-    provider = core.get_component("credential_provider")
-    for name in ("container-role", "iam-role"):
-        provider.remove(name)
-    return provider.load_credentials() is not None
-
-
 _CACHED = (
     _session,
     control_plane_client,
@@ -242,7 +237,7 @@ _CACHED = (
 
 def forget_clients(**kwargs: Any) -> None:
     """Drop every cached session and client; runs by itself when a setting changes."""
-    with _lock:
+    with _lock():
         for cached in _CACHED:
             cached.cache_clear()
 

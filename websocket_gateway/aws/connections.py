@@ -16,6 +16,7 @@ from websocket_gateway.aws.clients import management_client
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.errors import translated
 from websocket_gateway.exceptions import InvalidRequestError
+from websocket_gateway.forking import PerProcess
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # One attempt: who sends to many repeats on its own, without holding a thread meanwhile.
 _POST_ATTEMPTS = 1
 _ASK_ATTEMPTS = 3
+_building = PerProcess(threading.Lock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +61,6 @@ class Connections(Protocol):
 class AwsConnections:
     """`Connections` over boto3."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-
     def post(self, endpoint: ManagementEndpoint, connection_id: str, data: bytes) -> None:
         """Send one frame, in one attempt of at most `SEND_TIMEOUT_SECONDS`."""
         _require_id(connection_id, "PostToConnection")
@@ -89,7 +88,7 @@ class AwsConnections:
 
     def _client(self, endpoint: ManagementEndpoint, attempts: int) -> ApiGatewayManagementApiClient:
         # Without the lock, a pool of threads that starts all at once would build one client each.
-        with self._lock:
+        with _building():
             return management_client(endpoint.region, endpoint.url, attempts=attempts)
 
 

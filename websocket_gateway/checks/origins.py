@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage
 
 from websocket_gateway.checks.messages import error, warning
 from websocket_gateway.conf import get_settings
-from websocket_gateway.receiving.authentication import default_origins, parse_origin
+from websocket_gateway.receiving.origins import default_origins, parse_origin
 
 
 def check_patterns() -> Iterator[CheckMessage]:

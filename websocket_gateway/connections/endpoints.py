@@ -1,4 +1,4 @@
-"""Where to post for a gateway, from its row."""
+"""Addresses of a gateway, from its row: the socket URL for clients, the management endpoint for us."""
 
 from __future__ import annotations
 
@@ -13,12 +13,25 @@ from websocket_gateway.aws.endpoints import (
     domain_endpoint,
     management_endpoint,
     region_in,
+    socket_url,
 )
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import GatewayMissingError, MissingRegionError
 from websocket_gateway.models import ApiGateway
 
 logger = logging.getLogger(__name__)
+
+
+def find_socket_url(gateway: ApiGateway) -> str:
+    """The `wss://` URL of a gateway: the custom domain once that exists, else the stage; else empty."""
+    if gateway.domain_name and gateway.custom_domain_created:
+        return f"wss://{gateway.domain_name}" + (f"/{gateway.mapping_key}" if gateway.mapping_key else "")
+    if not gateway.api_endpoint:
+        return ""
+    try:
+        return socket_url(api_endpoint=gateway.api_endpoint, stage_name=gateway.stage_name)
+    except ValueError:
+        return ""  # such as half an IPv6 address: a row can be written by anything
 
 
 def endpoint_of(api_gateway: ApiGateway) -> ManagementEndpoint:

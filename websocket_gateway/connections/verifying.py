@@ -13,8 +13,8 @@ from websocket_gateway.aws.connections import get_connections
 from websocket_gateway.aws.engines.base import Recipient, Status
 from websocket_gateway.aws.lookups import Asking
 from websocket_gateway.conf import get_settings
+from websocket_gateway.connections.ending import end_gone
 from websocket_gateway.connections.endpoints import endpoint_of
-from websocket_gateway.connections.sessions import end
 from websocket_gateway.exceptions import ConfigurationError, GatewayMissingError
 from websocket_gateway.models import WebSocketSession
 
@@ -39,6 +39,7 @@ def verify(sessions: Sequence[WebSocketSession]) -> Verification:
     by_id = {session.connection_id: session for session in sessions}
     recipients = list(_recipients(sessions, unknown))
     counts: Counter[str] = Counter()
+    gone: list[int] = []
     youngest = timezone.now() - timedelta(seconds=settings.connect_grace_seconds)
     with Asking(
         connections=get_connections(),
@@ -54,10 +55,11 @@ def verify(sessions: Sequence[WebSocketSession]) -> Verification:
             elif session.created_on > youngest:
                 counts["too_young"] += 1
             else:
-                end(session, reason="gone")
-                counts["ended"] += 1
+                gone.append(session.pk)
+    if gone:
+        end_gone(gone)
     return Verification(
-        open=counts["open"], ended=counts["ended"], too_young=counts["too_young"], unknown=dict(unknown)
+        open=counts["open"], ended=len(gone), too_young=counts["too_young"], unknown=dict(unknown)
     )
 
 

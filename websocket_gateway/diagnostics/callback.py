@@ -16,7 +16,7 @@ from websocket_gateway import context_headers
 from websocket_gateway.conf import get_settings
 from websocket_gateway.diagnostics.findings import Answer, Finding, error, warning
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.receiving.authentication import API_ID_HEADER
+from websocket_gateway.receiving.events import API_ID_HEADER
 
 _TIMEOUT_SECONDS = 5.0
 # IMDS over IPv6, and that of other clouds, stand outside the link-local ranges.

@@ -24,7 +24,7 @@ from websocket_gateway.diagnostics.aws import probe_plan, probe_posting
 from websocket_gateway.diagnostics.callback import probe_callback
 from websocket_gateway.diagnostics.certificates import probe_certificate
 from websocket_gateway.diagnostics.credentials import probe_credentials
-from websocket_gateway.diagnostics.database import probe_database, probe_purging
+from websocket_gateway.diagnostics.database import probe_database, probe_default_gateway, probe_purging
 from websocket_gateway.diagnostics.domain import probe_dns
 from websocket_gateway.diagnostics.findings import error
 from websocket_gateway.diagnostics.probing import from_check
@@ -59,6 +59,7 @@ def main() -> None:
 
 def _probes(gateways: list[ApiGateway], *, live: bool) -> Iterator[tuple[str, Probe]]:
     yield "purging", probe_purging
+    yield "default gateway", probe_default_gateway
     for gateway in gateways:
         yield f"row of {gateway.api_name}", partial(_probe_row, gateway)
     if live:

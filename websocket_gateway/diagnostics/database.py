@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from websocket_gateway.conf import get_settings
 from websocket_gateway.diagnostics.findings import Answer, Finding, error, warning
-from websocket_gateway.models import WebSocketSession
+from websocket_gateway.models import ApiGateway, WebSocketSession
 
 _A_DAY = timedelta(days=1)
 
@@ -39,6 +39,20 @@ def probe_purging() -> Answer:
     before = timezone.now() - timedelta(days=days) - _A_DAY
     left = WebSocketSession.objects.filter(connected=False, disconnected_on__lt=before)
     return Answer(findings=tuple(_never_purged(days)) if left.exists() else ())
+
+
+def probe_default_gateway() -> Answer:
+    """Whether there is a gateway of the name that `DEFAULT_GATEWAY` says."""
+    name = get_settings().default_gateway
+    if not name or ApiGateway.objects.filter(api_name=name).exists():
+        return Answer()
+    names = ", ".join(repr(row.api_name) for row in ApiGateway.objects.all()[:5]) or "none yet"
+    finding = warning(
+        "W115",
+        f"DEFAULT_GATEWAY names {name!r}, and there is no gateway of that name.",
+        hint=f"Correct the name; there is: {names}.",
+    )
+    return Answer(findings=(finding,))
 
 
 def _unapplied() -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Events as integrations of django-aws-api-gateway-websockets send them, until `sync_routes` replaces those.
 
-They map the connection id and a secret of the project's own, and nothing else. So whatever else
-stands in a header that we map ourselves was written by the client, and is thrown away.
+They map only the connection id and a secret of the project. So the client wrote every other header
+that this package maps itself, and these headers are removed.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ logger = logging.getLogger("websocket_gateway.views")
 SECRET_HEADER: Final = "X-Ws-Gateway-Secret"  # noqa: S105 - the name of a header
 
 _GRACE = timedelta(minutes=5)
-"""After the new mappings were deployed, events that were sent before may still be on their way."""
+"""Events that were sent before the new mappings were deployed can still arrive this long after."""
 _MAPPED_BY_US = {
     *context_headers.CONTEXT_HEADERS,
     *context_headers.MESSAGE_CONTEXT_HEADERS,
     context_headers.ORIGIN_SECRET_HEADER,
 }
-_noted: set[str] = set()
-"""API ids for which the log has said that the old secret is in use."""
+_warned: set[str] = set()
+"""API ids for which a warning about the old secret was logged."""
 
 
 def has_legacy_secret(request: HttpRequest, gateway: ApiGateway) -> bool:
-    """Whether the request carries the other package's secret, and the gateway may still send that.
+    """Whether the request has the secret of the other package, and the gateway may still send it.
 
-    It may if it was imported and not applied since, and as long as `WEBSOCKETS["gateway_secret"]`
-    stands in the settings.
+    The gateway may do so if it was imported and not applied since, and as long as the settings have
+    `WEBSOCKETS["gateway_secret"]`.
     """
-    if gateway.imported_on is None or _is_through(gateway):
+    if gateway.imported_on is None or _is_migrated(gateway):
         return False
     value = read_header(request, SECRET_HEADER)
     found = False
-    for secret in get_settings().legacy_secrets:  # each is compared, whatever the first one answers
+    for secret in get_settings().legacy_secrets:  # compare all, so that the time tells nothing
         found |= value.isascii() and constant_time_compare(value, secret)
     if found:
-        _note(gateway)
+        _warn_once(gateway)
     return found
 
 
 def translate(request: HttpRequest, slug: str) -> None:
-    """Put the headers of the request right: what the client may have written goes, the URL says the rest.
+    """Correct the headers of the request: remove those that a client can write, take the type from the URL.
 
     `slug` is the last part of the URL, which the integration fixes.
     """
@@ -62,15 +62,15 @@ def translate(request: HttpRequest, slug: str) -> None:
     vars(request).pop("headers", None)
 
 
-def _is_through(gateway: ApiGateway) -> bool:
+def _is_migrated(gateway: ApiGateway) -> bool:
     applied = gateway.last_applied_on
     return applied is not None and timezone.now() - applied > _GRACE
 
 
-def _note(gateway: ApiGateway) -> None:
-    if gateway.api_id in _noted:
+def _warn_once(gateway: ApiGateway) -> None:
+    if gateway.api_id in _warned:
         return
-    _noted.add(gateway.api_id)
+    _warned.add(gateway.api_id)
     logger.warning(
         "gateway %r still sends the secret of django-aws-api-gateway-websockets (%s); "
         "run `manage.py sync_routes`",

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from websocket_gateway.conf import get_settings
-from websocket_gateway.connections import sessions
+from websocket_gateway.connections.ending import end_each
 from websocket_gateway.legacy import tables
 from websocket_gateway.legacy.hashes import login_holds
 from websocket_gateway.logins import hash_session_auth
@@ -66,10 +66,10 @@ def _walk(known: Mapping[int, ApiGateway], *, save: bool) -> SessionCounts:
 def _end(*, save: bool) -> int:
     ended = 0
     for page in tables.read_sessions(connected=False, updated_on__gt=_oldest()):
-        for session in _known(page).filter(connected=True):
-            ended += 1
-            if save:
-                sessions.end(session, reason="client")
+        still_open = list(_known(page).filter(connected=True))
+        ended += len(still_open)
+        if save:
+            end_each(still_open, reason="client")
     return ended
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from websocket_gateway.frames import encode_json
 from websocket_gateway.management import arguments
 from websocket_gateway.management.failures import read_failures
 from websocket_gateway.management.message_input import NOT_GIVEN, read_message
 from websocket_gateway.sending.audience import find_user
-from websocket_gateway.sending.messages import encode_json
 
 MESSAGE_ARGUMENTS = ("channel", "message", "payload", "file", "user", "everyone", "only_from")
 """What `read_audience_and_message` takes."""

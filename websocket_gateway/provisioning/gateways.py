@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from websocket_gateway.aws.apis import Apis, no_progress
 from websocket_gateway.aws.clients import resolve_region
 from websocket_gateway.aws.endpoints import region_in
-from websocket_gateway.client_config import find_socket_url
+from websocket_gateway.connections.endpoints import find_socket_url
 from websocket_gateway.exceptions import ConfigurationError, ForeignGatewayError
 from websocket_gateway.leases import PATIENCE_SECONDS, GatewayLease, held, leased
 from websocket_gateway.models import ApiGateway

@@ -9,15 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
-from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
-from websocket_gateway.connections.sessions import reason_to_end, revoke, send_safely
+from websocket_gateway.connections.closing import revoke
+from websocket_gateway.connections.ending import end_gone
+from websocket_gateway.logins import reason_to_end
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.purging.batches import BATCH, read_pages
 from websocket_gateway.purging.report import Part, Run
-from websocket_gateway.signals import connection_gone
 
 _REVOKED_AT_ONCE = 50
 """AWS is asked to close them one after the other, and between two such batches the run can stop."""
@@ -27,18 +26,6 @@ def oldest_alive(now: datetime) -> datetime:
     """Whoever connected before this is dead: the service closes every socket at that age."""
     options = get_settings()
     return now - timedelta(seconds=options.max_connection_seconds + options.max_age_grace_seconds)
-
-
-def end_gone(keys: list[int]) -> int:
-    """Mark connections as ended that are gone without a word; how many were still open for us."""
-    ended = WebSocketSession.objects.filter(pk__in=keys, connected=True)
-    ids = tuple(ended.values_list("connection_id", flat=True))
-    count = retry_when_busy(
-        lambda: ended.update(connected=False, disconnected_on=timezone.now()), model=WebSocketSession
-    )
-    if ids:
-        send_safely(connection_gone, sender=WebSocketSession, connection_ids=ids)
-    return count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,3 +1,3 @@
-"""From the HTTP request of an event to a typed event, a handler and a user that may call it."""
+"""Parses and checks the HTTP request of an event: the event, its gateway, its user, its handler."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""HTTP request -> one frozen event: tolerant of what API Gateway varies, strict about what may be forged."""
+"""Parses an HTTP request into a frozen event: tolerant of variations of API Gateway, strict about forgery."""
 
 from __future__ import annotations
 
@@ -15,34 +15,36 @@ from django.http import HttpRequest, QueryDict
 from websocket_gateway import context_headers
 from websocket_gateway.exceptions import InvalidEventError
 
+API_ID_HEADER: Final = "X-Amzn-Apigateway-Api-Id"
+"""Set by API Gateway itself on every request: the id of the API."""
 TOKEN_PARAMETER: Final = "ws_token"  # noqa: S105 - the name of a parameter
 CHANNEL_PARAMETER: Final = "channel"
 TOKEN_SUBPROTOCOL_PREFIX: Final = "wstoken."  # noqa: S105
 
 _ID_MAX_LENGTH = 255
 _BARE_KEYS: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
-"""The two headers that stand in `request.META` without a prefix."""
+"""The two headers that `request.META` has without a prefix."""
 EVENT_TYPES: Final = {"connect": "CONNECT", "disconnect": "DISCONNECT"}
-"""By the last part of the URL; every other part is a message's."""
+"""By the last part of the URL; every other part belongs to messages."""
 _ROUTE_KEYS: Final = {"CONNECT": "$connect", "DISCONNECT": "$disconnect"}
 _MILLISECONDS = re.compile(r"[0-9]{1,14}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What every event tells. All of it was mapped by API Gateway, none of it can be set by a client."""
+    """The fields of every event. API Gateway maps all of them; a client cannot set any."""
 
     connection_id: str
     api_id: str
     route_key: str
     source_ip: str
-    """Empty where API Gateway did not say: after `$connect`, or on a gateway that was imported."""
+    """Empty where API Gateway does not send it: after `$connect`, or on an imported gateway."""
     connected_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectEvent(Event):
-    """A client asks to be let in. What follows here was said by the client."""
+    """A client wants to connect. The client itself sets the fields below."""
 
     origin: str | None = None
     user_agent: str = ""
@@ -54,7 +56,7 @@ class ConnectEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageEvent(Event):
-    """A client sent a frame; `body` is its text, byte for byte."""
+    """A client sent a frame; `body` has its bytes, unchanged."""
 
     message_id: str = ""
     body: bytes = field(default=b"", repr=False)
@@ -68,17 +70,17 @@ class DisconnectEvent(Event):
 def parse_event(
     request: HttpRequest, *, slug: str = "", needs_source_ip: bool = True
 ) -> ConnectEvent | MessageEvent | DisconnectEvent:
-    """The event in `request`; `slug` is the last part of the URL. Raises `InvalidEventError`.
+    """Parse the event in `request`; `slug` is the last part of the URL. Raises `InvalidEventError`.
 
-    The request must have been authenticated, and its body must have been measured. Without
-    `needs_source_ip` a `$connect` may come from an address that nobody told.
+    Authenticate the request and check the size of its body first. Without `needs_source_ip` a
+    `$connect` without an address is accepted.
     """
     event_type = read_header(request, context_headers.EVENT_TYPE_HEADER)
     if event_type != EVENT_TYPES.get(slug, "MESSAGE"):
         raise InvalidEventError(f"The event type {event_type!r} does not belong to the URL's part {slug!r}.")
     common = {
         "connection_id": _connection_id(request),
-        "api_id": read_header(request, "X-Amzn-Apigateway-Api-Id"),
+        "api_id": read_header(request, API_ID_HEADER),
         "route_key": _route_key(request, event_type),
         "source_ip": _source_ip(request, required=needs_source_ip and event_type == "CONNECT"),
     }
@@ -97,20 +99,20 @@ def parse_event(
 
 
 def read_header(request: HttpRequest, name: str) -> str:
-    """One header's value, empty if it is absent."""
+    """Return the value of a header, empty if it is absent."""
     value = request.META.get(meta_key(name), "")
     return value if isinstance(value, str) else ""
 
 
 @lru_cache(maxsize=256)
 def meta_key(name: str) -> str:
-    """Where a header stands in `request.META`."""
+    """Return the key of a header in `request.META`."""
     key = name.upper().replace("-", "_")
     return key if key in _BARE_KEYS else f"HTTP_{key}"
 
 
 def hide_token(request: HttpRequest) -> None:
-    """Take the token out of the request, so that no log or error report that shows it can show the token."""
+    """Remove the token from the request, so that logs and error reports cannot show it."""
     try:
         query = request.GET
     except SuspiciousOperation:
@@ -129,7 +131,7 @@ def hide_token(request: HttpRequest) -> None:
 
 
 def _replace_query(request: HttpRequest, query: str) -> None:
-    """Put `query` in place of the query string, also where servers repeat it (`RAW_URI`, `REQUEST_URI`)."""
+    """Replace the query string by `query`, also where servers repeat it (`RAW_URI`, `REQUEST_URI`)."""
     before = str(request.META.get("QUERY_STRING", ""))
     for key, value in request.META.items():
         if before and isinstance(value, str) and before in value:
@@ -139,8 +141,8 @@ def _replace_query(request: HttpRequest, query: str) -> None:
 def is_identifier(value: str) -> bool:
     """Whether API Gateway could have made this id: printable ASCII of up to 255 characters.
 
-    Of several headers of one name WSGI makes one with commas, so a comma means that somebody
-    added a twin. A space is refused because MariaDB ignores it at the end of a text.
+    WSGI joins several headers of one name with commas, so a comma means that the header was sent
+    twice. A space is refused because MariaDB ignores it at the end of a text.
     """
     return (
         0 < len(value) <= _ID_MAX_LENGTH
@@ -153,7 +155,7 @@ def is_identifier(value: str) -> bool:
 def _connection_id(request: HttpRequest) -> str:
     value = read_header(request, context_headers.CONNECTION_ID_HEADER)
     if not is_identifier(value):
-        raise InvalidEventError("The connection id is no id.")
+        raise InvalidEventError("The connection id is not valid.")
     return value
 
 
@@ -162,7 +164,7 @@ def _route_key(request: HttpRequest, event_type: str) -> str:
     expected = _ROUTE_KEYS.get(event_type)
     if expected is None:
         if value in _ROUTE_KEYS.values() or not value.isprintable():
-            raise InvalidEventError(f"A message does not come by the route {value!r}.")
+            raise InvalidEventError(f"The route {value!r} is not a route of messages.")
         return value or "$default"
     if value not in ("", expected):
         raise InvalidEventError(f"The route {value!r} does not belong to the event type {event_type!r}.")
@@ -173,13 +175,13 @@ def _source_ip(request: HttpRequest, *, required: bool) -> str:
     value = read_header(request, context_headers.SOURCE_IP_HEADER)
     address = _address(value)
     if not address and (required or value):
-        raise InvalidEventError("The source IP is no address.")
+        raise InvalidEventError("The source IP is not an IP address.")
     return address
 
 
 @lru_cache(maxsize=1024)
 def _address(text: str) -> str:
-    """The usual spelling of an address, empty for what is none. A client's messages all bring the same."""
+    """Return an address in canonical form, empty if invalid. Messages of a client all have the same."""
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:

@@ -1,6 +1,6 @@
-"""What a client may call: the table of handlers, built once per view class.
+"""The handlers that a client may call: a table, built once per view class.
 
-A handler is looked up in that table, never by `getattr` with a string of the client's.
+A handler is looked up in that table, never by `getattr` with a string that the client sent.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache, wraps
 from inspect import Parameter, iscoroutinefunction, signature
 from types import FunctionType, MappingProxyType
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied
@@ -18,7 +18,10 @@ from django.http import HttpRequest
 
 from websocket_gateway.exceptions import ConfigurationError
 
-F = TypeVar("F", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser, AnonymousUser
+
+F = TypeVar("F", bound=Callable[..., object])
 
 OVERRIDABLE_HANDLERS: Final = frozenset({"default", "change_channel"})
 """Methods of `WebSocketView` itself that a client may call, once a subclass has overridden or listed them."""
@@ -38,23 +41,23 @@ _ADMITTED = "_websocket_gateway_admitted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """The permissions that one handler asks for; both lists hold when both are given."""
+    """The permissions that one handler requires; both lists apply when both are given."""
 
     any_of: tuple[str, ...] = ()
     all_of: tuple[str, ...] = ()
 
-    def admits(self, user: Any) -> bool:
+    def admits(self, user: AbstractUser | AnonymousUser) -> bool:
         """Whether `user` has one of `any_of` and every one of `all_of`."""
         if self.any_of and not any(user.has_perm(name) for name in self.any_of):
             return False
         return all(user.has_perm(name) for name in self.all_of)
 
-    def check(self, arguments: Iterable[Any]) -> None:
-        """Raise `PermissionDenied` unless the request among `arguments` is of somebody who is admitted."""
+    def check(self, arguments: Iterable[object]) -> None:
+        """Raise `PermissionDenied` unless the user of the request among `arguments` is admitted."""
         request = next((item for item in arguments if isinstance(item, HttpRequest)), None)
         if request is None:
             raise PermissionDenied("A handler with @requires was called without a request.")
-        # The view has asked already, if it could see the requirement.
+        # The view has already checked, if it could see the requirement.
         if getattr(request, _ADMITTED, None) is not self and not self.admits(request.user):
             raise PermissionDenied("The user lacks a permission.")
 
@@ -68,7 +71,7 @@ class Handler:
 
 
 def requires(*, any_of: Iterable[str] = (), all_of: Iterable[str] = ()) -> Callable[[F], F]:
-    """Let a handler be called only by users with these permissions, on top of the view's own lists.
+    """Allow only users with these permissions to call a handler, in addition to the lists of the view.
 
     An override in a subclass is a new method: decorate it again.
     """
@@ -84,8 +87,8 @@ def requires(*, any_of: Iterable[str] = (), all_of: Iterable[str] = ()) -> Calla
     return decorate
 
 
-def is_admitted(method: Any, request: HttpRequest) -> bool:
-    """Whether the request's user may call a handler, as far as can be seen from outside of it."""
+def is_admitted(method: Callable[..., object], request: HttpRequest) -> bool:
+    """Whether the user of the request may call a handler, as far as its attributes tell."""
     requirement: Requirement | None = getattr(method, _REQUIREMENT, None)
     if requirement is None or not requirement.admits(request.user):
         return requirement is None
@@ -94,26 +97,28 @@ def is_admitted(method: Any, request: HttpRequest) -> bool:
 
 
 def _guard(method: F, requirement: Requirement) -> F:
-    """`method`, checking for itself: a decorator above it may hide the attribute, or a second `requires`."""
+    """Make `method` check for itself: a decorator above it can hide the attribute, or a second `requires`."""
     if iscoroutinefunction(method):
 
         @wraps(method)
-        async def guarded_async(*args: Any, **kwargs: Any) -> Any:
+        async def guarded_async(*args: object, **kwargs: object) -> object:
             await sync_to_async(requirement.check)((*args, *kwargs.values()))
             return await method(*args, **kwargs)
 
         return cast("F", guarded_async)
 
     @wraps(method)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
+    def guarded(*args: object, **kwargs: object) -> object:
         requirement.check((*args, *kwargs.values()))
         return method(*args, **kwargs)
 
     return cast("F", guarded)
 
 
-def url_arguments(method: Callable[..., Any], kwargs: Mapping[str, Any], *, given: int) -> dict[str, Any]:
-    """Those of the URL's arguments that `method` takes, beside the `given` that it gets by position."""
+def url_arguments(
+    method: Callable[..., object], kwargs: Mapping[str, object], *, given: int
+) -> dict[str, object]:
+    """Return the URL arguments that `method` takes, in addition to `given` positional ones."""
     function = getattr(method, "__func__", method)
     bound, names, takes_all = _parameters(function, given + (function is not method))
     return {
@@ -122,8 +127,8 @@ def url_arguments(method: Callable[..., Any], kwargs: Mapping[str, Any], *, give
 
 
 @lru_cache(maxsize=1024)
-def _parameters(function: Callable[..., Any], given: int) -> tuple[frozenset[str], frozenset[str], bool]:
-    """The names of the first `given` parameters, those of the others, and whether it takes any name."""
+def _parameters(function: Callable[..., object], given: int) -> tuple[frozenset[str], frozenset[str], bool]:
+    """Return the names of the first `given` parameters, of the others, and whether any name is accepted."""
     parameters = signature(function).parameters.values()
     names = [
         item.name for item in parameters if item.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
@@ -135,7 +140,7 @@ def _parameters(function: Callable[..., Any], given: int) -> tuple[frozenset[str
 def build_handlers(
     view: type, *, base: type, only: Iterable[str] | None = None, more: Iterable[str] | None = None
 ) -> Mapping[str, Handler]:
-    """The table of `view`, a subclass of `base`; `only` and `more` stand in for its two attributes.
+    """Build the table of `view`, a subclass of `base`; `only` and `more` replace its two attributes.
 
     Without `ALLOWED_HANDLERS`, the plain public methods of the layers between `view` and `base`
     are detected, and `ADDITIONAL_ALLOWED_HANDLERS` of all layers are added. Raises
@@ -148,28 +153,17 @@ def build_handlers(
         names = _listed(view, base, explicit)
     else:
         names = _detected(view, base) | _listed(view, base, _additional(view, more))
-    _check_not_hidden(view, base, names)
     return MappingProxyType({name: _handler(view, name) for name in sorted(names)})
 
 
-def check_lists(view: type, given: Mapping[str, Any]) -> None:
-    """Raise `ConfigurationError` where a list is text, which would be read letter by letter."""
+def check_lists(view: type, given: Mapping[str, object]) -> None:
+    """Raise `ConfigurationError` if a list is text, which would be read letter by letter."""
     for name in LISTS:
         value = given.get(name, getattr(view, name))
         if isinstance(value, (str, bytes)):
             raise ConfigurationError(
                 f"{view.__qualname__}.{name} must be a list, not {value!r}: write [{value!r}]."
             )
-
-
-def _check_not_hidden(view: type, base: type, names: set[str]) -> None:
-    """Refuse a method that an attribute of every instance hides, such as `event`: nobody could call it."""
-    hiding = {"request", "args", "kwargs", *getattr(base, "__annotations__", {})}
-    for name in sorted(names & hiding):
-        raise ConfigurationError(
-            f"{view.__qualname__}: {name!r} can never be a handler, because `self.{name}` is something else. "
-            "Rename the method."
-        )
 
 
 def _detected(view: type, base: type) -> set[str]:
@@ -210,7 +204,7 @@ def _handler(view: type, name: str) -> Handler:
     return Handler(name=name, requirement=getattr(getattr(view, name), _REQUIREMENT, None))
 
 
-def _names(view: type, attribute: str, value: Any) -> tuple[str, ...]:
+def _names(view: type, attribute: str, value: Iterable[str]) -> tuple[str, ...]:
     if isinstance(value, (str, bytes)) or not all(isinstance(name, str) for name in value):
         raise ConfigurationError(
             f"{view.__qualname__}.{attribute} must be a set of method names, not {value!r}."

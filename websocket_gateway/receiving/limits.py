@@ -1,8 +1,9 @@
-"""Rate limits: one counter row a key, advanced in one statement, exact under concurrency."""
+"""Rate limits: one counter row per key, advanced in one statement, exact under concurrency."""
 
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import math
 import re
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy
 from websocket_gateway.models import ConnectionRateLimit
 
 _SWEEP_EVERY = 64
-"""After so many new keys of a process, the ended windows of a kind are deleted."""
+"""After this many new keys of a process, the ended windows of a kind are deleted."""
 _FLOOD = 16 * _SWEEP_EVERY
-"""So many, if none of the attempts met a row that was there."""
+"""The same, if no attempt found an existing row."""
 _KNOWN_KEYS = 4096
 _KEY_LENGTH = 191
 _LENGTH = re.compile(r"[0-9]{1,9}s")
@@ -39,21 +40,21 @@ class Verdict:
 
 
 def count_attempt(
-    scope: str, who: str, *, limit: int, window_seconds: int, now: datetime | None = None
+    scope: str, client: str, *, limit: int, window_seconds: int, now: datetime | None = None
 ) -> Verdict:
-    """Count one attempt of `who`; over `limit` in the window it is refused and not counted.
+    """Count one attempt of `client`. Above `limit` in the window it is refused and not counted.
 
     Windows are aligned to the clock. `scope` and the window's length are part of the key, so
     that two views with different windows do not reset each other's counters.
 
-    Old rows go as new ones come. That takes a statement of its own, so it is done where the counter
-    had a row already: no attempt costs more than two statements, save under a flood of new keys.
+    Old rows are deleted when new ones are made. That takes another statement, so it is done where the
+    counter already had a row: no attempt costs more than two statements, except under a flood of new keys.
     """
     now = now or django_timezone.now()
     begun = now.timestamp() // window_seconds * window_seconds
     # Without `USE_TZ` times in the database are naive, in the process's own time zone.
     window = datetime.fromtimestamp(begun, tz=timezone.utc if settings.USE_TZ else None)
-    key = _key(scope, window_seconds, who)
+    key = _key(scope, window_seconds, client)
     retry_after = max(1, math.ceil(begun + window_seconds - now.timestamp()))
     if limit > 0 and _advance(key, window, limit):
         allowed = True
@@ -64,29 +65,39 @@ def count_attempt(
     return Verdict(allowed=allowed, retry_after=retry_after)
 
 
+def client_key(source_ip: str) -> str:
+    """The part of an address that counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
+    address = ipaddress.ip_address(source_ip)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((int(address), 64), strict=False))
+    return str(address)
+
+
 def forget_known_keys() -> None:
-    """Empty the process's memory of keys; only tests that roll their rows back need it."""
+    """Forget the keys that this process has seen; only tests that roll their rows back need it."""
     global _new_keys
     _known.clear()
     _new_keys = 0
 
 
-def _key(scope: str, window_seconds: int, who: str) -> str:
-    key = f"{scope}:{window_seconds}s:{who}"
+def _key(scope: str, window_seconds: int, client: str) -> str:
+    key = f"{scope}:{window_seconds}s:{client}"
     if len(key) <= _KEY_LENGTH:
         return key
-    return f"{scope}:{window_seconds}s:sha256:{hashlib.sha256(who.encode()).hexdigest()}"
+    return f"{scope}:{window_seconds}s:sha256:{hashlib.sha256(client.encode()).hexdigest()}"
 
 
 def window_seconds_of(key: str) -> int:
-    """The length of the windows that a row's key counts in; a day where the key does not tell."""
+    """Return the length of the window in the key of a row; a day if the key has none."""
     length = key.split(":", 2)[1:2]
     return int(length[0][:-1]) if length and _LENGTH.fullmatch(length[0]) else _A_DAY
 
 
 def _advance(key: str, window: datetime, limit: int) -> bool:
     older = Q(window_start__lt=window)
-    # A row that is ahead belongs to a machine whose clock is ahead; it is counted, not set back.
+    # A later window comes from a machine whose clock is ahead; it is counted, not reset.
     # MariaDB assigns from left to right, so `attempts` must be set while `window_start` is the old one.
     rows = retry_when_busy(
         lambda: ConnectionRateLimit.objects.filter(older | Q(attempts__lt=limit), key=key).update(
@@ -101,7 +112,7 @@ def _advance(key: str, window: datetime, limit: int) -> bool:
 
 
 def _begin(key: str, window: datetime, limit: int) -> bool:
-    """Make the key's row. If there is one, the limit was reached, or another thread made it just now."""
+    """Insert the row of the key. If it exists, the limit was reached, or another thread has just made it."""
     full = ConnectionRateLimit.objects.filter(key=key, window_start__gte=window, attempts__gte=limit)
     if key in _known and full.exists():
         return False

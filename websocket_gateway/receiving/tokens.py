@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router
@@ -24,11 +23,11 @@ _TOKEN_MAX_LENGTH = 128
 
 
 def issue_token(user: AbstractBaseUser, session_key: str | None = None) -> str:
-    """A new token for `user`, 43 URL-safe characters, valid once within `TOKEN_EXPIRY_SECONDS`.
+    """Make a token for `user`: 43 URL-safe characters, valid once within `TOKEN_EXPIRY_SECONDS`.
 
-    With `session_key`, a session cookie that comes with `$connect` must be that session's, and
+    With `session_key`, a session cookie that comes with `$connect` must belong to that session, and
     a logout from it ends token and socket. Native clients have none. Raises `RateLimitedError`
-    beyond `TOKEN_RATE_LIMIT_PER_MINUTE` for this user, and `ValueError` for one who is not in
+    beyond `TOKEN_RATE_LIMIT_PER_MINUTE` for this user, and `ValueError` for a user who is not in
     the database, such as `AnonymousUser`.
     """
     if user.pk is None:
@@ -55,27 +54,27 @@ def issue_token(user: AbstractBaseUser, session_key: str | None = None) -> str:
 
 
 def consume_token(token: str, *, session_key: str | None = None) -> WebSocketToken | None:
-    """Spend a token: its row, with `user` loaded, or None if it opens nothing.
+    """Use up a token: return its row, with `user` loaded, or None if the token is not valid.
 
     Exactly one of any number of simultaneous callers gets the row. `session_key` is that of the
-    session cookie that came along, None when none came.
+    session cookie of the request, None for no cookie.
     """
     now = timezone.now()
     if not 0 < len(token) <= _TOKEN_MAX_LENGTH:
         return None
-    # The token was made a moment ago: a replica may not have it yet.
+    # The token is new: a replica might not have it yet.
     fresh = WebSocketToken.objects.using(router.db_for_write(WebSocketToken))
     known = fresh.select_related("user").filter(token_hash=sha256(token))
     row = retry_when_busy(known.first, model=WebSocketToken)
     if row is None or not _is_good(row, session_key, now):
         return None
-    # The reading above only judges; this one statement decides who spends it.
+    # The row above may be outdated; this one statement decides which caller uses the token.
     unspent = WebSocketToken.objects.filter(pk=row.pk, used_on=None, expires_on__gt=now)
     spent = retry_when_busy(lambda: unspent.update(used_on=now), model=WebSocketToken)
     return row if spent else None
 
 
-def _is_good(row: WebSocketToken, session_key: str | None, now: Any) -> bool:
+def _is_good(row: WebSocketToken, session_key: str | None, now: datetime) -> bool:
     if row.used_on is not None or row.expires_on <= now or not is_active(row.user):
         return False
     bound = row.session_key_hash and session_key is not None
@@ -84,8 +83,8 @@ def _is_good(row: WebSocketToken, session_key: str | None, now: Any) -> bool:
     return is_session_auth(row.session_auth_hash, row.user)
 
 
-def _delete_spent(user: AbstractBaseUser, now: Any) -> None:
-    """Old tokens go as new ones come, so a user never has more rows than the limit lets through."""
+def _delete_spent(user: AbstractBaseUser, now: datetime) -> None:
+    """Delete old tokens when new ones are made, so that the limit bounds the rows of a user."""
     useless = Q(expires_on__lte=now) | Q(used_on__isnull=False)
     retry_when_busy(
         lambda: WebSocketToken.objects.filter(useless, user_id=user.pk).delete(), model=WebSocketToken

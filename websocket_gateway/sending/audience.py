@@ -17,24 +17,24 @@ from websocket_gateway.sending.paging import (
     ListStream,
     QueryStream,
     connected_sessions,
-    is_fixed,
 )
+from websocket_gateway.sending.queries import bare, is_fixed, refuse_unless_sessions
 
 
 def of_query(to: QuerySet[WebSocketSession] | WebSocketSession) -> Audience:
     """The connected ones among the sessions of a query, or one session.
 
     Slices, unions, `distinct(*fields)` and queries with window functions mean exactly the
-    sessions they give at this moment. Raises `TypeError` for anything else than sessions.
+    sessions they give at this moment, or gave when they were evaluated. Raises `TypeError` for
+    anything else than sessions, such as groups of them.
     """
     if isinstance(to, WebSocketSession):
         return Audience((QueryStream(connected_sessions().filter(pk=to.pk)),))
-    if not isinstance(to, QuerySet) or not issubclass(to.model, WebSocketSession):
-        raise TypeError(f"Send to a QuerySet of WebSocketSession or to one session, not to {to!r}.")
+    refuse_unless_sessions(to)
     whole_channel = getattr(to, "whole_channel", None)  # other managers' querysets know no channels
     if whole_channel is not None:
         return of_channel(whole_channel)
-    stream = FixedStream(to) if is_fixed(to) else QueryStream(to.filter(**CONNECTED))
+    stream = FixedStream(to) if is_fixed(to) else QueryStream(bare(to).filter(**CONNECTED))
     return Audience((stream,))
 
 

@@ -12,11 +12,11 @@ from django.db import router, transaction
 from django.db.models import QuerySet
 
 from websocket_gateway.aws.connections import Connections
+from websocket_gateway.frames import encode_message
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.sending import audience as recipients
 from websocket_gateway.sending import runs
 from websocket_gateway.sending.delivery import Delivery, OnProgress, SendOptions
-from websocket_gateway.sending.messages import encode_message
 from websocket_gateway.sending.paging import Audience
 from websocket_gateway.sending.reports import DeliveryReport, OnFailure, Tally
 from websocket_gateway.validators import validate_channel_name
@@ -154,7 +154,7 @@ class _Sending:
         finally:
             delivery.stop()
             report = tally.report()
-            if self._on_progress:
+            if self._on_progress and not delivery.inherited:
                 self._on_progress(report)
         return report
 

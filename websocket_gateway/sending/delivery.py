@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,15 +14,13 @@ from websocket_gateway.aws.connections import Connections, get_connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.engines.base import Engine, Limits, Outcome, Recipient, Status
 from websocket_gateway.aws.engines.choice import open_engine
-from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
+from websocket_gateway.connections.ending import end_gone_after_sending
 from websocket_gateway.connections.endpoints import endpoint_of
-from websocket_gateway.connections.sessions import send_safely
 from websocket_gateway.exceptions import GatewayMissingError, MissingRegionError
-from websocket_gateway.models import ApiGateway, WebSocketSession
+from websocket_gateway.models import ApiGateway
 from websocket_gateway.sending.paging import Row
 from websocket_gateway.sending.reports import DeliveryReport, Tally
-from websocket_gateway.signals import connection_gone
 
 ENGINES = ("auto", "asyncio", "boto3")
 _GONE_BATCH = 500
@@ -91,10 +90,17 @@ class Delivery:
         self._on_settled = on_settled
         self._on_progress = on_progress
         self._engine: Engine | None = None
+        self._process = os.getpid()
         self._told = time.monotonic()
         self._targets: dict[int, ManagementEndpoint | str] = {}
-        self._gone: list[str] = []
+        self._keys: dict[str, int] = {}
+        self._gone: list[int] = []
         self._grace = timedelta(seconds=get_settings().connect_grace_seconds)
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this process was forked by a callback in the middle of the run. The run is the parent's."""
+        return os.getpid() != self._process
 
     def post(self, rows: list[Row]) -> None:
         """Take a page on; returns when there is room for the next one."""
@@ -120,6 +126,8 @@ class Delivery:
 
     def stop(self) -> None:
         """Begin nothing more, fold what had been begun, and end what was found gone; the last call."""
+        if self.inherited:
+            return  # the threads that would answer exist in the parent alone
         try:
             if self._engine is not None:
                 self._fold(self._engine.stop())
@@ -139,19 +147,21 @@ class Delivery:
                 self._targets[pk] = str(exc)
 
     def _addressed(self, rows: list[Row]) -> Iterator[Recipient]:
-        for _pk, connection_id, gateway_id, connected_on in rows:
+        for pk, connection_id, gateway_id, connected_on in rows:
             target = self._targets.get(gateway_id, "the gateway's row was deleted meanwhile")
             if isinstance(target, str):
                 self._tally.fail(connection_id, target)
                 if self._on_settled:
                     self._on_settled(connection_id)
             else:
+                self._keys[connection_id] = pk
                 yield Recipient(target, connection_id, connected_on)
 
     def _fold(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
+            key = self._keys.pop(outcome.recipient.connection_id, None)
             if outcome.status is Status.GONE:
-                self._fold_gone(outcome)
+                self._fold_gone(outcome, key)
             else:
                 self._tally.add(outcome)
             if self._on_settled:
@@ -159,8 +169,13 @@ class Delivery:
             if self._on_progress and time.monotonic() - self._told >= _PROGRESS_SECONDS:
                 self._on_progress(self._tally.report())
                 self._told = time.monotonic()
+            if self.inherited:
+                raise RuntimeError(
+                    "This process was forked by a callback while it was sending. The parent goes on sending; "
+                    "the child must end in the callback, for example with os._exit()."
+                )
 
-    def _fold_gone(self, outcome: Outcome) -> None:
+    def _fold_gone(self, outcome: Outcome, key: int | None) -> None:
         to = outcome.recipient
         # While `$connect` is still being answered the service says "gone" too.
         if timezone.now() - to.connected_on < self._grace:
@@ -168,17 +183,13 @@ class Delivery:
             self._tally.fail(to.connection_id, f"gone or not open yet: connected less than {seconds} s ago")
             return
         self._tally.add(outcome)
-        self._gone.append(to.connection_id)
+        if key is not None:
+            self._gone.append(key)
         if len(self._gone) >= _GONE_BATCH:
             self.mark_gone()
 
     def mark_gone(self) -> None:
-        """End the sessions found gone, in one statement; by connection id, which is never used again."""
-        if not self._gone:
-            return
-        found, self._gone = tuple(self._gone), []
-        ended = WebSocketSession.objects.filter(connection_id__in=found, connected=True)
-        retry_when_busy(
-            lambda: ended.update(connected=False, disconnected_on=timezone.now()), model=WebSocketSession
-        )
-        send_safely(connection_gone, sender=WebSocketSession, connection_ids=found)
+        """Have the sessions found gone marked as ended; raises nothing."""
+        if self._gone:
+            found, self._gone = self._gone, []
+            end_gone_after_sending(found)

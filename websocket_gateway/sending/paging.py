@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol
 from django.db.models import QuerySet
 
 from websocket_gateway.models import WebSocketSession
+from websocket_gateway.sending.queries import read_keys
 
 PAGE_SIZE = 1_000
 # Primary keys in one IN list; some databases take no more parameters than this.
@@ -113,7 +114,7 @@ class ListStream:
 
 @dataclass(frozen=True, slots=True)
 class FixedStream:
-    """A query that cannot be cut by key without changing what it means, such as a slice.
+    """A query that cannot be cut by key without changing what it means; see `queries.is_fixed`.
 
     Its primary keys, 8 bytes each, are read at once; the sessions themselves page by page.
     """
@@ -133,8 +134,7 @@ class FixedStream:
         return len(self._keys())
 
     def _keys(self) -> array[int]:
-        found = array("q", self.query.values_list("pk", flat=True).iterator(chunk_size=PAGE_SIZE))
-        return array("q", sorted(set(found)))
+        return array("q", sorted(set(array("q", read_keys(self.query)))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +187,3 @@ def connected_sessions() -> QuerySet[WebSocketSession]:
     """Those whose socket is open, as far as is known."""
     connected: QuerySet[WebSocketSession] = WebSocketSession.objects.filter(**CONNECTED)
     return connected
-
-
-def is_fixed(query: QuerySet[Any]) -> bool:
-    """Whether a query cannot be cut by key without changing what it means."""
-    inner = query.query
-    return bool(
-        inner.is_sliced
-        or inner.combinator
-        or inner.distinct_fields
-        or any(getattr(item, "contains_over_clause", False) for item in inner.annotations.values())
-    )

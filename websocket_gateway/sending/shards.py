@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from django.utils import timezone
 
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.exceptions import LeaseLostError
+from websocket_gateway.forking import jitter
 from websocket_gateway.leases import Lease, held, host_name, is_free
 from websocket_gateway.models import BroadcastRun, BroadcastShard
 from websocket_gateway.sending import paging
@@ -95,7 +95,7 @@ def finish_run_if_done(run_id: int) -> bool:
 
 def _take_one(free: QuerySet[BroadcastShard]) -> BroadcastShard | None:
     while candidates := list(free.order_by("pk").values_list("pk", "fence")[:_CANDIDATES]):
-        random.shuffle(candidates)  # many workers ask at the same moment
+        jitter.shuffle(candidates)  # many workers ask at the same moment
         for pk, fence in candidates:
             holder = f"{host_name()}:{os.getpid()}"
             if _lease(pk, fence).hold(fence=F("fence") + 1, lease_holder=holder):

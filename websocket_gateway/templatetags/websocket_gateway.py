@@ -15,9 +15,9 @@ from websocket_gateway.client_config import (
     build_client_config,
     build_client_options,
     build_csrf_config,
-    find_gateway_by_name,
-    find_socket_url,
+    find_page_gateway,
 )
+from websocket_gateway.connections.endpoints import find_socket_url
 
 register = template.Library()
 
@@ -35,10 +35,10 @@ def websocket_client(
     """The configuration, and the script tag of the client, which `fromPage()` connects with it.
 
     `options` are the client's own, in Python's spelling: `share=True`. The nonce is the given one,
-    else `csp_nonce` of the context. Raises `GatewayNotFoundError`.
+    else `csp_nonce` of the context. Without a gateway the configuration has no address, and the log says why.
     """
     config = build_client_config(
-        find_gateway_by_name(gateway), channel_name=str(channel or ""), token_url=_resolve(token_url)
+        find_page_gateway(gateway), channel_name=str(channel or ""), token_url=_resolve(token_url)
     )
     request = context.get("request")
     if config["tokenUrl"] and request is not None:
@@ -67,18 +67,19 @@ def websocket_config(
     """A `<script type="application/json">` with `url`, `tokenUrl`, `channel` and `subprotocol`.
 
     `gateway` is an `api_name` and may be left out while there is one gateway; `token_url` is a
-    path or the name of a URL pattern. Raises `GatewayNotFoundError`.
+    path or the name of a URL pattern. Without a gateway `url` is empty.
     """
     config = build_client_config(
-        find_gateway_by_name(gateway), channel_name=str(channel or ""), token_url=_resolve(token_url)
+        find_page_gateway(gateway), channel_name=str(channel or ""), token_url=_resolve(token_url)
     )
     return json_script(config, element_id)
 
 
 @register.simple_tag
 def websocket_url(gateway: str = "") -> str:
-    """The gateway's `wss://` URL; empty until `create_gateway` has run. Raises `GatewayNotFoundError`."""
-    return find_socket_url(find_gateway_by_name(gateway))
+    """The gateway's `wss://` URL; empty until `create_gateway` has run."""
+    found = find_page_gateway(gateway)
+    return find_socket_url(found) if found else ""
 
 
 def _resolve(url: str) -> str:

@@ -1,7 +1,7 @@
-"""What users need to test their own views, without AWS.
+"""Tools to test the views of a project, without AWS.
 
-Each name is imported when it is first asked for: pytest loads the plugins `fixtures` and `gateway`
-of this package before Django is set up, and most of what is here needs its models.
+Each name is imported at its first use: pytest loads the plugins `fixtures` and `gateway`
+of this package before Django is set up, and most of these names need its models.
 """
 
 from __future__ import annotations

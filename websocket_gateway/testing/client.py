@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http.response import HttpResponseBase
+from django.views.generic import View
 
 from websocket_gateway.conf import get_settings
 from websocket_gateway.frames import RESERVED_KEY
@@ -16,9 +17,12 @@ from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.testing import events
 from websocket_gateway.testing.connections import FakeConnections
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 
 class Reply:
-    """What the view answered to one event, as API Gateway would see it."""
+    """The response of the view to one event, as API Gateway gets it."""
 
     def __init__(self, response: HttpResponseBase) -> None:
         self.response = response
@@ -31,12 +35,12 @@ class Reply:
         return 200 <= self.status_code < 300
 
     def json(self) -> Any:
-        """The frame that the client would get, as JSON; None for no frame."""
+        """Return the frame that the client would get, parsed; None for no frame."""
         return json.loads(self.content) if self.content else None
 
     @property
     def error(self) -> str | None:
-        """The code of an error frame; None if it is none."""
+        """The code of an error frame; None for any other frame."""
         body = self.json() if self.content[:1] == b"{" else None
         ours = body.get(RESERVED_KEY) if isinstance(body, dict) else None
         code: str | None = ours.get("error", {}).get("code") if isinstance(ours, dict) else None
@@ -47,18 +51,18 @@ class Reply:
 
 
 class WebSocketClient:
-    """One client of one view: `connect`, `send`, `disconnect`, and what it was sent meanwhile."""
+    """One client of one view: `connect`, `send`, `disconnect`, and the messages sent to it."""
 
     def __init__(
         self,
-        view: Any,
+        view: type[View] | Callable[..., HttpResponseBase],
         *,
         gateway: ApiGateway | None = None,
         connections: FakeConnections | None = None,
-        **initkwargs: Any,
+        **initkwargs: object,
     ) -> None:
-        """`view` is a `WebSocketView` class, or what its `as_view()` returned."""
-        self._view = view.as_view(**initkwargs) if hasattr(view, "as_view") else view
+        """`view` is a `WebSocketView` class, or the result of its `as_view()`."""
+        self._view = _callable_view(view, initkwargs)
         self.gateway = gateway or _any_gateway()
         self.connection_id = events.new_connection_id()
         self._connections = connections
@@ -70,9 +74,9 @@ class WebSocketClient:
         token: str | None = None,
         channel: str | None = None,
         headers: Mapping[str, str] | None = None,
-        **options: Any,
+        **options: Unpack[events.ConnectOptions],
     ) -> Reply:
-        """Open the connection, for `user` with a token issued to them, or with what is given.
+        """Open the connection, for `user` with a new token, or with the token that is given.
 
         It comes from a page of an allowed origin, unless `origin` is given (None: a native client).
         """
@@ -89,32 +93,46 @@ class WebSocketClient:
         )
         return Reply(self._view(request, route="connect"))
 
-    def send(self, frame: Any, *, reply_id: str | None = None, **options: Any) -> Reply:
-        """Send one frame; with `reply_id` the client asks for a reply."""
+    def send(
+        self, frame: object, *, reply_id: str | None = None, **options: Unpack[events.MessageOptions]
+    ) -> Reply:
+        """Send one frame; with `reply_id`, which needs a dict, the client wants a reply."""
         if reply_id is not None:
+            if not isinstance(frame, Mapping):
+                raise TypeError(f"A frame with a reply_id must be a dict, not {type(frame).__name__}.")
             frame = {**frame, RESERVED_KEY: {**frame.get(RESERVED_KEY, {}), "id": reply_id}}
         request = events.message_request(self.gateway, self.connection_id, frame, **options)
         return Reply(self._view(request, route="default"))
 
-    def control(self, kind: str, *, reply_id: str | None = None, **fields: Any) -> Reply:
+    def control(self, kind: str, *, reply_id: str | None = None, **fields: object) -> Reply:
         """Send a control frame such as `ping` or `subscribe`."""
         return self.send({RESERVED_KEY: {"type": kind, **fields}}, reply_id=reply_id)
 
-    def disconnect(self, **options: Any) -> Reply:
+    def disconnect(self, **options: Unpack[events.RequestOptions]) -> Reply:
         """Close the connection."""
         request = events.disconnect_request(self.gateway, self.connection_id, **options)
         return Reply(self._view(request, route="disconnect"))
 
     @property
     def session(self) -> WebSocketSession:
-        """The connection's row, read afresh. Raises `WebSocketSession.DoesNotExist`."""
+        """The row of the connection, read again each time. Raises `WebSocketSession.DoesNotExist`."""
         row: WebSocketSession = WebSocketSession.objects.get(connection_id=self.connection_id)
         return row
 
     @property
     def received(self) -> list[Any]:
-        """What this connection was sent from the server's side, replies apart."""
+        """The messages that the server sent to this connection, without replies."""
         return self._connections.messages_to(self.connection_id) if self._connections else []
+
+
+def _callable_view(
+    view: type[View] | Callable[..., HttpResponseBase], initkwargs: Mapping[str, object]
+) -> Callable[..., HttpResponseBase]:
+    if not isinstance(view, type):
+        return view
+    if not issubclass(view, View):
+        raise TypeError(f"{view.__name__} is not a view: give a subclass of WebSocketView.")
+    return view.as_view(**initkwargs)
 
 
 def _page_origin() -> str:

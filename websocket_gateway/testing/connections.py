@@ -1,4 +1,4 @@
-"""A stand-in for `@connections` that records what would have been sent."""
+"""A substitute for `@connections` that records the frames instead of sending them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from websocket_gateway.exceptions import ConnectionGoneError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentFrame:
-    """One post: where it went, to whom, and its bytes."""
+    """One post: its endpoint, its connection, its bytes."""
 
     endpoint: ManagementEndpoint
     connection_id: str
@@ -26,7 +26,7 @@ class SentFrame:
 
     @property
     def message(self) -> Any:
-        """The frame as JSON; its text where it is none."""
+        """The frame, parsed as JSON; its text if it is not JSON."""
         try:
             return json.loads(self.data)
         except ValueError:
@@ -34,7 +34,7 @@ class SentFrame:
 
 
 class FakeConnections:
-    """Records posts and closings. `gone` holds the ids that answer 410; `failures` what others raise."""
+    """Records posts and closings. Ids in `gone` answer 410; ids in `failures` raise the exception there."""
 
     def __init__(self) -> None:
         self.sent: list[SentFrame] = []
@@ -50,7 +50,7 @@ class FakeConnections:
             self.sent.append(SentFrame(endpoint=endpoint, connection_id=connection_id, data=data))
 
     def get(self, endpoint: ManagementEndpoint, connection_id: str) -> ConnectionInfo:
-        """Say that the connection is open, unless it is gone."""
+        """Report the connection as open, unless it is gone."""
         self._check(connection_id, "GetConnection")
         now = datetime.now(tz=timezone.utc)
         return ConnectionInfo(connected_at=now, last_active_at=now, source_ip="192.0.2.1", user_agent="test")
@@ -63,11 +63,11 @@ class FakeConnections:
             self.gone.add(connection_id)
 
     def messages_to(self, connection_id: str) -> list[Any]:
-        """What one connection was sent, in order."""
+        """Return the messages to one connection, in order."""
         return [frame.message for frame in self.sent if frame.connection_id == connection_id]
 
     def by_connection(self) -> dict[str, list[Any]]:
-        """What each connection was sent."""
+        """Return the messages to each connection."""
         found: dict[str, list[Any]] = defaultdict(list)
         for frame in self.sent:
             found[frame.connection_id].append(frame.message)
@@ -87,7 +87,7 @@ class FakeConnections:
 
 @contextmanager
 def record_connections() -> Iterator[FakeConnections]:
-    """Send nothing for the length of a `with` block, and record what would have been sent."""
+    """Send nothing within a `with` block, and record the frames instead."""
     fake = FakeConnections()
     with use_connections(fake):
         yield fake

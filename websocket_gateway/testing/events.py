@@ -1,4 +1,4 @@
-"""Builders: requests exactly as API Gateway would send them, one per kind of event."""
+"""Builders: requests exactly as API Gateway sends them, one for each kind of event."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import itertools
 import json
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import urlencode, urlsplit
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.test import RequestFactory
@@ -17,8 +18,12 @@ from websocket_gateway import context_headers
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import origin_secret
-from websocket_gateway.receiving.authentication import API_ID_HEADER
-from websocket_gateway.receiving.events import TOKEN_PARAMETER, TOKEN_SUBPROTOCOL_PREFIX
+from websocket_gateway.receiving.events import (
+    API_ID_HEADER,
+    CHANNEL_PARAMETER,
+    TOKEN_PARAMETER,
+    TOKEN_SUBPROTOCOL_PREFIX,
+)
 
 DEFAULT_ORIGIN = "https://www.example.com"
 DEFAULT_SOURCE_IP = "192.0.2.1"
@@ -26,13 +31,35 @@ DEFAULT_SOURCE_IP = "192.0.2.1"
 _numbers = itertools.count(1)
 
 
+class RequestOptions(TypedDict, total=False):
+    """Keywords of every builder."""
+
+    headers: Mapping[str, str] | None
+    path: str
+
+
+class MessageOptions(RequestOptions, total=False):
+    """Keywords of `message_request`."""
+
+    route_key: str
+
+
+class ConnectOptions(TypedDict, total=False):
+    """Keywords of `connect_request` that `WebSocketClient.connect` passes on."""
+
+    origin: str | None
+    source_ip: str
+    subprotocol_token: str | None
+    path: str
+
+
 def new_connection_id() -> str:
-    """An id that no other call of this process gets, in the form that API Gateway uses today."""
+    """Make an id that no other call in this process returns, in the form that API Gateway uses today."""
     return f"T{time.time_ns() % 10**7:07d}{next(_numbers):07d}="
 
 
 def event_headers(gateway: ApiGateway, connection_id: str, event_type: str, route_key: str) -> dict[str, str]:
-    """The headers that the gateway's integrations map, the origin secret included."""
+    """Return the headers that the integrations of the gateway map, including the origin secret."""
     headers = {
         "Host": urlsplit(gateway.target_base_endpoint).netloc or "www.example.com",
         API_ID_HEADER: gateway.api_id,
@@ -58,7 +85,7 @@ def connect_headers(
     source_ip: str = DEFAULT_SOURCE_IP,
     subprotocol_token: str | None = None,
 ) -> dict[str, str]:
-    """The headers of `$connect`: the mapped ones and those of a browser's handshake."""
+    """Return the headers of `$connect`: the mapped ones and those of the handshake of a browser."""
     headers = event_headers(gateway, connection_id, "CONNECT", "$connect") | {
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
         "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits",
@@ -75,13 +102,13 @@ def connect_headers(
 
 
 def connect_query(*, token: str | None = None, channel: str | None = None) -> str:
-    """The query string of a WebSocket URL."""
-    given = {TOKEN_PARAMETER: token, "channel": channel}
+    """Return the query string of a WebSocket URL."""
+    given = {TOKEN_PARAMETER: token, CHANNEL_PARAMETER: channel}
     return urlencode({name: value for name, value in given.items() if value is not None})
 
 
-def encode_frame(frame: Any) -> bytes:
-    """A frame's bytes: bytes and text as they are, everything else as JSON."""
+def encode_frame(frame: object) -> bytes:
+    """Return the bytes of a frame: bytes and text stay as they are, everything else becomes JSON."""
     if isinstance(frame, bytes):
         return frame
     return (frame if isinstance(frame, str) else json.dumps(frame)).encode()
@@ -96,11 +123,11 @@ def connect_request(
     origin: str | None = DEFAULT_ORIGIN,
     source_ip: str = DEFAULT_SOURCE_IP,
     subprotocol_token: str | None = None,
-    user: Any = None,
+    user: AbstractBaseUser | None = None,
     headers: Mapping[str, str] | None = None,
     path: str = "/ws/connect",
 ) -> HttpRequest:
-    """A `$connect`. `headers` are added last: a value replaces the standard one, an empty one drops it."""
+    """Build a `$connect`. A value in `headers` replaces the standard header; an empty value removes it."""
     standard = connect_headers(
         gateway,
         connection_id or new_connection_id(),
@@ -115,13 +142,13 @@ def connect_request(
 def message_request(
     gateway: ApiGateway,
     connection_id: str,
-    frame: Any,
+    frame: object,
     *,
     route_key: str = "$default",
     headers: Mapping[str, str] | None = None,
     path: str = "/ws/default",
 ) -> HttpRequest:
-    """A message; `frame` is sent as JSON unless it is bytes or text."""
+    """Build a message; `frame` is sent as JSON unless it is bytes or text."""
     standard = event_headers(gateway, connection_id, "MESSAGE", route_key)
     content_type = "application/json; charset=UTF-8"
     return _request(path, encode_frame(frame), standard, headers, None, content_type=content_type)
@@ -134,7 +161,7 @@ def disconnect_request(
     headers: Mapping[str, str] | None = None,
     path: str = "/ws/disconnect",
 ) -> HttpRequest:
-    """A `$disconnect`, with the empty headers that API Gateway adds to it."""
+    """Build a `$disconnect`, with the empty headers that API Gateway adds to it."""
     standard = event_headers(gateway, connection_id, "DISCONNECT", "$disconnect") | {
         "X-Forwarded-For": "",
         "x-api-key": "",

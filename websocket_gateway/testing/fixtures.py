@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from websocket_gateway.testing.client import WebSocketClient
     from websocket_gateway.testing.connections import FakeConnections
 
 # Imports are inside the fixtures: pytest may load this module before Django is set up.
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def fake_connections() -> Iterator[FakeConnections]:
-    """Nothing is sent; what would have been is in `fake_connections.sent`."""
+    """Record the frames in `fake_connections.sent` instead of sending them."""
     from websocket_gateway.testing.connections import record_connections
 
     with record_connections() as fake:
@@ -24,9 +25,9 @@ def fake_connections() -> Iterator[FakeConnections]:
 
 
 @pytest.fixture
-def ws_client(db: Any, fake_connections: FakeConnections) -> Iterator[Any]:
+def ws_client(db: None, fake_connections: FakeConnections) -> Iterator[Callable[..., WebSocketClient]]:
     """Make clients: `ws_client(ChatView).connect(user=user)`."""
-    from websocket_gateway.receiving.authentication import forget_gateways
+    from websocket_gateway.receiving.gateways import forget_gateways
     from websocket_gateway.receiving.limits import forget_known_keys
     from websocket_gateway.testing.client import WebSocketClient
 

@@ -23,7 +23,7 @@ KEPT_REQUESTS = 1000
 
 
 class GatewayHandle:
-    """What a test can see and do to a running gateway."""
+    """A running gateway: what a test can read and change."""
 
     def __init__(self, gateway: LocalGateway, requests: deque[ForwardedRequest]) -> None:
         self.gateway = gateway
@@ -31,26 +31,26 @@ class GatewayHandle:
 
     @property
     def endpoint_url(self) -> str:
-        """What `ENDPOINT_URL` must be set to."""
+        """The value for `ENDPOINT_URL`."""
         return self.gateway.endpoint_url
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port of the gateway."""
         return self.gateway.port
 
     @property
     def faults(self) -> Faults:
-        """The trouble it makes; change it at any time."""
+        """The faults that the gateway makes; can be changed at any time."""
         return self.gateway.faults
 
     @property
     def requests(self) -> tuple[ForwardedRequest, ...]:
-        """The events forwarded to the backend so far, answered or not, the oldest first."""
+        """The events forwarded to the backend, answered or not, the oldest first."""
         return tuple(self._requests)
 
     def connections(self) -> tuple[ConnectionInfo, ...]:
-        """The sockets that are open now."""
+        """Return the sockets that are open now."""
         return self.gateway.connections()
 
     def wait_until(self, condition: Callable[[], object], *, timeout: float = 5.0) -> None:
@@ -58,26 +58,25 @@ class GatewayHandle:
         deadline = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > deadline:
-                raise AssertionError(f"nothing like that happened within {timeout:g} s")
+                raise AssertionError(f"the condition was not met within {timeout:g} s")
             time.sleep(0.005)
 
 
 @contextmanager
-def local_gateway(**options: Any) -> Iterator[GatewayHandle]:
-    """A local gateway on a free port, with the fields of `GatewayOptions` as keywords; `faults` too.
+def local_gateway(*, faults: Faults | None = None, **options: Any) -> Iterator[GatewayHandle]:
+    """Run a local gateway on a free port, with the fields of `GatewayOptions` as keywords.
 
-    Raises `LocalGatewayError` naming the extra `local` where that is not installed.
+    Raises `LocalGatewayError` if the extra `local` is not installed.
     """
     from websocket_gateway.local.errors import missing_extra
     from websocket_gateway.local.options import GatewayOptions
 
-    # Not at the top: the server is an optional extra, and importing this module must not ask for it.
+    # Not at the top: the server is an optional extra, and this module must load without it.
     try:
         from websocket_gateway.local.gateway import LocalGateway
     except ImportError as exc:
         raise missing_extra(exc) from None
 
-    faults = options.pop("faults", None)
     requests: deque[ForwardedRequest] = deque(maxlen=KEPT_REQUESTS)
     gateway = LocalGateway(
         GatewayOptions(**{"port": 0, "shutdown_grace": 2.0, **options}),
@@ -102,14 +101,14 @@ def needs_serialized_requests() -> bool:
 
 @pytest.fixture(name="local_gateway")
 def local_gateway_fixture() -> Iterator[GatewayHandle]:
-    """A fresh local gateway, forwarding one event at a time where the database needs that."""
+    """A new local gateway, which forwards one event at a time if the database needs that."""
     with local_gateway(serialize=needs_serialized_requests()) as handle:
         yield handle
 
 
 @pytest.fixture(name="django_local_gateway")
 def django_local_gateway_fixture(local_gateway: GatewayHandle, settings: Any) -> GatewayHandle:
-    """A fresh local gateway that the project's settings point at."""
+    """A new local gateway, with `ENDPOINT_URL` of the project's settings pointing at it."""
     present = getattr(settings, "WEBSOCKET_GATEWAY", None) or {}
     settings.WEBSOCKET_GATEWAY = {**present, "ENDPOINT_URL": local_gateway.endpoint_url}
     return local_gateway

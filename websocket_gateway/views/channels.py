@@ -1,58 +1,75 @@
-"""Channel names that a client gives: which are names at all, and which it may join."""
+"""The channel names that a client gives: which names are valid, and which the client may join."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Protocol
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
+from websocket_gateway.models import WebSocketSession
 from websocket_gateway.validators import validate_channel_name
 from websocket_gateway.views.responses import ErrorCode, RefusalError
 
-if TYPE_CHECKING:
-    from websocket_gateway.views.websocket import WebSocketView
+
+class ChannelView(Protocol):
+    """The part of a view that these rules use."""
+
+    MAX_CHANNEL_NAME_LENGTH: int
+    MAX_SUBSCRIPTIONS: int
+    CHANNEL_NAME_PATTERN: str | re.Pattern[str]
+    body: dict[str, object]
+    websocket_session: WebSocketSession
+
+    def _decide(self, name: str, *args: object) -> bool: ...
 
 
-def check_channel_name(view: WebSocketView, name: Any) -> str:
-    """`name`, if it is one that the view's pattern and every database column take; else a refusal."""
+def check_channel_name(view: ChannelView, name: object) -> str:
+    """Return `name` if the pattern of the view and every database column accept it. Refuses any other."""
     if not isinstance(name, str) or len(name) > view.MAX_CHANNEL_NAME_LENGTH:
-        raise RefusalError(ErrorCode.INVALID_CHANNEL, "The channel name is too long or no string.")
+        raise RefusalError(ErrorCode.INVALID_CHANNEL, "The channel name is too long or not a string.")
     try:
         validate_channel_name(name)
     except ValidationError as exc:
-        raise RefusalError(ErrorCode.INVALID_CHANNEL, "No column holds the channel name.") from exc
+        raise RefusalError(ErrorCode.INVALID_CHANNEL, "No column can hold the channel name.") from exc
     # MariaDB takes `staff ` and `staff` for the same channel, whatever the pattern says.
     if name != name.strip():
         raise RefusalError(ErrorCode.INVALID_CHANNEL, "The channel name begins or ends with a space.")
-    # `fullmatch`: a pattern that ends in `$` would let a trailing newline pass.
+    # `fullmatch`: a pattern that ends in `$` would accept a trailing newline.
     if not re.fullmatch(view.CHANNEL_NAME_PATTERN, name):
-        raise RefusalError(ErrorCode.INVALID_CHANNEL, "The channel name does not fit the pattern.")
+        raise RefusalError(ErrorCode.INVALID_CHANNEL, "The channel name does not match the pattern.")
     return name
 
 
-def check_may_join(view: WebSocketView, request: HttpRequest, name: Any) -> str:
-    """`name`, if the client may join it; else a refusal."""
-    name = check_channel_name(view, name)
-    if not view.call(view.can_join_channel, request, name):
-        raise RefusalError(ErrorCode.CHANNEL_DENIED, f"The channel {name!r} may not be joined.")
-    return str(name)
-
-
-def subscribe(view: WebSocketView, request: HttpRequest, name: Any) -> str:
-    """Join a further channel, up to `MAX_SUBSCRIPTIONS`, so that no client grows the table at will."""
-    channel_name = check_may_join(view, request, name)
-    session = view.websocket_session
-    # Counted afterwards: of several that are made at once, whichever comes last sees all of them.
-    if session.subscribe(channel_name) and session.subscriptions.count() > view.MAX_SUBSCRIPTIONS:
-        session.unsubscribe(channel_name)
-        raise RefusalError(ErrorCode.TOO_MANY_CHANNELS, "The connection has all the subscriptions it may.")
+def check_may_join(view: ChannelView, request: HttpRequest, name: object) -> str:
+    """Return `name` if it is valid and the client may join the channel. Refuses any other."""
+    channel_name = check_channel_name(view, name)
+    if not view._decide("can_join_channel", request, channel_name):
+        raise RefusalError(ErrorCode.CHANNEL_DENIED, f"The user must not join the channel {channel_name!r}.")
     return channel_name
 
 
-def unsubscribe(view: WebSocketView, name: Any) -> str:
-    """Leave a channel; one that the connection is not in is no error."""
+def change_channel(view: ChannelView, request: HttpRequest) -> None:
+    """Make `body["channel"]` the primary channel of the connection."""
+    session = view.websocket_session
+    session.channel_name = check_may_join(view, request, view.body.get("channel"))
+    session.save(update_fields=["channel_name"])
+
+
+def subscribe(view: ChannelView, request: HttpRequest, name: object) -> str:
+    """Join an additional channel, up to `MAX_SUBSCRIPTIONS`, so that a client cannot fill the table."""
+    channel_name = check_may_join(view, request, name)
+    session = view.websocket_session
+    # Counted afterwards: of several simultaneous subscriptions, the last one sees all of them.
+    if session.subscribe(channel_name) and session.subscriptions.count() > view.MAX_SUBSCRIPTIONS:
+        session.unsubscribe(channel_name)
+        raise RefusalError(ErrorCode.TOO_MANY_CHANNELS, "The connection has reached its limit of channels.")
+    return channel_name
+
+
+def unsubscribe(view: ChannelView, name: object) -> str:
+    """Leave a channel. Does nothing if the connection is not in it."""
     channel_name = check_channel_name(view, name)
     view.websocket_session.unsubscribe(channel_name)
     return channel_name

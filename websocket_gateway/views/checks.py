@@ -1,11 +1,10 @@
-"""What a request must pass before it is an event: method and size, gateway and secret, headers."""
+"""The checks before a request becomes an event: size, gateway and secret, headers; and permissions."""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
@@ -14,12 +13,10 @@ from django.http.request import RawPostDataException, UnreadablePostError
 from websocket_gateway.conf import get_settings
 from websocket_gateway.legacy.events import has_legacy_secret, translate
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.receiving.authentication import API_ID_HEADER, find_gateway, has_origin_secret
-from websocket_gateway.receiving.events import read_header
+from websocket_gateway.receiving.authentication import find_gateway, has_origin_secret
+from websocket_gateway.receiving.events import API_ID_HEADER, read_header
+from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.responses import ErrorCode, RefusalError
-
-if TYPE_CHECKING:
-    from websocket_gateway.views.websocket import WebSocketView
 
 logger = logging.getLogger("websocket_gateway.views")
 
@@ -27,10 +24,10 @@ _CONTENT_LENGTH = re.compile(r"[0-9]{0,18}")
 
 
 def check_declared_size(request: HttpRequest, limit: int) -> None:
-    """Refuse a body that says it is too large, before anything is read of it."""
+    """Refuse a body whose declared length is too large, before it is read."""
     declared = str(request.META.get("CONTENT_LENGTH") or "")
     if not _CONTENT_LENGTH.fullmatch(declared):
-        raise RefusalError(ErrorCode.BAD_REQUEST, "The content length is no number.")
+        raise RefusalError(ErrorCode.BAD_REQUEST, "The content length is not a number.")
     if declared and int(declared) > limit:
         raise RefusalError(ErrorCode.TOO_LARGE, f"The body has {declared} bytes; {limit} are allowed.")
 
@@ -47,8 +44,8 @@ def check_body(request: HttpRequest, limit: int) -> None:
         raise RefusalError(ErrorCode.TOO_LARGE, f"The body has {len(body)} bytes; {limit} are allowed.")
 
 
-def authenticate(view: WebSocketView, request: HttpRequest) -> ApiGateway:
-    """The gateway that really sent the request, or a refusal that says nothing."""
+def authenticate(view: WebSocketHooks, request: HttpRequest) -> ApiGateway:
+    """Return the gateway that sent the request. The client is not told why any other request is refused."""
     if not read_header(request, API_ID_HEADER):
         raise RefusalError(ErrorCode.BAD_REQUEST, "The header with the API id is missing.")
     gateway = find_gateway(request)
@@ -69,18 +66,23 @@ def authenticate(view: WebSocketView, request: HttpRequest) -> ApiGateway:
 
 
 def missing(request: HttpRequest, names: Iterable[str]) -> list[str]:
-    """Those of `names` that are no header of the request; an empty header counts as missing."""
+    """Return those of `names` that are not headers of the request. An empty header counts as missing."""
     return [name for name in names if not read_header(request, name)]
 
 
 def has_expected_useragent(request: HttpRequest, prefix: str) -> bool:
-    """Whether the user agent of a message or disconnect event may pass.
+    """Whether the user agent of a message or disconnect event is accepted.
 
-    Reports differ on what API Gateway sends, and the header proves nothing. So a mismatch only
-    counts where no secret does; elsewhere it is logged.
+    Reports differ on what API Gateway sends, and the header proves nothing. So a mismatch refuses
+    only where no origin secret is required; elsewhere it is logged.
     """
     value = read_header(request, "User-Agent")
     if not prefix or value.startswith(prefix):
         return True
     logger.info("an event has an unexpected user agent", extra={"event": "user_agent", "given": bool(value)})
     return get_settings().origin_secret_required
+
+
+def has_permissions(view: WebSocketHooks, request: HttpRequest) -> bool:
+    """Whether the user has the permissions of both lists of the view."""
+    return view._decide("has_any_permission", request) and view._decide("has_all_permission", request)

@@ -1,27 +1,34 @@
-"""What becomes of a refusal or an exception: a record in the log, and an answer that says little."""
+"""Turns a refusal or an exception into a log record, and a response that reveals little."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from django.core.signals import got_request_exception
 from django.db import OperationalError
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.log import log_response
 
 from websocket_gateway.concurrency import is_busy
+from websocket_gateway.frames import ReplyId
 from websocket_gateway.receiving.events import hide_token
 from websocket_gateway.views.responses import ErrorCode, RefusalError, empty_response, error_response
-
-if TYPE_CHECKING:
-    from websocket_gateway.views.websocket import WebSocketView
 
 logger = logging.getLogger("websocket_gateway.views")
 
 
-def refuse(view: WebSocketView, refusal: RefusalError) -> HttpResponseBase:
-    """Log the reason; answer the code, or nothing at all before the event was authenticated and read."""
+class RefusingView(Protocol):
+    """The part of a view that a refusal uses."""
+
+    request: HttpRequest
+    debug: bool
+    _reply_id: ReplyId | None
+
+
+def refuse(view: RefusingView, refusal: RefusalError) -> HttpResponseBase:
+    """Log the reason. Answer the code, or nothing if the event was not authenticated and parsed."""
     hide_token(view.request)
     code, event = refusal.code, getattr(view, "event", None)
     logger.warning(
@@ -44,8 +51,8 @@ def refuse(view: WebSocketView, refusal: RefusalError) -> HttpResponseBase:
     return response
 
 
-def fail(view: WebSocketView, exc: Exception) -> HttpResponseBase:
-    """Answer 500 as Django would: signal, log with traceback, but no page. A busy database is a 503."""
+def fail(view: RefusingView, exc: Exception) -> HttpResponseBase:
+    """Answer 500 as Django does, with signal and logged traceback, but no page. A busy database is a 503."""
     hide_token(view.request)
     if isinstance(exc, OperationalError) and is_busy(exc):
         return refuse(

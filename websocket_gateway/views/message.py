@@ -1,23 +1,27 @@
-"""Messages and `$disconnect`: the connection's row, what revokes it, control frames, the handler."""
+"""Messages and `$disconnect`: the row of the connection, what revokes it, control frames, the handler."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from websocket_gateway.connections import sessions
+from websocket_gateway.connections import revoke
+from websocket_gateway.connections.ending import end, end_unknown
+from websocket_gateway.connections.sessions import find_session, touch
 from websocket_gateway.frames import Frame, InvalidFrameError, parse_frame
+from websocket_gateway.logins import reason_to_end
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.receiving.deduplication import handle_once, message_key
 from websocket_gateway.receiving.events import DisconnectEvent, MessageEvent
 from websocket_gateway.receiving.handlers import Handler, is_admitted
-from websocket_gateway.signals import message_received
+from websocket_gateway.signals import message_received, send_safely
 from websocket_gateway.views import channels
-from websocket_gateway.views.connect import bind_user, has_permissions
+from websocket_gateway.views.checks import has_permissions
+from websocket_gateway.views.connect import bind_user
+from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.responses import (
     ErrorCode,
     RefusalError,
@@ -27,13 +31,10 @@ from websocket_gateway.views.responses import (
     empty_response,
 )
 
-if TYPE_CHECKING:
-    from websocket_gateway.views.websocket import WebSocketView
-
 logger = logging.getLogger("websocket_gateway.views")
 
 
-def receive(view: WebSocketView, request: HttpRequest, event: MessageEvent) -> HttpResponseBase:
+def receive_message(view: WebSocketHooks, request: HttpRequest, event: MessageEvent) -> HttpResponseBase:
     """Answer one frame."""
     try:
         frame = parse_frame(event.body)
@@ -43,64 +44,59 @@ def receive(view: WebSocketView, request: HttpRequest, event: MessageEvent) -> H
     session = _open_session(view, event.connection_id)
     if session is None:
         bind_user(request, AnonymousUser())
-        return answer(view.call(view.session_not_found, request), reply_id=frame.reply_id)
+        return answer(view._call(view.session_not_found, request), reply_id=frame.reply_id)
     view.websocket_session = session
     bind_user(request, session.user or AnonymousUser())
-    sessions.touch(session)
+    touch(session)
     if not has_permissions(view, request):
-        return answer(view.call(view.permission_denied, request), reply_id=frame.reply_id)
+        return answer(view._call(view.permission_denied, request), reply_id=frame.reply_id)
     if frame.control is not None:
         return _control(view, request, frame.control)
     return _handle(view, request, event, frame)
 
 
-def disconnect(view: WebSocketView, request: HttpRequest, event: DisconnectEvent) -> HttpResponseBase:
+def end_connection(view: WebSocketHooks, request: HttpRequest, event: DisconnectEvent) -> HttpResponseBase:
     """End a connection. One that is not known yet leaves a row, so that its late `$connect` is refused."""
-    session = sessions.find_session(event.connection_id)
+    session = find_session(event.connection_id)
     if session is None:
-        sessions.end_unknown(event.connection_id, view.api_gateway)
+        end_unknown(event.connection_id, view.api_gateway)
         return empty_response()
     _check_gateway(view, session)
     view.websocket_session = session
     bind_user(request, session.user or AnonymousUser())
-    sessions.end(session, reason="client")
-    return answer(view.call(view.disconnect, request))
+    end(session, reason="client")
+    return answer(view._call(view.disconnect, request))
 
 
-def change_channel(view: WebSocketView, request: HttpRequest) -> None:
-    """Make `body["channel"]` the connection's primary channel."""
-    session = view.websocket_session
-    session.channel_name = channels.check_may_join(view, request, view.body.get("channel"))
-    session.save(update_fields=["channel_name"])
-
-
-def _open_session(view: WebSocketView, connection_id: str) -> WebSocketSession | None:
-    session = sessions.find_session(connection_id)
+def _open_session(view: WebSocketHooks, connection_id: str) -> WebSocketSession | None:
+    session = find_session(connection_id)
     if session is None:
         return None
     _check_gateway(view, session)
     if not session.connected:
         return None
-    reason = sessions.reason_to_end(session)
+    reason = reason_to_end(session)
     if reason:
-        # What bypasses signals, such as `QuerySet.update(is_active=False)`, is met here.
-        sessions.revoke(WebSocketSession.objects.filter(pk=session.pk), reason=reason)
+        # Changes that send no signal, such as `QuerySet.update(is_active=False)`, are noticed here.
+        revoke(WebSocketSession.objects.filter(pk=session.pk), reason=reason)
         return None
     return session
 
 
-def _check_gateway(view: WebSocketView, session: WebSocketSession) -> None:
+def _check_gateway(view: WebSocketHooks, session: WebSocketSession) -> None:
     if session.api_gateway_id != view.api_gateway.pk:
         raise RefusalError(ErrorCode.FORBIDDEN, "The connection belongs to another gateway.")
     session.api_gateway = view.api_gateway
 
 
-def _handle(view: WebSocketView, request: HttpRequest, event: MessageEvent, frame: Frame) -> HttpResponseBase:
+def _handle(
+    view: WebSocketHooks, request: HttpRequest, event: MessageEvent, frame: Frame
+) -> HttpResponseBase:
     keys = (view.handler_selection_key, view.route_selection_key)
     if not any(key in view.body for key in keys):
-        return answer(view.call(view.handler_selection_key_missing, request), reply_id=frame.reply_id)
+        return answer(view._call(view.handler_selection_key_missing, request), reply_id=frame.reply_id)
     handler = next((found for key in keys if (found := _named(view, view.body.get(key)))), None)
-    sessions.send_safely(
+    send_safely(
         message_received,
         sender=type(view),
         session=view.websocket_session,
@@ -109,10 +105,10 @@ def _handle(view: WebSocketView, request: HttpRequest, event: MessageEvent, fram
     )
     method = getattr(view, handler.name) if handler else view.default
     if not is_admitted(method, request):
-        return answer(view.call(view.permission_denied, request), reply_id=frame.reply_id)
+        return answer(view._call(view.permission_denied, request), reply_id=frame.reply_id)
 
     def handle() -> HttpResponseBase:
-        return answer(view.call(method, request), reply_id=frame.reply_id)
+        return answer(view._call(method, request), reply_id=frame.reply_id)
 
     if not view.deduplicate or frame.reply_id is None or frame.client is None:
         return handle()
@@ -121,11 +117,11 @@ def _handle(view: WebSocketView, request: HttpRequest, event: MessageEvent, fram
     return first if first is not None else duplicate_response(frame.reply_id)
 
 
-def _named(view: WebSocketView, name: Any) -> Handler | None:
+def _named(view: WebSocketHooks, name: object) -> Handler | None:
     return view.handler_table.get(name) if isinstance(name, str) else None
 
 
-def _control(view: WebSocketView, request: HttpRequest, control: dict[str, Any]) -> HttpResponseBase:
+def _control(view: WebSocketHooks, request: HttpRequest, control: dict[str, object]) -> HttpResponseBase:
     kind, reply_id = control["type"], view._reply_id
     if kind == "ping":
         return control_response("pong", reply_id=reply_id)
@@ -137,4 +133,4 @@ def _control(view: WebSocketView, request: HttpRequest, control: dict[str, Any])
     if kind == "unsubscribe":
         name = channels.unsubscribe(view, control.get("channel"))
         return control_response("unsubscribed", reply_id=reply_id, channel=name)
-    raise RefusalError(ErrorCode.UNKNOWN_CONTROL, "The control frame's type is not known.")
+    raise RefusalError(ErrorCode.UNKNOWN_CONTROL, "The type of the control frame is unknown.")

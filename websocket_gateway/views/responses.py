@@ -1,34 +1,33 @@
-"""What is answered: the closed list of error codes, error frames, replies."""
+"""Responses: the closed list of error codes, error frames, replies."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Final
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
-from websocket_gateway.exceptions import InvalidMessageError
-from websocket_gateway.frames import MAX_MESSAGE_BYTES, RESERVED_KEY, ReplyId
+from websocket_gateway.frames import ReplyId, encode_metadata, encode_reply
+
+_JSON: Final = "application/json"
 
 
 class ErrorCode(Enum):
-    """Every code that a client can meet, with its HTTP status and the sentence that goes along."""
+    """Every code that a client can get, with its HTTP status and its sentence."""
 
     BAD_REQUEST = ("bad_request", 400, "The request is malformed.")
     INVALID_FRAME = ("invalid_frame", 400, "A frame must be a JSON object.")
     HANDLER_MISSING = ("handler_missing", 400, "The frame names no handler.")
     UNKNOWN_HANDLER = ("unknown_handler", 400, "There is no such handler.")
     UNKNOWN_CONTROL = ("unknown_control", 400, "There is no such control frame.")
-    INVALID_CHANNEL = ("invalid_channel", 400, "This is no channel name.")
+    INVALID_CHANNEL = ("invalid_channel", 400, "The channel name is not valid.")
     FORBIDDEN = ("forbidden", 403, "Forbidden.")
     ORIGIN_DENIED = ("origin_denied", 403, "Connections from this page are not accepted.")
     INVALID_TOKEN = ("invalid_token", 403, "The token is not valid.")
-    PERMISSION_DENIED = ("permission_denied", 403, "You may not do this.")
-    CHANNEL_DENIED = ("channel_denied", 403, "You may not join this channel.")
+    PERMISSION_DENIED = ("permission_denied", 403, "You do not have permission to do this.")
+    CHANNEL_DENIED = ("channel_denied", 403, "You do not have permission to join this channel.")
     CONNECTION_REFUSED = ("connection_refused", 403, "The connection was refused.")
     NOT_FOUND = ("not_found", 404, "Not found.")
     ALREADY_CONNECTED = ("already_connected", 409, "This connection is known already.")
@@ -46,7 +45,7 @@ class ErrorCode(Enum):
 
 
 class RefusalError(Exception):
-    """A request is turned away. `reason` is for the log; the client gets the code alone."""
+    """A request is refused. `reason` is for the log; the client gets only the code."""
 
     def __init__(self, code: ErrorCode, reason: str, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(reason)
@@ -56,37 +55,36 @@ class RefusalError(Exception):
 
 
 def empty_response(status: int = 200) -> HttpResponse:
-    """An answer without a body, so without a frame."""
+    """A response without a body, so without a frame."""
     return HttpResponse(b"", status=status, content_type="text/plain")
 
 
 def error_response(
     code: ErrorCode, *, reply_id: ReplyId | None = None, message: str | None = None
 ) -> HttpResponse:
-    """An error frame. One that answers a message gets 200: of other statuses no body may arrive.
+    """An error frame. One that answers a message gets 200, because with other statuses no body may arrive.
 
     `INTERNAL_ERROR` keeps its 500, so that load balancers and metrics see it.
     """
-    ours: dict[str, Any] = {} if reply_id is None else {"reply_to": reply_id}
-    ours["error"] = {"code": code.code, "message": message or code.message}
+    error = {"code": code.code, "message": message or code.message}
     status = 200 if reply_id is not None and code.status < 500 else code.status
-    return HttpResponse(json.dumps({RESERVED_KEY: ours}), status=status, content_type="application/json")
+    return HttpResponse(
+        encode_metadata({"error": error}, reply_id=reply_id), status=status, content_type=_JSON
+    )
 
 
-def control_response(kind: str, *, reply_id: ReplyId | None = None, **fields: Any) -> HttpResponse:
-    """A control frame of ours, such as `pong`."""
-    ours = {"type": kind, **fields} | ({} if reply_id is None else {"reply_to": reply_id})
-    return HttpResponse(json.dumps({RESERVED_KEY: ours}), content_type="application/json")
+def control_response(kind: str, *, reply_id: ReplyId | None = None, **fields: object) -> HttpResponse:
+    """A control frame of this package, such as `pong`."""
+    return HttpResponse(encode_metadata({"type": kind, **fields}, reply_id=reply_id), content_type=_JSON)
 
 
 def duplicate_response(reply_id: ReplyId) -> HttpResponse:
-    """The reply to a message that was handled before. What its handler answered then is not kept."""
-    ours = {"reply_to": reply_id, "duplicate": True}
-    return HttpResponse(json.dumps({RESERVED_KEY: ours}), content_type="application/json")
+    """The reply to a message that was handled before. The first reply is not kept."""
+    return HttpResponse(encode_metadata({"duplicate": True}, reply_id=reply_id), content_type=_JSON)
 
 
-def answer(result: Any, *, reply_id: ReplyId | None = None) -> HttpResponseBase:
-    """What a handler returned as a response: nothing, a dict, or a Django response, which is untouched.
+def answer(result: object, *, reply_id: ReplyId | None = None) -> HttpResponseBase:
+    """Make a response of what a handler returned: nothing, a dict, or a Django response, which is untouched.
 
     Raises `InvalidMessageError` for a dict that cannot be sent and `TypeError` for anything else.
     """
@@ -96,15 +94,4 @@ def answer(result: Any, *, reply_id: ReplyId | None = None) -> HttpResponseBase:
         return empty_response()
     if result is not None and not isinstance(result, dict):
         raise TypeError(f"A handler returns None, a dict or a response, not {type(result).__name__}.")
-    body = dict(result or {})
-    if RESERVED_KEY in body:
-        raise InvalidMessageError(
-            f"The key {RESERVED_KEY!r} is reserved; a handler's answer must not use it."
-        )
-    if reply_id is not None:
-        body[RESERVED_KEY] = {"reply_to": reply_id}
-    text = json.dumps(body, cls=DjangoJSONEncoder, allow_nan=False, ensure_ascii=False)
-    data = text.encode(errors="backslashreplace")  # JSON writes half a character in the same way: `\ud83d`
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise InvalidMessageError(f"The answer has {len(data)} bytes; API Gateway sends {MAX_MESSAGE_BYTES}.")
-    return HttpResponse(data, content_type="application/json")
+    return HttpResponse(encode_reply(result or {}, reply_id=reply_id), content_type=_JSON)

@@ -1,10 +1,12 @@
-"""Issues connect tokens to logged-in users."""
+"""`WebSocketTokenView`: issues connect tokens to logged-in users."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
@@ -30,21 +32,20 @@ class WebSocketTokenView(View):
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
-        """Take CSRF and login into our own hands: the middleware of both answer with HTML or a redirect."""
-        view: Any = super().as_view(**initkwargs)
-        view.csrf_exempt = True
-        view.login_required = False
+        """Exempt the view from both middlewares, CSRF and login, which answer with HTML or a redirect."""
+        view = super().as_view(**initkwargs)
+        vars(view).update(csrf_exempt=True, login_required=False)
         return view
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Check against forgery first, whether or not the CSRF middleware is installed."""
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        """Check the CSRF token first, whether or not the CSRF middleware is installed."""
         response = _check_csrf(request) or super().dispatch(request, *args, **kwargs)
         add_never_cache_headers(response)
         return response
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         """Issue one token."""
-        user: Any = getattr(request, "user", None)
+        user: AbstractBaseUser | AnonymousUser | None = getattr(request, "user", None)
         if user is None or not user.is_authenticated or not is_active(user):
             return JsonResponse({"error": "not_authenticated"}, status=403)
         session = getattr(request, "session", None)
@@ -59,7 +60,7 @@ class WebSocketTokenView(View):
 
 
 class _CsrfCheck(CsrfViewMiddleware):
-    """Django's check, with an answer that a script can read."""
+    """Django's check, with a response that a script can read."""
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
         logger.warning("CSRF check failed: %s", reason, extra={"event": "csrf_failed"})

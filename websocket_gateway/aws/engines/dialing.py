@@ -7,17 +7,17 @@ import itertools
 import socket
 import ssl
 import threading
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from websocket_gateway.aws.engines.http1 import Connection, Owner, SecureConnection
+from websocket_gateway.forking import cached_per_process
 
 _RESOLVED_SECONDS = 30.0
 
 
-@lru_cache(maxsize=8)
+@cached_per_process(maxsize=8)
 def tls_context(ca_bundle: str) -> ssl.SSLContext:
     """TLS that verifies name and chain against the certificates in `ca_bundle`, a file or a folder."""
     return ssl.create_default_context(**_where(ca_bundle))

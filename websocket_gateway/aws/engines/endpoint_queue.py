@@ -6,12 +6,12 @@ Without input or output: both engines ask it, and do what it says.
 from __future__ import annotations
 
 import math
-import random
 from collections import deque
 
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.engines.base import Outcome, Recipient, Status
 from websocket_gateway.aws.engines.outcomes import Answer, Kind
+from websocket_gateway.forking import jitter
 
 # An endpoint that never answered is given up, as a whole, after so many attempts for one recipient.
 MAX_ATTEMPTS_UNANSWERED = 4
@@ -163,5 +163,5 @@ class Lane:
         longest = min(base * 2**attempt.retries, _BACKOFF_CAP_SECONDS)
         attempt.retries += 1
         attempt.resent = False
-        pause = random.uniform(0, longest)  # noqa: S311 - jitter, no secret
+        pause = jitter.uniform(0, longest)
         return max(0.0, min(pause, attempt.deadline - now))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from websocket_gateway.connections.gateway_sessions import delete_sessions, end_sessions
-from websocket_gateway.models import ApiGatewayAdditionalRoute
+from websocket_gateway.concurrency import retry_when_busy
+from websocket_gateway.connections.ending import end_all_of
+from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute, WebSocketSession
 from websocket_gateway.provisioning.plan import Action, AnyStep, Kind
 from websocket_gateway.provisioning.steps.context import Context, Handler
+
+_BATCH = 1_000
 
 
 def save_record(context: Context, step: AnyStep) -> None:
@@ -26,15 +29,22 @@ def save_route_record(context: Context, step: AnyStep) -> None:
 
 
 def delete_record(context: Context, step: AnyStep) -> None:
-    """Delete the row with its routes; its sessions, which may be many, go in batches before it."""
-    delete_sessions(context.gateway)
+    """Delete the row with its routes; its sessions, which may be many, end and go in batches before it."""
+    end_all_of(context.gateway)
+    _delete_sessions(context.gateway)
     context.lease.check()
     context.gateway.delete()
 
 
 def end_sessions_of(context: Context, step: AnyStep) -> None:
     """Mark the gateway's open sessions as ended."""
-    end_sessions(context.gateway)
+    end_all_of(context.gateway)
+
+
+def _delete_sessions(gateway: ApiGateway) -> None:
+    sessions = WebSocketSession.objects.filter(api_gateway=gateway).order_by("pk")
+    while keys := list(sessions.values_list("pk", flat=True)[:_BATCH]):
+        retry_when_busy(WebSocketSession.objects.filter(pk__in=keys).delete, model=WebSocketSession)
 
 
 HANDLERS: dict[tuple[Action, Kind], Handler] = {

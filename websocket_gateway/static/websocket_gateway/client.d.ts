@@ -15,7 +15,7 @@ export class GatewayError extends Error {
     /**
      * @param {string} code
      * @param {string} message
-     * @param {unknown} [detail] The frame that it is about, where there is one.
+     * @param {unknown} [detail] The frame that it is about, or `{ channel }` of one that was refused.
      */
     constructor(code: string, message: string, detail?: unknown);
     code: string;
@@ -49,7 +49,8 @@ export class GatewayClient {
         signal?: AbortSignal;
     }): Promise<any>;
     /**
-     * Join a further channel, now and after every reconnect. Rejects where it may not be joined.
+     * Join a further channel, now and after every reconnect; it is asked for until the server joins or refuses it.
+     * Rejects where it may not be joined. One that is refused later is told by `$error`, too.
      * @param {string} channel
      * @returns {Promise<void>}
      */
@@ -191,7 +192,10 @@ export type Status = StateChange & {
 };
 export type Joined = {
     channel: string;
-    error: GatewayError | null;
+    error: {
+        code: string;
+        message: string;
+    } | null;
 };
 export type Hooks = {
     status: (status: Status) => void;
@@ -199,19 +203,36 @@ export type Hooks = {
     joined: (joined: Joined) => void;
 };
 /**
- * A message on its way.
+ * A frame on its way.
  */
 export type Entry = {
     text: string;
     id: string | null;
     /**
-     * The connection it went over; empty while it waits.
+     * Whether this error is the answer, or else it is sent again.
      */
-    sentOn: string;
-    resolve: (value: any) => void;
+    isFinal: (code: string) => boolean;
+    resolve: (frame: any) => void;
     reject: (error: GatewayError) => void;
     /**
-     * A timer.
+     * The one that it is about.
      */
-    resend?: any;
+    channel?: string | undefined;
+    /**
+     * Whether it joins that one, or else leaves it.
+     */
+    joins?: boolean | undefined;
+    /**
+     * The connection it went over; empty while it waits for one.
+     */
+    sentOn?: string | undefined;
+    /**
+     * It failed and waits for its next turn.
+     */
+    paused?: boolean | undefined;
+    failures?: number | undefined;
+    /**
+     * When it is sent again.
+     */
+    timer?: any;
 };

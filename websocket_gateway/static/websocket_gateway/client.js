@@ -37,19 +37,27 @@
  *
  * @typedef {Required<Omit<Options, "signal">> & {signal?: AbortSignal}} Settings
  * @typedef {StateChange & {live: string[]}} Status
- * @typedef {{channel: string, error: GatewayError | null}} Joined
+ * @typedef {{channel: string, error: {code: string, message: string} | null}} Joined
  * @typedef {{status: (status: Status) => void, frame: (value: any) => void, joined: (joined: Joined) => void}} Hooks
  *
- * @typedef {object} Entry A message on its way.
+ * @typedef {object} Entry A frame on its way.
  * @property {string} text
  * @property {string | null} id
- * @property {string} sentOn The connection it went over; empty while it waits.
- * @property {(value: any) => void} resolve
+ * @property {(code: string) => boolean} isFinal Whether this error is the answer, or else it is sent again.
+ * @property {(frame: any) => void} resolve
  * @property {(error: GatewayError) => void} reject
- * @property {any} [resend] A timer.
+ * @property {string} [channel] The one that it is about.
+ * @property {boolean} [joins] Whether it joins that one, or else leaves it.
+ * @property {string} [sentOn] The connection it went over; empty while it waits for one.
+ * @property {boolean} [paused] It failed and waits for its next turn.
+ * @property {number} [failures]
+ * @property {any} [timer] When it is sent again.
  */
 
 const MINUTE = 60_000;
+
+// Refusals of a channel that another attempt would meet, too. A code that is not known here is not one.
+const FINAL = ["channel_denied", "invalid_channel", "permission_denied", "too_many_channels"];
 
 const DEFAULTS = {
   tokenUrl: "",
@@ -83,7 +91,7 @@ export class GatewayError extends Error {
   /**
    * @param {string} code
    * @param {string} message
-   * @param {unknown} [detail] The frame that it is about, where there is one.
+   * @param {unknown} [detail] The frame that it is about, or `{ channel }` of one that was refused.
    */
   constructor(code, message, detail) {
     super(message);
@@ -103,18 +111,101 @@ class AttemptError extends Error {
   }
 }
 
+/**
+ * What was asked and has no answer yet, be it requests or channels: sent again after a pause where the server
+ * could not take it or API Gateway reports a failure, after `resendMs` of silence, and after a cut.
+ */
+class Pending {
+  /** @param {Settings} settings @param {() => string} wire Empty for none. @param {(text: string) => void} send */
+  constructor(settings, wire, send) {
+    this.settings = settings;
+    this.wire = wire;
+    this.send = send;
+    /** @type {Entry[]} */
+    this.entries = [];
+  }
+
+  /** @param {Entry} entry */
+  add(entry) {
+    this.entries.push(entry);
+    this.flush();
+  }
+
+  /** @param {Entry} entry */
+  remove(entry) {
+    clearTimeout(entry.timer);
+    this.entries = this.entries.filter((other) => other !== entry);
+  }
+
+  /** Send what waits, in order. */
+  flush() {
+    const wire = this.wire();
+    for (const entry of wire ? this.entries : []) {
+      if (!entry.sentOn) {
+        entry.sentOn = wire;
+        entry.paused = false;
+        clearTimeout(entry.timer);
+        entry.timer = entry.id && later(() => this.again([entry]), this.settings.resendMs);
+        this.send(entry.text);
+      }
+    }
+    this.entries = this.entries.filter(({ id, sentOn }) => id || !sentOn);
+  }
+
+  /** @param {Entry[]} entries */
+  again(entries) {
+    entries.forEach((entry) => (entry.sentOn = ""));
+    this.flush();
+  }
+
+  /** @param {Entry[]} entries Those of them that are on their way are sent again after a pause. */
+  againSoon(entries) {
+    const { backoffMs, backoffMaxMs } = this.settings;
+    for (const entry of entries.filter(({ sentOn, paused }) => sentOn && !paused)) {
+      const failures = entry.failures ?? 0;
+      entry.failures = failures + 1;
+      entry.paused = true;
+      clearTimeout(entry.timer);
+      const pause = Math.random() * Math.min(backoffMaxMs, backoffMs * 2 ** failures);
+      entry.timer = later(() => this.again([entry]), pause);
+    }
+  }
+
+  /** @param {any} frame @returns {boolean} Whether it answers one of these. */
+  heard(frame) {
+    const { reply_to: id, error } = frame?._ws ?? {};
+    const entry = this.entries.find((other) => id !== undefined && other.id === id);
+    if (entry && !error) {
+      this.remove(entry);
+      entry.resolve(frame);
+    } else if (entry?.isFinal(error.code)) {
+      this.remove(entry);
+      entry.reject(new GatewayError(error.code, error.message, { _ws: frame._ws }));
+    } else if (entry) {
+      this.againSoon([entry]);
+    } else if (id === undefined && (error || isGatewayError(frame))) {
+      // It does not say what failed, so that may be each one.
+      this.againSoon(this.entries.filter(({ isFinal }) => !error || !isFinal(error.code)));
+    }
+    return Boolean(entry);
+  }
+}
+
 /** One socket, as long as it lives. */
 class Wire {
-  /** @param {WebSocket} socket @param {boolean} proven Whether a token was issued for it. */
-  constructor(socket, proven) {
+  /**
+   * @param {WebSocket} socket
+   * @param {boolean} proven Whether a token was issued for it.
+   * @param {Settings} settings
+   */
+  constructor(socket, proven, settings) {
     this.socket = socket;
     this.proven = proven;
     this.serial = randomId();
     this.opened = false;
     /** @type {Set<string>} */
     this.joined = new Set();
-    /** @type {Map<string, string>} What was asked for: id -> channel. */
-    this.asked = new Map();
+    this.pending = new Pending(settings, () => this.serial, (text) => socket.send(text));
     /** @type {Set<any>} */
     this.timers = new Set();
     /** @type {any} */
@@ -134,6 +225,11 @@ class Wire {
     this.timers.delete(timer);
   }
 
+  /** @param {string} channel What is under way about it. */
+  asked(channel) {
+    return this.pending.entries.find((entry) => entry.channel === channel);
+  }
+
   /** @param {object} ours */
   control(ours) {
     this.socket.send(JSON.stringify({ _ws: ours }));
@@ -141,6 +237,7 @@ class Wire {
 
   drop() {
     this.timers.forEach((timer) => clearTimeout(timer));
+    this.pending.entries.forEach((entry) => this.pending.remove(entry));
     const { socket } = this;
     // A dead peer never answers the close, so nothing waits for it.
     socket.onopen = socket.onmessage = socket.onclose = null;
@@ -219,6 +316,11 @@ class Link {
     clearTimeout(this.timer);
     this.next?.drop();
     this.next = null;
+    if (!this.settings.url) {
+      // Later, so that the page can listen first; no token is spent.
+      queueMicrotask(() => turn === this.turn && this.stop("bad_url"));
+      return;
+    }
     if (isOffline()) {
       this.current ? this.failed(new AttemptError("offline")) : this.offline();
       return;
@@ -253,7 +355,7 @@ class Link {
       // No address at all, or `ws:` in a page over https: the next attempt would end like this one.
       throw new AttemptError("bad_url", { final: true });
     }
-    const wire = new Wire(socket, Boolean(token));
+    const wire = new Wire(socket, Boolean(token), this.settings);
     this.next = wire;
     // The server sends to both from the moment that it accepts the second.
     this.doubled = this.current ? (this.doubled ?? new Map()) : null;
@@ -288,7 +390,7 @@ class Link {
       if (old !== this.retiring) {
         return;
       }
-      if (patience > 0 && this.current && this.current.joined.size < this.channels().size) {
+      if (patience > 0 && this.current?.pending.entries.length) {
         this.handOver(old, patience - 1);
         return;
       }
@@ -317,6 +419,7 @@ class Link {
       this.current = null;
       if (this.retiring) {
         [this.current, this.retiring] = [this.retiring, null];
+        this.join();
         this.report("open");
       }
       if (!this.next) {
@@ -389,8 +492,14 @@ class Link {
     this.listen(wire);
     const value = parse(data);
     const ours = value?._ws;
-    if (ours?.reply_to && wire.asked.has(ours.reply_to)) {
-      this.answered(wire, ours);
+    if (ours?.error?.code === "not_connected") {
+      this.ended(wire); // nothing will ever be handled over this socket again
+    }
+    if (wire.pending.heard(value)) {
+      return;
+    }
+    if (ours?.type === "subscribed" || ours?.type === "unsubscribed") {
+      this.told(wire, ours.channel, ours.type === "subscribed");
     } else if (ours?.type !== "pong" && !this.isDouble(wire, data)) {
       this.hooks.frame(value);
     }
@@ -433,38 +542,52 @@ class Link {
 
   /** Tells the server what it does not know yet. */
   join() {
+    new Set([...this.channels(), ...(this.current?.joined ?? [])]).forEach((channel) => this.match(channel));
+  }
+
+  /** @param {string} channel It is joined or left, one after the other, until that is as wanted. */
+  match(channel) {
     const wire = this.current;
-    const wanted = this.channels();
-    if (!wire) {
+    if (!wire || wire.asked(channel)) {
       return;
     }
-    for (const channel of wanted) {
-      if (wire.joined.has(channel)) {
-        this.hooks.joined({ channel, error: null });
-      } else if (![...wire.asked.values()].includes(channel)) {
-        const id = randomId();
-        wire.asked.set(id, channel);
-        wire.control({ type: "subscribe", channel, id });
-      }
-    }
-    for (const channel of wire.joined) {
-      if (!wanted.has(channel)) {
-        wire.joined.delete(channel);
-        wire.control({ type: "unsubscribe", channel });
-      }
+    const wanted = this.channels().has(channel);
+    if (wanted !== wire.joined.has(channel)) {
+      const id = randomId();
+      /** @type {Entry} */
+      const entry = {
+        text: JSON.stringify({ _ws: { type: wanted ? "subscribe" : "unsubscribe", channel, id } }),
+        id,
+        channel,
+        joins: wanted,
+        isFinal: (code) => FINAL.includes(code),
+        resolve: () => this.told(wire, channel, wanted),
+        reject: (error) => (wanted ? this.refused(wire, entry, error) : this.told(wire, channel, false)),
+      };
+      wire.pending.add(entry);
+    } else if (wanted) {
+      this.hooks.joined({ channel, error: null });
     }
   }
 
-  /** @param {Wire} wire @param {Payload} ours */
-  answered(wire, ours) {
-    const channel = wire.asked.get(ours.reply_to) ?? "";
-    wire.asked.delete(ours.reply_to);
-    if (ours.error) {
+  /** @param {Wire} wire @param {string} channel @param {boolean} joined What the server says that it is. */
+  told(wire, channel, joined) {
+    const asked = wire.asked(channel);
+    if (asked?.joins === joined) {
+      return; // an earlier copy of what is asked
+    }
+    // A late copy of what was asked before may have undone what is asked now: that is asked once more.
+    asked && wire.pending.remove(asked);
+    joined ? wire.joined.add(channel) : wire.joined.delete(channel);
+    this.match(channel);
+  }
+
+  /** @param {Wire} wire @param {Entry} entry @param {GatewayError} error */
+  refused(wire, { channel = "", failures }, { code, message }) {
+    if (wire === this.current) {
       this.wanted.forEach((channels) => channels.delete(channel));
-      this.hooks.joined({ channel, error: new GatewayError(ours.error.code, ours.error.message, ours) });
-    } else {
-      wire.joined.add(channel);
-      this.join(); // it may be wanted no longer
+      this.hooks.joined({ channel, error: { code, message } });
+      failures && this.told(wire, channel, true); // an earlier copy may have joined it
     }
   }
 }
@@ -511,8 +634,7 @@ class SharedLink {
     this.link = new Link(this.settings, {
       status: (status) => tell({ status }),
       frame: (frame) => tell({ frame }),
-      joined: ({ channel, error }) =>
-        tell({ channel, error: error && { code: error.code, message: error.message } }),
+      joined: (joined) => tell({ joined }),
     });
     this.link.want(this.id, this.wanted);
     this.post({ roll: true });
@@ -544,11 +666,14 @@ class SharedLink {
   }
 
   /** @param {Payload} news */
-  deliver({ status, frame, channel, error }) {
+  deliver({ status, frame, joined }) {
     if (status) {
       this.hooks.status(status);
-    } else if (channel !== undefined) {
-      this.hooks.joined({ channel, error: error && new GatewayError(error.code, error.message) });
+    } else if (joined) {
+      if (joined.error) {
+        this.wanted = this.wanted.filter((channel) => channel !== joined.channel);
+      }
+      this.hooks.joined(joined);
     } else if (frame !== undefined) {
       this.hooks.frame(frame);
     }
@@ -588,14 +713,12 @@ export class GatewayClient {
   /** @type {Link | SharedLink} */ #link;
   /** @type {Status} */ #status = { state: "connecting", reason: "", live: [] };
   /** @type {Map<string, Set<(value: any) => void>>} */ #listeners = new Map();
-  /** @type {Entry[]} */ #entries = [];
+  /** @type {Pending} */ #pending;
   /** @type {Set<string>} */ #channels = new Set();
   /** @type {Map<string, {promise: Promise<void>, resolve: () => void, reject: (error: GatewayError) => void}>} */
   #joining = new Map();
   #client = randomId();
   #count = 0;
-  #troubles = 0;
-  /** @type {any} */ #retry = 0;
   #ended = false;
 
   /** @param {Options} options */
@@ -604,8 +727,10 @@ export class GatewayClient {
     this.#settings = { ...DEFAULTS, .../** @type {Options} */ (Object.fromEntries(given)) };
     const { url, share, signal } = this.#settings;
     if (!url) {
-      throw new GatewayError("no_url", "There is no address to connect to: has create_gateway run?");
+      console.warn("websocket_gateway: the page has no address to connect to; the server's log says why.");
     }
+    const wire = () => (this.state === "open" ? (this.#status.live[0] ?? "") : "");
+    this.#pending = new Pending(this.#settings, wire, (text) => this.#link.send(text));
     const canShare = globalThis.navigator?.locks && globalThis.BroadcastChannel;
     this.#link = new (share && canShare ? SharedLink : Link)(this.#settings, {
       status: (status) => this.#changed(status),
@@ -644,7 +769,8 @@ export class GatewayClient {
    */
   send(handler, data = {}) {
     const text = this.#encode(handler, data);
-    this.#post({ text, id: null, sentOn: "", resolve() {}, reject: (error) => this.#emit("$error", error) });
+    const reject = /** @param {GatewayError} error */ (error) => this.#emit("$error", error);
+    this.#post({ text, id: null, isFinal: () => true, resolve() {}, reject });
   }
 
   /**
@@ -660,16 +786,16 @@ export class GatewayClient {
       signal?.throwIfAborted();
       const settle = () => {
         clearTimeout(timer);
-        clearTimeout(entry.resend);
-        this.#entries = this.#entries.filter((other) => other !== entry);
+        this.#pending.remove(entry);
         signal?.removeEventListener("abort", aborted);
       };
       /** @type {Entry} */
       const entry = {
         text: this.#encode(handler, data, { id, client: this.#client }),
         id,
-        sentOn: "",
-        resolve: (value) => (settle(), resolve(value)),
+        // What was not handled is sent again; whether the rest may be is for the page to say.
+        isFinal: (code) => code !== "busy" && code !== "not_connected",
+        resolve: ({ _ws: ours, ...reply }) => (settle(), resolve(ours.duplicate ? null : reply)),
         reject: (error) => (settle(), reject(error)),
       };
       const aborted = () => (settle(), reject(signal?.reason));
@@ -685,7 +811,8 @@ export class GatewayClient {
   }
 
   /**
-   * Join a further channel, now and after every reconnect. Rejects where it may not be joined.
+   * Join a further channel, now and after every reconnect; it is asked for until the server joins or refuses it.
+   * Rejects where it may not be joined. One that is refused later is told by `$error`, too.
    * @param {string} channel
    * @returns {Promise<void>}
    */
@@ -756,7 +883,6 @@ export class GatewayClient {
   close(reason = "closed by the page") {
     if (!this.#ended) {
       this.#ended = true;
-      clearTimeout(this.#retry);
       this.#link.close(reason);
     }
   }
@@ -784,7 +910,7 @@ export class GatewayClient {
   /** @param {Entry} entry */
   #post(entry) {
     this.#refuseIfClosed();
-    const waiting = this.#entries.filter(({ sentOn }) => !sentOn);
+    const waiting = this.#pending.entries.filter(({ sentOn }) => !sentOn);
     const { queueLimit, overflow } = this.#settings;
     if (waiting.length >= queueLimit) {
       const error = new GatewayError("queue_full", `${queueLimit} messages are waiting.`, entry.text);
@@ -792,43 +918,10 @@ export class GatewayClient {
       if (overflow === "reject" || !oldest) {
         throw error;
       }
-      this.#entries = this.#entries.filter((other) => other !== oldest);
+      this.#pending.remove(oldest);
       oldest.reject(new GatewayError("dropped", "Newer messages took its place.", oldest.text));
     }
-    this.#entries.push(entry);
-    this.#flush();
-  }
-
-  /** Send what waits, in order. */
-  #flush() {
-    if (this.state !== "open") {
-      return;
-    }
-    const serial = this.#status.live[0] ?? "";
-    for (const entry of this.#entries) {
-      if (!entry.sentOn) {
-        entry.sentOn = serial;
-        this.#link.send(entry.text);
-        clearTimeout(entry.resend);
-        entry.resend = entry.id && later(() => this.#again([entry]), this.#settings.resendMs);
-      }
-    }
-    this.#entries = this.#entries.filter(({ id }) => id);
-  }
-
-  /** @param {Entry[]} entries */
-  #again(entries) {
-    entries.forEach((entry) => (entry.sentOn = ""));
-    this.#flush();
-  }
-
-  /** The server could not take something just now: send again after a pause what has no answer yet. */
-  #againSoon() {
-    const { backoffMs, backoffMaxMs } = this.#settings;
-    const pause = Math.random() * Math.min(backoffMaxMs, backoffMs * 2 ** this.#troubles);
-    this.#troubles += 1;
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.#again(this.#entries), pause);
+    this.#pending.add(entry);
   }
 
   /** @param {Status} status */
@@ -837,11 +930,11 @@ export class GatewayClient {
     this.#status = status;
     if (status.state === "closed") {
       const error = new GatewayError("closed", `The connection is closed: ${status.reason}.`);
-      [...this.#entries, ...this.#joining.values()].forEach(({ reject }) => reject(error));
-      this.#entries = [];
+      [...this.#pending.entries, ...this.#joining.values()].forEach(({ reject }) => reject(error));
+      this.#pending.entries = [];
       this.#joining.clear();
     }
-    this.#again(this.#entries.filter(({ sentOn }) => !status.live.includes(sentOn)));
+    this.#pending.again(this.#pending.entries.filter(({ sentOn = "" }) => !status.live.includes(sentOn)));
     if (before.state !== status.state || before.reason !== status.reason) {
       this.#emit("$state", { state: status.state, reason: status.reason });
     }
@@ -851,44 +944,31 @@ export class GatewayClient {
   #joined({ channel, error }) {
     const waiting = this.#joining.get(channel);
     this.#joining.delete(channel);
-    if (error) {
-      this.#channels.delete(channel);
-      waiting?.reject(error);
-      this.#emit("$error", error);
-    } else {
+    if (!error) {
       waiting?.resolve();
+    } else if (this.#channels.delete(channel)) {
+      // Else it is another tab's, with which this one shares the connection.
+      const refusal = new GatewayError(error.code, error.message, { channel });
+      waiting?.reject(refusal);
+      this.#emit("$error", refusal);
     }
   }
 
   /** @param {any} value */
   #received(value) {
     const ours = value?._ws;
-    if (ours?.reply_to !== undefined) {
-      const entry = this.#entries.find(({ id }) => id === ours.reply_to);
-      return entry && this.#answered(entry, value);
+    if (this.#pending.heard(value) || ours?.reply_to !== undefined) {
+      return;
     }
     if (ours?.error) {
       this.#emit("$error", new GatewayError(ours.error.code, ours.error.message, value));
     } else if (isGatewayError(value)) {
       this.#emit("$error", new GatewayError("gateway", value.message, value));
-      this.#againSoon();
     } else {
       this.#emit("$message", value);
       if (typeof value?.type === "string" && !value.type.startsWith("$")) {
         this.#emit(value.type, value);
       }
-    }
-  }
-
-  /** @param {Entry} entry @param {any} value */
-  #answered(entry, { _ws: ours, ...reply }) {
-    if (ours.error?.code === "busy") {
-      this.#againSoon();
-    } else if (ours.error) {
-      entry.reject(new GatewayError(ours.error.code, ours.error.message, { _ws: ours }));
-    } else {
-      this.#troubles = 0;
-      entry.resolve(ours.duplicate ? null : reply);
     }
   }
 

@@ -14,8 +14,9 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.factories import PASSWORD, ApiGatewayFactory, UserFactory, WebSocketSessionFactory
-from websocket_gateway.connections import sessions as connections
-from websocket_gateway.connections.sessions import end, revoke, touch
+from websocket_gateway.connections import revoke
+from websocket_gateway.connections.ending import end, end_unknown
+from websocket_gateway.connections.sessions import touch
 from websocket_gateway.exceptions import AccessDeniedError, EndpointUnreachableError, MissingCredentialsError
 from websocket_gateway.logins import hash_session_auth, hash_session_key
 from websocket_gateway.models import WebSocketSession, WebSocketToken
@@ -235,8 +236,8 @@ def test_rows_are_marked_even_when_aws_does_not_close_the_socket(
 
 
 def test_unreachable_endpoint_is_not_asked_for_every_socket(fake_connections: FakeConnections) -> None:
-    user = UserFactory.create()
-    sessions = [open_session(user) for _ in range(3)]
+    user, gateway = UserFactory.create(), ApiGatewayFactory.create()
+    sessions = [open_session(user, api_gateway=gateway) for _ in range(3)]
     fake_connections.failures[sessions[0].connection_id] = EndpointUnreachableError("no answer")
 
     assert revoke(WebSocketSession.objects.order_by("pk")) == 3
@@ -345,8 +346,8 @@ def test_receiver_that_raises_is_logged_and_disturbs_nobody(
 def test_unknown_disconnect_leaves_one_ended_row_however_often_it_comes() -> None:
     gateway = ApiGatewayFactory.create()
 
-    connections.end_unknown("early=", gateway)
-    connections.end_unknown("early=", gateway)
+    end_unknown("early=", gateway)
+    end_unknown("early=", gateway)
 
     row = WebSocketSession.objects.get()
     assert (row.connected, row.api_gateway) == (False, gateway)

@@ -1,0 +1,204 @@
+"""The end of a connection: the only code that marks one as ended, and the only code that announces it.
+
+Every end is announced by `disconnected`, once for each connection, by the call that marked it. Connections
+that were found closed are announced by `connection_gone` as well, a batch at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from django.db import Error, connections, router, transaction
+from django.db.models import QuerySet, Subquery
+from django.utils import timezone
+
+from websocket_gateway.concurrency import (
+    PATIENCE_SECONDS,
+    insert_unless_exists,
+    retry_when_busy,
+    run_after_commit,
+)
+from websocket_gateway.connections.sessions import find_session
+from websocket_gateway.models import ApiGateway, WebSocketSession
+from websocket_gateway.signals import connection_gone, disconnected, send_safely
+
+logger = logging.getLogger("websocket_gateway.connections")
+
+_PATIENCE_AFTER_SENDING = 5.0
+_BATCH = 1_000
+
+
+def end(session: WebSocketSession, *, reason: str) -> bool:
+    """Mark a connection as ended and announce it at once; False if it had ended already.
+
+    For the views, which are exempt from `ATOMIC_REQUESTS`; everything else must wait for the commit.
+    """
+    if not _mark(session):
+        return False
+    _announce([session], reason)
+    return True
+
+
+def end_each(sessions: Iterable[WebSocketSession], *, reason: str) -> list[WebSocketSession]:
+    """Mark connections as ended, and return those that this call has marked; announced after the commit."""
+    # In one order, so that two callers in transactions never wait for each other.
+    ended = [session for session in sorted(sessions, key=lambda session: session.pk) if _mark(session)]
+    if ended:
+        _announce_after_commit(ended, reason=reason)
+    return ended
+
+
+def end_unknown(connection_id: str, gateway: ApiGateway) -> None:
+    """Leave an ended row for a `$disconnect` that overtook its `$connect`, so that the latter finds it."""
+    now = _ended_now()
+    seen = now["disconnected_on"]
+    row = WebSocketSession(
+        connection_id=connection_id, api_gateway=gateway, created_on=seen, last_seen_on=seen, **now
+    )
+    if not insert_unless_exists(row):  # the `$connect` came in this very moment
+        known = find_session(connection_id)
+        if known is not None and known.api_gateway_id == gateway.pk:
+            end(known, reason="client")
+
+
+def end_gone(keys: Iterable[int]) -> int:
+    """Mark connections that were found closed as ended; how many this call marked.
+
+    Rows are locked in the order of their primary keys. The end is announced after the commit.
+    """
+    return _end_gone(sorted(keys))
+
+
+def end_gone_after_sending(keys: Iterable[int]) -> None:
+    """Mark connections that answered 410: after the caller's transaction, and never at its expense.
+
+    A failure is logged. After a rollback nothing is marked: the next message meets the 410 again.
+    """
+    found = sorted(keys)
+    try:
+        run_after_commit(partial(_end_gone_quietly, found), model=WebSocketSession)
+    except Error:  # not even connected
+        _log_failure(found)
+
+
+def end_all_of(gateway: ApiGateway) -> None:
+    """Mark every open connection of a gateway that was taken down, in batches."""
+    using = router.db_for_write(WebSocketSession)
+    open_ones = WebSocketSession.objects.using(using).filter(api_gateway=gateway, connected=True)
+    while keys := list(open_ones.order_by("pk").values_list("pk", flat=True)[:_BATCH]):
+        end_gone(keys)
+
+
+def _announce_after_commit(ended: Sequence[WebSocketSession], *, reason: str) -> None:
+    announce = partial(_announce, ended, reason)
+    if not run_after_commit(announce, model=WebSocketSession):
+        announce()
+
+
+def _announce(ended: Sequence[WebSocketSession], reason: str) -> None:
+    """Send the signals of an end; a receiver that raises is logged."""
+    for session in ended:
+        logger.info(
+            "connection ended",
+            extra={"connection_id": session.connection_id, "reason": reason, "event": "ended"},
+        )
+        send_safely(disconnected, sender=WebSocketSession, session=session, reason=reason)
+    if reason == "gone":
+        ids = tuple(session.connection_id for session in ended)
+        send_safely(connection_gone, sender=WebSocketSession, connection_ids=ids)
+
+
+def _mark(session: WebSocketSession) -> bool:
+    now = _ended_now()
+    if not _update(WebSocketSession.objects.filter(pk=session.pk, connected=True), now):
+        session.connected = now["connected"]
+        return False
+    _set(session, now)
+    return True
+
+
+def _end_gone_quietly(keys: list[int]) -> None:
+    try:
+        _end_gone(keys, patience=_PATIENCE_AFTER_SENDING, skip_locked=True)
+    except Error:
+        _log_failure(keys)
+
+
+def _log_failure(keys: list[int]) -> None:
+    logger.warning(
+        "%d sessions were found closed and could not be marked as ended. The next message to them, or "
+        "purge_connections, will find them again.",
+        len(keys),
+        exc_info=True,
+        extra={"event": "marking_failed"},
+    )
+
+
+def _end_gone(keys: list[int], *, patience: float = PATIENCE_SECONDS, skip_locked: bool = False) -> int:
+    using = router.db_for_write(WebSocketSession)
+    rows = WebSocketSession.objects.using(using).filter(pk__in=keys, connected=True).order_by("pk")
+    if not _is_heard():
+        return _update(
+            _in_key_order(rows, len(keys), skip_locked=skip_locked), _ended_now(), patience=patience
+        )
+    mark = partial(_mark_and_list, rows, skip_locked=skip_locked)
+    ended = retry_when_busy(mark, model=WebSocketSession, patience=patience)
+    if ended:
+        _announce_after_commit(ended, reason="gone")
+    return len(ended)
+
+
+def _is_heard() -> bool:
+    """Whether it matters which connections ended: without a receiver one statement is enough."""
+    return disconnected.has_listeners(WebSocketSession) or connection_gone.has_listeners(WebSocketSession)
+
+
+def _mark_and_list(rows: QuerySet[WebSocketSession], *, skip_locked: bool) -> list[WebSocketSession]:
+    """Mark `rows`, and return exactly those that this call has marked."""
+    # Elsewhere `skip_locked` would pass over rows that the scan of another call has only read.
+    by_row = connections[rows.db].vendor == "postgresql"
+    locked = rows.select_for_update(no_key=by_row, skip_locked=by_row and skip_locked)
+    now = _ended_now()
+    with transaction.atomic(using=rows.db):
+        ended = list(locked)
+        _update(WebSocketSession.objects.using(rows.db).filter(pk__in=[row.pk for row in ended]), now)
+    for session in ended:
+        _set(session, now)
+    return ended
+
+
+def _in_key_order(
+    rows: QuerySet[WebSocketSession], number: int, *, skip_locked: bool
+) -> QuerySet[WebSocketSession]:
+    """`rows` for an UPDATE that locks them by primary key, so that two of them never wait for each other."""
+    if connections[rows.db].vendor != "postgresql":
+        return rows  # MariaDB's UPDATE knows ORDER BY, SQLite locks the file
+    # A slice, because Django drops the order of every other subquery.
+    keys = (_LockedSkipping if skip_locked else _Locked)(rows.values("pk")[:number])
+    return WebSocketSession.objects.using(rows.db).filter(pk__in=keys)
+
+
+class _Locked(Subquery):
+    template = "(%(subquery)s FOR NO KEY UPDATE)"
+
+
+class _LockedSkipping(Subquery):
+    template = "(%(subquery)s FOR NO KEY UPDATE SKIP LOCKED)"
+
+
+def _ended_now() -> dict[str, Any]:
+    return {"connected": False, "disconnected_on": timezone.now()}
+
+
+def _set(session: WebSocketSession, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(session, name, value)
+
+
+def _update(
+    rows: QuerySet[WebSocketSession], values: dict[str, Any], *, patience: float = PATIENCE_SECONDS
+) -> int:
+    return retry_when_busy(lambda: rows.update(**values), model=WebSocketSession, patience=patience)

@@ -1,0 +1,120 @@
+"""Which QuerySets of sessions can be sent to, and how each is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db.models import QuerySet
+from django.db.models.expressions import Col
+from django.db.models.sql import Query
+
+from websocket_gateway.models import WebSocketSession
+
+_SESSIONS = "WebSocketSession.objects.filter(pk__in=[...])"
+
+
+def refuse_unless_sessions(to: object) -> None:
+    """Raise `TypeError` unless `to` is a QuerySet each row of which stands for one session."""
+    if not isinstance(to, QuerySet) or not issubclass(to.model, WebSocketSession):
+        raise TypeError(
+            f"Send to a QuerySet of WebSocketSession or to one session, not to {to!r}. "
+            f"For sessions, or primary keys, of another source write {_SESSIONS}."
+        )
+    query = to.query
+    if any("pk" in part.annotations or "pk" in part.extra for part in _parts(query)):
+        raise TypeError("This query calls another column `pk`. Give that column another name.")
+    if query.combinator and not all(_gives_sessions(part) for part in _parts(query)):
+        raise TypeError(
+            f"The rows of this {query.combinator}() are values, not sessions. "
+            f"Leave values() and values_list() out of {query.combinator}(), or write {_SESSIONS}."
+        )
+    if query.combinator or _selects_key(query, query.select):
+        return
+    if isinstance(query.group_by, tuple) and not _selects_key(query, query.group_by):
+        raise TypeError(
+            "This query groups sessions: its rows are groups, not sessions. "
+            "Leave out the values() or values_list() before annotate()."
+        )
+    if query.distinct and not query.distinct_fields and not query.default_cols:
+        raise TypeError(
+            "This query asks for distinct values: one row may stand for several sessions. "
+            f"Leave out distinct(), or values() and values_list(), or write {_SESSIONS}."
+        )
+
+
+def is_fixed(to: QuerySet[Any]) -> bool:
+    """Whether a query cannot be cut by key without changing what it means."""
+    query = to.query
+    return bool(
+        query.is_sliced
+        or query.combinator
+        or query.distinct_fields
+        or query.select_for_update_skip_locked
+        or query.where.contains_over_clause
+        or any(getattr(item, "contains_over_clause", False) for item in query.annotations.values())
+        or _compares_with_slice(query)
+    )
+
+
+def bare(to: QuerySet[Any]) -> QuerySet[Any]:
+    """The same sessions in no order, without the locks and the columns that were asked for.
+
+    `reverse()` would turn around each order that is set later, and a column of `extra()` may have
+    the name of one that is read.
+    """
+    found = to.order_by()
+    found.query.standard_ordering = True
+    found.query.select_for_update = False
+    found.query.extra = {}
+    found.query.set_extra_mask(())
+    return found
+
+
+def read_keys(to: QuerySet[Any]) -> Iterable[int]:
+    """The primary keys that a query gives as it stands, perhaps several times.
+
+    What was evaluated already is not asked again: the program has seen these rows, and another
+    evaluation of a random order gives others.
+    """
+    given = to._result_cache
+    if given is not None and to.query.default_cols:
+        return (session.pk for session in given)
+    found = to.all()
+    found._prefetch_related_lookups = ()  # type: ignore[attr-defined]
+    query = found.query
+    query.select_for_update = query.select_for_update_skip_locked
+    # Which rows are equal depends on all their columns.
+    if query.combinator or (query.distinct and query.default_cols):
+        return (session.pk for session in found.iterator(chunk_size=1_000))
+    query.set_extra_mask(())
+    keys: Iterator[int] = found.values_list("id", flat=True).iterator(chunk_size=1_000)
+    return keys
+
+
+def _parts(query: Query) -> Iterator[Query]:
+    yield query
+    for part in query.combined_queries:
+        yield from _parts(part)
+
+
+def _gives_sessions(query: Query) -> bool:
+    model = query.model
+    return query.default_cols and model is not None and issubclass(model, WebSocketSession)
+
+
+def _selects_key(query: Query, columns: Iterable[Any]) -> bool:
+    key = query.get_meta().pk
+    return any(
+        isinstance(column, Col) and column.target == key and column.alias == query.base_table
+        for column in columns
+    )
+
+
+def _compares_with_slice(query: Query) -> bool:
+    """Whether a condition holds a slice, such as a random one, which each page would draw again."""
+    for leaf in query.where.leaves():
+        for side in (leaf, getattr(leaf, "rhs", None)):
+            if getattr(getattr(side, "query", side), "is_sliced", False):
+                return True
+    return False

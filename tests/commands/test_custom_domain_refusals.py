@@ -152,11 +152,11 @@ def test_the_quota_of_one_domain_in_thirty_seconds_is_waited_out(
 
 
 def test_expired_is_said_with_the_day(aws: Any) -> None:
-    from websocket_gateway.provisioning.custom_domain import _problem_of
+    from websocket_gateway.provisioning.certificates import problem_of
     from websocket_gateway.resources import Certificate
 
     certificate = Certificate(
         arn="a", status="ISSUED", names=(DOMAIN,), not_after=datetime(2020, 1, 2, tzinfo=timezone.utc)
     )
 
-    assert _problem_of(certificate, DOMAIN) == "expired on 2020-01-02: request a new one"
+    assert problem_of(certificate, DOMAIN) == "expired on 2020-01-02: request a new one"

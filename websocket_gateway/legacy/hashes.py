@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 _SESSION_KEY_SALT = "django_aws_api_gateway_websockets.WebSocketToken.session_key"
@@ -11,11 +10,11 @@ _SESSION_AUTH_SALT = "django_aws_api_gateway_websockets.WebSocketSession.auth_ha
 
 
 def legacy_session_key_hash(session_key: str) -> str:
-    """What the old package stored of a Django session; imported sessions keep it."""
+    """The hash that the old package stored of a Django session; imported sessions keep it."""
     return salted_hmac(_SESSION_KEY_SALT, session_key, algorithm="sha256").hexdigest()
 
 
-def login_holds(user: Any, stored: str) -> bool:
+def login_holds(user: AbstractBaseUser, stored: str) -> bool:
     """Whether the login that opened a socket is still good; `stored` is empty where none was kept."""
     if not getattr(user, "is_active", True):
         return False

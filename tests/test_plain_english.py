@@ -23,18 +23,10 @@ PENDING: tuple[str, ...] = (
     "channels",
     "connections",
     "frames",
-    "legacy",
     "local",
-    "management",
     "models",
-    "provisioning",
     "purging",
-    "renewing",
-    "resources",
     "sending",
-    "create_gateway --help",
-    "delete_gateway --help",
-    "sync_routes --help",
 )
 """Parts that still use such words. The test of a part that does not any more fails until it is removed."""
 

@@ -19,7 +19,7 @@ from django.db.models.functions import TruncHour
 from django.utils import timezone
 
 from websocket_gateway.models import ApiGateway, ChannelSubscription, WebSocketSession
-from websocket_gateway.receiving.gateways import current_place
+from websocket_gateway.receiving.authentication import current_place
 from websocket_gateway.sending.summaries import RunSummary, recent_runs
 
 HOURS = 12

@@ -8,18 +8,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.ending import end_each
 from websocket_gateway.legacy import tables
-from websocket_gateway.legacy.hashes import login_holds
 from websocket_gateway.logins import hash_session_auth
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.receiving.events import is_identifier
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
+
+_SESSION_KEY_SALT = "django_aws_api_gateway_websockets.WebSocketToken.session_key"
+_SESSION_AUTH_SALT = "django_aws_api_gateway_websockets.WebSocketSession.auth_hash"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,3 +118,19 @@ def _users_of(page: list[tables.LegacySession]) -> dict[object, Any]:
 def _user_key(old: tables.LegacySession) -> object:
     """The user's primary key as Python knows it; SQLite and MariaDB keep a UUID as text."""
     return get_user_model()._meta.pk.to_python(old.user_id)
+
+
+def legacy_session_key_hash(session_key: str) -> str:
+    """The hash that the old package stored of a Django session; imported sessions keep it."""
+    return salted_hmac(_SESSION_KEY_SALT, session_key, algorithm="sha256").hexdigest()
+
+
+def login_holds(user: AbstractBaseUser, stored: str) -> bool:
+    """Whether the login that opened a socket is still good; `stored` is empty where none was kept."""
+    if not getattr(user, "is_active", True):
+        return False
+    make = getattr(user, "get_session_auth_hash", None)
+    if not stored or make is None:
+        return True
+    current = salted_hmac(_SESSION_AUTH_SALT, make(), algorithm="sha256").hexdigest()
+    return constant_time_compare(stored, current)

@@ -26,7 +26,7 @@ from websocket_gateway.receiving.events import API_ID_HEADER, read_header
 _UNKNOWN_SECONDS = 1.0
 """How long the answer "there is no gateway with this id" is kept."""
 _UNKNOWN_IDS = 8
-"""How many of these answers are kept. Further unknown ids are not looked up, so a flood does not read more often."""
+"""How many of these answers are kept. Further unknown ids are not looked up, which bounds a flood."""
 _PLACES = 1_024
 
 Place = tuple[str, str]

@@ -17,7 +17,7 @@ from django.core.management import get_commands, load_command_class
 
 PACKAGE = Path(__file__).resolve().parents[1] / "websocket_gateway"
 
-PENDING: tuple[str, ...] = (
+PENDING: tuple[str, ...] = ("aws", "channels", "connections", "models", "purging", "sending")
     "admin",
     "aws",
     "channels",

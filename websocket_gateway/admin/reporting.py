@@ -24,8 +24,8 @@ def report_delivery(request: HttpRequest, report: DeliveryReport) -> None:
     messages.success(request, text) if report.delivered else messages.warning(request, text)
     for reason, count in report.reasons.items():
         failed = ngettext(
-            "%(count)d recipient may not have received it: %(reason)s",
-            "%(count)d recipients may not have received it: %(reason)s",
+            "%(count)d recipient possibly did not receive it: %(reason)s",
+            "%(count)d recipients possibly did not receive it: %(reason)s",
             count,
         )
         messages.error(request, failed % {"count": count, "reason": reason})

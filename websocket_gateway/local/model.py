@@ -53,7 +53,7 @@ def _load_operation(model: OperationModel) -> Operation:
     pieces = re.split(r"(\{[^}]+\})", model.http["requestUri"])
     members = _uri_members(model)
     pattern = "".join(
-        # An ARN contains slashes. botocore encodes them, other clients may not.
+        # An ARN contains slashes. botocore encodes them, other clients might not.
         f"(?P<{members[piece[1:-1]]}>{'.+' if piece == '{resource-arn}' else '[^/]+'})"
         if piece.startswith("{")
         else re.escape(piece)

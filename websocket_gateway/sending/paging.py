@@ -12,12 +12,12 @@ import heapq
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from django.db.models import QuerySet
 
+from websocket_gateway.connections.sessions import ROW_FIELDS, Row
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.sending.queries import read_keys
 
@@ -26,16 +26,6 @@ PAGE_SIZE = 1_000
 _IN_LIST = 500
 # For SQLite: beyond a bare `connected` it uses no index, and would sort the whole channel for every page.
 CONNECTED = {"connected__in": (True,)}
-_NAMES = ("pk", "connection_id", "api_gateway_id", "created_on")
-
-
-class Row(NamedTuple):
-    """What sending needs of a session."""
-
-    pk: int
-    connection_id: str
-    gateway_id: int
-    connected_on: datetime
 
 
 class Stream(Protocol):
@@ -60,7 +50,7 @@ class QueryStream:
 
     def rows(self) -> Iterator[Row]:
         """See `Stream.rows`."""
-        names = [f"{self.prefix}{name}" for name in _NAMES[1:]]
+        names = [f"{self.prefix}{name}" for name in ROW_FIELDS[1:]]
         query = self.query.order_by(self.key).values_list(self.key, *names)
         last: int | None = None
         while True:
@@ -100,7 +90,7 @@ class ListStream:
     def rows(self) -> Iterator[Row]:
         """See `Stream.rows`."""
         for query in self._queries():
-            for values in query.values_list(*_NAMES):
+            for values in query.values_list(*ROW_FIELDS):
                 yield Row(*values)
 
     def count(self) -> int:
@@ -126,7 +116,7 @@ class FixedStream:
         keys = self._keys()
         sessions = WebSocketSession.objects.using(self.query.db).filter(**CONNECTED).order_by("pk")
         for start in range(0, len(keys), _IN_LIST):
-            for values in sessions.filter(pk__in=keys[start : start + _IN_LIST]).values_list(*_NAMES):
+            for values in sessions.filter(pk__in=keys[start : start + _IN_LIST]).values_list(*ROW_FIELDS):
                 yield Row(*values)
 
     def count(self) -> int:
@@ -179,7 +169,7 @@ def rows_of(keys: Iterable[int]) -> Iterator[Row]:
     wanted = sorted(keys)
     for start in range(0, len(wanted), _IN_LIST):
         query = connected_sessions().filter(pk__in=wanted[start : start + _IN_LIST]).order_by("pk")
-        for values in query.values_list(*_NAMES):
+        for values in query.values_list(*ROW_FIELDS):
             yield Row(*values)
 
 

@@ -21,6 +21,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from websocket_gateway.concurrency import retry_when_busy
+from websocket_gateway.connections.sessions import Row
 from websocket_gateway.exceptions import LeaseLostError
 from websocket_gateway.forking import jitter
 from websocket_gateway.leases import Lease, held, host_name, is_free
@@ -28,7 +29,7 @@ from websocket_gateway.models import BroadcastRun, BroadcastShard
 from websocket_gateway.sending import paging
 from websocket_gateway.sending.audience import of_run
 from websocket_gateway.sending.delivery import Delivery, SendOptions
-from websocket_gateway.sending.paging import Row, rows_of
+from websocket_gateway.sending.paging import rows_of
 from websocket_gateway.sending.reports import Tally, count_reason
 
 logger = logging.getLogger(__name__)

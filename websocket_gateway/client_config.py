@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.middleware.csrf import get_token
 
 from websocket_gateway.conf import get_settings
-from websocket_gateway.connections.endpoints import find_socket_url
+from websocket_gateway.connections import find_socket_url
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.models import ApiGateway
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
@@ -14,7 +14,9 @@ from websocket_gateway.models.gateways import ApiGateway
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
 
 if TYPE_CHECKING:
-    from websocket_gateway.sending import DeliveryReport
+    from typing_extensions import Unpack
+
+    from websocket_gateway.sending import DeliveryReport, SendArguments
 
 
 class WebSocketSessionQuerySet(models.QuerySet["WebSocketSession"]):
@@ -40,17 +42,17 @@ class WebSocketSessionQuerySet(models.QuerySet["WebSocketSession"]):
             found.whole_channel = channel_name
         return found
 
-    def send_message(self, message: Any, **options: Any) -> DeliveryReport:
+    def send_message(self, message: object, **arguments: Unpack[SendArguments]) -> DeliveryReport:
         """Send `message` to every connected session of this query; see `sending.send`."""
         from websocket_gateway.sending import send
 
-        return send(message, to=self, **options)
+        return send(message, to=self, **arguments)
 
-    async def asend_message(self, message: Any, **options: Any) -> DeliveryReport:
+    async def asend_message(self, message: object, **arguments: Unpack[SendArguments]) -> DeliveryReport:
         """`send_message` from `async def`; see `sending.asend`."""
         from websocket_gateway.sending import asend
 
-        return await asend(message, to=self, **options)
+        return await asend(message, to=self, **arguments)
 
 
 class WebSocketSession(models.Model):
@@ -109,13 +111,13 @@ class WebSocketSession(models.Model):
     def __str__(self) -> str:
         return self.connection_id
 
-    def send_message(self, message: Any, **options: Any) -> DeliveryReport:
+    def send_message(self, message: object, **arguments: Unpack[SendArguments]) -> DeliveryReport:
         """Send `message` to this connection; see `sending.send`."""
-        return type(self).objects.filter(pk=self.pk).send_message(message, **options)
+        return type(self).objects.filter(pk=self.pk).send_message(message, **arguments)
 
-    async def asend_message(self, message: Any, **options: Any) -> DeliveryReport:
+    async def asend_message(self, message: object, **arguments: Unpack[SendArguments]) -> DeliveryReport:
         """`send_message` from `async def`; see `sending.asend`."""
-        return await type(self).objects.filter(pk=self.pk).asend_message(message, **options)
+        return await type(self).objects.filter(pk=self.pk).asend_message(message, **arguments)
 
     def subscribe(self, channel_name: str) -> bool:
         """Join a further channel; False if the session was in it already."""

@@ -27,7 +27,7 @@ from websocket_gateway.forking import jitter
 from websocket_gateway.leases import Lease, held, host_name, is_free
 from websocket_gateway.models import BroadcastRun, BroadcastShard
 from websocket_gateway.sending import paging
-from websocket_gateway.sending.audience import of_run
+from websocket_gateway.sending.audience import audience_of_run
 from websocket_gateway.sending.delivery import Delivery, SendOptions
 from websocket_gateway.sending.paging import rows_of
 from websocket_gateway.sending.reports import Tally, count_reason
@@ -152,7 +152,7 @@ class _Lap:
 
     def _send_pages(self, until: float) -> bool | None:
         """Whether everybody of the shard was handed over; None if the broadcast was cancelled."""
-        rows = of_run(self._shard.run).between(self._shard.position, self._shard.last_pk).rows()
+        rows = audience_of_run(self._shard.run).between(self._shard.position, self._shard.last_pk).rows()
         while (pace := self._pace()) is not None:
             self._delivery.set_pace(pace)
             began = time.monotonic()

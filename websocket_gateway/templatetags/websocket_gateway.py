@@ -17,7 +17,7 @@ from websocket_gateway.client_config import (
     build_csrf_config,
     find_page_gateway,
 )
-from websocket_gateway.connections.endpoints import find_socket_url
+from websocket_gateway.connections import find_socket_url
 
 register = template.Library()
 

@@ -14,6 +14,7 @@ from websocket_gateway.sending.delivery import SendOptions
 from websocket_gateway.sending.reports import DeliveryReport, Failure
 from websocket_gateway.sending.runs import (
     cancel_run,
+    count_missing_tasks,
     create_run,
     enqueue_run,
     resume_expired_shards,
@@ -24,17 +25,16 @@ from websocket_gateway.sending.worker import work_until_finished
 
 __all__ = [
     "BroadcastArguments",
-    "BroadcastArguments",
     "DeliveryReport",
     "Failure",
     "RunSummary",
-    "SendArguments",
     "SendArguments",
     "SendOptions",
     "abroadcast",
     "asend",
     "broadcast",
     "cancel_run",
+    "count_missing_tasks",
     "create_run",
     "enqueue_run",
     "recent_runs",

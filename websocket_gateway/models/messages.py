@@ -1,4 +1,4 @@
-"""Messages that were handled already, for views that promise to handle each once."""
+"""Messages that were handled already, for views that handle each message once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from websocket_gateway.models.fields import CaseSensitiveCharField
 
 
 class HandledMessage(models.Model):
-    """One message of one client, by its hash: the INSERT that fails is the message that came twice."""
+    """One message of one client, by its hash. A second INSERT of the same message fails."""
 
     key = CaseSensitiveCharField(max_length=64, unique=True, editable=False)
     """SHA-256 over user, `_ws.client` and `_ws.id`."""

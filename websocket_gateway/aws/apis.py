@@ -14,13 +14,17 @@ from typing import Any
 from websocket_gateway.aws import shapes
 from websocket_gateway.aws.calls import Calls, no_progress
 from websocket_gateway.aws.clients import control_plane_client, is_loopback, partition_of
-from websocket_gateway.aws.pacing import Pacer
+from websocket_gateway.aws.pacing import Pace
 from websocket_gateway.exceptions import AWSError, NotFoundError
 from websocket_gateway.resources import Api, Deployment, Integration, Route, RouteResponse, Stage
 
 __all__ = ["Apis", "no_progress"]
 
 _SIDE_BY_SIDE = 8
+# The quota is 10 calls a second with a burst of 40, for everything in the account.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+_BURST = 20
+_PER_SECOND = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +144,11 @@ class Apis(Calls):
         self, api_id: str, route_ids: Iterable[str]
     ) -> dict[str, tuple[RouteResponse, ...]]:
         """The responses of several routes by route id, read side by side and under the account's rate."""
-        pacer = None if is_loopback(self.client.meta.endpoint_url) else Pacer(sleep=self.sleep)
+        per_second = 0.0 if is_loopback(self.client.meta.endpoint_url) else _PER_SECOND
+        pace = Pace(per_second, burst=_BURST, sleep=self.sleep)
 
         def read(route_id: str) -> tuple[RouteResponse, ...]:
-            if pacer is not None:
-                pacer.wait()
+            pace.wait()
             return self.list_route_responses(api_id, route_id)
 
         ids = list(route_ids)

@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-c
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from websocket_gateway.aws.clients import management_client
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.errors import translated
 from websocket_gateway.exceptions import InvalidRequestError
-from websocket_gateway.forking import PerProcess
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 # One attempt: who sends to many repeats on its own, without holding a thread meanwhile.
 _POST_ATTEMPTS = 1
 _ASK_ATTEMPTS = 3
-_building = PerProcess(threading.Lock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +84,7 @@ class AwsConnections:
             self._client(endpoint, _ASK_ATTEMPTS).delete_connection(ConnectionId=connection_id)
 
     def _client(self, endpoint: ManagementEndpoint, attempts: int) -> ApiGatewayManagementApiClient:
-        # Without the lock, a pool of threads that starts all at once would build one client each.
-        with _building():
-            return management_client(endpoint.region, endpoint.url, attempts=attempts)
+        return management_client(endpoint.region, endpoint.url, attempts=attempts)
 
 
 def _require_id(connection_id: str, operation: str) -> None:

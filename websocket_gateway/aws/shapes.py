@@ -28,11 +28,11 @@ def _given(**fields: Any) -> dict[str, Any]:
 
 
 def answered(item: Mapping[str, Any], name: str) -> str:
-    """What AWS always answers; raises `ServiceError` where something else than AWS answered."""
+    """A field of every response of AWS; raises `ServiceError` for a response without it."""
     value = item.get(name)
     if not value:
         raise ServiceError(
-            f"The answer has no {name}, so it is none of API Gateway's. Is ENDPOINT_URL right?"
+            f"The response has no {name}, so it did not come from API Gateway. Is ENDPOINT_URL right?"
         )
     return str(value)
 
@@ -85,7 +85,7 @@ def read_integration(item: Mapping[str, Any]) -> Integration:
 
 
 def _shown(name: str, value: str) -> str:
-    """A static text that is none of ours may be somebody else's secret: only its fingerprint goes on."""
+    """A static text that is not ours may be another system's secret: only its fingerprint is shown."""
     if not value.startswith("'") or name.removeprefix(HEADER_PREFIX) in STATIC_HEADERS:
         return value
     return f"'static text {secret_fingerprint(value)}'"

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from websocket_gateway.aws.connections import get_connections
 from websocket_gateway.aws.engines.base import Recipient, Status
-from websocket_gateway.aws.lookups import Asking
+from websocket_gateway.aws.lookups import Lookups
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.endpoints import endpoint_of
 from websocket_gateway.connections.sessions import end
@@ -40,12 +40,12 @@ def verify(sessions: Sequence[WebSocketSession]) -> Verification:
     recipients = list(_recipients(sessions, unknown))
     counts: Counter[str] = Counter()
     youngest = timezone.now() - timedelta(seconds=settings.connect_grace_seconds)
-    with Asking(
+    with Lookups(
         connections=get_connections(),
         concurrency=settings.send_concurrency,
         max_per_second=settings.send_max_per_second,
-    ) as asking:
-        for answer in asking.ask(recipients):
+    ) as lookups:
+        for answer in lookups.ask(recipients):
             session = by_id[answer.recipient.connection_id]
             if answer.status is Status.FAILED:
                 unknown[answer.reason] += 1

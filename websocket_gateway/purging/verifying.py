@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from websocket_gateway.aws.connections import get_connections
 from websocket_gateway.aws.engines.base import Recipient, Status
-from websocket_gateway.aws.lookups import Asking
+from websocket_gateway.aws.lookups import Lookups
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.endpoints import endpoint_of
 from websocket_gateway.exceptions import ConfigurationError, GatewayMissingError
@@ -45,7 +45,7 @@ class VerifyOpen:
         run.counts[self.name_of_ended] += 0
         options = get_settings()
         book = _AddressBook()
-        asking = Asking(
+        asking = Lookups(
             connections=get_connections(),
             concurrency=options.send_concurrency,
             max_per_second=options.send_max_per_second,
@@ -60,7 +60,7 @@ class VerifyOpen:
             run.problems.append(f"{count} session{'s' * (count != 1)} not verified: {why}")
 
     def _ask(
-        self, rows: list[tuple[Any, ...]], book: _AddressBook, asking: Asking, run: Run, failed: Counter[str]
+        self, rows: list[tuple[Any, ...]], book: _AddressBook, asking: Lookups, run: Run, failed: Counter[str]
     ) -> None:
         keys: dict[str, int] = {}
         questions: list[Recipient] = []

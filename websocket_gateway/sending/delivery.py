@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from websocket_gateway.aws.connections import Connections, get_connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
+from websocket_gateway.aws.engines import open_engine
 from websocket_gateway.aws.engines.base import Engine, Limits, Outcome, Recipient, Status
-from websocket_gateway.aws.engines.choice import open_engine
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.endpoints import endpoint_of

@@ -35,21 +35,46 @@ def check_legacy_secret() -> Iterator[CheckMessage]:
 
 
 def check_region() -> Iterator[CheckMessage]:
-    """A region in the settings, in boto3's environment or in its profile."""
-    if get_settings().region_name:
-        return
-    from websocket_gateway.aws.clients import resolve_region  # imports boto3, which takes its time
-
-    try:
-        resolve_region()
-    except MissingRegionError:
+    """There must be a region in the settings, in boto3's environment or in its profile."""
+    if not _has_region():
         yield warning(
             "W002",
             "No AWS region is configured.",
             hint='Set AWS_GATEWAY_REGION_NAME in the settings, such as "eu-central-1".',
         )
+
+
+def _has_region() -> bool:
+    """Whether there is a region. boto3, which is slow to import, is asked only if it could have one."""
+    options = get_settings()
+    if options.region_name or os.environ.get("AWS_DEFAULT_REGION"):
+        return True
+    if options.endpoint_url and _is_loopback(options.endpoint_url):
+        return True  # the local gateway accepts any region
+    profile = options.iam_profile or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE")
+    if not profile and not _has_aws_files():
+        return False
+    from websocket_gateway.aws.clients import resolve_region
+
+    try:
+        resolve_region()
+    except MissingRegionError:
+        return False
     except ConfigurationError:
-        return  # a profile that this machine need not have; `check_ws_settings --live` asks for it
+        return True  # a profile that this machine may lack; `check_ws_settings --live` looks for it
+    return True
+
+
+def _is_loopback(url: str) -> bool:
+    from websocket_gateway.aws.clients import is_loopback
+
+    return is_loopback(url)
+
+
+def _has_aws_files() -> bool:
+    """Whether boto3 would find a configuration file."""
+    files = {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
+    return any(os.path.exists(os.path.expanduser(os.environ.get(*file))) for file in files.items())
 
 
 def check_credentials() -> Iterator[CheckMessage]:

@@ -196,9 +196,8 @@ class Sender:
     async def _open(self, queue: PostQueue, attempt: Attempt) -> None:
         answer = _unanswered(queue)
         try:
-            connection = await asyncio.wait_for(
-                queue.dialer.connect(self, queue), self._limits.timeout_seconds
-            )
+            connecting = queue.dialer.connect(self, queue)
+            connection = await asyncio.wait_for(connecting, self._limits.timeout_seconds)
         except ssl.SSLCertVerificationError as exc:
             queue.stopped = (
                 f"the certificate of {queue.endpoint.url} is not trusted ({exc.verify_message}); "
@@ -208,14 +207,12 @@ class Sender:
         except (OSError, ValueError, asyncio.TimeoutError):  # ValueError: what cannot be a host's name
             pass
         else:
-            queue.connections.add(connection)
-            if connection.closed:
-                queue.connections.discard(connection)
-            else:
-                return self._post(connection, attempt, time.monotonic())
+            if not connection.closed:
+                queue.connections.add(connection)
+                self._post(connection, attempt, time.monotonic())
+                return
         self._settle(queue, attempt, answer, time.monotonic())
         self._pump(queue)
-        return None
 
     # Ending
 

@@ -133,14 +133,14 @@ def current_credentials() -> Credentials:
     Raises `MissingCredentialsError` where there are none, another `AWSError` where they cannot be renewed.
     """
     with translated("PostToConnection"):
-        return _credentials().keys()
+        return _loaded_session().credentials.keys()
 
 
 def has_placeholder_credentials() -> bool:
     """Whether the credentials are those that a local endpoint is called with where there are none."""
     if not is_loopback(get_settings().endpoint_url):
         return False
-    return _credentials().are_placeholders
+    return _loaded_session().credentials.are_placeholders
 
 
 def config_variable(name: str) -> str | None:
@@ -162,28 +162,25 @@ setting_changed.connect(forget_clients, dispatch_uid="websocket_gateway.aws.clie
 
 def _client(wanted: _Client) -> Any:
     """The client for `wanted`, made once. Credentials may take long to load, so no lock is held meanwhile."""
-    try:
-        return _clients()[wanted]
-    except KeyError:
-        pass
-    _credentials()
-    # Threads that all start at once wait here for the first of them, which makes the client for all.
-    with _lock(), setup_errors():
-        clients = _clients()
-        if wanted not in clients:
-            clients[wanted] = _made(wanted, _session().boto3)
-        while len(clients) > _MAX_CLIENTS:
-            del clients[next(iter(clients))]
-        return clients[wanted]
+    while (client := _clients().get(wanted)) is None:
+        session = _loaded_session()
+        # Threads that all start at once wait here for the first of them, which makes the client for all.
+        with _lock(), setup_errors():
+            clients = _clients()
+            # A setting may have changed since the session was loaded.
+            if session is _session() and wanted not in clients:
+                clients[wanted] = _made(wanted, session.boto3)
+            while len(clients) > _MAX_CLIENTS:
+                del clients[next(iter(clients))]
+    return client
 
 
-def _credentials() -> SessionCredentials:
-    """The session's, loaded."""
+def _loaded_session() -> _Session:
     with _lock():
-        credentials = _session().credentials
+        session = _session()
     with setup_errors():
-        credentials.load()
-    return credentials
+        session.credentials.load()
+    return session
 
 
 def _made(wanted: _Client, session: boto3.Session) -> Any:

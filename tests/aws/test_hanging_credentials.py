@@ -20,8 +20,8 @@ from websocket_gateway.aws import clients
 from websocket_gateway.aws.connections import get_connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 
-SOON = 2.0
-"""A thread that waits for the program takes longer than this."""
+SOON = 20.0
+"""A thread that waits for the program takes longer than this, one that does not is much faster."""
 
 
 class Program:

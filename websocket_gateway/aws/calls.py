@@ -45,7 +45,7 @@ class Calls:
     on_wait: Callable[[str], None] = no_progress
     sleep: Callable[[float], None] = time.sleep
 
-    def pages(self, operation: str, **arguments: Any) -> Iterator[Any]:
+    def pages(self, operation: str, **arguments: object) -> Iterator[Any]:
         """The items of every page of a list call."""
         token: dict[str, str] = {}
         seen: set[str] = set()
@@ -60,20 +60,20 @@ class Calls:
             seen.add(following)
             token = {"NextToken": following}
 
-    def call(self, operation: str, **arguments: Any) -> Any:
+    def call(self, operation: str, **arguments: object) -> Any:
         """Call `operation`, which may be repeated when its response was lost."""
         return self._repeat(operation, arguments, repeatable=True)
 
-    def create(self, operation: str, **arguments: Any) -> Any:
+    def create(self, operation: str, **arguments: object) -> Any:
         """Call `operation`, which must not be repeated when its response was lost."""
         return self._repeat(operation, arguments, repeatable=False)
 
-    def delete(self, operation: str, **arguments: Any) -> None:
+    def delete(self, operation: str, **arguments: object) -> None:
         """Call `operation`, which deletes; a resource that is gone already is not an error."""
         with suppress(NotFoundError):
             self.call(operation, **arguments)
 
-    def _repeat(self, operation: str, arguments: dict[str, Any], *, repeatable: bool) -> Any:
+    def _repeat(self, operation: str, arguments: dict[str, object], *, repeatable: bool) -> Any:
         name = _name(operation)
         attempt = 0
         while True:
@@ -102,7 +102,7 @@ class Calls:
         self.sleep(seconds)
 
 
-def _objects(items: Any, operation: str) -> list[Any]:
+def _objects(items: object, operation: str) -> list[Any]:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise not_api_gateway(_name(operation))
     return items

@@ -19,14 +19,14 @@ from websocket_gateway.exceptions import InvalidRequestError
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
 
-# One attempt: who sends to many repeats on its own, without holding a thread meanwhile.
+# One attempt: an engine repeats posts itself, without holding a thread meanwhile.
 _POST_ATTEMPTS = 1
-_ASK_ATTEMPTS = 3
+_OTHER_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionInfo:
-    """What the service knows about an open connection; both times are aware."""
+    """What AWS reports of an open connection; both times are aware."""
 
     connected_at: datetime
     last_active_at: datetime
@@ -35,10 +35,10 @@ class ConnectionInfo:
 
 
 class Connections(Protocol):
-    """What can be done to one connection. Thread-safe; raises our errors only.
+    """The calls about one connection. Thread-safe; raises our errors only.
 
     Every method raises `ConnectionGoneError` for a connection that is closed or not yet open,
-    another `AWSError` for everything else that AWS answers, and `ConfigurationError` where
+    another `AWSError` for every other response of AWS, and `ConfigurationError` where
     credentials or settings are at fault, in which case nothing was sent.
     """
 
@@ -68,7 +68,7 @@ class AwsConnections:
         """Ask whether the connection is open, and since when."""
         _require_id(connection_id, "GetConnection")
         with translated("GetConnection"):
-            answer = self._client(endpoint, _ASK_ATTEMPTS).get_connection(ConnectionId=connection_id)
+            answer = self._client(endpoint, _OTHER_ATTEMPTS).get_connection(ConnectionId=connection_id)
             identity = answer.get("Identity", {})
             return ConnectionInfo(
                 connected_at=answer["ConnectedAt"],
@@ -81,7 +81,7 @@ class AwsConnections:
         """Close the connection; its `$disconnect` follows."""
         _require_id(connection_id, "DeleteConnection")
         with translated("DeleteConnection"):
-            self._client(endpoint, _ASK_ATTEMPTS).delete_connection(ConnectionId=connection_id)
+            self._client(endpoint, _OTHER_ATTEMPTS).delete_connection(ConnectionId=connection_id)
 
     def _client(self, endpoint: ManagementEndpoint, attempts: int) -> ApiGatewayManagementApiClient:
         return management_client(endpoint.region, endpoint.url, attempts=attempts)

@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
-from typing import Any
 
 from websocket_gateway.aws.credentials import Credentials
 from websocket_gateway.aws.endpoints import ManagementEndpoint
@@ -142,11 +141,12 @@ class AsyncioEngine:
         except BaseException as exc:  # noqa: BLE001 - passed to the thread that waits for outcomes
             self._wake.put(exc)
 
-    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")
-        logger.error("The sending loop: %s", context.get("message"), exc_info=error)
-        if error is not None:
-            self._wake.put(error)
+        known = error if isinstance(error, BaseException) else None
+        logger.error("The sending loop: %s", context.get("message"), exc_info=known)
+        if known is not None:
+            self._wake.put(known)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

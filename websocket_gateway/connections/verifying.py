@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from websocket_gateway.aws.connections import get_connections
 from websocket_gateway.aws.engines.base import Outcome, Recipient, Status
-from websocket_gateway.aws.lookups import Asking
+from websocket_gateway.aws.lookups import Lookups
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.ending import end_gone
 from websocket_gateway.connections.endpoints import EndpointMap
@@ -58,7 +58,7 @@ class Verifier:
         options = get_settings()
         self._endpoints = endpoints or EndpointMap()
         self._grace = timedelta(seconds=options.connect_grace_seconds)
-        self._lookups = Asking(
+        self._lookups = Lookups(
             connections=get_connections(),
             concurrency=options.send_concurrency,
             max_per_second=options.send_max_per_second,

@@ -11,8 +11,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from websocket_gateway.aws.connections import Connections, get_connections
+from websocket_gateway.aws.engines import open_engine
 from websocket_gateway.aws.engines.base import Engine, Limits, Outcome, Recipient, Status
-from websocket_gateway.aws.engines.choice import open_engine
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.ending import end_gone_after_sending
 from websocket_gateway.connections.endpoints import EndpointMap

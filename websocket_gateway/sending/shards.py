@@ -20,6 +20,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from websocket_gateway.aws.pacing import Pace
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.connections.sessions import Row
 from websocket_gateway.exceptions import LeaseLostError
@@ -153,17 +154,19 @@ class _Turn:
     def _send_pages(self, until: float) -> bool | None:
         """Whether every row of the shard was handed over; None if the broadcast was cancelled."""
         rows = audience_of_run(self._shard.run).between(self._shard.position, self._shard.last_pk).rows()
+        pages = Pace(0)
         while (pace := self._pace()) is not None:
             self._delivery.set_pace(pace)
+            pages.change(pace)
             began = time.monotonic()
             if began >= until:
                 return False
             page = list(islice(rows, _page_size(pace)))
             if not page and not self._again:
                 return True
+            pages.spend(began, len(page))
             self._post(page)
-            if pace:
-                time.sleep(max(0.0, len(page) / pace - (time.monotonic() - began)))
+            time.sleep(pages.pause(time.monotonic()))
         return None
 
     def _post(self, page: list[Row]) -> None:

@@ -17,8 +17,7 @@ from django.core.management.base import CommandError
 from django.db import Error, InterfaceError, OperationalError, connection
 
 from tests.factories import ApiGatewayFactory
-from websocket_gateway.management.base import GatewayCommand
-from websocket_gateway.management.streams import SteadyStream
+from websocket_gateway.management.base import GatewayCommand, SteadyStream
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.testing.gateway import GatewayHandle
 

@@ -1,4 +1,4 @@
-"""The base of every command: errors as one line with exit status 1, questions, the format option, its streams.
+"""The base of every command: errors as one line with exit status 1, questions, formats, streams.
 
 A command that changes AWS must not stop half-way because `head` has read enough, a disk is full, or the
 terminal cannot encode a character. So it writes to streams that do not fail.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from websocket_gateway.sending import tasks
-
 _FRAMEWORK = "django.tasks" if find_spec("django.tasks") else "django_tasks"
+# A task is defined for the queue that is configured when its module is imported.
+_TASKS = "websocket_gateway.sending.tasks"
 _enqueued: list[int] = []
 
 
@@ -29,7 +30,7 @@ class StoppedQueue(importlib.import_module(f"{_FRAMEWORK}.backends.base").BaseTa
 def enqueued_fixture() -> Iterator[list[int]]:
     """The numbers of the broadcasts for which tasks are enqueued, in a project that has this queue."""
     with override_settings(TASKS={"default": {"BACKEND": f"{__name__}.StoppedQueue"}}):
-        importlib.reload(tasks)  # a task is defined for the queue that is configured
+        sys.modules.pop(_TASKS, None)
         _enqueued.clear()
         yield _enqueued
-    importlib.reload(tasks)
+    sys.modules.pop(_TASKS, None)

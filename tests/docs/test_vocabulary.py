@@ -70,7 +70,9 @@ def test_every_name_in_the_reference_can_be_imported() -> None:
             assert hasattr(importlib.import_module(module), name), path
 
 
-@pytest.mark.parametrize("package", ["channels", "connections", "sending"])
+@pytest.mark.parametrize(
+    "package", ["channels", "connections", "diagnostics", "provisioning", "purging", "sending"]
+)
 def test_every_public_name_of_a_package_is_in_the_reference(package: str) -> None:
     path = f"websocket_gateway.{package}"
     listed = re.findall(rf"^\.\. auto\w+:: {re.escape(path)}\.([\w.]+)$", read("reference.md"), re.MULTILINE)

@@ -9,12 +9,13 @@ from typing import Any
 
 import django
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.template import Context, Template, TemplateSyntaxError
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 
 import websocket_gateway
-from tests.factories import ApiGatewayFactory
+from tests.factories import ApiGatewayFactory, UserFactory
 from websocket_gateway.client_config import CLIENT_OPTIONS, build_client_options
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.views.urls")]
@@ -124,6 +125,50 @@ def test_a_public_endpoint_needs_no_csrf_cookie() -> None:
     assert "CSRF_COOKIE" not in request.META
 
 
+def mark_in_page(user: Any) -> str:
+    request = request_for_page()
+    request.user = user
+    return str(config_in(render('token_url="token"', request=request))["user"])
+
+
+def mark_of_token(user: Any) -> dict[str, Any]:
+    client = Client()
+    client.force_login(user)
+    answer: dict[str, Any] = client.post("/token/").json()
+    return answer
+
+
+def test_page_and_token_carry_the_same_mark_of_one_user_and_another_of_another() -> None:
+    ada, grace = UserFactory.create(), UserFactory.create()
+
+    assert mark_in_page(ada) == mark_of_token(ada)["user"]
+    assert mark_in_page(ada) != mark_in_page(grace)
+    assert len(mark_in_page(ada)) == 64
+    assert "user_fallbacks" not in mark_of_token(ada)
+
+
+def test_page_that_is_older_than_the_secret_key_still_fits_the_tokens_of_its_user(settings: Any) -> None:
+    ada, grace = UserFactory.create(), UserFactory.create()
+    before = mark_in_page(ada)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = (
+        "another-secret-key-" + "x" * 40,
+        [settings.SECRET_KEY],
+    )
+
+    assert mark_in_page(ada) != before
+    assert mark_of_token(ada)["user_fallbacks"] == [before]
+    assert before not in mark_of_token(grace)["user_fallbacks"]
+
+
+def test_anonymous_visitor_has_an_empty_mark_and_a_public_page_none() -> None:
+    request = request_for_page()
+
+    assert mark_in_page(AnonymousUser()) == ""
+    assert config_in(render('token_url="token"', request=request))["user"] == ""
+    assert "user" not in config_in(render(request=request))
+    assert config_in(render("share=True", request=request))["user"] == ""
+
+
 def test_options_of_the_client_are_passed_on_in_its_spelling() -> None:
     config = config_in(render("share=True share_key=user queue_limit=20", user="7"))
 
@@ -150,6 +195,7 @@ def test_the_options_are_those_of_the_client() -> None:
     assert declared is not None
     known = set(re.findall(r"^  (\w+):", declared[1], re.MULTILINE))
     own = {"tokenUrl", "channel", "subprotocol", "csrfToken", "csrfCookie", "csrfHeader"}
+    own |= {"token", "headers", "user"}
 
     assert set(build_client_options(dict.fromkeys(CLIENT_OPTIONS))) == known - own
 

@@ -7,18 +7,23 @@ import shlex
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
+from django.utils.crypto import salted_hmac
 
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections import find_socket_url
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.models import ApiGateway
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +32,10 @@ _Row = TypeVar("_Row", bound=Model)
 CLIENT_OPTIONS: Final = (
     *("token_by", "handler_key", "share", "share_key", "queue_limit", "overflow", "request_ms", "resend_ms"),
     *("backoff_ms", "backoff_max_ms", "connect_ms", "stable_ms", "heartbeat_ms", "pong_ms", "rotate_ms"),
-    *("handover_ms", "max_refusals", "max_frame_bytes"),
+    *("handover_ms", "max_refusals", "slow_ms", "max_frame_bytes", "follow_login", "credentials"),
 )
 """The options of the client, in Python's spelling."""
+_SALT: Final = "websocket_gateway.client_config.user"
 
 
 def find_page_gateway(name: str = "") -> ApiGateway | None:
@@ -127,6 +133,28 @@ def build_csrf_config(request: HttpRequest) -> dict[str, str]:
     if settings.CSRF_USE_SESSIONS or settings.CSRF_COOKIE_HTTPONLY:
         config["csrfToken"] = token
     return config
+
+
+def build_user_config(request: HttpRequest) -> dict[str, str]:
+    """The mark of the page's user. The user of a token must have the same one."""
+    return {"user": _user_marks(getattr(request, "user", None))[0]}
+
+
+def build_user_marks(user: AbstractBaseUser | AnonymousUser) -> dict[str, str | list[str]]:
+    """The mark of a token's user for the answer that contains the token: `user`, empty for an anonymous one.
+
+    The mark does not reveal the user. `user_fallbacks` are the marks under `SECRET_KEY_FALLBACKS`, for pages
+    that are older than the key.
+    """
+    mark, *fallbacks = _user_marks(user)
+    return {"user": mark, "user_fallbacks": fallbacks} if fallbacks else {"user": mark}
+
+
+def _user_marks(user: AbstractBaseUser | AnonymousUser | None) -> list[str]:
+    if user is None or not user.is_authenticated:
+        return [""]
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return [salted_hmac(_SALT, str(user.pk), secret=key, algorithm="sha256").hexdigest() for key in secrets]
 
 
 def _known(name: str) -> str:

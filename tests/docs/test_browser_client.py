@@ -12,7 +12,7 @@ from websocket_gateway.client_config import CLIENT_OPTIONS
 
 STATIC = ROOT / "websocket_gateway/static/websocket_gateway"
 SOURCE = (STATIC / "client.js").read_text()
-TYPES = (STATIC / "client.d.ts").read_text()
+TYPES = (STATIC / "types.d.ts").read_text() + (STATIC / "client.d.ts").read_text()
 UNITS = {"s": 1_000, "min": 60_000}
 
 
@@ -60,6 +60,9 @@ def test_the_template_tag_takes_every_option_that_a_page_may_choose() -> None:
 
     of_the_page = {
         "url",
+        "token",
+        "headers",
+        "user",
         "tokenUrl",
         "channel",
         "csrfToken",

@@ -37,13 +37,16 @@ FLAGS = [
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser for the length of a `with` block."""
+def chromium(*, keeps_pages: bool = False) -> Iterator[Browser]:
+    """A browser for the length of a `with` block; `keeps_pages` in its cache for Back and Forward."""
     from playwright.sync_api import sync_playwright
 
     if not Path(PROGRAM).exists():
         pytest.fail(f"There is no Chromium at {PROGRAM}: set WEBSOCKET_GATEWAY_TEST_CHROMIUM.")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
+        switched_off = ["--disable-back-forward-cache"] if keeps_pages else []
+        launched = playwright.chromium.launch(
+            executable_path=PROGRAM, args=FLAGS, ignore_default_args=switched_off
+        )
         yield launched
         launched.close()

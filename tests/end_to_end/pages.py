@@ -6,7 +6,7 @@ import secrets
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import Group
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template import engines
 from django.urls import path
 
@@ -70,8 +70,14 @@ def strict(request: HttpRequest) -> HttpResponse:
     return response
 
 
+def moved(request: HttpRequest) -> HttpResponse:
+    """What a single sign-on does whose session has ended."""
+    return HttpResponseRedirect(request.GET["to"])
+
+
 urlpatterns = [
     path("", page),
+    path("moved/", moved),
     path("strict/", strict),
     path("ws/<str:route>", CountingView.as_view()),
     path("token/", WebSocketTokenView.as_view(), name="token"),

@@ -86,13 +86,6 @@ for (const status of [401, 403]) {
   });
 }
 
-test("a refused CSRF token is a reason of its own, for whoever builds the page", async () => {
-  world.onToken = () => ({ status: 403, body: { error: "csrf_failed" } });
-  const client = await start();
-
-  assert.deepEqual([client.state, client.reason], ["closed", "csrf_failed"]);
-});
-
 test("after a login the page may try again", async () => {
   const works = world.onToken;
   world.onToken = () => ({ status: 403, body: {} });
@@ -193,21 +186,6 @@ test("pauses are drawn from a window that doubles up to the longest", async () =
   }
 
   assert.deepEqual(times.slice(1).map((time, i) => time - times[i]), [1000, 2000, 4000, 8000, 8000, 8000]);
-});
-
-test("handshakes that are refused again and again are said to be, and end it", async () => {
-  world.onSocket = (socket) => socket.cut();
-  const client = await start({ maxRefusals: 5 });
-  await world.clock.advance(60 * MINUTE);
-
-  assert.equal(world.sockets.length, 5);
-  assert.deepEqual(states.slice(-2), ["reconnecting: refused", "closed: refused"]);
-  assert.deepEqual([client.state, client.reason], ["closed", "refused"]);
-
-  world.onSocket = (socket) => socket.accept();
-  world.dispatch("visibilitychange");
-  await world.clock.advance(0);
-  assert.equal(client.state, "open", "who looks at the page again gets another try");
 });
 
 test("a handshake that hangs is given up", async () => {

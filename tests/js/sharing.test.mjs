@@ -1,25 +1,17 @@
 // Tabs of one browser that share a connection, with a lock manager and a bus as in the browser.
 
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, test } from "node:test";
+import { beforeEach, test } from "node:test";
 
 import { connect } from "../../websocket_gateway/static/websocket_gateway/client.js";
-import { Bus, Locks, World } from "./world.mjs";
+import { Locks, World } from "./world.mjs";
 
 let world;
-let real;
 
 beforeEach(() => {
   world = new World();
   world.locks = new Locks();
   world.install();
-  real = globalThis.BroadcastChannel;
-  globalThis.BroadcastChannel = Bus;
-});
-
-afterEach(() => {
-  globalThis.BroadcastChannel = real;
-  Bus.all.clear();
 });
 
 async function openTab(options = {}) {
@@ -136,6 +128,111 @@ test("a refusal is told to every tab, and any of them may try again", async () =
   tabs[1].connect();
   await world.clock.advance(0);
   assert.deepEqual(tabs.map(({ state }) => state), ["open", "open"]);
+});
+
+test("a tab that opens makes one whose login has ended try again", async () => {
+  const works = world.onToken;
+  world.onToken = () => ({ status: 403, body: {} });
+  const first = await openTab({ user: "ada" });
+  assert.equal(first.reason, "unauthorized");
+
+  world.onToken = works; // who has logged in again opens a page
+  const second = await openTab({ user: "ada" });
+  await world.clock.advance(0);
+  assert.deepEqual([first.state, second.state], ["open", "open"]);
+  assert.equal(world.sockets.length, 1);
+});
+
+test("the tab that has the connection takes the CSRF token of one that opens", async () => {
+  world.cookie = ""; // where scripts cannot read it
+  const works = world.onToken;
+  world.onToken = () => ({ status: 403, body: {} });
+  const first = await openTab({ csrfToken: "of before the login" });
+  world.onToken = ({ headers }) =>
+    headers["X-CSRFToken"] === "of now" ? works() : { status: 403, body: { error: "csrf_failed" } };
+  const second = await openTab({ csrfToken: "of now" });
+  await world.clock.advance(0);
+
+  assert.deepEqual([first.state, second.state], ["open", "open"]);
+});
+
+for (const how of ["throws", "rejects"]) {
+  test(`where the browser denies locks (${how}), each tab has its own connection`, async () => {
+    world.locks = {
+      request() {
+        const error = new DOMException("Access to locks is denied.", "SecurityError");
+        if (how === "throws") {
+          throw error;
+        }
+        return Promise.reject(error);
+      },
+    };
+    world.install();
+    const tabs = [await openTab(), await openTab()];
+    const got = [];
+    tabs.forEach((tab, i) => tab.on("news", () => got.push(i)));
+    world.socket.deliver({ type: "news" });
+    await tabs[1].subscribe("sports");
+
+    assert.deepEqual(tabs.map(({ state }) => state), ["open", "open"]);
+    assert.equal(world.sockets.length, 2);
+    assert.deepEqual(got, [1]);
+    tabs.forEach((tab) => tab.close());
+  });
+}
+
+test("a tab that is looked at has the one with the connection try at once", async () => {
+  const [leader, other] = [await openTab(), await openTab()];
+  world.random = 0.999;
+  const works = world.onSocket;
+  world.onSocket = (socket) => socket.cut();
+  world.socket.cut();
+  await world.clock.advance(20 * 60_000);
+  world.onSocket = works;
+  world.dispatch("visibilitychange"); // both hear it here
+  await world.clock.advance(0);
+
+  assert.deepEqual([leader.state, other.state], ["open", "open"]);
+});
+
+test("a page that is left hands the connection on, and joins in again when it is shown", async () => {
+  const first = await openTab();
+  await first.subscribe("news");
+  const { dispatch } = world;
+  world.install(); // a page of its own
+  const second = await openTab();
+  assert.equal(world.sockets.length, 1);
+
+  dispatch("pagehide");
+  await world.clock.advance(0);
+  assert.deepEqual([first.state, first.reason, second.state], ["reconnecting", "away", "open"]);
+  assert.equal(world.open.length, 1);
+  assert.equal(world.socket.controls("subscribe").length, 0);
+
+  dispatch("pageshow", { persisted: true });
+  await world.clock.advance(0);
+  assert.deepEqual([first.state, second.state], ["open", "open"]);
+  assert.deepEqual(world.socket.controls("subscribe").map(({ channel }) => channel), ["news"]);
+  assert.equal(world.open.length, 1);
+});
+
+test("tabs of different users never share, whatever else is alike", async () => {
+  await openTab({ user: "ada" });
+  await openTab({ user: "grace" });
+  await openTab({ user: "", followLogin: true });
+  await openTab({ user: "", followLogin: true });
+
+  assert.equal(world.sockets.length, 4);
+});
+
+test("nothing fails that is asked of a shared client after its end", async () => {
+  const tab = await openTab();
+  await tab.subscribe("news");
+  tab.close();
+  tab.unsubscribe("news");
+  tab.connect();
+
+  assert.equal(tab.state, "closed");
 });
 
 test("without Web Locks each tab has its own", async () => {

@@ -1,4 +1,4 @@
-// Servers that answer at random: after that is over, each client is in exactly the channels that it asked for.
+// Servers that answer at random: ten quiet minutes later each client is open, and in exactly its channels.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,24 +6,60 @@ import { test } from "node:test";
 import { connect } from "../../websocket_gateway/static/websocket_gateway/client.js";
 import { World, numbers } from "./world.mjs";
 
-const RUNS = Number(process.env.WEBSOCKET_GATEWAY_TEST_SEEDS ?? 200);
+const RUNS = Number(process.env.WEBSOCKET_GATEWAY_TEST_SEEDS ?? 1_000);
 const MINUTE = 60_000;
 const CHANNELS = ["news", "sports", "chat", "orders", "staff"];
 const NOT_FINAL = ["busy", "internal_error", "a_code_of_a_newer_server"];
+const ANSWERS = ["answer", "answer", "answer", "fail", "late", "refuse", "silence", "cut", "gone"];
+const TOKENS = ["token", "token", "token", "token", "429", "429 with Retry-After", "502", "csrf", "network", "nothing", "no token"];
+const HANDSHAKES = ["open", "open", "open", "open", "refused", "nothing", "cut"];
 
 /** Handles each frame at a moment of its own, as Django's workers do, and keeps the channels of each connection. */
 class Server {
   calm = false;
   denied = new Set();
+  met = new Set();
 
   constructor(world, random) {
     this.world = world;
     this.random = random;
     world.onFrame = (socket, frame) => this.receive(socket, frame._ws);
+    world.onSocket = (socket) => this.shake(socket);
+    const issue = world.onToken;
+    world.onToken = () => this.answerToken(issue);
   }
 
   pick(list) {
-    return list[Math.floor(this.random() * list.length)];
+    const found = this.calm ? list[0] : list[Math.floor(this.random() * list.length)];
+    this.met.add(found);
+    return found;
+  }
+
+  after(ms, step) {
+    this.world.clock.set(step, this.random() * ms);
+  }
+
+  answerToken(issue) {
+    // Redirects are rare: they end the client until the user logs in.
+    const fate = !this.calm && this.random() < 0.02 ? this.pick(["redirect"]) : this.pick(TOKENS);
+    return {
+      "429": { status: 429, body: {} },
+      "429 with Retry-After": { status: 429, body: {}, headers: { "Retry-After": String(Math.ceil(this.random() * 60)) } },
+      "502": { status: 502, body: {} },
+      csrf: { status: 403, body: { error: "csrf_failed" } },
+      network: new TypeError("network"),
+      "no token": { status: 200, body: {} },
+      nothing: "nothing",
+      redirect: "redirect",
+    }[fate] ?? issue();
+  }
+
+  shake(socket) {
+    const fate = this.pick(HANDSHAKES);
+    this.after(500, () => {
+      fate === "refused" ? socket.cut() : fate !== "nothing" && socket.accept();
+      fate === "cut" && this.after(3_000, () => socket.closed || socket.cut());
+    });
   }
 
   /** @returns {Set<string>} */
@@ -31,14 +67,18 @@ class Server {
     return (socket.channels ??= new Set());
   }
 
+  /** All connections end at once, as with a new version of everything. */
+  restart() {
+    this.world.open.forEach((socket) => socket.cut());
+  }
+
   receive(socket, ours) {
-    const { clock } = this.world;
     if (ours.type === "ping") {
-      socket.deliver({ _ws: { type: "pong" } });
+      this.pick(["pong", "pong", "silence"]) === "pong" && socket.deliver({ _ws: { type: "pong" } });
       return;
     }
-    const fate = this.calm ? "answer" : this.pick(["answer", "answer", "fail", "late", "refuse", "silence", "cut", "gone"]);
-    const answer = (frame) => clock.set(() => socket.closed || socket.deliver(frame), this.random() * 500);
+    const fate = this.pick(ANSWERS);
+    const answer = (frame) => this.after(500, () => socket.closed || socket.deliver(frame));
     const handle = () => {
       if (ours.type === "subscribe" && this.denied.has(ours.channel)) {
         answer({ _ws: { reply_to: ours.id, error: { code: "channel_denied", message: "No." } } });
@@ -47,7 +87,7 @@ class Server {
       this.channelsOf(socket)[ours.type === "subscribe" ? "add" : "delete"](ours.channel);
       return true;
     };
-    clock.set(() => {
+    this.after(2_000, () => {
       if (socket.closed) {
         return;
       }
@@ -65,7 +105,44 @@ class Server {
       } else if (fate === "cut") {
         socket.cut();
       }
-    }, this.random() * 2_000);
+    });
+  }
+}
+
+/** Another tab of the same site gets a token: who was logged out is logged in. */
+function logIn() {
+  const tab = new BroadcastChannel("websocket-gateway login /token/");
+  tab.postMessage(true);
+  tab.close();
+}
+
+/** What a page does with its client, remembered. */
+class User {
+  /** @type {Map<string, {state: string}>} The channels that it wants. */
+  asked = new Map();
+  endings = new Set();
+
+  constructor(client) {
+    this.client = client;
+    client.on("$error", ({ code, detail }) => code === "channel_denied" && this.asked.delete(detail.channel));
+    client.on("$state", ({ state, reason }) => state === "closed" && this.endings.add(reason));
+  }
+
+  subscribe(channel) {
+    if (this.client.state === "closed") {
+      return;
+    }
+    const found = { state: "pending" };
+    this.asked.set(channel, found);
+    this.client.subscribe(channel).then(
+      () => (found.state = "joined"),
+      ({ code }) => (found.state = code),
+    );
+  }
+
+  unsubscribe(channel) {
+    this.asked.delete(channel);
+    this.client.unsubscribe(channel);
   }
 }
 
@@ -79,53 +156,61 @@ async function run(seed) {
     url: "wss://ws.example.com/production",
     tokenUrl: "/token/",
     rotateMs: (2 + 8 * random()) * MINUTE,
-    maxRefusals: Infinity,
   });
-  const asked = new Map();
-  client.on("$error", ({ code, detail }) => code === "channel_denied" && asked.delete(detail.channel));
+  const user = new User(client);
+  const doings = [
+    [0.35, () => user.subscribe(server.pick(CHANNELS))],
+    [0.6, () => user.unsubscribe(server.pick(CHANNELS))],
+    [0.65, () => world.socket?.cut()],
+    [0.7, () => server.denied[server.denied.has("staff") ? "delete" : "add"]("staff")],
+    [0.75, () => server.restart()],
+    [0.8, () => (world.online ? world.goOffline() : world.goOnline())],
+    [0.85, () => world.dispatch("visibilitychange")],
+    [0.9, () => (world.dispatch("pagehide"), world.clock.set(() => world.dispatch("pageshow", { persisted: true }), 5_000))],
+    [0.95, logIn],
+  ];
   for (let turn = 0; turn < 60; turn += 1) {
-    const channel = server.pick(CHANNELS);
     const what = random();
-    if (what < 0.5) {
-      const found = { state: "pending" };
-      asked.set(channel, found);
-      client.subscribe(channel).then(
-        () => (found.state = "joined"),
-        ({ code }) => (found.state = code),
-      );
-    } else if (what < 0.75) {
-      asked.delete(channel);
-      client.unsubscribe(channel);
-    } else if (what < 0.8) {
-      world.socket?.cut();
-    } else if (what < 0.85) {
-      server.denied[server.denied.has("staff") ? "delete" : "add"]("staff");
-    }
+    doings.find(([until]) => what < until)?.[1]();
     await world.clock.advance(random() * 20_000);
   }
+  await world.clock.advance(5_000); // the last page that was left is shown again
   server.calm = true;
-  await world.clock.advance(3 * MINUTE);
+  server.restart();
+  world.online || world.goOnline();
+  logIn();
+  await world.clock.advance(10 * MINUTE);
   while (world.open.length > 1) {
     await world.clock.advance(1_000); // a hand-over
   }
-  const wanted = [...asked.keys()].sort();
+  const wanted = [...user.asked.keys()].sort();
   const { state } = client;
+  const [socket] = world.open;
   client.close();
 
   assert.equal(state, "open", `seed ${seed}`);
-  assert.deepEqual([...server.channelsOf(world.socket)].sort(), wanted, `seed ${seed}`);
-  assert.deepEqual([...asked.values()].filter((found) => found.state !== "joined"), [], `seed ${seed}`);
-  return { sockets: world.sockets.length, wanted: wanted.length };
+  assert.deepEqual([...user.endings].filter((reason) => reason !== "unauthorized" && reason !== "closed by the page"), []);
+  assert.deepEqual([...server.channelsOf(socket)].sort(), wanted, `seed ${seed}`);
+  // The promise of a channel that waited when the client was logged out is rejected; the channel is joined all the same.
+  const left = [...user.asked.values()].filter((found) => found.state !== "joined" && found.state !== "closed");
+  assert.deepEqual(left, [], `seed ${seed}`);
+  return { sockets: world.sockets.length, requests: world.requests.length, wanted: wanted.length, server, user };
 }
 
-test(`after ${RUNS} kinds of trouble each client is in exactly the channels that it asked for`, async (t) => {
-  let [sockets, wanted] = [0, 0];
+test(`after ${RUNS} kinds of trouble each client is open, and in exactly the channels that it asked for`, async (t) => {
+  let [sockets, requests, wanted, loggedOut] = [0, 0, 0, 0];
+  const met = new Set();
   for (let seed = 1; seed <= RUNS; seed += 1) {
     const found = await run(seed);
     sockets += found.sockets;
+    requests += found.requests;
     wanted += found.wanted;
+    loggedOut += found.user.endings.has("unauthorized") ? 1 : 0;
+    found.server.met.forEach((fate) => met.add(fate));
   }
 
-  t.diagnostic(`${sockets} connections, ${wanted} channels at the end`);
+  t.diagnostic(`${requests} requests for tokens, ${sockets} connections, ${wanted} channels, ${loggedOut} logged out`);
   assert.ok(wanted > RUNS, "most clients want channels at the end");
+  assert.ok(loggedOut > RUNS / 20, "some clients were logged out meanwhile");
+  assert.deepEqual([...TOKENS, ...HANDSHAKES, ...ANSWERS, ...NOT_FINAL, "redirect"].filter((fate) => !met.has(fate)), []);
 });

@@ -53,6 +53,8 @@ export function settle() {
   return new Promise((resolve) => realImmediate(resolve));
 }
 
+const BEGIN = Date.UTC(2030, 0, 1);
+
 /** The same numbers on every run. */
 export function numbers(seed) {
   let state = seed;
@@ -127,6 +129,10 @@ class FakeSocket {
 
 /** Everything that the client meets; put it in place before making one. */
 export class World {
+  constructor() {
+    Bus.all.clear();
+  }
+
   clock = new Clock();
   sockets = [];
   tokens = 0;
@@ -162,6 +168,7 @@ export class World {
       fetch: (url, options) => this.#fetch(url, options),
       addEventListener: listeners.addEventListener.bind(listeners),
       document: page,
+      BroadcastChannel: Bus,
     };
     for (const [name, value] of Object.entries(world)) {
       Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
@@ -170,21 +177,28 @@ export class World {
       value: { ...(this.locks && { locks: this.locks }), get onLine() { return FakeSocket.world.online; } },
       configurable: true,
     });
+    Date.now = () => BEGIN + this.clock.now;
     Math.random = () => (typeof this.random === "function" ? this.random() : this.random);
-    this.dispatch = (name) => (name === "visibilitychange" ? page : listeners).dispatchEvent(new Event(name));
+    this.dispatch = (name, more = {}) =>
+      (name === "visibilitychange" ? page : listeners).dispatchEvent(Object.assign(new Event(name), more));
     return this;
   }
 
   async #fetch(url, options) {
     this.requests.push({ url, ...options });
-    const answer = this.onToken();
+    const answer = this.onToken(options, url);
     if (answer instanceof Error) {
       throw answer;
     }
-    const { status, body, headers = {}, redirected = false } = answer;
+    if (answer === "nothing") {
+      return new Promise(() => {});
+    }
+    if (answer === "redirect") {
+      return { type: "opaqueredirect", status: 0, ok: false }; // as it looks where redirects are not followed
+    }
+    const { status, body, headers = {} } = answer;
     return {
       status,
-      redirected,
       ok: status < 300,
       headers: { get: (name) => headers[name] ?? null },
       json: async () => body,
@@ -248,7 +262,7 @@ export class Locks {
 }
 
 /** A BroadcastChannel that does not keep the process alive. */
-export class Bus {
+class Bus {
   static all = new Set();
 
   constructor(name) {
@@ -257,6 +271,9 @@ export class Bus {
   }
 
   postMessage(message) {
+    if (!Bus.all.has(this)) {
+      throw new DOMException("The channel is closed.", "InvalidStateError"); // as browsers do
+    }
     const copy = structuredClone(message);
     for (const other of Bus.all) {
       if (other !== this && other.name === this.name) {

@@ -13,6 +13,7 @@ from websocket_gateway.client_config import (
     build_client_config,
     build_client_options,
     build_csrf_config,
+    build_user_config,
     find_page_gateway,
 )
 from websocket_gateway.connections import find_socket_url
@@ -39,6 +40,8 @@ def websocket_client(
     request = context.get("request")
     if config["tokenUrl"] and request is not None:
         config |= build_csrf_config(request)
+    if request is not None and (config["tokenUrl"] or options.get("share")):
+        config |= build_user_config(request)
     try:
         config |= build_client_options(options)
     except TypeError as exc:

@@ -13,6 +13,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.cache import add_never_cache_headers
 from django.views.generic import View
 
+from websocket_gateway.client_config import build_user_marks
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import RateLimitedError
 from websocket_gateway.logins import has_lasting_session_keys, is_active
@@ -22,7 +23,7 @@ logger = logging.getLogger("websocket_gateway.tokens")
 
 
 class WebSocketTokenView(View):
-    """POST: `{"token": …, "expires_in": seconds}` for the user who is logged in.
+    """POST: `{"token": …, "expires_in": seconds, "user": mark}` for the user who is logged in.
 
     Refusals are JSON: 403 with `{"error": "csrf_failed"}` or `{"error": "not_authenticated"}`,
     429 with `{"error": "rate_limited"}` and `Retry-After` beyond `TOKEN_RATE_LIMIT_PER_MINUTE`.
@@ -56,7 +57,8 @@ class WebSocketTokenView(View):
             logger.warning("too many tokens", extra={"user_id": user.pk, "event": "rate_limited"})
             headers = {"Retry-After": str(exc.retry_after)}
             return JsonResponse({"error": "rate_limited"}, status=429, headers=headers)
-        return JsonResponse({"token": token, "expires_in": get_settings().token_expiry_seconds})
+        expires_in = get_settings().token_expiry_seconds
+        return JsonResponse({"token": token, "expires_in": expires_in, **build_user_marks(user)})
 
 
 class _CsrfCheck(CsrfViewMiddleware):

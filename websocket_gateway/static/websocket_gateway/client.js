@@ -2,56 +2,18 @@
 // Described in management_docs/browser_client.md.
 
 /**
- * @typedef {"connecting" | "open" | "reconnecting" | "closed"} State
- * @typedef {{state: State, reason: string}} StateChange
- * @typedef {{[key: string]: any}} Payload
- * @typedef {"reject" | "drop-oldest"} Overflow
- *
- * @typedef {object} Options
- * @property {string} url The gateway's `wss://` address.
- * @property {string} [tokenUrl] Where a token is POSTed for; empty for a public endpoint.
- * @property {string} [channel] The primary channel; empty for the gateway's default.
- * @property {"query" | "subprotocol"} [tokenBy] How the token travels.
- * @property {string} [subprotocol] The one that is echoed where the token is the other.
- * @property {string | (() => string)} [csrfToken] Used where the cookie cannot be read.
- * @property {string} [csrfCookie] Name of Django's CSRF cookie.
- * @property {string} [csrfHeader] Name of the header that Django reads it from.
- * @property {string} [handlerKey] The view's `handler_selection_key`.
- * @property {boolean} [share] One connection for all tabs of this browser.
- * @property {string} [shareKey] What tells apart connections that must not be shared, such as the user.
- * @property {number} [queueLimit] Messages kept while there is no connection.
- * @property {Overflow} [overflow] What happens to one message more.
- * @property {number} [requestMs] How long `request` waits.
- * @property {number} [resendMs] After so long without an answer a request is sent again.
- * @property {number} [backoffMs] The window of the first pause; it doubles.
- * @property {number} [backoffMaxMs] The longest window.
- * @property {number} [connectMs] How long an attempt may take.
- * @property {number} [stableMs] After so long a connection counts as good.
- * @property {number} [heartbeatMs] After so long without a frame the server is asked for one.
- * @property {number} [pongMs] How long it may take to answer.
- * @property {number} [rotateMs] After so long the next connection is opened.
- * @property {number} [handoverMs] How long both are kept.
- * @property {number} [maxRefusals] Refused handshakes in a row before the client gives up.
- * @property {number} [maxFrameBytes] API Gateway's limit for one frame.
- * @property {AbortSignal} [signal] Closes the client.
- *
- * @typedef {Required<Omit<Options, "signal">> & {signal?: AbortSignal}} Settings
- * @typedef {StateChange & {live: string[]}} Status
- * @typedef {{channel: string, error: {code: string, message: string} | null}} Joined
- * @typedef {{status: (status: Status) => void, frame: (value: any) => void, joined: (joined: Joined) => void}} Hooks
- *
- * @typedef {object} Entry A frame on its way.
- * @property {string} text
- * @property {string | null} id
- * @property {(code: string) => boolean} isFinal Whether this error is the answer, or else it is sent again.
- * @property {(frame: any) => void} resolve
- * @property {(error: GatewayError) => void} reject
- * @property {string} [channel] The one that it is about.
- * @property {boolean} [joins] Whether it joins that one, or else leaves it.
- * @property {string} [sentOn] The connection it went over; empty while it waits for one.
- * @property {boolean} [paused] It failed and waits for its next turn.
- * @property {number} [failures]
- * @property {any} [timer] When it is sent again.
+ * @typedef {import("./types.d.ts").State} State
+ * @typedef {import("./types.d.ts").StateChange} StateChange
+ * @typedef {import("./types.d.ts").Payload} Payload
+ * @typedef {import("./types.d.ts").Overflow} Overflow
+ * @typedef {import("./types.d.ts").Token} Token
+ * @typedef {import("./types.d.ts").TokenSource} TokenSource
+ * @typedef {import("./types.d.ts").Options} Options
+ * @typedef {import("./types.d.ts").Settings} Settings
+ * @typedef {import("./types.d.ts").Status} Status
+ * @typedef {import("./types.d.ts").Joined} Joined
+ * @typedef {import("./types.d.ts").Hooks} Hooks
+ * @typedef {import("./types.d.ts").Entry} Entry
  */
 
 const MINUTE = 60_000;
@@ -61,6 +23,11 @@ const FINAL = ["channel_denied", "invalid_channel", "permission_denied", "too_ma
 
 const DEFAULTS = {
   tokenUrl: "",
+  token: undefined,
+  headers: /** @type {Payload | (() => Payload | Promise<Payload>)} */ ({}),
+  credentials: /** @type {RequestCredentials} */ ("same-origin"),
+  user: undefined,
+  followLogin: false,
   channel: "",
   tokenBy: /** @type {"query" | "subprotocol"} */ ("query"),
   subprotocol: "websocket-gateway",
@@ -83,6 +50,7 @@ const DEFAULTS = {
   rotateMs: 110 * MINUTE, // it closes everything after 2 hours
   handoverMs: 5_000,
   maxRefusals: 10,
+  slowMs: 2 * MINUTE,
   maxFrameBytes: 32_768,
 };
 
@@ -101,12 +69,13 @@ export class GatewayError extends Error {
   }
 }
 
-/** An attempt failed; `final` means that another one would fail, too. */
+/** An attempt failed. `final`: another one would fail, too; `refusal`: the server is there and refuses. */
 class AttemptError extends Error {
-  constructor(reason = "unreachable", { final = false, waitMs = 0 } = {}) {
+  constructor(reason = "unreachable", { final = false, refusal = false, waitMs = 0 } = {}) {
     super(reason);
     this.reason = reason;
     this.final = final;
+    this.refusal = refusal;
     this.waitMs = waitMs;
   }
 }
@@ -262,17 +231,18 @@ class Link {
     this.attempts = 0;
     this.refusals = 0;
     this.turn = 0;
+    this.trying = false;
+    this.due = 0; // when the back-off ends
+    this.barred = 0; // until when the server wants no attempt
+    this.hurried = 0; // when an event last brought an attempt forward
+    /** @type {BroadcastChannel | undefined} Where another tab says that its user is logged in. */
+    this.logins = undefined;
     /** @type {any} */
     this.timer = 0;
     /** @type {Map<string, {counts: Map<string, number>, given: number}> | null} */
     this.doubled = null;
     /** @type {Map<string, Set<string>>} Who wants which channels. */
     this.wanted = new Map();
-    this.listening = new AbortController();
-    const { signal } = this.listening;
-    globalThis.addEventListener?.("online", () => this.awake(true), { signal });
-    globalThis.addEventListener?.("offline", () => this.offline(), { signal });
-    globalThis.document?.addEventListener("visibilitychange", () => this.awake(false), { signal });
   }
 
   status() {
@@ -295,19 +265,20 @@ class Link {
     }
   }
 
-  /** @param {string} reason */
-  close(reason) {
-    this.listening.abort();
-    this.stop(reason);
-  }
-
-  /** @param {string} reason */
-  stop(reason) {
+  /** @param {string} reason @param {State} [state] */
+  stop(reason, state = "closed") {
     this.turn += 1;
+    this.trying = false;
     clearTimeout(this.timer);
     [this.current, this.retiring, this.next].forEach((wire) => wire?.drop());
     this.current = this.retiring = this.next = null;
-    this.report("closed", reason);
+    this.logins?.close();
+    this.report(state, reason);
+  }
+
+  /** What tabs that ask the same place for tokens tell each other. */
+  tabs() {
+    return globalThis.BroadcastChannel && new BroadcastChannel(`websocket-gateway login ${this.settings.tokenUrl}`);
   }
 
   /** Opens a socket: the first, the one after a cut, or the next one before the cut. */
@@ -321,24 +292,41 @@ class Link {
       queueMicrotask(() => turn === this.turn && this.stop("bad_url"));
       return;
     }
-    if (isOffline()) {
+    if (isOffline(this.settings)) {
       this.current ? this.failed(new AttemptError("offline")) : this.offline();
       return;
     }
+    this.trying = true;
+    const { token, tokenUrl } = this.settings;
     try {
-      const token = this.settings.tokenUrl ? await fetchToken(this.settings) : "";
+      const found = token || tokenUrl ? await getToken(this.settings) : { token: "" };
       if (turn === this.turn) {
-        this.dial(token);
+        this.bind(found);
+        this.dial(found.token);
       }
     } catch (error) {
       if (turn === this.turn) {
-        this.failed(error instanceof AttemptError ? error : new AttemptError());
+        const known = error instanceof AttemptError;
+        token && !known && console.warn("websocket_gateway: the option token failed:", error);
+        this.failed(known ? error : new AttemptError());
       }
+    }
+  }
+
+  /** A page sends nothing in the name of another user than its own. @param {Token} token */
+  bind({ user, user_fallbacks: fallbacks = [] }) {
+    const { settings } = this;
+    if (user !== undefined && (settings.user === undefined || (!settings.user && settings.followLogin))) {
+      settings.user = user;
+    } else if (user !== undefined && ![user, ...fallbacks].includes(settings.user ?? "")) {
+      throw new AttemptError("user_changed", { final: true });
     }
   }
 
   /** @param {string} token */
   dial(token) {
+    this.logins?.close();
+    clearTimeout(this.timer); // of a cut while the token was under way
     const { url, channel, tokenBy, subprotocol, connectMs } = this.settings;
     const protocols = token && tokenBy === "subprotocol" ? [subprotocol, `wstoken.${token}`] : [];
     let socket;
@@ -370,12 +358,18 @@ class Link {
     const { stableMs, rotateMs } = this.settings;
     wire.opened = true;
     this.next = null;
+    this.trying = false;
     this.refusals = 0;
+    if (wire.proven) {
+      const tabs = this.tabs();
+      tabs?.postMessage(true);
+      tabs?.close();
+    }
     this.retiring?.drop();
     this.retiring = this.current;
     this.current = wire;
     this.listen(wire);
-    wire.after(stableMs, () => (this.attempts = 0));
+    wire.after(stableMs, () => (this.attempts = this.hurried = 0));
     wire.after(rotateMs * (1 - Math.random() / 20), () => this.attempt());
     this.join();
     if (this.retiring) {
@@ -407,11 +401,9 @@ class Link {
     if (wire === this.next) {
       this.next = null;
       this.doubled = this.retiring && this.doubled;
-      this.refusals += wire.proven ? 1 : 0;
-      const { maxRefusals } = this.settings;
-      // Browsers hide why: a token was issued and yet the door is shut, so it is not the network.
-      const reason = this.refusals > 2 ? "refused" : "unreachable";
-      this.failed(new AttemptError(reason, { final: this.refusals >= maxRefusals }));
+      // Browsers hide why: a token was issued and yet the handshake failed, so it is not the network.
+      const refused = wire.proven && this.refusals > 1;
+      this.failed(new AttemptError(refused ? "refused" : "unreachable", { refusal: wire.proven }));
     } else if (wire === this.retiring) {
       this.retiring = null;
       this.report(this.state, this.reason);
@@ -431,44 +423,62 @@ class Link {
   }
 
   /** @param {AttemptError} error */
-  failed({ reason, final, waitMs }) {
+  failed({ reason, final, refusal, waitMs }) {
+    this.trying = false;
     if (final) {
-      // What is open stays in use until it is cut.
-      if (!this.current) {
+      // What is open stays in use until it is cut, but not by a page whose user has gone.
+      if (!this.current || reason === "user_changed") {
         this.stop(reason);
+        this.due = Infinity;
+        this.logins = reason === "unauthorized" ? this.tabs() : undefined;
+        this.logins && (this.logins.onmessage = () => this.attempt());
       }
       return;
     }
-    const { backoffMs, backoffMaxMs } = this.settings;
-    const pause = Math.random() * Math.min(backoffMaxMs, backoffMs * 2 ** this.attempts);
+    const { backoffMs, backoffMaxMs, maxRefusals, slowMs } = this.settings;
+    this.refusals += refusal ? 1 : 0;
+    const pause =
+      this.refusals < maxRefusals
+        ? Math.random() * Math.min(backoffMaxMs, backoffMs * 2 ** this.attempts)
+        : slowMs * (0.5 + Math.random());
     this.attempts += 1;
-    clearTimeout(this.timer);
-    this.timer = later(() => this.attempt(), waitMs + pause);
+    this.barred = Date.now() + waitMs;
+    this.due = this.barred + pause;
+    this.plan(this.due);
     if (!this.current) {
-      this.report("reconnecting", isOffline() ? "offline" : reason);
+      this.report("reconnecting", isOffline(this.settings) ? "offline" : reason);
     }
   }
 
+  /** @param {number} time */
+  plan(time) {
+    clearTimeout(this.timer);
+    this.timer = later(() => this.attempt(), Math.max(0, time - Date.now()));
+  }
+
   offline() {
-    if (this.state !== "closed" && !this.current) {
-      clearTimeout(this.timer);
-      this.turn += 1;
+    if (this.state !== "closed" && !this.current && isOffline(this.settings)) {
       this.report("reconnecting", "offline");
     }
   }
 
-  /** @param {boolean} online Whether the network is back, or else the page is looked at again. */
-  awake(online) {
-    if (!online && globalThis.document?.visibilityState !== "visible") {
+  mute() {}
+
+  /** The network is back, or the page is looked at again. */
+  awake() {
+    const { backoffMaxMs, followLogin, user } = this.settings;
+    const now = Date.now();
+    const free = this.hurried + backoffMaxMs / 2; // many events in a row do not make many attempts
+    // An anonymous visitor who logs in gets another page.
+    const isFinal = this.reason !== "unauthorized" || (user === "" && !followLogin);
+    if ((this.state === "closed" && isFinal) || (this.trying && !this.current)) {
       return;
     }
-    if (this.current) {
-      this.probe(this.current);
-    } else if (this.reason === "refused" && this.state === "closed") {
-      this.open();
-    } else if (online && this.state !== "closed") {
-      this.attempts = 0;
-      this.attempt();
+    if (now >= Math.max(this.current ? 0 : this.barred, free)) {
+      this.hurried = now;
+      this.current ? this.probe(this.current) : this.attempt();
+    } else if (!this.current) {
+      this.plan(Math.max(this.barred, Math.min(this.due, free)));
     }
   }
 
@@ -604,12 +614,19 @@ class SharedLink {
     /** @type {Link | null} */
     this.link = null;
     this.asked = false;
+    this.away = false;
     this.release = () => {};
-    const { url, channel, shareKey } = settings;
-    this.name = ["websocket-gateway", url, channel, shareKey].join(" ");
+    const { url, channel, user = "", shareKey } = settings;
+    this.name = ["websocket-gateway", url, channel, user, shareKey].join(" ");
     this.waiting = new AbortController();
+    /** @type {BroadcastChannel | null} */
     this.bus = new BroadcastChannel(this.name);
-    this.bus.onmessage = ({ data }) => this.hear(data);
+    this.bus.onmessage = ({ data }) => this.asked && this.hear(data);
+  }
+
+  mute() {
+    this.bus?.close();
+    this.bus = null;
   }
 
   open() {
@@ -619,8 +636,22 @@ class SharedLink {
       this.post({ open: true });
     } else {
       this.asked = true;
-      this.post({ hello: true });
-      navigator.locks.request(this.name, { signal: this.waiting.signal }, () => this.lead()).catch(() => {});
+      this.away = false;
+      // This page's CSRF token is younger than the one of the tab that has the connection.
+      this.post({ hello: csrfTokens(this.settings)[0] ?? "", wanted: this.wanted });
+      this.queue().catch(() => {});
+    }
+  }
+
+  async queue() {
+    const { signal } = (this.waiting = new AbortController());
+    try {
+      await navigator.locks.request(this.name, { signal }, () => this.lead());
+    } catch {
+      if (!signal.aborted && !this.link) {
+        this.mute(); // the browser denies locks to this page
+        this.lead();
+      }
     }
   }
 
@@ -644,7 +675,7 @@ class SharedLink {
 
   /** @param {Payload} message */
   post(message) {
-    this.bus.postMessage({ from: this.id, ...message });
+    this.asked && this.bus?.postMessage({ from: this.id, ...message });
   }
 
   /** @param {Payload} message */
@@ -658,11 +689,35 @@ class SharedLink {
       link.send(message.text);
     } else if (message.wanted) {
       link.want(message.from, message.wanted);
-    } else if (message.hello) {
-      this.post({ status: link.status() });
+      message.hello !== undefined && this.greet(link, message.hello);
     } else if (message.open) {
       link.open();
+    } else if (message.awake) {
+      link.awake();
     }
+  }
+
+  /** @param {Link} link @param {string} csrf A new tab's: its user may have logged in again. */
+  greet(link, csrf) {
+    if (csrf && typeof this.settings.csrfToken === "string") {
+      this.settings.csrfToken = csrf;
+    }
+    link.state === "closed" ? link.open() : this.post({ status: link.status() });
+  }
+
+  /** @param {boolean} online Whether the network is back, which the other tab hears by itself. */
+  awake(online) {
+    if (this.away) {
+      this.open();
+    } else if (this.link) {
+      this.link.awake();
+    } else if (!online) {
+      this.post({ awake: true });
+    }
+  }
+
+  offline() {
+    this.link?.offline();
   }
 
   /** @param {Payload} news */
@@ -690,39 +745,52 @@ class SharedLink {
     this.link ? this.link.want(this.id, this.wanted) : this.post({ wanted: this.wanted });
   }
 
-  /** @param {string} reason */
-  close(reason) {
+  /** @param {string} reason @param {State} [state] */
+  stop(reason, state = "closed") {
     this.waiting.abort();
     if (this.link) {
       // The others go on: they must not hear that this tab has closed.
       this.link.hooks = { status() {}, frame() {}, joined() {} };
-      this.link.close(reason);
+      this.link.stop(reason);
       this.link = null;
     } else {
       this.post({ wanted: [] });
     }
-    this.bus.close();
+    this.asked = false;
+    this.away = state !== "closed";
     this.release();
-    this.hooks.status({ state: "closed", reason, live: [] });
+    this.hooks.status({ state, reason, live: [] });
   }
 }
+
+/**
+ * @typedef {{settings: Settings, owner: Element | null, ended: boolean, leave: () => void}} Inside
+ * @type {WeakMap<GatewayClient, Inside>} For `PageClient`; `owner` is the element that new listeners belong to.
+ */
+const INSIDES = new WeakMap();
 
 /** What a page talks to. Made by `connect()` or `fromPage()`. */
 export class GatewayClient {
   /** @type {Settings} */ #settings;
   /** @type {Link | SharedLink} */ #link;
   /** @type {Status} */ #status = { state: "connecting", reason: "", live: [] };
-  /** @type {Map<string, Set<(value: any) => void>>} */ #listeners = new Map();
+  /** @type {Map<string, Map<(value: any) => void, () => boolean>>} Each with whether it still counts. */
+  #listeners = new Map();
+  /** @type {Inside} */ #inside;
+  #events = new AbortController();
   /** @type {Pending} */ #pending;
   /** @type {Set<string>} */ #channels = new Set();
   /** @type {Map<string, {promise: Promise<void>, resolve: () => void, reject: (error: GatewayError) => void}>} */
   #joining = new Map();
   #client = randomId();
   #count = 0;
-  #ended = false;
 
   /** @param {Options} options */
   constructor(options) {
+    const nearest = likeUnknown(options);
+    if (nearest) {
+      throw new GatewayError("unknown_option", nearest);
+    }
     const given = Object.entries(options).filter(([, value]) => value !== undefined);
     this.#settings = { ...DEFAULTS, .../** @type {Options} */ (Object.fromEntries(given)) };
     const { url, share, signal } = this.#settings;
@@ -731,12 +799,28 @@ export class GatewayClient {
     }
     const wire = () => (this.state === "open" ? (this.#status.live[0] ?? "") : "");
     this.#pending = new Pending(this.#settings, wire, (text) => this.#link.send(text));
-    const canShare = globalThis.navigator?.locks && globalThis.BroadcastChannel;
+    const { user, followLogin } = this.#settings;
+    // A page that changes its user would change the one of the others, too.
+    const canShare = globalThis.navigator?.locks && globalThis.BroadcastChannel && (user || !followLogin);
     this.#link = new (share && canShare ? SharedLink : Link)(this.#settings, {
       status: (status) => this.#changed(status),
       frame: (value) => this.#received(value),
       joined: (joined) => this.#joined(joined),
     });
+    const leave = () => this.#inside.ended || this.#link.stop("removed");
+    this.#inside = { settings: this.#settings, owner: null, ended: false, leave };
+    INSIDES.set(this, this.#inside);
+    const during = { signal: this.#events.signal };
+    const { document } = globalThis;
+    const shown = () => document.visibilityState === "visible" && this.#link.awake(false);
+    document?.addEventListener("visibilitychange", shown, during);
+    const listen = /** @param {string} type @param {(event: any) => void} listener */ (type, listener) =>
+      globalThis.addEventListener?.(type, listener, during);
+    listen("online", () => this.#link.awake(true));
+    listen("offline", () => this.#link.offline());
+    // Browsers may keep a page that is left, and show it again, but not its connection.
+    listen("pagehide", () => this.state === "closed" || this.#link.stop("away", "reconnecting"));
+    listen("pageshow", (event) => event.persisted && this.#link.awake(false));
     if (signal?.aborted) {
       this.close("aborted");
     } else {
@@ -757,7 +841,7 @@ export class GatewayClient {
 
   /** Try again after the client gave up; nothing happens while it is at work. */
   connect() {
-    if (this.state === "closed" && !this.#ended) {
+    if (this.state === "closed" && !this.#inside.ended) {
       this.#link.open();
     }
   }
@@ -847,11 +931,16 @@ export class GatewayClient {
   /**
    * Listen to `$message` (every frame), `$state`, `$error`, or to frames with this `type`.
    * @param {string} type @param {(value: any) => void} listener
+   * @param {{element?: Element | null, signal?: AbortSignal}} [options] Ends when the element has left the document.
    * @returns {() => void} Ends it.
    */
-  on(type, listener) {
-    const listeners = this.#listeners.get(type) ?? new Set();
-    this.#listeners.set(type, listeners.add(listener));
+  on(type, listener, { element, signal } = {}) {
+    const listeners = this.#listeners.get(type) ?? new Map();
+    const inside = this.#inside;
+    const { owner } = inside;
+    // When scripts run again for the next page, what those of this one listen to is over.
+    const counts = () => !signal?.aborted && (element ? element.isConnected : !owner || owner === inside.owner);
+    this.#listeners.set(type, listeners.set(listener, counts));
     return () => void listeners.delete(listener);
   }
 
@@ -865,7 +954,7 @@ export class GatewayClient {
       this.on("$state", () => wake()),
     ];
     try {
-      while (frames.length || !this.#ended) {
+      while (frames.length || !this.#inside.ended) {
         if (frames.length) {
           yield frames.shift();
         } else {
@@ -881,9 +970,11 @@ export class GatewayClient {
 
   /** For good. What waits is rejected. */
   close(reason = "closed by the page") {
-    if (!this.#ended) {
-      this.#ended = true;
-      this.#link.close(reason);
+    if (!this.#inside.ended) {
+      this.#inside.ended = true;
+      this.#events.abort();
+      this.#link.stop(reason);
+      this.#link.mute();
     }
   }
 
@@ -974,7 +1065,9 @@ export class GatewayClient {
 
   /** @param {string} type @param {any} value */
   #emit(type, value) {
-    for (const listener of [...(this.#listeners.get(type) ?? [])]) {
+    const listeners = this.#listeners.get(type) ?? new Map();
+    listeners.forEach((counts, listener) => counts() || listeners.delete(listener));
+    for (const listener of [...listeners.keys()]) {
       try {
         listener(value);
       } catch (error) {
@@ -995,64 +1088,214 @@ export function connect(options) {
   return new GatewayClient(options);
 }
 
+/** The client of one configuration, whichever element of the page carries that. */
+class PageClient {
+  /** @param {string} id @param {Found} found @param {Partial<Options>} options */
+  constructor(id, { element, key, config }, options) {
+    this.id = id;
+    this.key = key;
+    this.element = element;
+    // The page may be of a newer version than this file.
+    const known = Object.entries(config).filter(([name]) => OPTIONS.includes(name));
+    this.client = connect(/** @type {Options} */ ({ ...Object.fromEntries(known), ...options }));
+    this.inside = /** @type {Inside} */ (INSIDES.get(this.client));
+    /** @type {any} */
+    this.timer = 0;
+    this.observer = new MutationObserver(() => this.look());
+    this.observer.observe(document, { childList: true, subtree: true });
+  }
+
+  /** @param {Found} found A script asks for the client of this element. @param {Partial<Options>} options */
+  claim({ element, config }, options) {
+    this.element = element;
+    this.inside.owner = element.closest("body") ? element : document.body;
+    this.inside.settings.csrfToken = options.csrfToken ?? config.csrfToken ?? this.inside.settings.csrfToken;
+    this.look();
+  }
+
+  /** Whether the page still has this configuration. */
+  isThere() {
+    const found = this.element.isConnected ? null : read(this.id);
+    if (found?.key === this.key) {
+      this.element = found.element;
+    }
+    return this.element.isConnected;
+  }
+
+  look() {
+    if (!this.isThere()) {
+      // What navigates may put the next page in place a moment later.
+      this.timer ||= later(() => ((this.timer = 0), this.isThere() || this.inside.leave()), 1_000);
+    } else if (this.client.reason === "removed") {
+      this.client.connect();
+    }
+  }
+
+  end() {
+    this.observer.disconnect();
+    this.client.close("removed");
+  }
+}
+
 /**
- * The connection that `{% websocket_client %}` configured; the same one for every script of the page.
+ * The connection that `{% websocket_client %}` configured: one for every script of the tab, however often each runs.
  * @param {string} [elementId]
  * @param {Partial<Options>} [options] Win over the page's.
  * @returns {GatewayClient}
  */
 export function fromPage(elementId = "websocket-gateway", options = {}) {
-  const element = /** @type {(HTMLElement & {websocketGateway?: GatewayClient}) | null} */ (
-    document.getElementById(elementId)
-  );
-  if (!element) {
+  const found = read(elementId);
+  if (!found) {
     throw new GatewayError("no_config", `There is no element #${elementId}: use {% websocket_client %}.`);
   }
-  // On the element, because two addresses of this file are two modules.
-  element.websocketGateway ??= connect({ ...JSON.parse(element.textContent ?? ""), ...options });
-  return element.websocketGateway;
+  // In the window, because two addresses of this file are two modules.
+  /** @type {Map<string, PageClient>} */
+  const pages = (/** @type {any} */ (globalThis).websocketGateway ??= new Map());
+  const before = pages.get(found.key);
+  const isOver = before?.inside.ended && before.element !== found.element;
+  isOver && before.end();
+  const page = before && !isOver ? before : new PageClient(elementId, found, options);
+  pages.set(found.key, page);
+  page.claim(found, options);
+  for (const other of pages.values()) {
+    if (other !== page && other.id === elementId && !other.isThere()) {
+      other.end();
+      pages.delete(other.key);
+    }
+  }
+  return page.client;
 }
 
-/** @param {Settings} settings */
-async function fetchToken({ tokenUrl, csrfHeader, connectMs, ...rest }) {
+/**
+ * @typedef {{element: Element, key: string, config: Payload}} Found
+ * @param {string} id
+ * @returns {Found | null}
+ */
+function read(id) {
+  // The last one: what navigates may add the next page's before it takes away the one of before.
+  const element = [...document.querySelectorAll(`#${CSS.escape(id)}`)].at(-1);
+  if (!element) {
+    return null;
+  }
+  const config = JSON.parse(element.textContent ?? "");
+  return { element, config, key: JSON.stringify({ ...config, id, csrfToken: "" }) };
+}
+
+const OPTIONS = [...Object.keys(DEFAULTS), "url", "signal"];
+
+/** @param {object} options @returns {string} What to say of the first that is none. */
+function likeUnknown(options) {
+  const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
+  if (!unknown) {
+    return "";
+  }
+  const pairs = /** @param {string} name */ (name) => [...name.toLowerCase()].map((letter, i, all) => letter + all[i + 1]);
+  const alike = OPTIONS.map((option) => pairs(option).filter((pair) => pairs(unknown).includes(pair)).length);
+  return `There is no option ${unknown}; did you mean ${OPTIONS[alike.indexOf(Math.max(...alike))]}?`;
+}
+
+/** @param {Settings} settings @returns {Promise<Token>} */
+async function getToken(settings) {
   const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), connectMs);
+  const { signal } = late;
+  const timer = later(() => late.abort(), settings.connectMs);
+  const given = settings.token ? callToken(settings.token, signal) : fetchToken(settings, signal);
   try {
-    const headers = { [csrfHeader]: csrfToken(rest), Accept: "application/json" };
-    const response = await fetch(tokenUrl, {
-      method: "POST",
-      headers,
-      credentials: "same-origin",
-      signal: late.signal,
-    });
-    // A redirect is Django's way of asking for a login.
-    if (response.status === 401 || response.status === 403 || response.redirected) {
-      const { error } = await response.json().catch(() => ({}));
-      throw new AttemptError(error === "csrf_failed" ? error : "unauthorized", { final: true });
-    }
-    if (!response.ok) {
-      const waitMs = 1000 * (Number(response.headers.get("Retry-After")) || 0);
-      throw new AttemptError(response.status === 429 ? "rate_limited" : "unreachable", { waitMs });
-    }
-    const { token } = await response.json();
-    if (!token) {
-      throw new AttemptError(); // what answered is not the token view
-    }
-    return String(token);
+    // What was given need not mind the signal.
+    return await Promise.race([
+      given,
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(new AttemptError()))),
+    ]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** @param {{csrfCookie: string, csrfToken: string | (() => string)}} settings */
-function csrfToken({ csrfCookie, csrfToken: given }) {
+/** @param {TokenSource} source @param {AbortSignal} signal @returns {Promise<Token>} */
+async function callToken(source, signal) {
+  const given = await source({ signal });
+  const found = typeof given === "string" ? { token: given } : given;
+  if (!found?.token) {
+    throw new AttemptError("unauthorized", { final: true });
+  }
+  return found;
+}
+
+/** @param {Settings} settings @param {AbortSignal} signal @returns {Promise<Token>} */
+async function fetchToken(settings, signal) {
+  const { credentials, csrfHeader, headers } = settings;
+  const given = typeof headers === "function" ? await headers() : headers;
+  const tokens = csrfTokens(settings);
+  let { tokenUrl } = settings;
+  let moved = false;
+  let failed;
+  for (;;) {
+    const [csrf] = tokens;
+    const response = await fetch(tokenUrl, {
+      method: "POST",
+      headers: { Accept: "application/json", ...(csrf && { [csrfHeader]: csrf }), ...given },
+      credentials,
+      redirect: "manual",
+      signal,
+    });
+    // Where to is hidden: to a login, or only to the address with its slash.
+    if (response.type === "opaqueredirect") {
+      const slashed = tokenUrl.replace(/^([^?#]*[^/?#])(?=[?#]|$)/, "$1/");
+      if (slashed === tokenUrl) {
+        throw new AttemptError("unauthorized", { final: true });
+      }
+      tokenUrl = slashed;
+      moved = true;
+    } else if (response.status === 401 || response.status === 403) {
+      const { error } = await response.json().catch(() => ({}));
+      if (error !== "csrf_failed") {
+        throw new AttemptError("unauthorized", { final: true });
+      }
+      failed = tokens.shift();
+      if (!tokens.length) {
+        throw new AttemptError("csrf_failed", { refusal: true });
+      }
+    } else if (response.ok) {
+      const found = await response.json();
+      if (!found.token) {
+        throw new AttemptError(); // what answered is not the token view
+      }
+      if (csrf && failed) {
+        settings.csrfToken = csrf;
+      }
+      return found;
+    } else if (moved && response.status < 500) {
+      throw new AttemptError("unauthorized", { final: true }); // it was a login after all
+    } else {
+      const limited = response.status === 429;
+      const waitMs = limited ? retryAfter(response.headers.get("Retry-After")) : 0;
+      throw new AttemptError(limited ? "rate_limited" : "unreachable", { refusal: limited, waitMs });
+    }
+  }
+}
+
+/** @param {string | null} value Seconds, or a date. */
+function retryAfter(value) {
+  return Math.max(0, 1_000 * Number(value) || Date.parse(value ?? "") - Date.now() || 0);
+}
+
+/**
+ * What may be the CSRF token, best first. Of cookies with one name Django takes the last; a login in another tab
+ * changes the cookie, and not this page.
+ * @param {Settings} settings
+ */
+function csrfTokens({ csrfCookie, csrfToken: given }) {
   const { document } = globalThis;
-  // The cookie first: a login in another tab has changed it, and not this page.
-  const pair = document?.cookie.split("; ").find((item) => item.startsWith(`${csrfCookie}=`));
+  const cookies = (document?.cookie ?? "").split("; ").filter((item) => item.startsWith(`${csrfCookie}=`));
   const field = /** @type {HTMLInputElement | null | undefined} */ (
     document?.querySelector("[name=csrfmiddlewaretoken]")
   );
-  return pair?.slice(csrfCookie.length + 1) || (typeof given === "function" ? given() : given) || field?.value || "";
+  const tokens = [
+    typeof given === "function" ? given() : given,
+    ...cookies.map((item) => item.slice(csrfCookie.length + 1)).reverse(),
+    field?.value ?? "",
+  ];
+  return [...new Set(tokens.filter(Boolean))];
 }
 
 /** @param {any} data @returns {any} What is no JSON is given as it is. */
@@ -1074,8 +1317,9 @@ function later(deed, ms) {
   return setTimeout(deed, Math.min(ms, 2 ** 31 - 1));
 }
 
-function isOffline() {
-  return globalThis.navigator?.onLine === false;
+/** @param {Settings} settings Whether there is no network, which a gateway on this machine does not need. */
+function isOffline({ url }) {
+  return globalThis.navigator?.onLine === false && !/\/\/(localhost|127\.|\[::1\])/.test(url);
 }
 
 function randomId() {

@@ -19,8 +19,12 @@ const WORDS = {
   reconnecting: "Reconnecting",
   closed: "Closed",
   offline: "Offline",
+  unreachable: "Cannot reach the server, trying again",
   refused: "Refused, trying again",
+  rate_limited: "Too many connections, waiting",
+  csrf_failed: "Refused (CSRF), trying again",
   unauthorized: "Logged out",
+  user_changed: "Another user",
 };
 
 function start() {
@@ -51,6 +55,8 @@ function stateChanged(client, { state, reason }) {
     client.request("people").then(swap, () => {});
   } else if (state === "closed" && reason === "unauthorized") {
     notice("You are logged out.", { problem: true, stays: true, link: ["Log in", config.loginUrl] });
+  } else if (state === "closed" && reason === "user_changed") {
+    notice("Another user has logged in.", { problem: true, stays: true, link: ["Reload", window.location.href] });
   } else if (state === "closed") {
     notice(`The server does not let this page connect (${reason}).`, {
       problem: true,

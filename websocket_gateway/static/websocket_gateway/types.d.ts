@@ -1,0 +1,123 @@
+// The types of client.js: here, so that browsers need not load them.
+
+export type State = "connecting" | "open" | "reconnecting" | "closed";
+export type StateChange = {
+    state: State;
+    reason: string;
+};
+export type Payload = {
+    [key: string]: any;
+};
+export type Overflow = "reject" | "drop-oldest";
+/** As the token view answers. */
+export type Token = {
+    token: string;
+    user?: string;
+    user_fallbacks?: string[];
+};
+export type TokenSource = (context: {
+    signal: AbortSignal;
+}) => string | Token | null | Promise<string | Token | null>;
+export type Options = {
+    /** The gateway's `wss://` address. */
+    url: string;
+    /** Where a token is POSTed for; empty for a public endpoint. */
+    tokenUrl?: string;
+    /** Gets the token in place of `tokenUrl`. */
+    token?: TokenSource;
+    /** Sent along to `tokenUrl`. */
+    headers?: Payload | (() => Payload | Promise<Payload>);
+    /** Whether cookies go to a `tokenUrl` of another origin. */
+    credentials?: RequestCredentials;
+    /** The mark of the page's user; without one the first token decides. */
+    user?: string;
+    /** Whether the page of an anonymous visitor becomes the one of who logs in. */
+    followLogin?: boolean;
+    /** The primary channel; empty for the gateway's default. */
+    channel?: string;
+    /** How the token travels. */
+    tokenBy?: "query" | "subprotocol";
+    /** The one that is echoed where the token is the other. */
+    subprotocol?: string;
+    /** Used where the cookie cannot be read. */
+    csrfToken?: string | (() => string);
+    /** Name of Django's CSRF cookie. */
+    csrfCookie?: string;
+    /** Name of the header that Django reads it from. */
+    csrfHeader?: string;
+    /** The view's `handler_selection_key`. */
+    handlerKey?: string;
+    /** One connection for all tabs of this browser. */
+    share?: boolean;
+    /** What tells apart connections that must not be shared, such as the user. */
+    shareKey?: string;
+    /** Messages kept while there is no connection. */
+    queueLimit?: number;
+    /** What happens to one message more. */
+    overflow?: Overflow;
+    /** How long `request` waits. */
+    requestMs?: number;
+    /** After so long without an answer a request is sent again. */
+    resendMs?: number;
+    /** The window of the first pause; it doubles. */
+    backoffMs?: number;
+    /** The longest window. */
+    backoffMaxMs?: number;
+    /** How long an attempt may take. */
+    connectMs?: number;
+    /** After so long a connection counts as good. */
+    stableMs?: number;
+    /** After so long without a frame the server is asked for one. */
+    heartbeatMs?: number;
+    /** How long it may take to answer. */
+    pongMs?: number;
+    /** After so long the next connection is opened. */
+    rotateMs?: number;
+    /** How long both are kept. */
+    handoverMs?: number;
+    /** Refusals in a row before the pace becomes slow. */
+    maxRefusals?: number;
+    /** The slow pace. */
+    slowMs?: number;
+    /** API Gateway's limit for one frame. */
+    maxFrameBytes?: number;
+    /** Closes the client. */
+    signal?: AbortSignal;
+};
+export type Optional = "signal" | "token" | "user";
+export type Settings = Required<Omit<Options, Optional>> & Pick<Options, Optional>;
+export type Status = StateChange & {
+    live: string[];
+};
+export type Joined = {
+    channel: string;
+    error: {
+        code: string;
+        message: string;
+    } | null;
+};
+export type Hooks = {
+    status: (status: Status) => void;
+    frame: (value: any) => void;
+    joined: (joined: Joined) => void;
+};
+/** A frame on its way. */
+export type Entry = {
+    text: string;
+    id: string | null;
+    /** Whether this error is the answer, or else it is sent again. */
+    isFinal: (code: string) => boolean;
+    resolve: (frame: any) => void;
+    reject: (error: import("./client.js").GatewayError) => void;
+    /** The one that it is about. */
+    channel?: string;
+    /** Whether it joins that one, or else leaves it. */
+    joins?: boolean;
+    /** The connection it went over; empty while it waits for one. */
+    sentOn?: string;
+    /** It failed and waits for its next turn. */
+    paused?: boolean;
+    failures?: number;
+    /** When it is sent again. */
+    timer?: any;
+};

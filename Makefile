@@ -38,7 +38,7 @@ lint: $(BIN)/.installed ## ruff and the import contracts, without changing anyth
 types: $(BIN)/.installed ## mypy, strict
 	$(BIN)/mypy
 
-format: $(BIN)/.installed ## let ruff mend what it can
+format: $(BIN)/.installed ## let ruff fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -75,7 +75,7 @@ def insert_unless_exists(row: models.Model) -> bool:
 
 
 def run_after_commit(function: Callable[[], object], *, model: type[models.Model]) -> bool:
-    """Run `function` once the transaction around commits, at once without one; what it raises is logged.
+    """Run `function` after the surrounding transaction commits, or at once. Its exceptions are logged.
 
     False, and nothing is run, where autocommit is switched off: the commit is then not Django's.
     """

@@ -2,8 +2,8 @@
 
 A lease is taken, renewed and used by single statements (compare-and-set) against the database's own clock, so
 neither two machines nor their clocks can disagree. Its fence is a condition that only the row of the last
-holder meets; a holder that was replaced can write nothing more. One that dies is waited out. On this very
-machine its process is seen to be gone, and its lease is free at once.
+holder meets; a holder that was replaced can write nothing more. The lease of a dead holder expires. On the
+same machine its process is found to be gone, and its lease is free at once.
 """
 
 from __future__ import annotations
@@ -165,9 +165,9 @@ class GatewayLease(Lease):
         if ApiGateway.objects.filter(pk=self.pk).exists():
             return LeaseLostError(
                 f"Another process is changing gateway {gateway.api_name!r} now, because this one gave no "
-                "sign of life for too long. Nothing more is done here; run the command again."
+                "sign of life for too long. This process stops here; run the command again."
             )
-        left = f" API {gateway.api_id!r} is left in AWS; --adopt takes it over." if gateway.api_id else ""
+        left = f" API {gateway.api_id!r} is left in AWS; adopt it with --adopt." if gateway.api_id else ""
         return GatewayNotFoundError(
             f"The row of gateway {gateway.api_name!r} was deleted while the gateway was being changed.{left}"
         )

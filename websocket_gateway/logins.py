@@ -61,7 +61,7 @@ def is_active(user: object) -> bool:
 
 
 def reason_to_end(session: WebSocketSession) -> str:
-    """Why the connection's user no longer counts, who must be loaded with it; empty if they do."""
+    """Return the reason to end the connection; empty if there is none. `session.user` must be loaded."""
     user = session.user
     if user is None:
         # The row of a logged-in user always has a hash: without its user it is a deleted one's.

@@ -1,6 +1,6 @@
 """The secret that API Gateway sends with every event, and the fingerprint of this installation.
 
-Both are derived from `SECRET_KEY`, so nothing secret is at rest, and both honour
+Both are derived from `SECRET_KEY`, so no secret is stored, and both support
 `SECRET_KEY_FALLBACKS`: rotate the key, deploy, run `sync_routes`, drop the fallback.
 """
 

@@ -1,4 +1,4 @@
-"""The tasks under the names that jobs in a queue hold since before the tasks moved beside what they do."""
+"""The tasks under their former names, which queued jobs may still hold."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def validate_channel_name(value: str) -> None:
 
 
 def validate_tags(value: object) -> None:
-    """Accept a dict of tags that AWS can store: at most 50, keys of 128 and values of 256 characters."""
+    """Accept a dict of tags that AWS can store: at most 40, keys of 128 and values of 256 characters."""
     if not isinstance(value, dict) or len(value) > 40:
         raise ValidationError(_("Tags are a dict of at most 40 entries."))
     for key, text in value.items():

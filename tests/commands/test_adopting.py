@@ -52,7 +52,7 @@ def test_the_first_plan_shows_what_would_change_and_keeps_what_clients_see(aws: 
     assert '    name: "handmade" -> "chat"' in lines
     assert "+ Would create integration $disconnect (missing in AWS)" in lines
     assert (
-        "! Unwanted route orders (no row and no view wants it; left alone, sync_routes --prune deletes it)"
+        "! Unwanted route orders (no row and no view declares it; left alone, sync_routes --prune deletes it)"
         in lines
     )
     assert not [line for line in lines if "create stage" in line or "create api" in line]

@@ -38,7 +38,7 @@ def test_api_row_routes_and_sessions_go(aws: Any, gateway: ApiGateway) -> None:
 
     assert ended.status == 0, ended
     assert ended.stdout == (
-        f"- Deleted api chat ({gateway.api_id}) (the gateway is to go)\n"
+        f"- Deleted api chat ({gateway.api_id}) (the gateway is being deleted)\n"
         "- Deleted record chat (with its routes and sessions)\n"
     )
     assert aws.get_apis()["Items"] == []

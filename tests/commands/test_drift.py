@@ -209,7 +209,7 @@ TABLE = [
     Difference(
         "route missing",
         lambda site: site.aws.delete_route(ApiId=site.api_id, RouteId=site.route("move")["RouteId"]),
-        "create route move (missing in AWS; the additional route 'Moves' wants it)",
+        "create route move (missing in AWS; declared by the additional route 'Moves')",
         2,
     ),
     Difference("route and integration missing", delete_route_and_integration, "create integration move", 3),

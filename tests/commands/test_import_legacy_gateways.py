@@ -145,7 +145,7 @@ def test_socket_that_cannot_be_live_or_whose_login_is_over_is_left_out() -> None
     ended = run("import_legacy_gateways")
 
     assert not WebSocketSession.objects.exists()
-    assert ended.stdout.endswith("Left out, as no live session of a gateway and a valid login: 4\n")
+    assert ended.stdout.endswith("Not imported, because gateway or valid login is missing: 4\n")
 
 
 @pytest.mark.usefixtures("old_tables")

@@ -35,11 +35,12 @@ def test_a_plan_is_read_like_a_diff(aws: Any, chat: ApiGateway) -> None:
     assert planned.stdout.splitlines() == [
         "~ Would update integration $default (an attribute differs)",
         "    timeout_in_millis: 5000 -> 29000",
-        "+ Would create integration move (missing in AWS; the additional route 'Moves' wants it)",
+        "+ Would create integration move (missing in AWS; declared by the additional route 'Moves')",
         "    POST https://www.example.com/m",
-        "+ Would create route move (missing in AWS; the additional route 'Moves' wants it)",
+        "+ Would create route move (missing in AWS; declared by the additional route 'Moves')",
         "+ Would create deployment production (changes are served only after a deployment)",
-        "! Unwanted route orders (no row and no view wants it; left alone, sync_routes --prune deletes it)",
+        "! Unwanted route orders "
+        "(no row and no view declares it; left alone, sync_routes --prune deletes it)",
     ]
     done = planned.stdout.replace("Would update", "Updated").replace("Would create", "Created")
     assert (applied.status, applied.stdout) == (0, done)
@@ -149,7 +150,7 @@ def test_pruning_asks_first(aws: Any, chat: ApiGateway) -> None:
     assert "Gateway chat: delete route orders, integration" in asked.stderr
     assert "pass --no-input" in asked.stderr
     assert pruned.status == 0
-    assert "- Deleted route orders (no row and no view wants it)" in pruned.stdout
+    assert "- Deleted route orders (no row and no view declares it)" in pruned.stdout
 
 
 def test_a_failed_deployment_says_why_and_leaves_the_running_one(

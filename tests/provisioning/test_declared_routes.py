@@ -236,7 +236,7 @@ def test_a_declared_route_is_deployed_and_taken_off_with_its_view(
     run("sync_routes", "--prune", "--no-input")
 
     assert (
-        "+ Created route move (missing in AWS; tests.provisioning.test_declared_routes.MovesView wants it)"
+        "+ Created route move (missing in AWS; declared by tests.provisioning.test_declared_routes.MovesView)"
         in (deployed.stdout.splitlines())
     )
     assert "    POST https://www.example.com/chat/default" in deployed.stdout.splitlines()

@@ -34,7 +34,7 @@ class AdditionalRouteInline(admin.TabularInline):  # type: ignore[type-arg]
     readonly_fields = ("deployed",)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A route's URL is told the origin secret, so adding one is provisioning."""
+        """A route's URL receives the origin secret, so adding one needs the permission to provision."""
         return super().has_add_permission(request, obj) and request.user.has_perm(PROVISION)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -89,7 +89,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
 
     @admin.display(description=_("state"))
     def state(self, gateway: models.ApiGateway) -> str:
-        """The state that the row tells; the action `compare` asks AWS."""
+        """Return the state according to the row. The action `compare` queries AWS."""
         if gateway.last_error:
             return str(_("failed: %s") % gateway.last_error)
         if not gateway.api_created:
@@ -107,7 +107,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
 
     @admin.display(description=_("live sessions"))
     def live_sessions(self, gateway: models.ApiGateway) -> str:
-        """How many are open, counted up to a bound, with the way to them."""
+        """Return the number of open sessions, up to a limit, as a link to their list."""
         count = gateway.websocket_sessions.filter(connected=True)[:_MOST_COUNTED].count()
         url = reverse("admin:websocket_gateway_websocketsession_changelist")
         shown = f"{_MOST_COUNTED:,}+" if count == _MOST_COUNTED else str(count)
@@ -115,7 +115,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
 
     @admin.action(permissions=["provision"], description=_("Create in AWS, or sync: show the plan\u2026"))
     def create_or_sync(self, request: HttpRequest, queryset: _Gateways) -> HttpResponse | None:
-        """Lead to the plan of the chosen one."""
+        """Redirect to the plan of the selected gateway."""
         gateway = self._only(request, queryset)
         return None if gateway is None else redirect("admin:websocket_gateway_plan", gateway.pk)
 
@@ -132,7 +132,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
 
     @admin.action(permissions=["provision"], description=_("Check: compare with AWS, change nothing"))
     def compare(self, request: HttpRequest, queryset: _Gateways) -> None:
-        """Ask AWS about each, and say what differs."""
+        """Compare each gateway with AWS, and show the differences."""
         for gateway in queryset[:20]:
             findings: list[CheckMessage] = []
             try:

@@ -40,7 +40,7 @@ class ProvisioningPage:
     opts: Any
 
     def has_provision_permission(self, request: HttpRequest) -> bool:
-        """Needs the permission, and a process that is meant to: `ADMIN_PROVISIONING`."""
+        """Return whether the user has the permission and `ADMIN_PROVISIONING` is on."""
         return may_provision(request)
 
     def plan_urls(self) -> list[URLPattern]:
@@ -90,7 +90,7 @@ class ProvisioningPage:
             if means is Means.QUEUE:
                 queue_confirmed(gateway, fingerprint=seen, prune=prune)
                 record(self, request, gateway, "Queued the plan for AWS")  # type: ignore[arg-type]
-                said = _("The plan is in the queue. This page shows what a worker has made of it.")
+                said = _("The plan is in the queue. This page shows the result when a worker has applied it.")
                 messages.success(request, said)
                 return redirect("admin:websocket_gateway_apigateway_change", gateway.pk)
             done = provision_confirmed(gateway.pk, fingerprint=seen, prune=prune)

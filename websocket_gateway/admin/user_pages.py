@@ -48,12 +48,12 @@ def _add_field(request: HttpRequest, context: dict[str, Any]) -> None:
     page, user = context.get("adminform"), context.get("original")
     if page is None or user is None or not request.user.has_perm(VIEW_SESSIONS):
         return
-    field = _live_sockets(context.get("opts"))
+    field = _live_sockets()
     page.fieldsets = [*page.fieldsets, (_("WebSocket"), {"fields": (field,)})]
     page.readonly_fields = [*page.readonly_fields, field]
 
 
-def _live_sockets(opts: Any) -> Any:
+def _live_sockets() -> Any:
     @admin.display(description=_("Live sockets"))
     def live_sockets(user: Any) -> str:
         count = WebSocketSession.objects.filter(user_id=user.pk, connected=True)[:_MOST].count()

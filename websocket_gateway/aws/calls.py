@@ -1,4 +1,4 @@
-"""How every control plane call is made: read to the last page, repeated when throttled or unresponseed.
+"""How every control plane call is made: read to the last page, repeated after throttling or a lost response.
 
 A call that exceeds the account's rate (10 calls a second) had no effect, so it is repeated after a pause.
 After a lost response only calls that may be repeated are: no token makes a create call idempotent, so its
@@ -40,7 +40,7 @@ class Calls:
 
     region: str
     client: Any = field(repr=False)
-    """Makes one attempt per call; what is repeated is decided here."""
+    """Makes one attempt per call; this class decides which calls are repeated."""
     throttled_attempts: int = _THROTTLED_ATTEMPTS
     on_wait: Callable[[str], None] = no_progress
     sleep: Callable[[float], None] = time.sleep
@@ -97,7 +97,7 @@ class Calls:
     def _pause(self, name: str, exc: AWSError, attempt: int) -> None:
         longest = _BASE_SECONDS * 2 ** (attempt - 1)
         seconds = jitter.uniform(longest / 2, longest)
-        why = "AWS limits the rate of" if isinstance(exc, ThrottledError) else "No answer to"
+        why = "AWS limits the rate of" if isinstance(exc, ThrottledError) else "No response to"
         self.on_wait(f"{why} {name}; trying again in {seconds:.1f} s")
         self.sleep(seconds)
 

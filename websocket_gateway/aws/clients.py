@@ -45,7 +45,7 @@ class _Session(NamedTuple):
 
 
 class _Client(NamedTuple):
-    """What a client is made from."""
+    """The arguments that a client is made from."""
 
     service: str
     region: str

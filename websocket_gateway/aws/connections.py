@@ -26,7 +26,7 @@ _OTHER_ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionInfo:
-    """What AWS reports of an open connection; both times are aware."""
+    """An open connection as AWS reports it; both times are aware."""
 
     connected_at: datetime
     last_active_at: datetime
@@ -103,7 +103,7 @@ def get_connections() -> Connections:
 
 @contextmanager
 def use_connections(connections: Connections) -> Iterator[Connections]:
-    """Put another adapter in the default's place, in every thread, for the length of a `with` block."""
+    """Replace the default adapter, in every thread, within a `with` block."""
     global _default
     before, _default = _default, connections
     try:

@@ -34,8 +34,8 @@ class Credentials(NamedTuple):
 class SessionCredentials:
     """Takes the place of botocore's own provider in `core`, the session that clients are made from.
 
-    Providers call programs and services, which may take seconds or hang. No thread waits for that but the one
-    that began it, and those that have no valid credentials to go on with.
+    Providers call programs and services, which may take seconds or hang. Only the thread that started
+    the call waits for it, and threads that have no valid credentials.
     """
 
     def __init__(self, core: botocore.session.Session, *, is_local: bool) -> None:
@@ -68,7 +68,7 @@ class SessionCredentials:
                     self.use(PLACEHOLDER_KEY, PLACEHOLDER_KEY, None)
 
     def load_credentials(self) -> Boto3Credentials | None:
-        """What botocore calls to make a client; never calls a provider."""
+        """Return the credentials for a new client; called by botocore, never calls a provider."""
         return None if self._found is None else _Shared(self, self._found.method)
 
     def keys(self) -> Credentials:
@@ -98,7 +98,7 @@ class SessionCredentials:
 
 
 class _Shared(Boto3Credentials):
-    """What clients sign with. botocore's own make all threads wait for the one that renews them."""
+    """The credentials of clients. With botocore's own, all threads would wait for the one that renews."""
 
     def __init__(self, source: SessionCredentials, method: str) -> None:
         self._source = source

@@ -200,5 +200,5 @@ def _where_to_look(url: str) -> str:
 def _unreachable(operation: str, exc: Exception, advice: str) -> errors.EndpointUnreachableError:
     detail = str(exc).rstrip(".")
     return errors.EndpointUnreachableError(
-        f"{operation}: no answer ({detail}). {advice}", operation=operation
+        f"{operation}: no response ({detail}). {advice}", operation=operation
     )

@@ -1,4 +1,4 @@
-"""Import what django-aws-api-gateway-websockets 4 left in its tables: plan, then apply."""
+"""Import the tables of django-aws-api-gateway-websockets 4: plan, then apply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Old gateways, routes and channel rules as rows of ours, not saved yet; and what stands in their way."""
+"""Old gateways, routes and channel rules as rows of ours, not saved yet; and why some cannot be imported."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def legacy_session_key_hash(session_key: str) -> str:
 
 
 def login_holds(user: AbstractBaseUser, stored: str) -> bool:
-    """Whether the login that opened a socket is still good; `stored` is empty where none was kept."""
+    """Whether the login that opened a socket is still valid; `stored` is empty if no hash was stored."""
     if not getattr(user, "is_active", True):
         return False
     make = getattr(user, "get_session_auth_hash", None)

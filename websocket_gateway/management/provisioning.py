@@ -20,7 +20,7 @@ class ProvisioningCommand(GatewayCommand):
 
     text = True
     """Whether steps are printed as they are done; the JSON report comes in one piece."""
-    interrupted = "Interrupted. Run the command again: it goes on where this one stopped."
+    interrupted = "Interrupted. Run the command again: it continues where this run stopped."
     _waiting_for = ""
 
     def report_step(self, step: AnyStep) -> None:

@@ -12,7 +12,7 @@ from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH, validate_permi
 
 
 class ChannelPermission(models.Model):
-    """Who may join a channel, or all channels that begin with a prefix (`orders_*`)."""
+    """A rule that decides which users may join a channel, or all channels with a prefix (`orders_*`)."""
 
     class Audience(models.TextChoices):
         """The groups of users that a channel can be open to."""

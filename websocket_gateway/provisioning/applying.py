@@ -29,7 +29,7 @@ from websocket_gateway.resources import ObservedGateway
 _ATTEMPTS: Final = 3
 _PAUSE_SECONDS: Final = 1.0
 _UNCLEAR: Final = (EndpointUnreachableError, ServiceError, ConflictError, NotFoundError, PlanOutdatedError)
-"""After these it is not known what AWS has now: a call may have worked although its answer was lost."""
+"""After these the state of AWS is unknown: a call may have succeeded although its response was lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +90,8 @@ def _check_agreed(first: Plan, again: Plan) -> None:
     agreed = {step.identity for step in first.deletions}
     if not agreed.issuperset(step.identity for step in again.deletions):
         raise PlanOutdatedError(
-            f"Gateway {again.gateway!r} is being changed by others in AWS, so what is to be deleted is no "
-            "longer what was agreed to. Run the command again."
+            f"Gateway {again.gateway!r} was changed in AWS meanwhile, so the resources to delete are no "
+            "longer those that were confirmed. Run the command again."
         )
 
 

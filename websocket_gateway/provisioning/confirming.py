@@ -54,7 +54,7 @@ def provision_confirmed(gateway_pk: int, *, fingerprint: str, prune: bool) -> Pr
     def confirm(planned: Provisioning) -> None:
         if planned.plan.fingerprint != fingerprint:
             raise PlanOutdatedError(
-                "Meanwhile something has changed, so nothing was done. Look at the new plan."
+                "The plan has changed since it was shown, so nothing was done. Check the new plan."
             )
 
     gateway = ApiGateway.objects.get(pk=gateway_pk)

@@ -159,6 +159,6 @@ def _check_owner(gateway: ApiGateway, domain: Domain) -> None:
     name = shlex.quote(gateway.api_name)
     raise ForeignGatewayError(
         f"Domain {domain.domain_name!r} belongs to another installation (another SECRET_KEY, or a copied "
-        f"database), so gateway {gateway.api_name!r} leaves it alone. Choose another domain, or take it over "
+        f"database), so gateway {gateway.api_name!r} does not use it. Choose another domain, or adopt it "
         f"together with its API: manage.py create_gateway {name} --adopt API_ID"
     )

@@ -110,7 +110,7 @@ def _check_owner(gateway: ApiGateway, api: Api) -> None:
     raise ForeignGatewayError(
         f"API {api.api_id!r} belongs to another installation (another SECRET_KEY, or a copied database), so "
         f"gateway {gateway.api_name!r} leaves it alone. Give this installation a database of its own, or, if "
-        "SECRET_KEY was rotated, add the old one to SECRET_KEY_FALLBACKS. To take the API over on purpose: "
+        "SECRET_KEY was rotated, add the old one to SECRET_KEY_FALLBACKS. To adopt the API: "
         f"manage.py create_gateway {name} --adopt {api.api_id}"
     )
 
@@ -127,7 +127,7 @@ def _namesakes(gateway: ApiGateway, present: tuple[Api, ...]) -> tuple[Api, ...]
         if mark is None or mark.installation in ours:
             name = shlex.quote(gateway.api_name)
             raise ForeignGatewayError(
-                f"AWS has an API called {api.name!r} already ({api.api_id}), and no row knows it. Take it "
-                f"over: manage.py create_gateway {name} --adopt {api.api_id}. Or choose another name."
+                f"AWS has an API called {api.name!r} already ({api.api_id}), and no row knows it. Adopt "
+                f"it: manage.py create_gateway {name} --adopt {api.api_id}. Or choose another name."
             )
     return found

@@ -25,7 +25,7 @@ class Choices:
     recreate: bool = False
     """Create the API again where AWS does not know the one in the row."""
     adopt: str = ""
-    """Id of an API to take over from another owner."""
+    """Id of an existing API to adopt."""
     prune: bool = False
     """Delete what is in AWS and is not wanted here."""
     import_changes: bool = False

@@ -62,8 +62,8 @@ def send(
     """Send one message to the connected sessions of a query, or to one session.
 
     bytes and str are sent as they are, everything else as JSON by Django's encoder. Recipients are
-    looked up page by page while sending. What happens to single recipients is in the report. Raised are
-    only `InvalidMessageError` (a `ValueError`), `TypeError` for a `to` that is not one of these, and,
+    looked up page by page while sending. The report lists the failed recipients. Raises only
+    `InvalidMessageError` (a `ValueError`), `TypeError` for a `to` that is not one of these, and,
     before the first post, a `ConfigurationError` such as `MissingCredentialsError` and `MissingRegionError`.
 
     With `on_commit=True` inside a transaction the message is checked at once, but recipients are looked

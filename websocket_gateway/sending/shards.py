@@ -206,7 +206,7 @@ class _Turn:
             **values,
         )
         if not confirmed:
-            raise LeaseLostError(f"Another process has taken over {shard}.")
+            raise LeaseLostError(f"Another process holds {shard} now.")
 
 
 def _page_size(pace: float) -> int:

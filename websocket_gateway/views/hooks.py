@@ -1,4 +1,4 @@
-"""What a project sets, reads and overrides on a `WebSocketView`: attributes and hooks."""
+"""The attributes and hooks of `WebSocketView`, for projects to set, read and override."""
 
 from __future__ import annotations
 

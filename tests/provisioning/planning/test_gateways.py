@@ -224,7 +224,7 @@ def test_what_is_not_ours_is_reported_and_not_touched() -> None:
     assert not plan
     assert plan.drift
     assert [(step.kind.value, step.name, step.reason) for step in plan.left] == [
-        ("route", "orders", "no row and no view wants it"),
+        ("route", "orders", "no row and no view declares it"),
         ("integration", "i8", "serves no route: POST https://www.example.com/ws/connect"),
         ("stage", "beta", "not ours"),
     ]

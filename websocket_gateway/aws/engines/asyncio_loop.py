@@ -33,9 +33,9 @@ _CREDENTIALS_SECONDS = 60.0
 class AsyncioEngine:
     """`Engine` over `asyncio.Protocol`, stdlib `ssl` and httptools; uvloop where it is installed.
 
-    `credentials` is called once a page, and once a minute while a page lasts, so that a run outlives those
-    that expire. What it raises for the first page comes out of `send`; what it raises later is logged, and
-    the old ones stay in use.
+    `credentials` is called once per page, and once per minute while a page lasts, so that a run can last
+    longer than temporary credentials. Its error for the first page is raised by `send`. A later one is
+    logged, and the old credentials stay in use.
     """
 
     name = "asyncio"

@@ -1,4 +1,4 @@
-"""What an engine is: the one interface between choosing the recipients and posting to them.
+"""The interface of engines, between selecting the recipients and posting to them.
 
 An `Engine` takes pages of recipients and gives back outcomes, in any order, each recipient
 exactly once. `aws.engines.open_engine` chooses between the two that there are.

@@ -27,7 +27,7 @@ _BATCH = 200
 
 
 class Kind(Enum):
-    """What follows from a post."""
+    """The kinds of results of a post."""
 
     DELIVERED = "delivered"
     GONE = "gone"
@@ -65,7 +65,7 @@ def answer_of_status(status: int, code: str, endpoint: ManagementEndpoint) -> An
 
 
 def answer_of_error(error: BaseException | None, endpoint: ManagementEndpoint) -> Answer:
-    """Judge what `Connections.post` raised."""
+    """Classify an exception of `Connections.post`; None means success."""
     if error is None:
         return DELIVERED
     if isinstance(error, EndpointUnreachableError):

@@ -40,7 +40,7 @@ class Command(ProvisioningCommand):
 
     help = (
         "Create a WebSocket gateway in AWS: API, integrations, routes, stage and deployment. "
-        "Running it again finishes what an earlier run could not, and changes what differs."
+        "Run it again to finish an interrupted run, or to update what differs."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -54,12 +54,12 @@ class Command(ProvisioningCommand):
             "--adopt",
             type=api_id,
             metavar="API_ID",
-            help="Take over an API that was made by hand, by another tool or by another installation.",
+            help="Adopt an API that was created by hand, by another tool or by another installation.",
         )
         parser.add_argument(
             "--recreate",
             action="store_true",
-            help="Create the API again where AWS no longer knows the one in the database. Asks first.",
+            help="Create the API again if the stored one no longer exists in AWS. Asks first.",
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="Print the plan; change nothing, neither in AWS nor here."
@@ -80,7 +80,7 @@ class Command(ProvisioningCommand):
             "--default-channel",
             type=channel_name,
             metavar="CHANNEL",
-            help="Channel of connections that name none.",
+            help="Channel of connections that do not name one.",
         )
         parser.add_argument("--description", help="Description of the API, shown in the AWS console.")
         parser.add_argument(
@@ -100,18 +100,18 @@ class Command(ProvisioningCommand):
         parser.add_argument(
             "--certificate-arn",
             metavar="ARN",
-            help="Certificate in ACM for the domain; may be left out where exactly one ISSUED one covers it.",
+            help="Certificate in ACM for the domain; optional if exactly one ISSUED one covers it.",
         )
         parser.add_argument(
             "--hosted-zone-id",
             metavar="ID",
-            help="Hosted zone in Route 53 to keep the alias record in; without it, DNS is left to you.",
+            help="Hosted zone in Route 53 for the alias record. Without it, create the record yourself.",
         )
         parser.add_argument(
             "--mapping-key",
             type=mapping_key,
             metavar="KEY",
-            help="Path of the domain that leads to this gateway; several gateways may share a domain so.",
+            help="Path of the domain for this gateway. With different paths, gateways can share it.",
         )
 
     def handle(

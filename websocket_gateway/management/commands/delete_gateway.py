@@ -20,7 +20,7 @@ class Command(ProvisioningCommand):
 
     help = (
         "Delete a gateway: its record in DNS, API mapping, custom domain and API, and its row here with "
-        "routes and sessions. What was not made for it stays. Asks first."
+        "routes and sessions. Resources that were not created for it are kept. Asks first."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,7 +29,7 @@ class Command(ProvisioningCommand):
         parser.add_argument(
             "--keep-record",
             action="store_true",
-            help="Keep the row and its routes, for create_gateway to create the gateway again from.",
+            help="Keep the row and its routes, so that create_gateway can create the gateway again.",
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="Print the plan; change nothing, neither in AWS nor here."

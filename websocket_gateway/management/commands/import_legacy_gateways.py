@@ -67,7 +67,7 @@ def _lines(plan: ImportPlan, sessions: SessionCounts, *, dry_run: bool) -> Itera
     if sessions.ended:
         yield f"- {ended} sessions that have ended since: {sessions.ended}"
     if sessions.left_out:
-        yield f"Left out, as no live session of a gateway and a valid login: {sessions.left_out}"
+        yield f"Not imported, because gateway or valid login is missing: {sessions.left_out}"
 
 
 def _api(api_id: str) -> str:

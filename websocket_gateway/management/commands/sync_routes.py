@@ -23,7 +23,7 @@ class Command(ProvisioningCommand):
 
     help = (
         "Compare every attribute of gateways in AWS with what rows, views and settings say, and fix what "
-        "differs. What is not wanted here is shown and left alone, unless --prune or --import is given."
+        "differs. Unwanted resources are shown and kept, unless --prune or --import is given."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -41,18 +41,18 @@ class Command(ProvisioningCommand):
         parser.add_argument(
             "--prune",
             action="store_true",
-            help="Delete what is not wanted here: routes, integrations, stages, earlier domains. Asks first.",
+            help="Delete unwanted routes, integrations, stages and earlier domains. Asks first.",
         )
         parser.add_argument(
             "--import",
             action="store_true",
             dest="import_changes",
-            help="Import routes and values that were changed in AWS, where a row can hold them.",
+            help="Import routes and values that were changed in AWS, if a row can store them.",
         )
         parser.add_argument(
             "--deep",
             action="store_true",
-            help="Look for stray route responses of one-way routes too, at one call for each route.",
+            help="Also find unwanted route responses of one-way routes; needs one call per route.",
         )
         self.add_no_input_argument(parser)
         self.add_format_argument(parser)

@@ -83,7 +83,7 @@ def _plan_stage(
                 action=Action.DELETE,
                 kind=Kind.ROUTE_SETTINGS,
                 name=key,
-                reason="the stage's own settings are to count for every route",
+                reason="the settings of the stage apply to every route",
                 resource=wanted.stage,
             )
 

@@ -19,7 +19,7 @@ from websocket_gateway.provisioning.planning.domain import (
 from websocket_gateway.provisioning.planning.routes import choose_integrations, routes_by_key
 from websocket_gateway.resources import Api, Integration, ObservedGateway, Route, Stage, WantedGateway
 
-_REASON = "the gateway is to go"
+_REASON = "the gateway is being deleted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def _why_unwanted(route: Route, keys: set[str], integration: Integration | None,
         return "a second route of this key"
     if integration is not None and marks.marked_route_key(integration, uuid) == route.route_key:
         return "was made for a row or view that is gone"
-    return "no row and no view wants it"
+    return "no row and no view declares it"
 
 
 def _integrations(

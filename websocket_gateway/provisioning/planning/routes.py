@@ -108,7 +108,7 @@ def _plan_integration(want: WantedRoute, existing: Integration | None) -> Iterat
 
 
 def _missing(want: WantedRoute) -> str:
-    return f"missing in AWS; {want.source} wants it" if want.source else "missing in AWS"
+    return f"missing in AWS; declared by {want.source}" if want.source else "missing in AWS"
 
 
 def _plan_route(

@@ -46,14 +46,14 @@ def delete_domain(context: Context, step: Step[Domain]) -> None:
 
 
 def create_mapping(context: Context, step: Step[ApiMapping]) -> None:
-    """Lead a path of the domain to the stage; from now on clients are told the domain's address."""
+    """Map a path of the domain to the stage. From now on clients get the address of the domain."""
     mapping = replace(step.resource, api_id=context.api_id)
     api_mapping_id = context.domains.create_mapping(_domain_of(step), mapping)
     context.save(api_mapping_id=api_mapping_id, custom_domain_created=True)
 
 
 def update_mapping(context: Context, step: Step[ApiMapping]) -> None:
-    """Lead a path of the domain to the stage instead of where it leads."""
+    """Map a path of the domain to the stage instead of its current target."""
     mapping = replace(step.resource, api_id=context.api_id)
     context.domains.update_mapping(_domain_of(step), mapping)
     context.save(api_mapping_id=mapping.api_mapping_id, custom_domain_created=True)
@@ -67,7 +67,7 @@ def delete_mapping(context: Context, step: Step[ApiMapping]) -> None:
 
 
 def upsert_record(context: Context, step: Step[AliasRecord]) -> None:
-    """Lead the name to the domain's host, and wait until the zone's servers know."""
+    """Point the name at the domain's host, and wait until every DNS server of the zone has it."""
     domain = context.domains.find_domain(step.resource.name)
     if domain is None:
         raise PlanOutdatedError(f"Domain {step.resource.name!r} vanished. Run it again.")

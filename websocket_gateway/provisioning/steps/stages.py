@@ -45,7 +45,7 @@ def delete_stage(context: Context, step: Step[Stage]) -> None:
 
 
 def delete_route_settings(context: Context, step: Step[Stage]) -> None:
-    """Let the stage's own settings count for a route again."""
+    """Apply the stage's own settings to a route again."""
     context.apis.delete_route_settings(context.api_id, step.resource.stage_name, step.name)
 
 

@@ -43,7 +43,7 @@ class ConnectionRateLimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         *_rest, kind, value = ("", "", *row.key.split(":", 3)[2:])
         if kind == "user":
             return str(_("user %s") % _name_of_user(value))
-        return str(_("address %s") % value) if kind == "ip" else "\u2013"
+        return str(_("address %s") % value) if kind in ("ip", "anonymous") else "\u2013"
 
     @admin.action(permissions=["delete"], description=_("Unblock: forget the attempts"))
     def unblock(self, request: HttpRequest, queryset: QuerySet[models.ConnectionRateLimit]) -> None:

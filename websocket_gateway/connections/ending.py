@@ -35,11 +35,26 @@ def end(session: WebSocketSession, *, reason: str) -> bool:
     """Mark a connection as ended and announce it at once; False if it had ended already.
 
     For the views, which are exempt from `ATOMIC_REQUESTS`; everything else must wait for the commit.
+    Its attempt counts for good, unless the caller takes it first.
     """
-    if not _mark(session):
+    if not _mark(session, attempt_window_seconds=0):
         return False
     _announce([session], reason)
     return True
+
+
+def end_by_client(session: WebSocketSession) -> bool:
+    """End a connection at its `$disconnect`; True for exactly one caller, who may give its attempt back.
+
+    That caller need not be the one who has marked it: a socket that we closed has its `$disconnect`, too.
+    """
+    if not session.attempt_window_seconds:
+        end(session, reason="client")
+        return False
+    if end(session, reason="client"):
+        return True
+    taken = WebSocketSession.objects.filter(pk=session.pk, attempt_window_seconds__gt=0)
+    return bool(_update(taken, {"attempt_window_seconds": 0}))
 
 
 def end_each(sessions: Iterable[WebSocketSession], *, reason: str) -> list[WebSocketSession]:
@@ -51,17 +66,17 @@ def end_each(sessions: Iterable[WebSocketSession], *, reason: str) -> list[WebSo
     return ended
 
 
-def end_unknown(connection_id: str, gateway: ApiGateway) -> None:
-    """Leave an ended row for a `$disconnect` that overtook its `$connect`, so that the latter finds it."""
+def end_unknown(connection_id: str, gateway: ApiGateway) -> WebSocketSession | None:
+    """Leave an ended row for a `$disconnect` that overtook its `$connect`, so that the latter finds it.
+
+    Returns the row to end instead if the `$connect` came in this very moment.
+    """
     now = _ended_now()
     seen = now["disconnected_on"]
     row = WebSocketSession(
         connection_id=connection_id, api_gateway=gateway, created_on=seen, last_seen_on=seen, **now
     )
-    if not insert_unless_exists(row):  # the `$connect` came in this very moment
-        known = find_session(connection_id)
-        if known is not None and known.api_gateway_id == gateway.pk:
-            end(known, reason="client")
+    return None if insert_unless_exists(row) else find_session(connection_id)
 
 
 def end_gone(keys: Iterable[int]) -> int:
@@ -111,8 +126,8 @@ def _announce(ended: Sequence[WebSocketSession], reason: str) -> None:
         send_safely(connection_gone, sender=WebSocketSession, connection_ids=ids)
 
 
-def _mark(session: WebSocketSession) -> bool:
-    now = _ended_now()
+def _mark(session: WebSocketSession, **more: object) -> bool:
+    now = _ended_now() | more
     if not _update(WebSocketSession.objects.filter(pk=session.pk, connected=True), now):
         session.connected = now["connected"]
         return False

@@ -15,11 +15,11 @@ from websocket_gateway.aws.lookups import Asking
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.ending import end_gone
 from websocket_gateway.connections.endpoints import endpoint_of
+from websocket_gateway.connections.sessions import oldest_alive
 from websocket_gateway.exceptions import ConfigurationError, GatewayMissingError
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.purging.batches import read_pages
 from websocket_gateway.purging.report import Part, Run
-from websocket_gateway.purging.sessions import oldest_alive
 
 _PAGE = 200
 _NAMES = ("connection_id", "api_gateway_id")

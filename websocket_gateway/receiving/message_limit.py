@@ -6,8 +6,7 @@ which each message reads anyway. A minute begins with the first message that fin
 old, and the statement that writes this sets the count to 0.
 
 In one process, threads included, the limit is exact. No message within the limit is ever refused. Several
-processes together let more through only where one of them handled some messages early in the minute and
-none after most of the limit was used: at most one portion less a message for each such process.
+processes together let a few more through: what each has not reported yet, which is less than a portion.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import sys
 
 
 def main() -> None:
-    """Run what the command line says."""
+    """Run the command of the command line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     try:
         from django.core.management import execute_from_command_line

@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 from hypothesis import HealthCheck, settings
 
-from websocket_gateway.receiving.gateways import forget_gateways
+from websocket_gateway.receiving.authentication import forget_gateways
 from websocket_gateway.receiving.limits import forget_known_keys
 
 pytest_plugins = ["websocket_gateway.testing.fixtures", "websocket_gateway.testing.gateway"]

@@ -9,6 +9,7 @@ import zipfile
 from configparser import ConfigParser
 from email import message_from_string
 from email.message import Message
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -68,16 +69,16 @@ def test_the_wheel_holds_the_licence(wheel: Path, metadata: Message) -> None:
 
 
 def test_the_version_stands_in_one_place(tmp_path: Path, metadata: Message) -> None:
-    version = websocket_gateway.__version__
+    own = websocket_gateway.__version__
     tree = copy_tree(tmp_path / "tree")
     texts = {".py", ".cfg", ".toml", ".ini", ".txt", ".yml", ".yaml", ".js", ".html", ".md"}
     holders = [
         path.relative_to(tree).as_posix()
         for path in tree.rglob("*")
-        if path.suffix in texts and version in path.read_text()
+        if path.suffix in texts and own in path.read_text()
     ]
 
-    assert metadata["Version"] == version
+    assert metadata["Version"] == own
     assert [name for name in holders if name != "CHANGELOG.md"] == ["websocket_gateway/__init__.py"]
 
 
@@ -121,6 +122,15 @@ def test_the_lowest_versions_are_those_that_are_tested(declared: ConfigParser) -
     assert pinned.pop("botocore") == pinned["boto3"]
     assert pinned == dict(FLOOR.findall(asked))
     assert len(pinned) == len(asked.split("\n")) - asked.split("\n").count("")
+
+
+def test_the_uvicorn_whose_internals_are_used_has_an_upper_bound(metadata: Message) -> None:
+    (required,) = (line for line in metadata.get_all("Requires-Dist", []) if line.startswith("uvicorn"))
+    bound = re.search(r"<(\d+)\.(\d+)(?![\d.])", required)
+    installed = tuple(map(int, version("uvicorn").split(".")[:2]))
+
+    assert bound is not None, f"{required}: the next minor release may break local/protocol.py"
+    assert installed < (int(bound[1]), int(bound[2]))
 
 
 @pytest.mark.parametrize(

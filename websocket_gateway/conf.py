@@ -3,17 +3,17 @@
 `get_settings()` reads the dict `WEBSOCKET_GATEWAY` and the flat AWS names from
 `django.conf.settings` at the first call and keeps the result until a setting changes
 (`override_settings` included). The field list below is the schema: the name of a field in
-upper case is its key in the dict, and its default stands nowhere else.
+upper case is its key in the dict, and its default is defined only here.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypedDict
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -26,12 +26,12 @@ SETTING = "WEBSOCKET_GATEWAY"
 _LEGACY_SECRET = re.compile(r"[A-Za-z0-9._~+/=-]{32,}")
 
 
-def _setting(default: Any, parse: Any) -> Any:
+def _setting(default: object, parse: Callable[[str, object], object]) -> Any:
     return field(default=default, metadata={"parse": parse})
 
 
-def _parse_mapping(cls: type, label: str, value: Any) -> dict[str, Any]:
-    """Turn a user's dict into the keyword arguments of `cls`, or say what is wrong with it."""
+def _parse_mapping(cls: type, label: str, value: object) -> dict[str, Any]:
+    """Turn a user's dict into the keyword arguments of `cls`, or raise an error that names the mistake."""
     if not isinstance(value, Mapping):
         raise ConfigurationError(f"{label} must be a dict, not {type(value).__name__}.")
     schema = {item.name.upper(): item for item in fields(cls) if "parse" in item.metadata}
@@ -47,7 +47,7 @@ def _parse_mapping(cls: type, label: str, value: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayOptions:
-    """What `WEBSOCKET_GATEWAY["GATEWAYS"][name]` says; None is AWS's own default, which is not compared."""
+    """`WEBSOCKET_GATEWAY["GATEWAYS"][name]`; None stands for the default of AWS, which is not compared."""
 
     integration_timeout_ms: int = _setting(29_000, kinds.Number(50, 29_000))
     throttling_rate_limit: float | None = _setting(None, kinds.Rate())
@@ -61,7 +61,7 @@ class GatewayOptions:
     ip_address_type: str | None = _setting(None, kinds.Text(choices=("ipv4", "dualstack"), optional=True))
 
 
-def _gateways(key: str, value: Any) -> tuple[tuple[str, GatewayOptions], ...]:
+def _gateways(key: str, value: object) -> tuple[tuple[str, GatewayOptions], ...]:
     if not isinstance(value, Mapping):
         raise ConfigurationError(f"{key} must be a dict of gateway names, not {type(value).__name__}.")
     return tuple(
@@ -100,7 +100,7 @@ class GatewaySettings:
     gateway_cache_seconds: int = _setting(30, kinds.Number())
     gateways: tuple[tuple[str, GatewayOptions], ...] = _setting((), _gateways)
 
-    # The flat names, known to everyone who has used boto3 from Django.
+    # The flat names, which other packages that use boto3 from Django read too.
     region_name: str | None = None
     iam_profile: str | None = None
     access_key_id: str | None = field(default=None, repr=False)
@@ -108,11 +108,18 @@ class GatewaySettings:
     session_token: str | None = field(default=None, repr=False)
 
     legacy_secrets: tuple[str, ...] = field(default=(), repr=False)
-    """`WEBSOCKETS["gateway_secret"]` of django-aws-api-gateway-websockets, while it still stands there."""
+    """`WEBSOCKETS["gateway_secret"]` of django-aws-api-gateway-websockets, while it is in the settings."""
 
     def gateway_options(self, name: str) -> GatewayOptions:
-        """What `GATEWAYS` says of the gateway called `name`; the defaults where it says nothing."""
+        """The options of the gateway called `name` in `GATEWAYS`; defaults where it has none."""
         return dict(self.gateways).get(name, GatewayOptions())
+
+
+class _Credentials(TypedDict, total=False):
+    iam_profile: str | None
+    access_key_id: str | None
+    secret_access_key: str | None
+    session_token: str | None
 
 
 def _flat(name: str) -> str | None:
@@ -124,7 +131,7 @@ def _flat(name: str) -> str | None:
     return value
 
 
-def _credentials() -> dict[str, Any]:
+def _credentials() -> _Credentials:
     profile = _flat("AWS_IAM_PROFILE")
     key, secret = _flat("AWS_ACCESS_KEY_ID"), _flat("AWS_SECRET_ACCESS_KEY")
     if profile is None and (key is None) != (secret is None):
@@ -139,7 +146,7 @@ def _credentials() -> dict[str, Any]:
 
 
 def _legacy_secrets() -> tuple[str, ...]:
-    """One secret or several; what that package itself would have refused to send is no secret."""
+    """The secrets, one or several; a text that the older package would have refused to send is left out."""
     configured = getattr(settings, "WEBSOCKETS", None)
     value = configured.get("gateway_secret") if isinstance(configured, Mapping) else None
     candidates = value if isinstance(value, (list, tuple)) else [value]
@@ -150,7 +157,7 @@ def _legacy_secrets() -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def get_settings() -> GatewaySettings:
-    """The settings as they stand; raises `ConfigurationError` naming the key that is wrong."""
+    """The current settings. Raises `ConfigurationError`, which names the wrong key."""
     return GatewaySettings(
         **_parse_mapping(GatewaySettings, SETTING, getattr(settings, SETTING, None) or {}),
         **_credentials(),
@@ -159,7 +166,7 @@ def get_settings() -> GatewaySettings:
     )
 
 
-def _forget(**kwargs: Any) -> None:
+def _forget(**kwargs: object) -> None:
     get_settings.cache_clear()
 
 

@@ -1,4 +1,4 @@
-"""The one error tree.
+"""The error tree.
 
 ::
 
@@ -11,26 +11,26 @@
     │   ├── InvalidRequestError       400
     │   ├── ConnectionGoneError       410
     │   ├── PayloadTooLargeError      413
-    │   ├── ServiceError              5xx, and every answer that is not in this list
-    │   └── EndpointUnreachableError  no answer at all: the call may or may not have happened
+    │   ├── ServiceError              5xx, and every response that is not in this list
+    │   └── EndpointUnreachableError  no response: the call may have happened or not
     ├── GatewayNotFoundError          no such row
     ├── GatewayMissingError           the row names no API, or one that AWS does not know
-    ├── ForeignGatewayError           what was found belongs to another installation
+    ├── ForeignGatewayError           the API belongs to another installation
     ├── DeploymentFailedError         AWS ended a deployment as FAILED
-    ├── DomainNotReadyError           a custom domain that does not become AVAILABLE by itself
+    ├── DomainNotReadyError           a custom domain that does not become AVAILABLE without help
     ├── PlanOutdatedError             what AWS reports changed between plan and apply
     ├── GatewayBusyError              another process is changing this gateway right now
-    ├── LeaseLostError                another process has taken this gateway over
+    ├── LeaseLostError                another process holds the lease of this gateway now
     ├── InvalidMessageError           (also ValueError) a payload that can never be sent
     ├── RateLimitedError              .retry_after
-    ├── LegacyImportError             the other package's tables hold what cannot be taken over
-    └── InvalidEventError             (also SuspiciousOperation) an HTTP request that is no gateway event
+    ├── LegacyImportError             the older package's tables hold rows that cannot be imported
+    └── InvalidEventError             (also SuspiciousOperation) an HTTP request that is not a gateway event
     ConfigurationError                (ImproperlyConfigured) outside the root on purpose
     ├── MissingCredentialsError
     └── MissingRegionError
 
-`ConfigurationError` stands outside the root so that code which tolerates failures of AWS
-does not swallow a mistake in the settings.
+`ConfigurationError` is outside the root, so that code which tolerates failures of AWS
+does not hide a mistake in the settings.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 
 
 class WebSocketGatewayError(Exception):
-    """Something this package tried to do could not be done; the message says what to do next."""
+    """An operation of this package failed; the message names the next step."""
 
 
 class AWSError(WebSocketGatewayError):
-    """AWS refused a call, or did not answer it."""
+    """AWS refused a call, or did not respond."""
 
     def __init__(
         self,
@@ -74,11 +74,11 @@ class NotFoundError(AWSError):
 
 
 class ConflictError(AWSError):
-    """The resource exists already, or is being changed by someone else."""
+    """The resource exists already, or another process is changing it."""
 
 
 class InvalidRequestError(AWSError):
-    """AWS judged the parameters invalid."""
+    """AWS rejected the parameters as invalid."""
 
 
 class ConnectionGoneError(AWSError):
@@ -90,15 +90,15 @@ class PayloadTooLargeError(AWSError):
 
 
 class ServiceError(AWSError):
-    """AWS failed on its own side, or answered something this package does not know."""
+    """AWS had an internal failure, or sent a response that this package does not know."""
 
 
 class EndpointUnreachableError(AWSError):
-    """No answer came. A call that changes something may have happened nevertheless."""
+    """No response came. A call that changes something may have happened nevertheless."""
 
 
 class GatewayNotFoundError(WebSocketGatewayError):
-    """No `ApiGateway` row of that name exists."""
+    """There is no `ApiGateway` row of that name."""
 
 
 class GatewayMissingError(WebSocketGatewayError):
@@ -114,27 +114,27 @@ class DeploymentFailedError(WebSocketGatewayError):
 
 
 class DomainNotReadyError(WebSocketGatewayError):
-    """A custom domain does not become AVAILABLE by itself, or not in time; the message says why."""
+    """A custom domain does not become AVAILABLE without help, or not in time; the message says why."""
 
 
 class PlanOutdatedError(WebSocketGatewayError):
-    """What AWS reports changed while the plan was applied; plan again."""
+    """The state of AWS changed while the plan was applied; plan again."""
 
 
 class GatewayBusyError(WebSocketGatewayError):
-    """Another process is changing this gateway in AWS right now; try again when it is done."""
+    """Another process is changing this gateway in AWS right now; try again later."""
 
 
 class LeaseLostError(WebSocketGatewayError):
-    """Another process has taken over the gateway that this one was changing."""
+    """Another process holds the lease of the gateway that this process was changing."""
 
 
 class InvalidMessageError(WebSocketGatewayError, ValueError):
-    """The payload can never be sent: no JSON, too large, or using the reserved key `_ws`."""
+    """The payload can never be sent: not JSON, too large, or with the reserved key `_ws`."""
 
 
 class RateLimitedError(WebSocketGatewayError):
-    """Too many attempts in this window; `retry_after` says in how many seconds the next one begins."""
+    """Too many attempts in this window; the next window begins in `retry_after` seconds."""
 
     def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message)
@@ -142,11 +142,11 @@ class RateLimitedError(WebSocketGatewayError):
 
 
 class LegacyImportError(WebSocketGatewayError):
-    """What another package's tables hold cannot be taken over as it is; the message names each thing."""
+    """The older package's tables hold rows that cannot be imported as they are; the message names each."""
 
 
 class InvalidEventError(WebSocketGatewayError, SuspiciousOperation):
-    """The HTTP request is no event that API Gateway could have sent."""
+    """The HTTP request is not an event that API Gateway could have sent."""
 
 
 class ConfigurationError(ImproperlyConfigured):

@@ -111,7 +111,7 @@ def encode_json(value: object) -> bytes:
 
 
 def encode_reply(body: Mapping[str, object], *, reply_id: ReplyId | None = None) -> bytes:
-    """Write the reply of a handler. Raises like `encode_message`, but half a character is no error.
+    """Write the reply of a handler. Raises like `encode_message`, but half a character is accepted.
 
     A handler may return a part of the text that the client sent. So half a character is written as JSON
     writes it (`\\ud83d`).

@@ -14,10 +14,10 @@ from django.db.models.signals import post_delete, post_save, pre_delete
 from django.http import HttpRequest
 
 from websocket_gateway.connections import revoke
-from websocket_gateway.legacy.hashes import legacy_session_key_hash
+from websocket_gateway.legacy.sessions import legacy_session_key_hash
 from websocket_gateway.logins import has_lasting_session_keys, hash_session_key, is_active, is_session_auth
 from websocket_gateway.models import ApiGateway, WebSocketSession, WebSocketToken
-from websocket_gateway.receiving.gateways import forget_gateways
+from websocket_gateway.receiving.authentication import forget_gateways
 
 _TELLING_FIELDS = frozenset({"password", "is_active"})
 

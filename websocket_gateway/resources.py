@@ -1,4 +1,4 @@
-"""The resources of API Gateway as frozen dataclasses: the nouns that `aws`, `planning` and `services` share.
+"""The resources of API Gateway as frozen dataclasses: shared by `aws` and `provisioning`.
 
 Field names follow the AWS shapes. In a *wanted* resource, `None` means "AWS's own default: not
 compared"; in an *observed* one it means that AWS reported nothing.
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 UUID_TAG: Final = "websocket_gateway:uuid"
 """Tag that names the `ApiGateway` row a resource belongs to."""
@@ -26,7 +26,7 @@ def frozen(mapping: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(dict(mapping))
 
 
-def _nothing() -> Mapping[str, Any]:
+def _nothing() -> Mapping[str, str]:
     return MappingProxyType({})
 
 
@@ -81,7 +81,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteResponse:
-    """What makes a route two-way."""
+    """The response that makes a route two-way."""
 
     route_response_key: str = "$default"
     route_response_id: str = ""
@@ -98,7 +98,7 @@ class Stage:
     throttling_burst_limit: int | None = None
     logging_level: str | None = None
     data_trace_enabled: bool = False
-    """Whether whole messages go to the log; we never want that."""
+    """Whether whole messages go to the log; never wanted."""
     access_log_arn: str | None = None
     access_log_format: str | None = None
     stage_variables: Mapping[str, str] | None = None
@@ -149,7 +149,7 @@ class Domain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiMapping:
-    """What leads a path of a domain to a stage."""
+    """The mapping of a path of a domain to a stage."""
 
     api_id: str
     stage: str
@@ -159,7 +159,7 @@ class ApiMapping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AliasRecord:
-    """A record of DNS; in one that is no alias, `target` holds its values and `target_zone_id` is empty."""
+    """A record of DNS. If it is not an alias, `target` holds its values and `target_zone_id` is empty."""
 
     name: str
     record_type: str
@@ -174,7 +174,7 @@ class WantedDomain:
     domain: Domain
     api_mapping_key: str = ""
     hosted_zone_id: str = ""
-    """Empty: DNS is somebody else's."""
+    """Empty: DNS is kept elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +195,7 @@ class WantedRoute:
     two_way: bool
     integration: Integration
     source: str = ""
-    """Who wants it, as words: the row, an additional route, a view."""
+    """The declaration, in words: the row, an additional route, a view."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,12 @@
-"""What the value of a setting can be: one callable a kind, which answers the value or says what is wrong.
+"""Types of settings: callables that return the parsed value, or raise `ConfigurationError`.
 
-Each takes the key, for its message, and the value; each raises `ConfigurationError`.
+Each takes the key, for its message, and the value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from websocket_gateway.exceptions import ConfigurationError
@@ -15,17 +14,17 @@ from websocket_gateway.exceptions import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """Accept a whole number in a range."""
+    """Accept an integer in a range."""
 
     minimum: int = 0
     maximum: int | None = None
     optional: bool = False
 
-    def __call__(self, key: str, value: Any) -> Any:
+    def __call__(self, key: str, value: object) -> int | None:
         if value is None and self.optional:
             return None
         if isinstance(value, bool) or not isinstance(value, int):
-            raise ConfigurationError(f"{key} must be a whole number, not {value!r}.")
+            raise ConfigurationError(f"{key} must be an integer, not {value!r}.")
         if value < self.minimum or (self.maximum is not None and value > self.maximum):
             upper = "" if self.maximum is None else f" and at most {self.maximum}"
             raise ConfigurationError(f"{key} must be at least {self.minimum}{upper}, not {value!r}.")
@@ -36,7 +35,7 @@ class Number:
 class Rate:
     """Accept a number of zero or more, or None."""
 
-    def __call__(self, key: str, value: Any) -> Any:
+    def __call__(self, key: str, value: object) -> float | None:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
@@ -51,7 +50,7 @@ class Text:
     choices: tuple[str, ...] = ()
     optional: bool = False
 
-    def __call__(self, key: str, value: Any) -> Any:
+    def __call__(self, key: str, value: object) -> str | None:
         if self.optional and (value is None or value == ""):
             return None
         if not isinstance(value, str) or not value:
@@ -61,15 +60,15 @@ class Text:
         return value
 
 
-def text_or_empty(key: str, value: Any) -> str:
+def text_or_empty(key: str, value: object) -> str:
     """Accept a string, also an empty one."""
     if not isinstance(value, str):
         raise ConfigurationError(f"{key} must be a string, not {value!r}.")
     return value
 
 
-def endpoint_url(key: str, value: Any) -> str | None:
-    """Accept a URL of http or https, without its last slash; None where there is none."""
+def endpoint_url(key: str, value: object) -> str | None:
+    """Accept a URL of http or https, and remove its last slash; None and "" mean unset."""
     if value is None or value == "":
         return None
     try:
@@ -82,19 +81,19 @@ def endpoint_url(key: str, value: Any) -> str | None:
     return str(value).rstrip("/")
 
 
-def flag(key: str, value: Any) -> bool:
+def flag(key: str, value: object) -> bool:
     """Accept True or False."""
     if not isinstance(value, bool):
         raise ConfigurationError(f"{key} must be True or False, not {value!r}.")
     return value
 
 
-def optional_flag(key: str, value: Any) -> bool | None:
+def optional_flag(key: str, value: object) -> bool | None:
     """Accept True, False or None."""
     return None if value is None else flag(key, value)
 
 
-def strings(key: str, value: Any) -> tuple[str, ...]:
+def strings(key: str, value: object) -> tuple[str, ...]:
     """Accept a list of non-empty strings, as a tuple."""
     if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple, set, frozenset)):
         raise ConfigurationError(f"{key} must be a list of strings, not {value!r}.")
@@ -103,12 +102,12 @@ def strings(key: str, value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-def optional_strings(key: str, value: Any) -> tuple[str, ...] | None:
+def optional_strings(key: str, value: object) -> tuple[str, ...] | None:
     """Accept a list of non-empty strings, as a tuple, or None."""
     return None if value is None else strings(key, value)
 
 
-def string_map(key: str, value: Any) -> tuple[tuple[str, str], ...] | None:
+def string_map(key: str, value: object) -> tuple[tuple[str, str], ...] | None:
     """Accept a dict of strings, as sorted pairs, or None."""
     if value is None:
         return None

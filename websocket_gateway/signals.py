@@ -1,4 +1,4 @@
-"""Signals of a connection's life. Receivers run in the request; one that raises is only logged."""
+"""Signals of a connection. Receivers run in the request; an exception of a receiver is only logged."""
 
 from __future__ import annotations
 

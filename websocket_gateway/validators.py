@@ -1,12 +1,12 @@
-"""What names, URLs and lists must look like, one rule each; used by models, commands and services alike."""
+"""Rules for names, URLs and lists, one function each; used by models, commands and settings."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
+from django.core.validators import DomainNameValidator
 from django.utils.translation import gettext as _
 
 CHANNEL_NAME_MAX_LENGTH = 191
@@ -21,32 +21,29 @@ _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_]+")
 _VARIABLE_TEXT = re.compile(r"[A-Za-z0-9-._~:/?#&=,]+")
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-mappings.html
 _MAPPING_KEY = re.compile(r"[A-Za-z0-9$\-_.+!*'()/]{1,300}")
-
-
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-custom-domain-names.html
-_DOMAIN_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_DOMAIN_NAME_MAX_LENGTH = 255
+_is_domain_name = DomainNameValidator(accept_idna=False)
 
 
 def validate_domain_name(value: str) -> None:
-    """Accept a host name as API Gateway takes it for a custom domain: lower case, two labels or more."""
-    labels = value.split(".")
-    if (
-        len(value) > _DOMAIN_NAME_MAX_LENGTH
-        or len(labels) < 2
-        or not all(_DOMAIN_LABEL.fullmatch(label) for label in labels)
-    ):
+    """Accept a host name that API Gateway accepts for a custom domain: lower case, two labels or more."""
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-custom-domain-names.html
+    try:
+        _is_domain_name(value)
+        accepted = value == value.lower().rstrip(".")
+    except ValidationError:
+        accepted = False
+    if not accepted:
         raise ValidationError(
-            _("%(value)r is no domain name. Write one in lower case, such as ws.example.com."),
+            _("%(value)r is not a domain name. Write one in lower case, such as ws.example.com."),
             params={"value": value},
         )
 
 
 def validate_gateway_name(value: str) -> None:
-    """Accept a name that stands on one line, and that a database does not mix up with another (`chat `)."""
+    """Accept a name of one line that no database confuses with another, as it could `chat ` with `chat`."""
     if not value.isprintable() or value != value.strip():
         raise ValidationError(
-            _("%(value)r is no name: it must hold only printable characters, and no space at its ends."),
+            _("%(value)r is not a name: use only printable characters, and no space at its start or end."),
             params={"value": value},
         )
 
@@ -55,7 +52,7 @@ def validate_http_url(value: str) -> None:
     """Accept an absolute http or https URL with a host; single-label hosts are fine (`http://web:8000/`)."""
     if not value.isascii():
         raise ValidationError(
-            _("%(value)r holds letters beyond ASCII: write its host as xn--…, its path with %%XX."),
+            _("%(value)r has characters beyond ASCII: write its host as xn--…, its path with %%XX."),
             params={"value": value},
         )
     try:
@@ -70,7 +67,7 @@ def validate_http_url(value: str) -> None:
         or not value.isprintable()
     ):
         raise ValidationError(
-            _("%(value)r is no http:// or https:// URL. Write one such as https://www.example.com/ws/."),
+            _("%(value)r is not an http:// or https:// URL. Write one such as https://www.example.com/ws/."),
             params={"value": value},
         )
     if parts.username is not None or parts.query or parts.fragment:
@@ -80,10 +77,11 @@ def validate_http_url(value: str) -> None:
 
 
 def validate_stage_name(value: str) -> None:
-    """Accept what API Gateway takes as the name of a WebSocket stage."""
+    """Accept a stage name that API Gateway accepts for a WebSocket API."""
     if not _STAGE_NAME.fullmatch(value):
         raise ValidationError(
-            _("%(value)r is no stage name: use 1 to 128 letters, digits, - and _."), params={"value": value}
+            _("%(value)r is not a stage name: use 1 to 128 letters, digits, - and _."),
+            params={"value": value},
         )
 
 
@@ -91,20 +89,22 @@ def validate_route_key(value: str) -> None:
     """Accept a custom route key; those that begin with `$` belong to API Gateway."""
     if not value or value.startswith("$") or not value.isprintable():
         raise ValidationError(
-            _("%(value)r is no route key: it must not be empty nor begin with $."), params={"value": value}
+            _("%(value)r is not a route key: it must not be empty, and must not begin with $."),
+            params={"value": value},
         )
 
 
 def validate_mapping_key(value: str) -> None:
-    """Accept what API Gateway takes as an API mapping key."""
+    """Accept an API mapping key that API Gateway accepts."""
     if not _MAPPING_KEY.fullmatch(value):
         raise ValidationError(
-            _("%(value)r is no mapping key: use letters, digits and $-_.+!*'()/ ."), params={"value": value}
+            _("%(value)r is not a mapping key: use letters, digits and $-_.+!*'()/ ."),
+            params={"value": value},
         )
 
 
 def validate_channel_name(value: str) -> None:
-    """Accept a channel name that every column can hold; which letters a view admits is the view's affair."""
+    """Accept a channel name that every column can hold; a view can restrict the characters further."""
     if not value:
         raise ValidationError(_("A channel name must not be empty."))
     if len(value) > CHANNEL_NAME_MAX_LENGTH:
@@ -113,12 +113,10 @@ def validate_channel_name(value: str) -> None:
             params={"limit": CHANNEL_NAME_MAX_LENGTH, "length": len(value)},
         )
     if not value.isprintable():
-        raise ValidationError(
-            _("%(value)r holds characters that cannot be printed."), params={"value": value}
-        )
+        raise ValidationError(_("%(value)r has characters that cannot be printed."), params={"value": value})
 
 
-def validate_tags(value: Any) -> None:
+def validate_tags(value: object) -> None:
     """Accept a dict of tags that AWS can store: at most 50, keys of 128 and values of 256 characters."""
     if not isinstance(value, dict) or len(value) > 40:
         raise ValidationError(_("Tags are a dict of at most 40 entries."))
@@ -135,16 +133,16 @@ def validate_tags(value: Any) -> None:
 
 
 def validate_stage_variables(value: dict[str, str]) -> None:
-    """Accept what API Gateway takes as the variables of a stage."""
+    """Accept stage variables that API Gateway accepts."""
     for name, text in value.items():
         if not _VARIABLE_NAME.fullmatch(name) or not _VARIABLE_TEXT.fullmatch(text):
             raise ValidationError(
-                _("Stage variable %(name)r: use letters, digits, _, and in the value -.~:/?#&=, too."),
+                _("Stage variable %(name)r: use letters, digits and _; in values also commas and -.~:/?#&=."),
                 params={"name": name},
             )
 
 
-def validate_permission_names(value: Any) -> None:
+def validate_permission_names(value: object) -> None:
     """Accept a list of `app_label.codename` strings."""
     if not isinstance(value, list) or not all(
         isinstance(name, str) and re.fullmatch(r"\w+\.\w+", name) for name in value

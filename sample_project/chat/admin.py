@@ -1,4 +1,4 @@
-"""The chat's history in the admin."""
+"""The messages of the chat in the admin."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ else:
 
 @admin.register(Message)
 class MessageAdmin(_ModelAdmin):
-    """Read, correct, delete."""
+    """Read, edit and delete messages."""
 
     list_display = ("text", "author", "sent_on")
     list_select_related = ("author",)

@@ -1,4 +1,4 @@
-"""The Django app."""
+"""The Django app `chat`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class ChatConfig(AppConfig):
-    """One chat room."""
+    """The configuration of the app."""
 
     name = "chat"
     default_auto_field = "django.db.models.BigAutoField"

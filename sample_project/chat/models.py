@@ -1,4 +1,4 @@
-"""What was said."""
+"""The messages of the chat."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ KEY_MAX_LENGTH = 64
 
 
 class Message(models.Model):
-    """One line of the chat."""
+    """One message in a room."""
 
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="messages")
     room = models.CharField(max_length=64, default="lobby", db_index=True)
     text = models.CharField(max_length=TEXT_MAX_LENGTH)
     key = models.CharField(max_length=KEY_MAX_LENGTH, blank=True)
-    """Chosen by the page that sent it, which knows its own message again by it."""
+    """Chosen by the page that sent the message, to recognise it."""
     sent_on = models.DateTimeField(default=timezone.now)
 
     objects: ClassVar[models.Manager[Message]] = models.Manager()
@@ -31,7 +31,7 @@ class Message(models.Model):
         return self.text
 
     def as_frame(self) -> dict[str, Any]:
-        """What the browser is sent."""
+        """Return the frame for the browser."""
         return {
             "type": "message",
             "id": self.pk,

@@ -1,4 +1,4 @@
-"""The rooms. Each is a channel of the same name."""
+"""The rooms of the chat. Each is a channel of the same name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 
 
 class Room(NamedTuple):
-    """Somewhere to talk."""
+    """A room of the chat."""
 
     slug: str
     title: str
@@ -21,17 +21,17 @@ LOBBY: Final = ROOMS[0]
 
 
 def find_room(slug: str) -> Room | None:
-    """The room with that name, if there is one."""
+    """Return the room with that name, or None."""
     return next((room for room in ROOMS if room.slug == slug), None)
 
 
 def people_in(slug: str) -> QuerySet[User]:
-    """Who has this room open in a page."""
-    here = User.objects.filter(websocket_sessions__connected=True, websocket_sessions__channel_name=slug)
-    return here.distinct().order_by("username")
+    """Return the users who have this room open in a page."""
+    present = User.objects.filter(websocket_sessions__connected=True, websocket_sessions__channel_name=slug)
+    return present.distinct().order_by("username")
 
 
 def render_people(slug: str) -> dict[str, str]:
-    """A frame that carries HTML: the page puts it in place of the element with that id."""
+    """Return a frame with HTML. The page replaces the content of the element with that id."""
     html = render_to_string("chat/_people.html", {"people": people_in(slug)})
     return {"type": "fragment", "target": "people", "room": slug, "html": html}

@@ -1,4 +1,4 @@
-"""What the chat does with the events of the gateway."""
+"""The WebSocket handlers of the chat."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ from websocket_gateway.views import WebSocketView
 class ChatSocketView(WebSocketView):
     """Clients call `send_message` by sending `{"handler": "send_message", "text": "…"}`."""
 
-    # The page sends again what was not answered before a cut; nobody shall read it twice.
+    # After a lost connection, the page sends unanswered messages again. Each must be saved only once.
     deduplicate = True
 
     def can_join_channel(self, request: HttpRequest, channel_name: str) -> bool:
-        """Let everyone into the rooms that there are."""
+        """Allow every user to join the rooms that exist."""
         return find_room(channel_name) is not None
 
     def send_message(self, request: HttpRequest) -> dict[str, Any]:
-        """Keep what was said, and send it to everyone in the speaker's room, the speaker included."""
+        """Save the message, and send it to all users in the room, including its author."""
         text, key = self.body.get("text"), self.body.get("key", "")
         if not isinstance(text, str) or not text.strip():
-            return {"type": "problem", "text": "There is nothing in this message."}
+            return {"type": "problem", "text": "The message is empty."}
         if len(text) > TEXT_MAX_LENGTH:
-            return {"type": "problem", "text": f"A message has at most {TEXT_MAX_LENGTH} characters."}
+            return {"type": "problem", "text": f"A message can have at most {TEXT_MAX_LENGTH} characters."}
         if not isinstance(key, str) or len(key) > KEY_MAX_LENGTH:
-            return {"type": "problem", "text": "The key of this message is too long or no text."}
+            return {"type": "problem", "text": "The key of this message is too long or not a text."}
         room = self.websocket_session.channel_name
         message = Message.objects.create(author=request.user, room=room, text=text.strip(), key=key)
-        # Not before it is kept: a handler of a view that deduplicates runs in a transaction.
+        # Sent after the commit: with `deduplicate`, a handler runs in a transaction.
         WebSocketSession.objects.in_channel(room).send_message(message.as_frame(), on_commit=True)
         return {"type": "accepted", "id": message.pk}
 
     def typing(self, request: HttpRequest) -> None:
-        """Tell the room that somebody writes. Kept nowhere."""
+        """Tell the other users in the room that this user is typing. This is not saved."""
         frame = {"type": "typing", "room": self.websocket_session.channel_name, "author": str(request.user)}
         others = WebSocketSession.objects.filter(channel_name=self.websocket_session.channel_name)
         others.exclude(user=self.websocket_session.user).send_message(frame)
 
     def people(self, request: HttpRequest) -> dict[str, Any]:
-        """Who is here, as HTML; a page asks when it has just connected."""
+        """Return the users in the room, as HTML. A page asks for it after connecting."""
         return dict(render_people(self.websocket_session.channel_name))
 
 
 @receiver([connected, disconnected])
-def show_who_is_here(session: WebSocketSession, **kwargs: Any) -> None:
-    """Somebody came or went: send the list anew to those who have the room open."""
+def update_people(session: WebSocketSession, **kwargs: Any) -> None:
+    """Send the list of users to the pages with this room open, after a connect or a disconnect."""
     others = WebSocketSession.objects.filter(channel_name=session.channel_name).exclude(pk=session.pk)
     others.send_message(render_people(session.channel_name))

@@ -27,7 +27,7 @@ Say = Callable[..., Reply]
 
 
 def heard(client: WebSocketClient, kind: str = "message") -> list[Any]:
-    """What this client was sent, of one type."""
+    """The frames of one type that this client received."""
     return [frame for frame in client.received if frame["type"] == kind]
 
 
@@ -52,7 +52,7 @@ def enter(ws_client: Callable[..., WebSocketClient]) -> Enter:
 
 @pytest.fixture
 def say(django_capture_on_commit_callbacks: Any) -> Say:
-    """Send a message and let the commit come, for which a test's own transaction leaves no room."""
+    """Send a message and run the commit hooks, which the transaction of a test would not run."""
 
     def send(client: WebSocketClient, text: Any, **more: Any) -> Reply:
         with django_capture_on_commit_callbacks(execute=True):
@@ -92,9 +92,9 @@ def test_who_subscribed_to_the_room_hears_it_too(say: Say, enter: Enter) -> None
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("   ", "There is nothing in this message."),
-        (None, "There is nothing in this message."),
-        ("x" * (TEXT_MAX_LENGTH + 1), "A message has at most 2000 characters."),
+        ("   ", "The message is empty."),
+        (None, "The message is empty."),
+        ("x" * (TEXT_MAX_LENGTH + 1), "A message can have at most 2000 characters."),
     ],
 )
 def test_a_message_that_cannot_be_kept_is_answered_with_the_reason(

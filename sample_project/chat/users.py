@@ -1,4 +1,4 @@
-"""The two people of the demo. Their passwords are printed on the login page: keep this off the internet."""
+"""The two users of the demo. The login page shows their passwords: do not deploy this on the internet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 
 class DemoUser(NamedTuple):
-    """Someone to log in as."""
+    """A user to log in as."""
 
     username: str
     password: str

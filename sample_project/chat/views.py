@@ -1,4 +1,4 @@
-"""The pages: login, room, history, and the button that notifies everyone."""
+"""The views of the chat: login, room, history, and a notification to everyone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HISTORY_LENGTH = 50
 
 
 class LoginPageView(LoginView):
-    """Django's own login, with the two demo users named beside the form."""
+    """Django's login view. The page also shows the two demo users."""
 
     template_name = "chat/login.html"
     redirect_authenticated_user = True
@@ -29,12 +29,12 @@ class LoginPageView(LoginView):
 
 
 class RoomView(LoginRequiredMixin, TemplateView):
-    """The chat. What the script needs to know is in the page as JSON."""
+    """The page of a room. It contains the configuration of the script as JSON."""
 
     template_name = "chat/room.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the room, and what the script must know beside the connection."""
+        """Add the room, and the configuration of the script."""
         room = find_room(self.kwargs.get("room", LOBBY.slug))
         if room is None:
             raise Http404("There is no such room.")
@@ -58,10 +58,10 @@ class RoomView(LoginRequiredMixin, TemplateView):
 
 
 class HistoryView(LoginRequiredMixin, View):
-    """What was said after the message `?after=`, so that a page which was away catches up."""
+    """The messages after message `?after=`, for a page that was not connected."""
 
     def get(self, request: HttpRequest, room: str) -> JsonResponse:
-        """At most 50 messages of the room, the latest."""
+        """Return the latest messages of the room, at most 50."""
         after = request.GET.get("after", "0")
         known = int(after) if after.isdecimal() and len(after) < 19 else 0
         newer = Message.objects.filter(room=room, pk__gt=known).select_related("author")
@@ -70,23 +70,23 @@ class HistoryView(LoginRequiredMixin, View):
 
 
 class NotifyView(LoginRequiredMixin, View):
-    """Push a notification to everyone who is connected, from an ordinary view."""
+    """Send a notification to every open connection, from an ordinary view."""
 
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> JsonResponse:
-        """Send it, and say how many got it."""
+        """Send it, and return how many connections received it."""
         text = f"{request.user.get_username()} waves at everyone."
         report = broadcast({"type": "notification", "text": text}, everyone=True)
         return JsonResponse({"delivered": report.delivered, "failed": report.failed})
 
 
 def find_gateway() -> ApiGateway | None:
-    """The one that browsers connect to: the gateway that was applied last; None while there is none."""
+    """Return the gateway for browsers: the one that was applied last, or None."""
     return ApiGateway.objects.exclude(api_endpoint="").order_by("-last_applied_on").first()
 
 
 def find_address() -> str:
-    """Its `wss://` address; empty while there is none."""
+    """Return the `wss://` address of that gateway, or an empty string."""
     gateway = find_gateway()
     return "" if gateway is None else find_socket_url(gateway)

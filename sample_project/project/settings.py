@@ -1,8 +1,8 @@
 """Settings of the sample project: for your own machine, not for the internet.
 
-Environment: `SAMPLE_GATEWAY_URL` is the local gateway (http://127.0.0.1:9000); empty means real
-AWS. `SAMPLE_PUBLIC_HOST` is the name under which the internet reaches this machine, such as
-that of a tunnel. `SAMPLE_DATABASE` is the SQLite file.
+Environment: `SAMPLE_GATEWAY_URL` is the URL of the local gateway (http://127.0.0.1:9000); empty means
+real AWS. `SAMPLE_PUBLIC_HOST` is the public host name of this machine, such as that of a tunnel.
+`SAMPLE_DATABASE` is the SQLite file.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ.get("SAMPLE_DATABASE") or str(BASE_DIR / "sample.sqlite3"),
-        # Many requests at once: readers do not block the writer, writers wait for each other.
+        # For parallel requests: readers do not block the writer, and writers wait for each other.
         "OPTIONS": {
             "timeout": 20,
             "transaction_mode": "IMMEDIATE",
@@ -72,7 +72,7 @@ STATIC_URL = "/static/"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "lobby"
 LOGOUT_REDIRECT_URL = "login"
-# Cookies do not tell ports apart: these names keep clear of your other projects on this machine.
+# Cookies are shared by all ports of a host, so the names differ from those of your other projects.
 SESSION_COOKIE_NAME = "sample_session"
 CSRF_COOKIE_NAME = "sample_csrf"
 

@@ -1,4 +1,4 @@
-"""URLs: the chat, the two views of the gateway, the admin."""
+"""URLs of the chat, of the two views for the gateway, and of the admin."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def confirm_and_work() -> None:
     page = client.get(url).content.decode()
     found = re.search(r'name="fingerprint" value="(\w+)"', page)
     answer = client.post(url, {"fingerprint": found[1] if found else ""}, follow=True).content.decode()
-    said = [f"queued: {'by your task queue' in page} {'The plan is in the queue' in answer}"]
+    said = [f"queued: {'Your task queue applies it' in page} {'The plan is in the queue' in answer}"]
     said.append(f"before: {ApiGateway.objects.get().api_created}")
     call_command("db_worker", batch=True, interval=0, startup_delay=False, verbosity=0)
     gateway.refresh_from_db()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import boto3
 import pytest
 from django.contrib.admin.models import LogEntry
 
@@ -93,9 +94,9 @@ def test_what_aws_refuses_is_a_message(settings: Any) -> None:
     shown, posted = client.get(url), client.post(url, {"fingerprint": "x"}, follow=True)
 
     assert shown.status_code == posted.status_code == 200
-    assert "which may not be told the origin secret" in text_of(shown)
-    assert "which may not be told the origin secret" in text_of(posted)
-    assert "which may not be told the origin secret" in ApiGateway.objects.get().last_error
+    assert "so it must not receive the origin secret" in text_of(shown)
+    assert "so it must not receive the origin secret" in text_of(posted)
+    assert "so it must not receive the origin secret" in ApiGateway.objects.get().last_error
 
 
 @pytest.mark.parametrize("offered", [True, False])
@@ -134,7 +135,7 @@ def test_a_check_says_what_differs_and_the_list_keeps_it(gateway: ApiGateway) ->
     differs = text_of(act(client, "compare", gateway))
 
     assert "Gateway chat is in AWS as it should be." in fine
-    assert "AWS has something else than is wanted: api." in differs
+    assert "AWS differs from what is wanted: api." in differs
     assert "1 difference" in differs
 
 
@@ -149,4 +150,23 @@ def test_actions_lead_to_the_plan_of_one_gateway(gateway: ApiGateway) -> None:
 def test_a_gateway_that_is_gone_is_no_error() -> None:
     answer = client_with(*EDITOR).get(address("plan", 4711), follow=True)
 
-    assert "There is no such gateway any more." in text_of(answer)
+    assert "This gateway does not exist any more." in text_of(answer)
+
+
+def test_what_is_deleted_in_aws_is_listed_above_the_button(
+    gateway: ApiGateway, django_local_gateway: GatewayHandle
+) -> None:
+    client, url = client_with(*EDITOR), address("plan", gateway.pk)
+    client.post(url, {"fingerprint": fingerprint_of(text_of(client.get(url)))})
+    gateway.refresh_from_db()
+    aws: Any = boto3.client("apigatewayv2", endpoint_url=django_local_gateway.endpoint_url)
+    aws.update_stage(
+        ApiId=gateway.api_id,
+        StageName=gateway.stage_name,
+        RouteSettings={"$default": {"ThrottlingBurstLimit": 5, "ThrottlingRateLimit": 5.0}},
+    )
+
+    page = text_of(client.get(url))
+
+    assert "This deletes in AWS: route settings $default." in page
+    assert "wsg-dangerous" in page

@@ -66,7 +66,7 @@ def test_a_target_that_is_no_url_is_refused_with_the_reason() -> None:
 
     answer = client_with(superuser=True).post(reverse("admin:websocket_gateway_apigateway_add"), form)
 
-    assert "is no http:// or https:// URL" in answer.content.decode()
+    assert "is not an http:// or https:// URL" in answer.content.decode()
     assert not ApiGateway.objects.exists()
 
 
@@ -211,7 +211,7 @@ def test_a_permission_that_does_not_exist_is_refused_by_its_name(name: str) -> N
 def test_permissions_that_would_not_count_are_refused() -> None:
     page = save_rule(audience="staff", any_of="auth.view_user")
 
-    assert "count only for \u201cusers with the permissions below\u201d" in page
+    assert "are used only for \u201cusers with the permissions below\u201d" in page
     assert not ChannelPermission.objects.exists()
 
 

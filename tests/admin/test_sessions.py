@@ -143,10 +143,10 @@ def test_disconnecting_asks_first_and_closes_for_real(fake_connections: FakeConn
     done = act(client, "disconnect", session, step="apply")
 
     assert "Close these sockets?" in text_of(asked)
-    assert "1 sockets were closed" in text_of(done)
+    assert "1 socket was closed." in text_of(done)
     assert not WebSocketSession.objects.get().connected
     assert fake_connections.closed == [session.connection_id]
-    assert "nothing to do" in text_of(act(client, "disconnect", session, step="apply"))
+    assert "Nothing was changed." in text_of(act(client, "disconnect", session, step="apply"))
 
 
 @pytest.mark.parametrize("action", [("send_message"), ("change_channel"), ("disconnect")])

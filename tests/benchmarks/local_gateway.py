@@ -22,9 +22,9 @@ from urllib.parse import urlsplit
 import boto3
 from websockets.asyncio.client import ClientConnection, connect
 
+from websocket_gateway.local.command_line import raise_file_limit
 from websocket_gateway.local.forwarding import Forwarder
 from websocket_gateway.local.mapping import BackendRequest
-from websocket_gateway.local.process import raise_file_limit
 
 IDLE_CONNECTIONS = 2000
 SOCKETS = 50

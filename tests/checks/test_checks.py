@@ -17,6 +17,7 @@ from django.urls import path
 from tests.checks import unrouted
 from tests.checks.projects import LOCAL, PRODUCTION, Case, change_environment, findings, urls
 from tests.checks.unrouted.views import ForgottenView
+from websocket_gateway.aws.clients import forget_clients
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSIONS = "django.contrib.sessions.backends"
@@ -269,6 +270,29 @@ def test_what_only_matters_in_production_is_found_with_deploy_under_debug_too() 
     assert findings(PRODUCTION, careless, deploy=True) == ["W018"]  # once, not twice
 
 
+@pytest.mark.parametrize("file", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
+def test_a_region_in_a_file_of_boto3_is_a_region(
+    file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "aws"
+    path.write_text("[default]\nregion = eu-west-1\n")
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv(file, str(path))
+    forget_clients()
+
+    found = findings(PRODUCTION, {"AWS_GATEWAY_REGION_NAME": ""})
+
+    forget_clients()
+    assert found == []
+
+
+def test_the_local_gateway_needs_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    local = gateway_settings(ENDPOINT_URL="http://127.0.0.1:9000")
+
+    assert findings(PRODUCTION, {"AWS_GATEWAY_REGION_NAME": "", **local}) == ["W006"]
+
+
 def test_the_checks_ask_nobody() -> None:
     code = (
         "import socket, sys, django\n"
@@ -284,6 +308,8 @@ def test_the_checks_ask_nobody() -> None:
         "connection.connect = refuse\n"
         "from django.core.management import call_command\n"
         "call_command('check', tags=['websocket_gateway'], deploy=True)\n"
+        "loaded = {'boto3', 'botocore', 'httptools', 'tqdm', 'uvicorn'} & sys.modules.keys()\n"
+        "assert not loaded, f'the checks import {loaded}'\n"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code],
@@ -296,6 +322,7 @@ def test_the_checks_ask_nobody() -> None:
     )
 
     assert ended.returncode == 0, ended.stderr
+    assert "W002" in ended.stderr  # there is no file in which boto3 could find a region
 
 
 def numbers_in_the_code() -> list[str]:

@@ -13,10 +13,11 @@ from tests.legacy import schema
 from tests.sink import gateway_fixture, sink_fixture
 from tests.support.commands import TARGET, run
 from tests.support.moto import Moto, moto_fixture, moto_server_fixture
+from tests.support.queues.stopped import enqueued_fixture
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.testing.gateway import GatewayHandle
 
-__all__ = ["gateway_fixture", "moto_fixture", "moto_server_fixture", "sink_fixture"]
+__all__ = ["enqueued_fixture", "gateway_fixture", "moto_fixture", "moto_server_fixture", "sink_fixture"]
 
 
 @pytest.fixture

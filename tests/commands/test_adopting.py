@@ -136,7 +136,7 @@ def test_what_cannot_be_adopted_is_named(aws: Any, handmade: str) -> None:
     second = run("create_gateway", "chat", "--adopt", handmade)
 
     assert "AWS knows no WebSocket API 'nosuchapi'" in unknown.stderr
-    assert taken.stderr == f"API {own!r} is the one of gateway 'chat' already."
+    assert taken.stderr == f"API {own!r} already belongs to gateway 'chat'."
     assert f"Gateway 'chat' has API {own!r} in AWS already." in second.stderr
     assert {unknown.status, taken.status, second.status} == {1}
     assert ApiGateway.objects.get().api_id == own

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from tests.commands.broadcasts import ended, error, pipe, run
 from tests.factories import UserFactory, WebSocketSessionFactory
 from tests.sink import Sink, running_sink
-from websocket_gateway.management import progress
+from websocket_gateway.management import delivery
 from websocket_gateway.models import ApiGateway, BroadcastRun
 from websocket_gateway.sending import DeliveryReport
 from websocket_gateway.sending.runs import create_run
@@ -78,7 +78,7 @@ def test_user_and_all_stand_in_place_of_a_channel(sink: Sink, gateway: ApiGatewa
 
 
 def test_nobody_there_is_said_plainly_and_is_no_failure() -> None:
-    assert run("empty", "{}") == "Nobody is connected (channel 'empty'): nothing was sent.\n"
+    assert run("empty", "{}") == "No open connections (channel 'empty'): nothing was sent.\n"
 
 
 @pytest.mark.usefixtures("lobby")
@@ -235,12 +235,12 @@ def test_a_broadcast_left_behind_is_resumed_or_cancelled_by_its_number(sink: Sin
 
 
 def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "LINE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(delivery, "LINE_EVERY_SECONDS", 0.0)
     lines: list[str] = []
 
-    with progress.delivery_progress(lambda: 40, lines.append) as show:
+    with delivery.delivery_progress(lambda: 40, lines.append) as show:
         show(DeliveryReport(delivered=9, failed=1))
         show(DeliveryReport(delivered=50))
 
-    assert re.fullmatch(r"10 of 40 sent, 1 failed, \d+ a second, about \d+ s left\.", lines[0])
+    assert re.fullmatch(r"10 of 40 sent, 1 failed, \d+ per second, about \d+ s left\.", lines[0])
     assert lines[1].startswith("50 of 50 sent, ")

@@ -83,12 +83,12 @@ def test_bytes_that_are_no_text_and_an_empty_pipe(monkeypatch: pytest.MonkeyPatc
     pipe(monkeypatch, b'{"a": "\xff"}')
     assert str(error("lobby")) == "stdin: byte 8 is not valid UTF-8."
     pipe(monkeypatch, b" \n")
-    assert str(error("lobby")) == "stdin: there is no message, it is empty."
+    assert str(error("lobby")) == "stdin: it is empty, there is no message."
 
 
 def test_a_message_one_byte_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     largest = "é" * 65_535
-    assert run("lobby", json.dumps(largest)).startswith("Nobody")
+    assert run("lobby", json.dumps(largest)).startswith("No open connections")
     assert "131,073 bytes; API Gateway takes at most 131,072" in str(
         error("lobby", json.dumps(largest + "x"))
     )
@@ -116,7 +116,7 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str) -> None:
     done = ended("--only-from", str(file), "{}")
 
     assert done.status == 1
-    assert done.stderr.startswith(f'{file}, line 2: no JSON object with a "connection_id"')
+    assert done.stderr.startswith(f'{file}, line 2: not a JSON object with a "connection_id"')
 
 
 def test_files_that_cannot_be_read_or_written_are_named(tmp_path: Path) -> None:
@@ -136,19 +136,19 @@ def test_files_that_cannot_be_read_or_written_are_named(tmp_path: Path) -> None:
     ("words", "message"),
     [
         pytest.param(["lobby", "{}", "--engine", "carrier-pigeon"], "invalid choice", id="engine"),
-        pytest.param(["lobby", "{}", "--max-per-second", "-1"], "no number of posts", id="pace"),
-        pytest.param(["lobby", "{}", "--max-per-second", "nan"], "no number of posts", id="no-number"),
-        pytest.param(["lobby", "{}", "--concurrency", "0"], "no whole number above zero", id="concurrency"),
-        pytest.param(["lobby", "{}", "--wait"], "--wait goes with", id="wait"),
+        pytest.param(["lobby", "{}", "--max-per-second", "-1"], "not a number of posts", id="pace"),
+        pytest.param(["lobby", "{}", "--max-per-second", "nan"], "not a number of posts", id="no-number"),
+        pytest.param(["lobby", "{}", "--concurrency", "0"], "is not a positive integer", id="concurrency"),
+        pytest.param(["lobby", "{}", "--wait"], "--wait requires", id="wait"),
         pytest.param(
-            ["lobby", "{}", "--status", "1"], "neither audience nor message", id="status-and-channel"
+            ["lobby", "{}", "--status", "1"], "without recipients and message", id="status-and-channel"
         ),
         pytest.param(["--status", "1", "--cancel", "1"], "Give one of --status ID", id="two-deeds"),
-        pytest.param(["lobby", "{}", "--enqueue", "--engine", "boto3"], "--engine does not go", id="enqueue"),
+        pytest.param(["lobby", "{}", "--enqueue", "--engine", "boto3"], "--engine cannot be", id="enqueue"),
         pytest.param(
             ["--only-from", "a", "--failures-to", "./a", "{}"], "must be two files", id="one-file-for-both"
         ),
-        pytest.param(["--status", "x"], "no whole number above zero", id="no-id"),
+        pytest.param(["--status", "x"], "is not a positive integer", id="no-id"),
     ],
 )
 def test_wrong_use_of_the_options_is_status_2(words: list[str], message: str) -> None:

@@ -120,7 +120,7 @@ def test_a_row_with_a_broken_route_is_named(aws: Any) -> None:
     gateway = ApiGatewayFactory.create(planned=True, api_name="chat")
     route = ApiGatewayAdditionalRouteFactory.create(api_gateway=gateway, route_key="move")
     for values, message in [
-        ({"integration_url": "nonsense"}, "Route 'move' of gateway 'chat': 'nonsense' is no http"),
+        ({"integration_url": "nonsense"}, "Route 'move' of gateway 'chat': 'nonsense' is not an http"),
         ({"route_key": "$move", "integration_url": "https://www.example.com/"}, "belong to AWS"),
     ]:
         gateway.additional_routes.filter(pk=route.pk).update(**values)

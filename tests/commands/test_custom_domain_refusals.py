@@ -10,7 +10,7 @@ import pytest
 from tests.commands.domains import CREATE, DOMAIN
 from tests.support.commands import run
 from tests.support.moto import Moto
-from websocket_gateway.local.faults import Call
+from websocket_gateway.local.options import Call
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.resources import INSTALLATION_TAG, UUID_TAG
 from websocket_gateway.testing.gateway import GatewayHandle
@@ -76,7 +76,7 @@ def test_what_is_no_domain_name_is_a_usage_error(value: str) -> None:
     ended = run(*CREATE, f"--domain={value}")
 
     assert "argument --domain" in ended.stderr
-    assert "is no domain name" in ended.stderr
+    assert "is not a domain name" in ended.stderr
 
 
 def test_a_hosted_zone_of_another_domain_is_refused(aws: Any, moto: Moto) -> None:
@@ -152,11 +152,11 @@ def test_the_quota_of_one_domain_in_thirty_seconds_is_waited_out(
 
 
 def test_expired_is_said_with_the_day(aws: Any) -> None:
-    from websocket_gateway.provisioning.custom_domain import _problem_of
+    from websocket_gateway.provisioning.certificates import problem_of
     from websocket_gateway.resources import Certificate
 
     certificate = Certificate(
         arn="a", status="ISSUED", names=(DOMAIN,), not_after=datetime(2020, 1, 2, tzinfo=timezone.utc)
     )
 
-    assert _problem_of(certificate, DOMAIN) == "expired on 2020-01-02: request a new one"
+    assert problem_of(certificate, DOMAIN) == "expired on 2020-01-02: request a new one"

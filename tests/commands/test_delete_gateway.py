@@ -97,7 +97,7 @@ def test_without_a_terminal_it_asks_for_no_input(aws: Any, gateway: ApiGateway) 
     ended = run("delete_gateway", "chat")
 
     assert ended.status == 1
-    assert "Delete gateway chat? Every client of it is cut off." in ended.stderr
+    assert "Delete gateway chat? All its clients are disconnected." in ended.stderr
     assert "pass --no-input" in ended.stderr
     assert len(aws.get_apis()["Items"]) == 1
 

@@ -15,7 +15,7 @@ from tests.commands.legacy import NOTHING, counts
 from tests.factories import PASSWORD, ApiGatewayFactory, ChannelPermissionFactory, UserFactory
 from tests.legacy import schema
 from tests.support.commands import run
-from websocket_gateway.legacy.hashes import legacy_session_key_hash
+from websocket_gateway.legacy.sessions import legacy_session_key_hash
 from websocket_gateway.logins import is_session_auth
 from websocket_gateway.models import (
     ApiGateway,

@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from tests.factories import WebSocketSessionFactory, WebSocketTokenFactory
+from tests.factories import (
+    BroadcastRunFactory,
+    BroadcastShardFactory,
+    WebSocketSessionFactory,
+    WebSocketTokenFactory,
+)
 from tests.support.commands import run
 from websocket_gateway.exceptions import AccessDeniedError
 from websocket_gateway.models import WebSocketSession
@@ -35,7 +40,7 @@ def test_a_purge_says_what_it_did_and_then_that_there_is_nothing_left() -> None:
 
     assert (first.status, first.stderr) == (0, "")
     assert first.stdout.splitlines() == [
-        "Ended 1 session older than the service allows.",
+        "Ended 1 session older than API Gateway allows.",
         "Deleted 2 sessions that ended longer ago than the retention.",
         "Deleted 1 used or expired token.",
     ]
@@ -101,8 +106,8 @@ def test_verifying_says_what_aws_told() -> None:
         ended = run("purge_connections", "--verify")
 
     assert ended.stdout.splitlines() == [
-        "Asked about 2 sessions that may be alive.",
-        "Ended 1 session that AWS calls gone.",
+        "Verified 2 sessions that may be alive.",
+        "Ended 1 session that AWS reports as gone.",
     ]
 
 
@@ -118,9 +123,9 @@ def test_time_that_ran_out_is_no_failure() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        pytest.param(["--only", "tokens,toads"], "'toads' is no part. Choose from: sessions", id="part"),
-        pytest.param(["--retention", "-1"], "'-1' is no whole number of days", id="retention"),
-        pytest.param(["--max-seconds", "0"], "'0' is no whole number above zero", id="seconds"),
+        pytest.param(["--only", "tokens,toads"], "'toads' is not a part. Choose from: sessions", id="part"),
+        pytest.param(["--retention", "-1"], "'-1' is not a number of days", id="retention"),
+        pytest.param(["--max-seconds", "0"], "'0' is not a positive integer", id="seconds"),
         pytest.param(
             ["--only", "tokens", "--verify"], "add sessions to --only", id="verify without sessions"
         ),
@@ -139,3 +144,14 @@ def test_wrong_usage_is_named_and_exits_with_two(words: list[str], message: str)
     assert ended.returncode == 2
     assert message in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_dry_run_foresees_the_tasks_for_a_broadcast_that_the_queue_has_lost(enqueued: list[int]) -> None:
+    run_of_yesterday = BroadcastRunFactory.create(created_on=timezone.now() - timedelta(days=1))
+    BroadcastShardFactory.create(run=run_of_yesterday)
+
+    foreseen, done = run("purge_connections", "--dry-run"), run("purge_connections")
+
+    assert foreseen.stdout == "Would enqueue 1 task for broadcasts that no worker continues.\n"
+    assert done.stdout == "Enqueued 1 task for broadcasts that no worker continues.\n"
+    assert enqueued == [run_of_yesterday.pk]

@@ -128,7 +128,7 @@ def test_whoever_does_not_say_yes_changes_nothing(
 
 @pytest.mark.django_db
 def test_an_argument_that_is_no_text_is_named() -> None:
-    with pytest.raises(CommandError, match="holds bytes that are no text here"):
+    with pytest.raises(CommandError, match="holds bytes that are not text here"):
         call_command("create_gateway", "caf\udce9")
 
 

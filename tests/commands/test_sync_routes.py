@@ -10,7 +10,7 @@ import pytest
 from tests.commands.changes import add_route, change_default
 from tests.factories import ApiGatewayAdditionalRouteFactory, ApiGatewayFactory
 from tests.support.commands import TARGET, run
-from websocket_gateway.local.faults import Call
+from websocket_gateway.local.options import Call
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute
 from websocket_gateway.testing.gateway import GatewayHandle, local_gateway
 
@@ -54,7 +54,7 @@ def test_without_a_name_every_gateway_in_aws_is_synced(aws: Any, chat: ApiGatewa
     synced = run("sync_routes")
 
     assert checked.status == 1
-    assert checked.stderr == "Not as wanted: chat. To mend it: manage.py sync_routes chat"
+    assert checked.stderr == "Not as wanted: chat. To fix it: manage.py sync_routes chat"
     assert synced.status == 0
     assert [line for line in synced.stdout.splitlines() if not line.startswith(" ")] == [
         "Gateway chat:",
@@ -135,7 +135,7 @@ def test_an_api_deleted_behind_our_back_is_not_made_anew(aws: Any, chat: ApiGate
     ended = run("sync_routes")
 
     assert ended.status == 1
-    assert "create it anew: manage.py create_gateway chat --recreate" in ended.stderr
+    assert "create it again: manage.py create_gateway chat --recreate" in ended.stderr
     assert aws.get_apis()["Items"] == []
 
 
@@ -166,9 +166,8 @@ def test_a_failed_deployment_says_why_and_leaves_the_running_one(
     mended = run("sync_routes")
 
     assert failed.status == 1
-    assert (
-        "as FAILED: The local gateway was told to fail deployments. What was deployed before" in failed.stderr
-    )
+    why = "as FAILED: The local gateway is configured to fail deployments. "
+    assert why + "What was deployed before" in failed.stderr
     assert stage["DeploymentId"] == served
     assert "+ Created deployment production (an earlier run was cut off before it)" in mended.stdout
     assert run("sync_routes", "--check").status == 0
@@ -219,7 +218,7 @@ def test_a_wait_says_what_it_waits_for(settings: Any) -> None:
         settings.WEBSOCKET_GATEWAY = {"ENDPOINT_URL": gateway.endpoint_url}
         run("create_gateway", "chat", *TARGET)
         ApiGateway.objects.update(two_way=False)
-        ended = run("sync_routes", "chat")
+        ended = run("sync_routes", "chat", "--no-input")
 
     assert ended.status == 0
     assert "waiting until deployment" in ended.stderr

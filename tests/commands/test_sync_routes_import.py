@@ -36,8 +36,8 @@ def test_foreign_routes_and_changed_values_are_taken_into_the_rows(aws: Any, cha
 
     assert planned.status == 0, planned
     assert untouched.api_description == ""
-    assert "~ Would update record chat (taken over from AWS)" in planned.stdout
-    assert "+ Would create route record orders (taken over from AWS)" in planned.stdout
+    assert "~ Would update record chat (imported from AWS)" in planned.stdout
+    assert "+ Would create route record orders (imported from AWS)" in planned.stdout
     assert done.status == 0, done
     row = ApiGateway.objects.get()
     assert (row.api_description, row.stage_description, row.tags, row.target_base_endpoint) == (
@@ -61,7 +61,7 @@ def test_two_way_flags_are_taken_over(aws: Any, chat: ApiGateway) -> None:
     (default,) = [r for r in aws.get_routes(ApiId=chat.api_id)["Items"] if r["RouteKey"] == "$default"]
     aws.update_route(ApiId=chat.api_id, RouteId=default["RouteId"], RouteResponseSelectionExpression="")
 
-    run("sync_routes", "--import")
+    run("sync_routes", "--import", "--no-input")
 
     assert ApiGateway.objects.get().two_way is False
     assert run("sync_routes", "--check").status == 0
@@ -84,7 +84,7 @@ def test_what_a_row_cannot_hold_is_left_or_refused(aws: Any, chat: ApiGateway) -
     assert left.status == 0
     assert "! Unwanted route orders" in left.stdout
     assert refused.status == 1
-    assert "Route 'search' of gateway 'chat' cannot be taken into a row" in refused.stderr
+    assert "Route 'search' of gateway 'chat' cannot be imported into a row" in refused.stderr
 
 
 def test_a_foreign_route_elsewhere_is_not_given_the_secret(aws: Any, chat: ApiGateway) -> None:
@@ -93,5 +93,6 @@ def test_a_foreign_route_elsewhere_is_not_given_the_secret(aws: Any, chat: ApiGa
     ended = run("sync_routes", "--import")
 
     assert ended.status == 1
-    assert "points at 'evil.example.net', which may not be told the origin secret" in ended.stderr
+    assert "points at 'evil.example.net', which is not an allowed target host, so it must" in ended.stderr
+    assert "not receive the origin secret" in ended.stderr
     assert not ApiGatewayAdditionalRoute.objects.exists()

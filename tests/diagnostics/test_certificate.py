@@ -14,7 +14,8 @@ import pytest
 import trustme
 
 from tests.factories import ApiGatewayFactory
-from websocket_gateway.diagnostics.certificates import probe_certificate
+from websocket_gateway.checks.messages import fact
+from websocket_gateway.diagnostics.domain import probe_certificate
 from websocket_gateway.models import ApiGateway
 
 
@@ -56,8 +57,7 @@ def test_a_certificate_that_holds_for_long_is_as_it_should_be(
     with tls_server(tmp_path / "authority.pem", days=60.5) as port:
         answer = probe_certificate(gateway, port=port)
 
-    assert answer.findings == ()
-    assert answer.facts == ("gateway chat: the certificate of 127.0.0.1 holds for 60 days",)
+    assert answer == [fact("gateway chat: the certificate of 127.0.0.1 is valid for 60 days")]
 
 
 def test_a_certificate_that_ends_soon_is_a_finding(
@@ -65,11 +65,11 @@ def test_a_certificate_that_ends_soon_is_a_finding(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
     with tls_server(tmp_path / "authority.pem", days=7.3) as port:
-        (finding,) = probe_certificate(gateway, port=port).findings
+        (finding,) = probe_certificate(gateway, port=port)
 
-    assert (finding.id, finding.message) == (
+    assert (finding.id, finding.msg) == (
         "websocket_gateway.W114",
-        "The certificate of 127.0.0.1 holds for 7 days only.",
+        "The certificate of 127.0.0.1 is valid for only 7 days.",
     )
 
 
@@ -78,15 +78,15 @@ def test_an_expired_certificate_is_a_finding(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
     with tls_server(tmp_path / "authority.pem", days=-1) as port:
-        (finding,) = probe_certificate(gateway, port=port).findings
+        (finding,) = probe_certificate(gateway, port=port)
 
     assert finding.id == "websocket_gateway.E117"
-    assert "expired" in finding.message
+    assert "expired" in finding.msg
 
 
 def test_a_certificate_that_nobody_trusts_is_a_finding(gateway: ApiGateway, tmp_path: Path) -> None:
     with tls_server(tmp_path / "authority.pem", days=90) as port:
-        (finding,) = probe_certificate(gateway, port=port).findings
+        (finding,) = probe_certificate(gateway, port=port)
 
     assert finding.id == "websocket_gateway.E117"
 
@@ -95,6 +95,6 @@ def test_a_domain_that_does_not_answer_is_a_finding(gateway: ApiGateway) -> None
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
-    (finding,) = probe_certificate(gateway, port=port).findings
+    (finding,) = probe_certificate(gateway, port=port)
 
     assert finding.id == "websocket_gateway.E118"

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.checks import CheckMessage
 from django.utils import timezone
 
 from tests.diagnostics.servers import IDENTITY, Answering, answering
@@ -15,7 +16,7 @@ from tests.factories import ApiGatewayFactory, WebSocketSessionFactory
 from tests.sink import running_sink
 from tests.support.commands import run
 from websocket_gateway.aws.clients import forget_clients
-from websocket_gateway.diagnostics import Answer
+from websocket_gateway.checks.messages import fact, is_finding
 from websocket_gateway.diagnostics.aws import probe_plan, probe_posting
 from websocket_gateway.diagnostics.callback import RefusedAddressError, check_address, probe_callback
 from websocket_gateway.diagnostics.credentials import probe_credentials
@@ -33,8 +34,16 @@ def target() -> Iterator[Answering]:
         yield server
 
 
-def numbers(answer: Answer) -> list[str]:
-    return [finding.id.rpartition(".")[2] for finding in answer.findings]
+def findings(answer: list[CheckMessage]) -> list[CheckMessage]:
+    return [message for message in answer if is_finding(message)]
+
+
+def facts(answer: list[CheckMessage]) -> list[str]:
+    return [message.msg for message in answer if not is_finding(message)]
+
+
+def numbers(answer: list[CheckMessage]) -> list[str]:
+    return [str(finding.id).rpartition(".")[2] for finding in findings(answer)]
 
 
 def gateway(url: str = "https://www.example.com", **fields: Any) -> ApiGateway:
@@ -47,8 +56,8 @@ def test_a_target_that_refuses_unsigned_calls_is_as_it_should_be(target: Answeri
 
     answer = probe_callback(row)
 
-    assert answer.findings == ()
-    assert answer.facts == (f"gateway {row.api_name}: {target.url}/ws/connect refuses unsigned calls",)
+    assert findings(answer) == []
+    assert facts(answer) == [f"gateway {row.api_name}: {target.url}/ws/connect refuses unsigned calls"]
     ((method, path, headers),) = target.requests
     assert (method, path) == ("POST", "/ws/connect")
     assert headers["X-Amzn-Apigateway-Api-Id"] == row.api_id
@@ -71,7 +80,7 @@ def test_another_status_of_the_target_is_a_finding(status: int, number: str, tar
     answer = probe_callback(gateway(target.url))
 
     assert numbers(answer) == [number]
-    assert str(status) in answer.findings[0].message
+    assert str(status) in findings(answer)[0].msg
     assert len(target.requests) == 1  # no redirect is followed
 
 
@@ -85,9 +94,9 @@ def test_without_a_secret_to_ask_for_the_target_cannot_refuse(target: Answering,
 def test_what_the_target_says_is_not_shown(target: Answering) -> None:
     target.status, target.body = 500, b"internal detail"
 
-    (finding,) = probe_callback(gateway(target.url)).findings
+    (finding,) = findings(probe_callback(gateway(target.url)))
 
-    assert "internal detail" not in finding.message + finding.hint
+    assert "internal detail" not in finding.msg + str(finding.hint)
 
 
 def test_a_target_that_cannot_be_reached_is_a_finding() -> None:
@@ -144,17 +153,17 @@ def test_permission_to_post_is_told_by_the_answer(status: Any, number: str | Non
         answer = probe_posting(row)
 
     assert numbers(answer) == ([number] if number else [])
-    assert bool(answer.facts) is (number is None)
+    assert bool(facts(answer)) is (number is None)
 
 
 def test_a_gateway_that_differs_in_aws_is_a_finding(django_local_gateway: GatewayHandle) -> None:
     row = gateway()
 
-    (finding,) = probe_plan(row).findings
+    (finding,) = findings(probe_plan(row))
 
     assert finding.id == "websocket_gateway.E105"  # the stored API is not there
-    assert finding.gateway == row.api_name
-    assert f"sync_routes {row.api_name} --check" in finding.hint
+    assert finding.obj == row
+    assert f"sync_routes {row.api_name} --check" in str(finding.hint)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -168,9 +177,9 @@ def test_what_differs_in_aws_is_a_finding_and_what_does_not_is_none(
 
     after = probe_plan(row)
 
-    assert before.facts == ("gateway chat: AWS has what is wanted",)
+    assert facts(before) == ["gateway chat: AWS has what is wanted"]
     assert numbers(after) == ["W111"]
-    assert after.findings[0].message == "AWS has something else than is wanted: stage."
+    assert findings(after)[0].msg == "AWS differs from what is wanted: stage."
 
 
 @pytest.fixture
@@ -197,7 +206,7 @@ def test_whose_credentials_in_which_region_and_what_time_it_is(
 
     answer = probe_credentials()
 
-    assert answer.facts == ("credentials of arn:aws:iam::123456789012:role/web", "region eu-west-1")
+    assert facts(answer) == ["credentials of arn:aws:iam::123456789012:role/web", "region eu-west-1"]
     assert numbers(answer) == expected
 
 
@@ -218,7 +227,7 @@ def test_the_local_gateway_without_credentials_is_as_it_should_be_and_sts_is_not
 
     answer = probe_credentials()
 
-    assert answer == Answer(facts=("no AWS credentials: http://127.0.0.1:9000 needs none",))
+    assert answer == [fact("no AWS credentials: http://127.0.0.1:9000 needs none")]
     assert sts.requests == []
 
 
@@ -227,13 +236,13 @@ def test_credentials_of_ones_own_are_asked_about_beside_a_local_gateway(
 ) -> None:
     settings.WEBSOCKET_GATEWAY = {"ENDPOINT_URL": "http://127.0.0.1:9000"}
 
-    assert probe_credentials().facts[0] == "credentials of arn:aws:iam::123456789012:role/web"
+    assert facts(probe_credentials())[0] == "credentials of arn:aws:iam::123456789012:role/web"
 
 
 def test_a_domain_that_leads_to_its_target_is_as_it_should_be() -> None:
     row = gateway(domain_name="localhost", api_gateway_domain_name="127.0.0.1")
 
-    assert probe_dns(row).findings == ()
+    assert findings(probe_dns(row)) == []
 
 
 def test_a_domain_that_leads_elsewhere_is_a_finding() -> None:
@@ -250,7 +259,7 @@ def test_a_domain_that_dns_does_not_know_is_a_finding() -> None:
 
 
 def test_a_migrated_database_is_as_it_should_be() -> None:
-    assert probe_database() == Answer()
+    assert probe_database() == []
 
 
 def test_sessions_that_nobody_purges_are_a_finding() -> None:

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from tests.docs.pages import names, read, section, table_rows
 from websocket_gateway.local import options
-from websocket_gateway.local.faults import Faults
+from websocket_gateway.local.options import Faults
 from websocket_gateway.testing.gateway import GatewayHandle
 
 IN_TESTS = section("local_gateway.md", "## In tests")

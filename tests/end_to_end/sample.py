@@ -19,7 +19,7 @@ from tests.support.untraced import untraced
 MANAGE = Path(__file__).resolve().parents[2] / "sample_project" / "manage.py"
 ANY_PORTS = ("--port", "0", "--gateway-port", "0")
 ADDRESS = re.compile(r"^The chat is at (http://\S+)/$", re.MULTILINE)
-LAST_LINE = "Ctrl-C ends it."
+LAST_LINE = "Ctrl-C stops it."
 
 
 def environment(database: Path) -> dict[str, str]:

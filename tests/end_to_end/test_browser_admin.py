@@ -64,14 +64,14 @@ def create_gateway(page: Page, url: str) -> ApiGateway:
     page.get_by_role("link", name="Show the plan", exact=True).click()
     page.get_by_label("The plan").get_by_text("Would create api chat").wait_for()
     picture(page, "plan")
-    page.get_by_role("button", name="Carry out this plan").click()
+    page.get_by_role("button", name="Apply this plan").click()
     page.get_by_text("Done:").wait_for()
     picture(page, "gateway")
     page.goto(f"{url}/admin/websocket_gateway/apigateway/")
     picture(page, "gateways")
     page.get_by_role("link", name="chat", exact=True).click()
     page.get_by_role("link", name="Sync with AWS").click()
-    page.get_by_text("Nothing to do: it is in AWS as it should be.").wait_for()
+    page.get_by_text("Nothing to do: AWS matches the settings of this gateway.").wait_for()
     return ApiGateway.objects.get()
 
 
@@ -131,7 +131,7 @@ def test_from_a_new_gateway_to_a_socket_that_is_closed(
     overview.get_by_role("button", name="Disconnect").click()
     picture(overview, "disconnect")
     overview.get_by_role("button", name="Disconnect", exact=True).click()
-    overview.get_by_text("1 sockets were closed").wait_for()
+    overview.get_by_text("1 socket was closed.").wait_for()
     visitor.get_by_text("closed", exact=True).wait_for()
 
     assert BroadcastRun.objects.get().state == "finished"

@@ -58,8 +58,8 @@ def world_of(process: Process, backend: Backend) -> World:
 def test_it_says_where_it_is_and_what_to_put_in_the_settings() -> None:
     with running() as process:
         assert process.line == (
-            f"Local gateway at {process.endpoint_url} (for development, no production server). Settings: "
-            f'WEBSOCKET_GATEWAY = {{"ENDPOINT_URL": "{process.endpoint_url}"}}. Ctrl-C ends it.\n'
+            f"Local gateway at {process.endpoint_url} (for development, not for production). Settings: "
+            f'WEBSOCKET_GATEWAY = {{"ENDPOINT_URL": "{process.endpoint_url}"}}. Ctrl-C stops it.\n'
         )
 
 
@@ -114,10 +114,10 @@ def test_a_port_in_use_is_one_line() -> None:
         pytest.param(["--host=0.0.0.0"], "loopback only", id="not loopback"),
         pytest.param(["--quirk=nope"], "Unknown quirk", id="unknown quirk"),
         pytest.param(["--state=/nowhere/at/all.json"], "does not exist", id="no directory for the state"),
-        pytest.param(["--port=70000"], "is no port", id="port too high"),
+        pytest.param(["--port=70000"], "is not a port", id="port too high"),
         pytest.param(["--idle-timeout=0"], "more than 0", id="no idle time"),
-        pytest.param(["--throttle-posts=2"], "is no share", id="share above 1"),
-        pytest.param(["--delay-posts=x"], "no number of seconds", id="no number"),
+        pytest.param(["--throttle-posts=2"], "is not a share", id="share above 1"),
+        pytest.param(["--delay-posts=x"], "not a number of seconds", id="no number"),
     ],
 )
 def test_arguments_that_cannot_work_are_one_line(arguments: list[str], message: str) -> None:
@@ -172,5 +172,5 @@ def test_a_second_ctrl_c_does_not_wait_for_disconnects(backend: Backend) -> None
 
     assert process.child.returncode == 1
     assert time.monotonic() - started < 3
-    assert "Ended at once" in errors
+    assert "Stopped at once" in errors
     assert "Traceback" not in errors

@@ -14,8 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.local.backend import Reply
 from tests.local.conftest import World, client
-from websocket_gateway.local.faults import Call
-from websocket_gateway.local.options import Quirks
+from websocket_gateway.local.options import Call, Quirks
 from websocket_gateway.testing.gateway import GatewayHandle, local_gateway
 
 

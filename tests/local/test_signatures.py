@@ -9,7 +9,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from websocket_gateway.local.signing import HttpRequest, why_unsigned
+from websocket_gateway.local.http import HttpRequest
+from websocket_gateway.local.signing import signature_error
 
 URLS = [
     "http://127.0.0.1:9000/v2/apis",
@@ -34,13 +35,13 @@ def now() -> datetime:
 
 @pytest.mark.parametrize("url", URLS)
 def test_a_good_signature_is_accepted(url: str) -> None:
-    assert why_unsigned(signed_request(url), "right", now=now) is None
-    assert why_unsigned(signed_request(url, secret="wrong"), None, now=now) is None
+    assert signature_error(signed_request(url), "right", now=now) is None
+    assert signature_error(signed_request(url, secret="wrong"), None, now=now) is None
 
 
 @pytest.mark.parametrize("url", URLS)
 def test_a_wrong_secret_is_refused(url: str) -> None:
-    assert why_unsigned(signed_request(url, secret="wrong"), "right", now=now)
+    assert signature_error(signed_request(url, secret="wrong"), "right", now=now)
 
 
 def test_what_was_changed_or_is_old_is_refused() -> None:
@@ -49,7 +50,7 @@ def test_what_was_changed_or_is_old_is_refused() -> None:
     changed = HttpRequest(
         method=good.method, raw_path=good.raw_path, query=good.query, headers=good.headers, body=b"other"
     )
-    assert why_unsigned(changed, "right", now=now)
-    assert why_unsigned(good, "right", now=lambda: now() + timedelta(hours=1))
+    assert signature_error(changed, "right", now=now)
+    assert signature_error(good, "right", now=lambda: now() + timedelta(hours=1))
     empty = HttpRequest(method="GET", raw_path="/", query="", headers=())
-    assert why_unsigned(empty, None, now=now) == "Missing Authentication Token"
+    assert signature_error(empty, None, now=now) == "Missing Authentication Token"

@@ -9,13 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from websocket_gateway.local.addressing import find_address, host_name
 from websocket_gateway.local.connections import Connection, Registry, new_opaque_id
 from websocket_gateway.local.errors import BadRequestError, LimitExceededError, LocalGatewayError
-from websocket_gateway.local.faults import Faults
 from websocket_gateway.local.model import find_operation, load_operations, parse_input
 from websocket_gateway.local.operations import OPERATIONS
-from websocket_gateway.local.options import GatewayOptions, Quirks, is_loopback, parse_quirks, quirk_choices
+from websocket_gateway.local.options import (
+    Faults,
+    GatewayOptions,
+    Quirks,
+    is_loopback,
+    parse_quirks,
+    quirk_choices,
+)
+from websocket_gateway.local.routing import find_address, host_name
 from websocket_gateway.local.store import Store
 
 
@@ -92,17 +98,17 @@ def test_nothing_is_found_at_an_unknown_address() -> None:
 def test_faults_are_spread_evenly() -> None:
     faults = Faults(throttle_posts=0.25, drop_posts=1.0)
 
-    assert [faults.strikes("throttle_posts") for _ in range(8)] == [False, False, False, True] * 2
-    assert faults.strikes("drop_posts")
-    assert not faults.strikes("fail_posts")
+    assert [faults.occurs("throttle_posts") for _ in range(8)] == [False, False, False, True] * 2
+    assert faults.occurs("drop_posts")
+    assert not faults.occurs("fail_posts")
     faults.clear()
-    assert not faults.strikes("drop_posts")
+    assert not faults.occurs("drop_posts")
 
 
 def test_ten_percent_is_ten_in_a_hundred() -> None:
     faults = Faults(throttle_posts=0.1)
 
-    assert sum(faults.strikes("throttle_posts") for _ in range(100)) == 10
+    assert sum(faults.occurs("throttle_posts") for _ in range(100)) == 10
 
 
 @pytest.mark.parametrize(
@@ -163,7 +169,7 @@ def test_a_client_that_does_not_read_is_a_429(monkeypatch: pytest.MonkeyPatch) -
         assert registry.find_open("x=", "a", "s") is None
         assert not await connection.send_text("hello")
 
-    monkeypatch.setattr(connections, "SEND_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(connections, "SEND_TIMEOUT_SECONDS", 0.01)
     asyncio.run(run())
 
     assert aborted == [True]

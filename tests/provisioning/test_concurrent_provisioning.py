@@ -15,7 +15,7 @@ from tests.support.commands import run
 from tests.support.forks import Commands, commands
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.gateways import provision
-from websocket_gateway.provisioning.row import prepare_gateway
+from websocket_gateway.provisioning.row import find_or_build_gateway
 from websocket_gateway.testing.gateway import GatewayHandle, local_gateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,10 +64,11 @@ def test_a_machine_that_meets_the_others_api_before_it_knows_of_its_row_goes_on_
     slow_gateway: GatewayHandle,
 ) -> None:
     """The row is made between the second machine's look into the database and its look into AWS."""
-    gateway, record = prepare_gateway("chat", {"target_base_endpoint": "https://www.example.com/ws/"})
+    values = {"target_base_endpoint": "https://www.example.com/ws/"}
+    gateway = find_or_build_gateway("chat", values)
     assert run(*CREATE).status == 0
 
-    done = provision(gateway, record=record, on_step=lambda step: None)
+    done = provision(gateway, values, on_step=lambda step: None)
 
     assert not done.plan
     assert ApiGateway.objects.get().api_id == done.gateway.api_id

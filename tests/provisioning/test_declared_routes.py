@@ -122,7 +122,7 @@ def test_views_that_declare_nothing_have_no_routes(serve: Callable[..., None]) -
     [
         pytest.param(
             [path("<int:tenant>/<slug:route>", MovesView.as_view())],
-            "has parts beside <str:route>, which nobody can fill in",
+            "has parts beside <str:route>, which cannot be filled in",
             id="another part",
         ),
         pytest.param(
@@ -218,7 +218,7 @@ def test_a_gateway_that_has_no_row_is_remarked_upon(
     ended = run("create_gateway", "chat", "--target", "https://www.example.com/ws/")
 
     assert ended.status == 0
-    assert "NewsView declares 'headline' for gateway 'news', of which there is no row" in ended.stderr
+    assert "NewsView declares 'headline' for gateway 'news', which has no row" in ended.stderr
 
 
 def test_a_declared_route_is_deployed_and_taken_off_with_its_view(

@@ -12,10 +12,10 @@ from botocore.stub import Stubber
 from tests.factories import ApiGatewayFactory
 from websocket_gateway.aws.apis import Apis
 from websocket_gateway.exceptions import PlanOutdatedError
-from websocket_gateway.provisioning.applying import Applying
-from websocket_gateway.provisioning.lease import Lease
+from websocket_gateway.leases import GatewayLease
 from websocket_gateway.provisioning.plan import Action, Kind, Step
 from websocket_gateway.provisioning.steps import stages
+from websocket_gateway.provisioning.steps.context import Context
 from websocket_gateway.resources import Deployment
 
 pytestmark = pytest.mark.django_db
@@ -36,21 +36,20 @@ def stubber() -> Iterator[Stubber]:
 
 
 @pytest.fixture
-def run(stubber: Stubber) -> Applying:
+def run(stubber: Stubber) -> Context:
     client: Any = stubber.client
     gateway = ApiGatewayFactory.create(api_id="a1", deployment_id="")
-    return Applying(
+    lease = GatewayLease(gateway)
+    assert lease.acquire()
+    return Context(
         gateway=gateway,
         apis=Apis(region="eu-west-1", client=client, origin_secret=str, sleep=lambda seconds: None),
-        lease=Lease(gateway),
-        on_step=lambda step: None,
+        lease=lease,
         on_wait=lambda text: None,
     )
 
 
-def test_one_that_cannot_be_read_yet_is_waited_for_and_not_made_again(
-    run: Applying, stubber: Stubber
-) -> None:
+def test_one_that_cannot_be_read_yet_is_waited_for_and_not_made_again(run: Context, stubber: Stubber) -> None:
     for _ in range(3):
         stubber.add_client_error("get_deployment", "NotFoundException", http_status_code=404)
     stubber.add_response("get_deployment", {"DeploymentId": "d1", "DeploymentStatus": "DEPLOYED"})
@@ -62,7 +61,7 @@ def test_one_that_cannot_be_read_yet_is_waited_for_and_not_made_again(
 
 
 def test_one_that_stays_away_is_given_up(
-    run: Applying, stubber: Stubber, monkeypatch: pytest.MonkeyPatch
+    run: Context, stubber: Stubber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stages, "_UNSEEN_SECONDS", 0.0)
     stubber.add_client_error("get_deployment", "NotFoundException", http_status_code=404)

@@ -12,15 +12,15 @@ from moto import mock_aws
 
 from tests.factories import ApiGatewayAdditionalRouteFactory, ApiGatewayFactory
 from tests.support.commands import run
+from websocket_gateway import leases
 from websocket_gateway.exceptions import GatewayNotFoundError, LeaseLostError, PlanOutdatedError
+from websocket_gateway.leases import GatewayLease
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.provisioning import lease as leases
-from websocket_gateway.provisioning.applying import Applying
-from websocket_gateway.provisioning.choices import Choices
+from websocket_gateway.provisioning.applying import apply_steps
 from websocket_gateway.provisioning.gateways import Provisioning, plan_provisioning, provision
-from websocket_gateway.provisioning.lease import Lease
-from websocket_gateway.provisioning.plan import Action, Kind, Step
-from websocket_gateway.provisioning.row import prepare_gateway
+from websocket_gateway.provisioning.plan import Action, AnyStep, Choices, Kind
+from websocket_gateway.provisioning.row import find_or_build_gateway
+from websocket_gateway.provisioning.steps.context import Context
 from websocket_gateway.testing.gateway import GatewayHandle
 
 pytestmark = pytest.mark.django_db
@@ -44,13 +44,13 @@ def moto() -> Iterator[Any]:
 
 def apply_without_deployment(planned: Provisioning) -> list[tuple[str, str, str]]:
     """Take every step but the deployment, which moto does not have; answers the steps."""
-    lease = Lease(planned.gateway)
-    assert lease.take()
+    lease = GatewayLease(planned.gateway)
+    assert lease.acquire()
     steps = tuple(step for step in planned.plan if step.kind is not Kind.DEPLOYMENT)
-    done: list[Step] = []
-    Applying(
-        gateway=planned.gateway, apis=planned.apis, lease=lease, on_step=done.append, on_wait=pytest.fail
-    ).run(replace(planned.plan, steps=steps), observed=planned.observed)
+    done: list[AnyStep] = []
+    context = Context(gateway=planned.gateway, apis=planned.apis, lease=lease, on_wait=pytest.fail)
+    context.routes = {route.route_key: route.route_id for route in planned.observed.routes}
+    apply_steps(replace(planned.plan, steps=steps), context, on_step=done.append)
     lease.release()
     return [(step.action.value, step.kind.value, step.name) for step in done]
 
@@ -99,7 +99,7 @@ def test_who_loses_the_lease_stops_before_the_next_step(
     gateway = ApiGatewayFactory.create(planned=True, api_name="chat", region_name="")
     done: list[str] = []
 
-    def on_step(step: Step) -> None:
+    def on_step(step: AnyStep) -> None:
         done.append(step.kind.value)
         if len(done) == 3:
             ApiGateway.objects.update(lease_holder="elsewhere:1:x", last_error="theirs")
@@ -120,7 +120,7 @@ def test_a_row_that_somebody_deletes_meanwhile_is_told_with_the_api_that_is_left
 ) -> None:
     gateway = ApiGatewayFactory.create(planned=True, api_name="chat", region_name="")
 
-    def on_step(step: Step) -> None:
+    def on_step(step: AnyStep) -> None:
         if step.kind is Kind.API:
             ApiGateway.objects.all().delete()
 
@@ -135,12 +135,12 @@ def test_a_row_that_somebody_deletes_meanwhile_is_told_with_the_api_that_is_left
 
 def test_what_somebody_else_edits_between_plan_and_apply_stays(django_local_gateway: GatewayHandle) -> None:
     ApiGatewayFactory.create(planned=True, api_name="chat", region_name="")
-    gateway, record = prepare_gateway("chat", {"stage_description": "mine"})
+    gateway = find_or_build_gateway("chat", {})
 
     def edit(planned: Provisioning) -> None:
         ApiGateway.objects.update(api_description="theirs")
 
-    provision(gateway, record=record, confirm=edit, on_step=lambda step: None)
+    provision(gateway, {"stage_description": "mine"}, confirm=edit, on_step=lambda step: None)
 
     row = ApiGateway.objects.get()
     assert (row.api_description, row.stage_description) == ("theirs", "mine")

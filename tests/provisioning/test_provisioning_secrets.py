@@ -17,8 +17,8 @@ from websocket_gateway.aws.apis import Apis
 from websocket_gateway.exceptions import InvalidRequestError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import origin_secret
-from websocket_gateway.provisioning.choices import Choices
 from websocket_gateway.provisioning.gateways import plan_provisioning
+from websocket_gateway.provisioning.plan import Choices
 from websocket_gateway.resources import Integration
 from websocket_gateway.testing.gateway import GatewayHandle
 
@@ -48,7 +48,7 @@ def test_no_output_repr_or_log_holds_a_secret(
         IntegrationId=item["IntegrationId"],
         RequestParameters={f"{name}wsOriginSecret": f"'{FORGED}'", f"{name}gateway_secret": f"'{FORGED}'"},
     )
-    planned = plan_provisioning(row, choices=Choices(prune=True, take_over=True, deep=True))
+    planned = plan_provisioning(row, choices=Choices(prune=True, import_changes=True, deep=True))
     for options in ((), ("--format", "json"), ("--import", "--dry-run"), ("--check", "--format", "json")):
         seen.append(run("sync_routes", "chat", *(options or ("--dry-run",))))
     django_local_gateway.faults.control_errors = {"UpdateIntegration": (400, "BadRequestException")}

@@ -32,7 +32,7 @@ from websocket_gateway.models import (
     WebSocketToken,
 )
 from websocket_gateway.purging import Part, count_purgeable, purge
-from websocket_gateway.purging.batches import read_pages
+from websocket_gateway.purging.old_rows import read_pages
 from websocket_gateway.receiving.limits import count_attempt
 from websocket_gateway.signals import disconnected
 from websocket_gateway.testing.connections import FakeConnections
@@ -222,6 +222,28 @@ def test_broadcasts_that_somebody_died_on_wait_for_a_queue() -> None:
 
     assert foreseen.counts["shards_resumed"] == done.counts["shards_resumed"] == 0
     assert BroadcastRun.objects.get().state == BroadcastRun.State.RUNNING
+
+
+def test_a_dry_run_counts_the_tasks_that_the_purge_then_enqueues(enqueued: list[int]) -> None:
+    lost = BroadcastRunFactory.create(created_on=ago(minutes=20))  # its queue lost its tasks
+    BroadcastShardFactory.create(run=lost)
+    BroadcastShardFactory.create(run=lost)
+    died = BroadcastRunFactory.create()
+    BroadcastShardFactory.create(run=died, lease_expires_on=ago(minutes=1))
+    BroadcastShardFactory.create(run=died)
+    BroadcastShardFactory.create(run=died, finished_on=ago(minutes=1))
+    at_work = BroadcastRunFactory.create(created_on=ago(minutes=20))
+    BroadcastShardFactory.create(run=at_work, lease_expires_on=ago(minutes=-1))
+    BroadcastShardFactory.create(run=at_work)
+    BroadcastShardFactory.create(run=BroadcastRunFactory.create())  # its tasks wait in the queue
+
+    foreseen = count_purgeable(only=[Part.BROADCASTS])
+    before = list(enqueued)
+    done = purge(only=[Part.BROADCASTS])
+
+    assert before == []
+    assert foreseen.counts["shards_resumed"] == done.counts["shards_resumed"] == 4
+    assert sorted(enqueued) == sorted([lost.pk, lost.pk, died.pk, died.pk])
 
 
 def test_parts_can_be_chosen() -> None:

@@ -118,7 +118,7 @@ def test_every_deed_gets_its_share_of_the_time() -> None:
     now = 0.0
     run = Run(max_seconds=80, clock=lambda: now)
 
-    class Deed:
+    class Waiting:
         part, name = Part.TOKENS, "anything"
 
         def count(self) -> int:
@@ -127,12 +127,12 @@ def test_every_deed_gets_its_share_of_the_time() -> None:
         def do(self, run: Run) -> None:
             pass
 
-    run.begin(Deed(), deeds_left=8)
+    run.begin(Waiting(), operations_left=8)
     now = 9.0
     assert not run.is_over()
     now = 10.0
     assert run.is_over()
-    run.begin(Deed(), deeds_left=7)
+    run.begin(Waiting(), operations_left=7)
     now = 19.9
     assert not run.is_over()
 

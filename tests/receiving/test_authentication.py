@@ -12,8 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.factories import ApiGatewayFactory
 from tests.threads import run_together
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.receiving.authentication import find_gateway
-from websocket_gateway.receiving.gateways import forget_gateways
+from websocket_gateway.receiving.authentication import find_gateway, forget_gateways
 
 
 def request_of(api_id: str) -> Any:

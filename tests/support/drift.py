@@ -13,7 +13,7 @@ import boto3
 
 from tests.factories import ApiGatewayAdditionalRouteFactory, ApiGatewayFactory
 from tests.support.commands import run
-from websocket_gateway.local.faults import Call
+from websocket_gateway.local.options import Call
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.testing.gateway import GatewayHandle
 

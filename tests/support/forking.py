@@ -162,7 +162,7 @@ def with_every_lock_held(how: str) -> None:
     """Fork while other threads hold what they can hold."""
     from websocket_gateway.aws import clients, connections
     from websocket_gateway.models import ApiGateway
-    from websocket_gateway.receiving.gateways import known_gateways
+    from websocket_gateway.receiving.authentication import known_gateways
 
     say(**send("warm", engine="boto3"))
     gateway = ApiGateway.objects.get()

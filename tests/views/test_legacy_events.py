@@ -21,7 +21,7 @@ from websocket_gateway.conf import get_settings
 from websocket_gateway.legacy import events
 from websocket_gateway.models import ApiGateway, ConnectionRateLimit, WebSocketSession
 from websocket_gateway.origin_secret import origin_secret
-from websocket_gateway.receiving.gateways import forget_gateways
+from websocket_gateway.receiving.authentication import forget_gateways
 from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.testing.events import DEFAULT_ORIGIN
 from websocket_gateway.views import WebSocketView

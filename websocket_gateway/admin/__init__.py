@@ -1,7 +1,7 @@
-"""The admin: rows can be read and edited, and what they stand for can be acted on.
+"""The admin: read and edit rows, and act on the gateways and sockets that they describe.
 
-Each module registers what it is about. Every deed is a POST behind a Django permission, ends in Django's own
-admin log and in the logger `websocket_gateway.admin`, and turns what AWS refuses into a message.
+Each module registers the models of its subject. Every action is a POST that requires a Django permission. It
+is written to Django's admin log and to the logger `websocket_gateway.admin`. Errors of AWS become messages.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Who may do what, and the note that is kept of it."""
+"""Permissions of the admin's pages and actions, and the log of what was done."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.core.exceptions import ImproperlyConfigured
@@ -11,6 +11,11 @@ from django.db import models
 from django.http import HttpRequest
 
 from websocket_gateway.conf import get_settings
+
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    Row = TypeVar("Row", bound=models.Model)
 
 VIEW_SESSIONS = "websocket_gateway.view_websocketsession"
 SEND = "websocket_gateway.send_websocketsession"
@@ -22,21 +27,17 @@ logger = logging.getLogger("websocket_gateway.admin")
 
 
 def may_provision(request: HttpRequest) -> bool:
-    """Whether this person, through this process, may change gateways in AWS."""
+    """Return whether this user, in this process, may change gateways in AWS."""
     try:
-        offered = get_settings().admin_provisioning
+        enabled = get_settings().admin_provisioning
     except ImproperlyConfigured:
         return False
-    return offered and request.user.has_perm(PROVISION)
+    return enabled and request.user.has_perm(PROVISION)
 
 
-def record(model_admin: admin.ModelAdmin[Any], request: HttpRequest, row: models.Model, deed: str) -> None:
-    """Note in Django's admin log, and in ours, what was done to `row`."""
-    model_admin.log_change(request, row, deed)
-    tell(request, deed, object_=f"{row._meta.model_name} {row.pk}")
-
-
-def tell(request: HttpRequest, deed: str, *, object_: str) -> None:
-    """Note in our log alone."""
-    who = request.user.get_username()
-    logger.info("%s: %s (by %s)", object_, deed, who, extra={"event": "admin", "user": who})
+def record(model_admin: admin.ModelAdmin[Row], request: HttpRequest, row: Row, change: str) -> None:
+    """Write a change of `row` to Django's admin log and to the logger `websocket_gateway.admin`."""
+    model_admin.log_change(request, row, change)
+    user = request.user.get_username()
+    changed = f"{row._meta.model_name} {row.pk}"
+    logger.info("%s: %s (by %s)", changed, change, user, extra={"event": "admin", "user": user})

@@ -1,8 +1,8 @@
-"""Broadcasts: what was sent to whom, and how it went."""
+"""Broadcasts: their audience, message and figures."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -12,12 +12,17 @@ from django.utils.translation import gettext_lazy as _
 from websocket_gateway import models
 from websocket_gateway.sending.summaries import summarize
 
+if TYPE_CHECKING:
+    _RunAdmin = admin.ModelAdmin[models.BroadcastRun]
+else:
+    _RunAdmin = admin.ModelAdmin
+
 _SHOWN_CHARACTERS = 2_000
 
 
 @admin.register(models.BroadcastRun)
-class BroadcastRunAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """To be read; sending is on the page of the live overview."""
+class BroadcastRunAdmin(_RunAdmin):
+    """Broadcasts are read-only here. The live overview has the page to send one."""
 
     list_display = (
         "__str__",
@@ -50,31 +55,31 @@ class BroadcastRunAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("figures"))
     def figures(self, run: models.BroadcastRun) -> str:
-        """What its parts add up to."""
+        """Return the sums over the shards."""
         report = summarize(run.pk).report
-        said = _("%(delivered)d delivered, %(gone)d gone, %(failed)d failed, %(retried)d retried")
+        text = _("%(delivered)d delivered, %(gone)d gone, %(failed)d failed, %(retried)d retried")
         names = ("delivered", "gone", "failed", "retried")
-        return str(said % {name: getattr(report, name) for name in names})
+        return str(text % {name: getattr(report, name) for name in names})
 
-    @admin.display(description=_("why some failed"))
+    @admin.display(description=_("reasons of failures"))
     def reasons(self, run: models.BroadcastRun) -> str:
-        """The reasons, the most frequent first."""
+        """Return the reasons, the most frequent first."""
         reasons = summarize(run.pk).report.reasons
         return "\n".join(f"{count} x {reason}" for reason, count in reasons.items()) or "\u2013"
 
     @admin.display(description=_("message"))
     def text(self, run: models.BroadcastRun) -> str:
-        """Its beginning, as text."""
+        """Return the first characters of the message as text."""
         return bytes(run.message).decode(errors="replace")[:_SHOWN_CHARACTERS]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Without the messages, each of which may have 128 KB."""
+    def get_queryset(self, request: HttpRequest) -> QuerySet[models.BroadcastRun]:
+        """Leave out the messages, each of which may have 128 KB."""
         return super().get_queryset(request).defer("message")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Sending is on a page of its own."""
+        """Sending has its own page."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What was sent was sent."""
+    def has_change_permission(self, request: HttpRequest, obj: models.BroadcastRun | None = None) -> bool:
+        """A broadcast is not edited after it was sent."""
         return False

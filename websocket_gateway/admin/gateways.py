@@ -1,10 +1,11 @@
-"""Gateways: what is wanted can be edited, what AWS answered can be read, and the one brought to the other."""
+"""Gateways: edit what is wanted, read what AWS answered, and open the plan for AWS."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.contrib import admin, messages
+from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,16 +17,17 @@ from django.utils.translation import gettext_lazy as _
 from websocket_gateway import models
 from websocket_gateway.admin.access import PROVISION, may_provision, record
 from websocket_gateway.admin.provisioning import ProvisioningPage
+from websocket_gateway.checks.messages import is_finding
 from websocket_gateway.diagnostics.aws import probe_plan, probe_posting
-from websocket_gateway.diagnostics.findings import Finding
 from websocket_gateway.exceptions import WebSocketGatewayError
 
 _TOLD_THE_SECRET = ("target_base_endpoint",)
 _MOST_COUNTED = 10_000
+_Gateways: TypeAlias = "QuerySet[models.ApiGateway]"
 
 
 class AdditionalRouteInline(admin.TabularInline):  # type: ignore[type-arg]
-    """Routes, edited where their gateway is; only by those who may change what AWS sends where."""
+    """Routes, edited with their gateway, only by users who may change where AWS sends events."""
 
     model = models.ApiGatewayAdditionalRoute
     extra = 0
@@ -77,7 +79,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
             _("Selection expressions"),
             {"fields": ("route_selection_expression", "api_key_selection_expression")},
         ),
-        (_("What AWS answered"), {"fields": answered}),
+        (_("Values from AWS"), {"fields": answered}),
     )
 
     @admin.display(description=_("in AWS"), boolean=True)
@@ -87,7 +89,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
 
     @admin.display(description=_("state"))
     def state(self, gateway: models.ApiGateway) -> str:
-        """What there is to know at a glance; whether AWS still has it so is asked by the action `compare`."""
+        """The state that the row tells; the action `compare` asks AWS."""
         if gateway.last_error:
             return str(_("failed: %s") % gateway.last_error)
         if not gateway.api_created:
@@ -112,13 +114,13 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         return format_html('<a href="{}?gateway={}">{}</a>', url, gateway.pk, shown)
 
     @admin.action(permissions=["provision"], description=_("Create in AWS, or sync: show the plan\u2026"))
-    def create_or_sync(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+    def create_or_sync(self, request: HttpRequest, queryset: _Gateways) -> HttpResponse | None:
         """Lead to the plan of the chosen one."""
         gateway = self._only(request, queryset)
         return None if gateway is None else redirect("admin:websocket_gateway_plan", gateway.pk)
 
     @admin.action(permissions=["provision"], description=_("Create the custom domain: show the plan\u2026"))
-    def create_custom_domain(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+    def create_custom_domain(self, request: HttpRequest, queryset: _Gateways) -> HttpResponse | None:
         """Lead to the plan, which holds the domain, if there is one to create."""
         gateway = self._only(request, queryset)
         if gateway is None:
@@ -129,31 +131,31 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         return redirect("admin:websocket_gateway_plan", gateway.pk)
 
     @admin.action(permissions=["provision"], description=_("Check: compare with AWS, change nothing"))
-    def compare(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+    def compare(self, request: HttpRequest, queryset: _Gateways) -> None:
         """Ask AWS about each, and say what differs."""
         for gateway in queryset[:20]:
-            findings: list[Finding] = []
+            findings: list[CheckMessage] = []
             try:
                 for probe in (probe_plan, probe_posting) if gateway.api_created else (probe_plan,):
-                    findings += probe(gateway).findings
+                    findings += filter(is_finding, probe(gateway))
             except (WebSocketGatewayError, ImproperlyConfigured) as exc:
                 messages.error(request, f"Gateway {gateway}: {exc}")
                 continue
             record(self, request, gateway, "Compared with AWS")
             self.remember_drift(gateway, len(findings))
             for finding in findings:
-                messages.warning(request, f"Gateway {gateway}: {finding.message} {finding.hint}")
+                messages.warning(request, f"Gateway {gateway}: {finding.msg} {finding.hint}")
             if not findings:
                 messages.success(request, _("Gateway %s is in AWS as it should be.") % gateway)
 
-    def _only(self, request: HttpRequest, queryset: QuerySet[Any]) -> models.ApiGateway | None:
-        rows: list[models.ApiGateway] = list(queryset[:2])
+    def _only(self, request: HttpRequest, queryset: _Gateways) -> models.ApiGateway | None:
+        rows = list(queryset[:2])
         if len(rows) != 1:
             messages.warning(request, _("Choose one gateway: each has a plan of its own."))
             return None
         return rows[0]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+    def get_queryset(self, request: HttpRequest) -> _Gateways:
         """With the routes, which the state needs."""
         return super().get_queryset(request).prefetch_related("additional_routes")
 
@@ -176,7 +178,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Offer the plan to those who may carry it out."""
+        """Offer the plan to users who may apply it."""
         offered = {"may_provision": may_provision(request), **(extra_context or {})}
         return super().change_view(request, object_id, form_url, offered)
 
@@ -198,7 +200,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Say that AWS knows nothing of it yet, and where to go on."""
+        """Say that nothing has changed in AWS yet, and link to the plan."""
         super().save_related(request, form, formsets, change)
         self.forget_drift(form.instance)
         self.tell_next_step(request, form.instance)

@@ -1,8 +1,8 @@
-"""What goes on right now, in figures for a page that asks again every few seconds.
+"""The figures of the live overview, which the page reads again every few seconds.
 
-Every figure is read along an index. With a million open sockets some of that takes a part of a second, so
-figures are kept for as long as ten times what they took: however many people look, a tenth of one database
-connection is busy with it at most.
+Every figure is read along an index. With a million open sockets some queries take a part of a second. So the
+figures are cached for ten times as long as they took: however many users look, this occupies at most a tenth
+of one database connection.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypedDict
 from urllib.parse import quote
 
 from django.core.cache import cache
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.db.models.functions import TruncHour
 from django.utils import timezone
 
 from websocket_gateway.models import ApiGateway, ChannelSubscription, WebSocketSession
-from websocket_gateway.receiving.gateways import current_place
+from websocket_gateway.receiving.authentication import current_place
 from websocket_gateway.sending.summaries import RunSummary, recent_runs
 
 HOURS = 12
@@ -29,15 +29,46 @@ _LEAST_SECONDS = 2.0
 _SHARE = 10
 
 
-def read_overview(*, fresh: bool = False) -> dict[str, Any]:
-    """The figures as plain values for JSON; times are ISO 8601. `fresh` counts anew in any case."""
+class Hour(TypedDict):
+    """The connects and disconnects of one hour."""
+
+    hour: str
+    connects: int
+    disconnects: int
+
+
+class Broadcast(TypedDict):
+    """One of the last broadcasts."""
+
+    id: int
+    to: str
+    state: str
+    started: str
+    delivered: int
+    gone: int
+    failed: int
+
+
+class Figures(TypedDict):
+    """The JSON that the page reads."""
+
+    open: int
+    gateways: list[dict[str, str | int]]
+    channels: list[dict[str, str | int]]
+    hours: list[Hour]
+    broadcasts: list[Broadcast]
+    read_on: str
+
+
+def read_overview(*, fresh: bool = False) -> Figures:
+    """Return the figures as JSON types; times are ISO 8601. `fresh` ignores the cache."""
     key = f"{_KEY}.{quote('.'.join(current_place()))}"
-    kept: dict[str, Any] | None = None if fresh else cache.get(key)
-    if kept is not None:
-        return kept
-    began = time.monotonic()
+    cached: Figures | None = None if fresh else cache.get(key)
+    if cached is not None:
+        return cached
+    started = time.monotonic()
     gateways = _by_gateway()
-    figures = {
+    figures: Figures = {
         "open": sum(count for _name, count, _pk in gateways),
         "gateways": [{"name": name, "count": count, "pk": pk} for name, count, pk in gateways[:TOP]],
         "channels": [{"name": name, "count": count} for name, count in _by_channel()],
@@ -45,7 +76,7 @@ def read_overview(*, fresh: bool = False) -> dict[str, Any]:
         "broadcasts": [_broadcast(summary) for summary in recent_runs(limit=8)],
         "read_on": timezone.now().isoformat(),
     }
-    took = time.monotonic() - began
+    took = time.monotonic() - started
     cache.set(key, figures, max(_LEAST_SECONDS, _SHARE * took))
     return figures
 
@@ -64,7 +95,7 @@ def _by_gateway() -> list[tuple[str, int, int]]:
 
 
 def _by_channel() -> list[tuple[str, int]]:
-    """The fullest channels; who is in one by subscription counts as well."""
+    """Return the channels with the most open sockets; subscriptions count as well."""
     primary = WebSocketSession.objects.filter(connected=True).exclude(channel_name="")
     subscribed = ChannelSubscription.objects.filter(session__connected=True)
     counts: Counter[str] = Counter()
@@ -75,7 +106,7 @@ def _by_channel() -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda row: (-row[1], row[0]))[:TOP]
 
 
-def _by_hour() -> list[dict[str, Any]]:
+def _by_hour() -> list[Hour]:
     now = timezone.now()
     first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
     sessions = WebSocketSession.objects
@@ -88,13 +119,13 @@ def _by_hour() -> list[dict[str, Any]]:
     ]
 
 
-def _counted(query: Any, name: str, now: datetime) -> Counter[datetime]:
-    # In the zone of `now`, which is UTC: databases without tables of time zones know that one.
+def _counted(query: QuerySet[WebSocketSession], name: str, now: datetime) -> Counter[datetime]:
+    # In the zone of `now`, which is UTC: databases without time zone tables know only UTC.
     hours = query.annotate(hour=TruncHour(name, tzinfo=now.tzinfo)).values_list("hour").order_by()
     return Counter(dict(hours.annotate(count=Count("pk"))))
 
 
-def _broadcast(summary: RunSummary) -> dict[str, Any]:
+def _broadcast(summary: RunSummary) -> Broadcast:
     run, report = summary.run, summary.report
     to = run.channel_name or (str(run.user) if run.user else str(run.get_audience_display()))
     return {

@@ -1,43 +1,46 @@
-"""The live overview: who is connected, what came and went, how the last broadcasts did; and sending one."""
+"""The pages of the live overview and of sending a broadcast."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from websocket_gateway.admin.access import SEND, VIEW_SESSIONS, record
-from websocket_gateway.admin.fields import BroadcastForm
+from websocket_gateway.admin.forms import BroadcastForm
 from websocket_gateway.admin.live_figures import read_overview
-from websocket_gateway.admin.words import tell_delivery
+from websocket_gateway.admin.reporting import report_delivery
 from websocket_gateway.exceptions import WebSocketGatewayError
+from websocket_gateway.models import BroadcastRun, WebSocketSession
 from websocket_gateway.sending.broadcasting import find_audience
 from websocket_gateway.sending.runs import create_run, enqueue_run
 from websocket_gateway.sending.summaries import summarize
 from websocket_gateway.sending.worker import work_until_finished
 from websocket_gateway.task_queue import background_backend
 
+if TYPE_CHECKING:
+    _SessionAdmin = admin.ModelAdmin[WebSocketSession]
+else:
+    _SessionAdmin = admin.ModelAdmin
+
 MOST_AT_ONCE = 1_000
-"""So many are sent to within the request where there is no task queue."""
+"""Without a task queue, at most this number of recipients is sent to within the request."""
 
 
-class Overview:
-    """Part of `WebSocketSessionAdmin`."""
-
-    admin_site: Any
-    opts: Any
+class Overview(_SessionAdmin):
+    """The part of `WebSocketSessionAdmin` for the live overview and for broadcasts."""
 
     def overview_urls(self) -> list[URLPattern]:
-        """The page, its figures and the form."""
+        """Return the URLs of the page, its figures and the form."""
         page, figures = require_safe(self.overview_view), never_cache(require_safe(self.figures_view))
         form = require_http_methods(["GET", "HEAD", "POST"])(self.send_view)
         guarded = self.admin_site.admin_view
@@ -48,25 +51,26 @@ class Overview:
         ]
 
     def overview_view(self, request: HttpRequest) -> HttpResponse:
-        """The page, which asks for its figures by itself."""
+        """Render the page, whose script reads the figures."""
         _require(request, VIEW_SESSIONS)
         context = self._context(request, title=_("Live overview"), may_send=request.user.has_perm(SEND))
         return TemplateResponse(request, "admin/websocket_gateway/overview.html", context)
 
     def figures_view(self, request: HttpRequest) -> HttpResponse:
-        """The figures as JSON."""
+        """Return the figures as JSON."""
         _require(request, VIEW_SESSIONS)
         return JsonResponse(read_overview())
 
     def send_view(self, request: HttpRequest) -> HttpResponse:
-        """Ask for message and audience; show how many that are; send it."""
+        """Ask for message and audience, show the number of recipients, send it."""
         _require(request, SEND)
         step = request.POST.get("step")
         form = BroadcastForm(request.POST if step else None)
         if not (step and form.is_valid()):
             return self._show_form(request, form, button=_("Preview"), step="preview")
         try:
-            count = find_audience(**form.audience()).count()
+            audience = form.audience()
+            count = find_audience(everyone=not audience, **audience).count()
             by_command = background_backend() is None and count > MOST_AT_ONCE
             if step == "apply" and not by_command:
                 return self._send(request, form)
@@ -88,25 +92,25 @@ class Overview:
         )
 
     def _send(self, request: HttpRequest, form: BroadcastForm) -> HttpResponse:
-        audience = {name: value for name, value in form.audience().items() if name != "everyone"}
-        message: Any = form.cleaned_data["message"]
+        audience = form.audience()
+        message = form.cleaned_data["message"]
         if background_backend() is not None:
             run = enqueue_run(message, **audience, started_by=request.user)  # type: ignore[arg-type]
-            messages.success(request, _("Broadcast %d is in the queue; its figures are below.") % run.pk)
+            messages.success(request, _("Broadcast %d is in the queue. Its figures are below.") % run.pk)
         else:
             run = create_run(message, **audience, started_by=request.user)  # type: ignore[arg-type]
             work_until_finished(run.pk)
-            tell_delivery(request, summarize(run.pk).report)
-        model_admin = self.admin_site.get_model_admin(type(run))
+            report_delivery(request, summarize(run.pk).report)
+        model_admin = self.admin_site.get_model_admin(BroadcastRun)
         record(model_admin, request, run, f"Sent {len(message)} bytes to {form.in_words()}")
         return redirect("admin:websocket_gateway_overview")
 
-    def _show_form(self, request: HttpRequest, form: BroadcastForm, **context: Any) -> HttpResponse:
+    def _show_form(self, request: HttpRequest, form: BroadcastForm, **context: object) -> HttpResponse:
         shown = self._context(request, title=_("Broadcast"), form=form, most_at_once=MOST_AT_ONCE)
         shown = {**shown, "preview": None, **context}
         return TemplateResponse(request, "admin/websocket_gateway/send.html", shown)
 
-    def _context(self, request: HttpRequest, **context: Any) -> dict[str, Any]:
+    def _context(self, request: HttpRequest, **context: object) -> dict[str, object]:
         return {**self.admin_site.each_context(request), "opts": self.opts, **context}
 
 

@@ -1,4 +1,4 @@
-"""The page of a gateway's plan: what would be done in AWS, and the button that has it done."""
+"""The page of a gateway's plan: what would be done in AWS, and the button that applies it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from django.views.decorators.http import require_http_methods
 from websocket_gateway.admin.access import may_provision, record
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.provisioning.choices import Choices
 from websocket_gateway.provisioning.confirming import (
     Means,
     means_to_apply,
     provision_confirmed,
     queue_confirmed,
 )
-from websocket_gateway.provisioning.describe import render_plan
+from websocket_gateway.provisioning.describe import name_deletions, render_plan
 from websocket_gateway.provisioning.gateways import plan_provisioning
+from websocket_gateway.provisioning.plan import Choices
 
 _REMEMBERED_SECONDS = 3600
 
@@ -49,12 +49,12 @@ class ProvisioningPage:
         return [path("<int:pk>/plan/", self.admin_site.admin_view(view), name="websocket_gateway_plan")]
 
     def plan_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """GET shows the plan; POST has the plan that was shown carried out."""
+        """GET shows the plan; POST applies the plan that was shown."""
         if not may_provision(request):
             raise PermissionDenied
         gateway = ApiGateway.objects.filter(pk=pk).first()
         if gateway is None:
-            messages.warning(request, _("There is no such gateway any more."))
+            messages.warning(request, _("This gateway does not exist any more."))
             return redirect("admin:websocket_gateway_apigateway_changelist")
         prune = (request.POST or request.GET).get("prune") == "1"
         if request.method == "POST":
@@ -77,7 +77,7 @@ class ProvisioningPage:
             plan = planned.plan
             self.remember_drift(gateway, len(plan) + len(plan.left))
             lines = "\n".join(render_plan(plan))
-            context |= {"plan": plan, "lines": lines, "deletions": plan.deletions, "notes": plan.notes}
+            context |= {"plan": plan, "lines": lines, "deletions": name_deletions(plan), "notes": plan.notes}
         return TemplateResponse(request, "admin/websocket_gateway/apigateway/plan.html", context)
 
     def _apply(self, request: HttpRequest, gateway: ApiGateway, *, prune: bool) -> HttpResponse:
@@ -104,10 +104,10 @@ class ProvisioningPage:
         return redirect("admin:websocket_gateway_apigateway_change", gateway.pk)
 
     def tell_next_step(self, request: HttpRequest, gateway: ApiGateway) -> None:
-        """After saving: AWS knows nothing of it yet."""
+        """After saving: say that nothing has changed in AWS yet."""
         if may_provision(request):
             url = reverse("admin:websocket_gateway_plan", args=[gateway.pk])
-            said: Any = format_html(
+            said: str = format_html(
                 '{} <a href="{}">{}</a>', _("Saved here, not in AWS yet."), url, _("Show the plan")
             )
         else:
@@ -115,7 +115,7 @@ class ProvisioningPage:
         messages.warning(request, said)
 
     def drift_of(self, gateway: ApiGateway) -> str | None:
-        """What the last comparison with AWS found; None if there was none within the last hour."""
+        """The result of the last comparison with AWS; None if there was none within the last hour."""
         found = cache.get(_key(gateway))
         if found is None:
             return None
@@ -128,7 +128,7 @@ class ProvisioningPage:
         cache.set(_key(gateway), found, _REMEMBERED_SECONDS)
 
     def forget_drift(self, gateway: ApiGateway) -> None:
-        """What was compared is no longer so."""
+        """Forget the last comparison: it is outdated."""
         cache.delete(_key(gateway))
 
 

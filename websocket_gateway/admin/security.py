@@ -1,8 +1,8 @@
-"""Who may come in: rules for channels, counters of attempts, connect tokens."""
+"""Access of clients: rules for channels, counters of connection attempts, connect tokens."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
@@ -14,12 +14,19 @@ from django.utils.translation import ngettext
 
 from websocket_gateway import models
 from websocket_gateway.admin.access import record
-from websocket_gateway.admin.fields import ChannelPermissionForm
+from websocket_gateway.admin.forms import ChannelPermissionForm
+
+if TYPE_CHECKING:
+    _RuleAdmin = admin.ModelAdmin[models.ChannelPermission]
+    _RateLimitAdmin = admin.ModelAdmin[models.ConnectionRateLimit]
+    _TokenAdmin = admin.ModelAdmin[models.WebSocketToken]
+else:
+    _RuleAdmin = _RateLimitAdmin = _TokenAdmin = admin.ModelAdmin
 
 
 @admin.register(models.ChannelPermission)
-class ChannelPermissionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Who may join which channels."""
+class ChannelPermissionAdmin(_RuleAdmin):
+    """Rules that decide which users may join a channel."""
 
     form = ChannelPermissionForm
     list_display = ("channel_name", "audience", "any_of", "all_of")
@@ -28,39 +35,45 @@ class ChannelPermissionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(models.ConnectionRateLimit)
-class ConnectionRateLimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Counters of attempts; unblocking one lets its user or address in again at once."""
+class ConnectionRateLimitAdmin(_RateLimitAdmin):
+    """Counters of attempts. After unblocking one, its user or address can connect again at once."""
 
-    list_display = ("key", "who", "attempts", "window_start")
+    list_display = ("key", "counted", "attempts", "window_start")
     search_fields = ("key",)
     ordering = ("-window_start",)
     show_full_result_count = False
     actions = ("unblock",)
 
     @admin.display(description=_("counts"))
-    def who(self, row: models.ConnectionRateLimit) -> str:
-        """The user or the address that is counted, in words."""
+    def counted(self, row: models.ConnectionRateLimit) -> str:
+        """Return the user or the address that is counted."""
         *_rest, kind, value = ("", "", *row.key.split(":", 3)[2:])
         if kind == "user":
             return str(_("user %s") % _name_of_user(value))
         return str(_("address %s") % value) if kind in ("ip", "anonymous") else "\u2013"
 
-    @admin.action(permissions=["delete"], description=_("Unblock: forget the attempts"))
+    @admin.action(permissions=["delete"], description=_("Unblock: delete the counters"))
     def unblock(self, request: HttpRequest, queryset: QuerySet[models.ConnectionRateLimit]) -> None:
-        """Forget the counted attempts."""
+        """Delete the selected counters."""
         rows = list(queryset)
         for row in rows:
             record(self, request, row, f"Unblocked {row.key} after {row.attempts} attempts")
         models.ConnectionRateLimit.objects.filter(pk__in=[row.pk for row in rows]).delete()
-        done = ngettext("%d may try again at once.", "%d may try again at once.", len(rows)) % len(rows)
-        self.message_user(request, done, messages.SUCCESS)
+        done = ngettext(
+            "%d counter was deleted. New attempts are possible at once.",
+            "%d counters were deleted. New attempts are possible at once.",
+            len(rows),
+        )
+        self.message_user(request, done % len(rows), messages.SUCCESS)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Only attempts are counted."""
+        """Counters are created by connection attempts only."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As for adding."""
+    def has_change_permission(
+        self, request: HttpRequest, obj: models.ConnectionRateLimit | None = None
+    ) -> bool:
+        """Counters are not edited."""
         return False
 
 
@@ -73,8 +86,8 @@ def _name_of_user(pk: str) -> str:
 
 
 @admin.register(models.WebSocketToken)
-class WebSocketTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Connect tokens: for whom, and whether they still open anything. Neither token nor hash is shown."""
+class WebSocketTokenAdmin(_TokenAdmin):
+    """Connect tokens, with their user and state. Neither token nor hash is shown."""
 
     list_display = ("__str__", "user", "created_on", "expires_on", "state")
     fields = ("user", "created_on", "expires_on", "used_on", "state")
@@ -86,15 +99,15 @@ class WebSocketTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("state"))
     def state(self, token: models.WebSocketToken) -> str:
-        """Whether it still opens anything."""
+        """Return whether it can still be used."""
         if token.used_on is not None:
             return str(_("used"))
         return str(_("expired") if token.expires_on <= timezone.now() else _("can be used"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """A token is shown once, to the one who asked for it."""
+        """A token is shown only once, in the response to its request."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As for adding."""
+    def has_change_permission(self, request: HttpRequest, obj: models.WebSocketToken | None = None) -> bool:
+        """Tokens are not edited."""
         return False

@@ -1,11 +1,11 @@
-"""What keeps the list of sessions fast on a million rows: bounded counts, filters and searches by index."""
+"""The list of sessions, fast with a million rows: bounded counts, filters and searches along an index."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
@@ -17,11 +17,20 @@ from django.utils.translation import gettext_lazy as _
 
 from websocket_gateway.models import ApiGateway, ChannelSubscription, WebSocketSession
 
+if TYPE_CHECKING:
+    from django.contrib.admin.filters import _ListFilterChoices
+    from django.contrib.admin.views.main import ChangeList
+    from django.utils.functional import _StrOrPromise
+
+    _SessionPaginator = Paginator[WebSocketSession]
+else:
+    _SessionPaginator = Paginator
+
 MOST_LISTED = 10_000
 _MOST_SUBSCRIBED = 500
 _MOST_GATEWAYS = 50
 _LARGEST_KEY = 2**63 - 1
-"""No database has a larger one, and SQLite breaks on one."""
+"""The largest primary key of any database. SQLite raises an error for a larger one."""
 _EVERY = "all"
 _AGES = {
     "5min": (_("Less than 5 minutes ago"), timedelta(minutes=5), True),
@@ -31,58 +40,62 @@ _AGES = {
 }
 
 
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Pages through the first 10,000 rows and counts no further: a filter or a search leads to the others."""
+class BoundedPaginator(_SessionPaginator):
+    """Counts and shows only the first 10,000 rows. A filter or a search finds the others."""
 
     @cached_property
     def count(self) -> int:
-        """The number of rows, or 10,000 where there are more."""
+        """The number of rows, at most 10,000."""
         return int(self.object_list[:MOST_LISTED].count())  # type: ignore[attr-defined]
 
 
 class _Filter(admin.SimpleListFilter):
-    """A filter whose choices are known without asking the table."""
+    """A filter whose choices need no query on the table of sessions."""
 
     def has_output(self) -> bool:
         return True
 
 
 class StateFilter(_Filter):
-    """Those that are open, unless asked for others."""
+    """Open sessions by default; ended ones or all on request."""
 
     title = _("state")
     parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """The states."""
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, _StrOrPromise]]:
+        """Return the states."""
         return [("ended", _("Ended")), (_EVERY, _("All"))]
 
-    def choices(self, changelist: Any) -> Iterator[Any]:
-        """As Django's, but what is shown by itself has its own name."""
+    def choices(self, changelist: ChangeList) -> Iterator[_ListFilterChoices]:
+        """Yield the choices of Django, with a name for the default."""
         for index, choice in enumerate(super().choices(changelist)):
             yield {**choice, "display": _("Open now")} if index == 0 else choice
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrow by the index of each column that begins with it."""
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[WebSocketSession]
+    ) -> QuerySet[WebSocketSession]:
+        """Filter by state, with which the indexes begin."""
         if self.value() == _EVERY:
             return queryset
         return queryset.filter(connected=self.value() != "ended")
 
 
 class GatewayFilter(_Filter):
-    """Those of one gateway."""
+    """The sessions of one gateway."""
 
     title = _("API gateway")
     parameter_name = "gateway"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """The gateways there are."""
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, _StrOrPromise]]:
+        """Return the gateways."""
         return [
             (str(pk), name) for pk, name in ApiGateway.objects.values_list("pk", "api_name")[:_MOST_GATEWAYS]
         ]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrow to one."""
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[WebSocketSession]
+    ) -> QuerySet[WebSocketSession]:
+        """Filter by gateway."""
         value = self.value()
         if not value or not value.isdecimal():
             return queryset
@@ -90,41 +103,45 @@ class GatewayFilter(_Filter):
 
 
 class AgeFilter(_Filter):
-    """Those that connected lately, or long ago."""
+    """Sessions by the time since `$connect`."""
 
     title = _("connected")
     parameter_name = "age"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """The ages."""
-        return [(key, words) for key, (words, *_rest) in _AGES.items()]
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, _StrOrPromise]]:
+        """Return the ages."""
+        return [(key, text) for key, (text, *_rest) in _AGES.items()]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrow by the time of `$connect`."""
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[WebSocketSession]
+    ) -> QuerySet[WebSocketSession]:
+        """Filter by the time of `$connect`."""
         if self.value() not in _AGES:
             return queryset
-        _words, age, younger = _AGES[str(self.value())]
+        _text, age, younger = _AGES[str(self.value())]
         since = timezone.now() - age
         return queryset.filter(**{"created_on__gte" if younger else "created_on__lt": since})
 
 
 class UserFilter(_Filter):
-    """Those of the user whose page led here; shown only then."""
+    """The sessions of one user. Shown only after following the link on the page of a user."""
 
     title = _("user")
     parameter_name = "user"
 
     def has_output(self) -> bool:
-        """Only where one is chosen."""
+        """Show the filter only if a user is selected."""
         return self.value() is not None
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """The one that is chosen."""
-        chosen = request.GET.get(self.parameter_name)
-        return [(chosen, _("number %s") % chosen)] if chosen else []
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, _StrOrPromise]]:
+        """Return the selected user."""
+        selected = request.GET.get(self.parameter_name)
+        return [(selected, _("number %s") % selected)] if selected else []
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrow to one; a value that no user can have narrows to none."""
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[WebSocketSession]
+    ) -> QuerySet[WebSocketSession]:
+        """Filter by user. A value that cannot be the key of a user finds no session."""
         if not self.value():
             return queryset
         user_id = get_user_model()._meta.pk
@@ -133,22 +150,22 @@ class UserFilter(_Filter):
             if isinstance(key, int):
                 key = min(key, _LARGEST_KEY)
             return queryset.filter(user_id=key)
-        except Exception:  # noqa: BLE001 - whatever kind of key a project has says no in its own way
+        except Exception:  # noqa: BLE001 - the key field of a project can raise any exception
             return queryset.none()
 
 
 def ordering_of(request: HttpRequest) -> tuple[str, ...]:
-    """The newest first, along an index whatever is filtered: `created_on` and primary keys rise together."""
+    """Return the order newest first, along an index: primary keys ascend with `created_on`."""
     narrowed = request.GET.keys() & {"gateway", "user", "q"}
     along_age = not narrowed and request.GET.get("state") != _EVERY
     return ("-created_on",) if along_age else ("-pk",)
 
 
 def found_by(term: str, queryset: QuerySet[WebSocketSession]) -> QuerySet[WebSocketSession]:
-    """The sessions that `term` names exactly: a connection id, a user name, or a channel."""
+    """Return the sessions for a whole connection id, user name or channel."""
     users = get_user_model()._default_manager.filter(**{get_user_model().USERNAME_FIELD: term})
     subscribed = ChannelSubscription.objects.filter(channel_name=term).order_by("-session_id")
-    # Both as values: an OR with a subquery in it would leave the indexes.
+    # Both as values: with a subquery in the OR, the indexes would not be used.
     user_ids = list(users.values_list("pk", flat=True)[:10])
     session_ids = list(subscribed.values_list("session_id", flat=True)[:_MOST_SUBSCRIBED])
     found = Q(connection_id=term) | Q(channel_name=term)

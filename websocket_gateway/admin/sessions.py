@@ -1,8 +1,6 @@
-"""Sessions: who is connected, and what can be done about it."""
+"""Sessions: the connections, and the actions on them."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -27,8 +25,8 @@ from websocket_gateway.admin.user_pages import link_user_pages
 
 
 @admin.register(models.WebSocketSession)
-class WebSocketSessionAdmin(Overview, SessionActions, admin.ModelAdmin):  # type: ignore[type-arg, misc]
-    """Connections come and go by themselves: their rows can be read, and acted on."""
+class WebSocketSessionAdmin(Overview, SessionActions):
+    """Sessions are created and ended by events. They are read-only here, except for the actions."""
 
     list_display = (
         "connection_id",
@@ -63,30 +61,30 @@ class WebSocketSessionAdmin(Overview, SessionActions, admin.ModelAdmin):  # type
 
     @admin.display(description=_("subscribed to"))
     def subscribed_to(self, session: models.WebSocketSession) -> str:
-        """The channels beside the primary one."""
+        """Return the channels other than the primary one."""
         names = session.subscriptions.order_by("channel_name").values_list("channel_name", flat=True)[:100]
         return ", ".join(names) or "\u2013"
 
     def get_urls(self) -> list[URLPattern]:
-        """The live overview beside the list. By now every model of the site is registered, users too."""
+        """Add the live overview. When this is called, every model of the site is registered, users too."""
         link_user_pages(self.admin_site)
         return [*self.overview_urls(), *super().get_urls()]
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """The newest first, along an index."""
+        """Return the order newest first, along an index."""
         return ordering_of(request)
 
     def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Exactly what the term names."""
+        self, request: HttpRequest, queryset: QuerySet[models.WebSocketSession], search_term: str
+    ) -> tuple[QuerySet[models.WebSocketSession], bool]:
+        """Find the sessions that the term names exactly."""
         term = search_term.strip().replace("\0", "")
         return (found_by(term, queryset) if term else queryset), False
 
     def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
-        """Say where the list ends."""
+        """Render the list, with a note about its limit."""
         return super().changelist_view(request, {"most_listed": MOST_LISTED, **(extra_context or {})})
 
     def change_view(
@@ -94,18 +92,18 @@ class WebSocketSessionAdmin(Overview, SessionActions, admin.ModelAdmin):  # type
         request: HttpRequest,
         object_id: str,
         form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+        extra_context: dict[str, object] | None = None,
     ) -> HttpResponse:
-        """Offer the actions for this one session."""
+        """Render the session, with buttons for the actions."""
         offered = [*self.offered(request)]
         return super().change_view(
             request, object_id, form_url, {"offered": offered, **(extra_context or {})}
         )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Only a real `$connect` makes a session."""
+        """Sessions are created by `$connect` only."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Only events change a session, and the actions here."""
+    def has_change_permission(self, request: HttpRequest, obj: models.WebSocketSession | None = None) -> bool:
+        """Sessions are changed by events and by the actions only."""
         return False

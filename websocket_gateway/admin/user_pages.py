@@ -1,8 +1,8 @@
-"""The link from a user's admin page to that user's live sockets.
+"""The link from a user's admin page to the open sockets of that user.
 
-The users' admin is the project's own, and so are its templates. What is added is one read-only field, to
-the page as it is rendered: neither the project's class nor its form knows of it, so nothing that is posted
-changes, and it makes no difference which user model and which admin class there are.
+The user admin and its templates belong to the project. So one read-only field is added while the page is
+rendered. The admin class and its form do not have the field, so submitted data does not change, and any user
+model and any admin class work.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MARK = "_shows_websocket_sessions"
 
 
 def link_user_pages(site: admin.AdminSite) -> None:
-    """Add the link to the pages of the user model on `site`, if it is registered there. Once."""
+    """Add the link to the pages of the user model on `site`, if it is registered there. Does so only once."""
     user_admin = site._registry.get(get_user_model())
     if user_admin is None or hasattr(user_admin, _MARK):
         return

@@ -1,14 +1,14 @@
-"""System checks, tag `websocket_gateway`: what can be told without network, database or credentials.
+"""System checks, tag `websocket_gateway`. They need no network, no database and no credentials.
 
-Every finding is described in `management_docs/checks.md`. Those of a project in production are found
-where `DEBUG` is off; `check --deploy` looks for them wherever it is run.
+`management_docs/checks.md` describes every finding. The checks for production run where `DEBUG` is off;
+`check --deploy` runs them everywhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
 from django.core.checks import CheckMessage, register
@@ -24,7 +24,7 @@ ALWAYS: Final[tuple[Check, ...]] = (
     configuration.check_credentials,
     origins.check_patterns,
     origins.check_trusted_origins,
-    origins.check_somebody_may_connect,
+    origins.check_any_origin_is_allowed,
     cookies.check_same_site,
     cookies.check_domains,
     cookies.check_reach,
@@ -55,23 +55,23 @@ IN_PRODUCTION: Final[tuple[Check, ...]] = (
 
 
 def register_checks() -> None:
-    """Make Django run them; called once, when the apps are ready."""
+    """Register the checks with Django; called once, when the apps are ready."""
     register(check_project, TAG)
     register(check_as_in_production, TAG, deploy=True)
 
 
-def check_project(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """What is found in the project as its settings stand."""
+def check_project(app_configs: object = None, **kwargs: object) -> list[CheckMessage]:
+    """Run the checks that apply to the current settings."""
     return _run(ALWAYS if settings.DEBUG else (*ALWAYS, *IN_PRODUCTION))
 
 
-def check_as_in_production(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """What would be found on top if `DEBUG` were off."""
+def check_as_in_production(app_configs: object = None, **kwargs: object) -> list[CheckMessage]:
+    """Run the checks that would apply in addition if `DEBUG` were off."""
     return _run(IN_PRODUCTION) if settings.DEBUG else []
 
 
 def _run(checks: Iterable[Check]) -> list[CheckMessage]:
     unreadable: Iterator[CheckMessage] = iter(configuration.check_readable())
     if (message := next(unreadable, None)) is not None:
-        return [message]  # all the others would stumble over it
+        return [message]  # every other check reads the settings too
     return list(chain.from_iterable(check() for check in checks))

@@ -1,4 +1,4 @@
-"""Attributes of the WebSocket views that the URLconf leads to."""
+"""Checks of the attributes of WebSocket views in the URLconf."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Final
 from django.core.checks import CheckMessage
 
 from websocket_gateway.checks.messages import error, warning
-from websocket_gateway.checks.urlconf import RoutedView, find_routed_views
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
 from websocket_gateway.views import WebSocketView
+from websocket_gateway.views.routed import RoutedView, find_routed_views
 
 
 def check_channel_names() -> Iterator[CheckMessage]:
-    """What a channel may be called: no longer than the columns, and by a pattern that is one."""
+    """The length limit of channel names must fit the columns, and their pattern must be valid."""
     for view in find_routed_views():
         length = view.read("MAX_CHANNEL_NAME_LENGTH")
         if not isinstance(length, int) or length > CHANNEL_NAME_MAX_LENGTH:
@@ -29,7 +29,7 @@ def check_channel_names() -> Iterator[CheckMessage]:
         except (re.error, TypeError) as exc:
             yield error(
                 "E007",
-                f"{view}.CHANNEL_NAME_PATTERN is no regular expression: {exc}.",
+                f"{view}.CHANNEL_NAME_PATTERN is not a regular expression: {exc}.",
                 hint='Set CHANNEL_NAME_PATTERN = r"[A-Za-z0-9_-]+" or another one.',
             )
 
@@ -57,42 +57,42 @@ def check_limits() -> Iterator[CheckMessage]:
 
 
 def check_tokens() -> Iterator[CheckMessage]:
-    """Without tokens, whoever's cookie the browser sends is let in."""
+    """Without tokens, the cookie that a browser sends is enough to connect."""
     for view in find_routed_views():
         if not view.read("USE_WS_TOKEN"):
             yield warning(
                 "W017",
                 f"{view}.USE_WS_TOKEN is False: sockets open without a token.",
                 hint="Delete the line, and let pages fetch a token from WebSocketTokenView. "
-                "For an endpoint that is meant to be public, silence this id.",
+                "For a public endpoint, silence this id.",
             )
 
 
 def check_rate_limits() -> Iterator[CheckMessage]:
-    """Attempts to connect are counted."""
+    """Attempts to connect must be counted."""
     for view in find_routed_views():
         if not view.read("RATE_LIMIT_ENABLED"):
             yield warning(
                 "W018",
-                f"{view}.RATE_LIMIT_ENABLED is False: nobody counts attempts to connect.",
+                f"{view}.RATE_LIMIT_ENABLED is False: attempts to connect are not limited.",
                 hint="Delete the line, or raise RATE_LIMIT_MAX_ATTEMPTS.",
             )
 
 
 def check_handlers() -> Iterator[CheckMessage]:
-    """Handlers are listed, so that a method added later is not open to clients by accident."""
+    """Handlers must be listed, so that a method added later is not open to clients by accident."""
     for view in find_routed_views():
         if not view.read("ALLOWED_HANDLERS") and view.view_class.handler_table:
             names = ", ".join(f'"{name}"' for name in view.view_class.handler_table)
             yield warning(
                 "W019",
                 f"{view}.ALLOWED_HANDLERS is empty: every public method is open to clients.",
-                hint=f"List those that are meant: ALLOWED_HANDLERS = {{{names}}}.",
+                hint=f"List the intended ones: ALLOWED_HANDLERS = {{{names}}}.",
             )
 
 
 def check_headers() -> Iterator[CheckMessage]:
-    """The headers that a real event always carries are insisted on."""
+    """The headers that a real event always has must be required."""
     for view in find_routed_views():
         given = {name.lower() for name in view.read("required_headers")}
         missing = [name for name in WebSocketView.required_headers if name.lower() not in given]
@@ -100,28 +100,28 @@ def check_headers() -> Iterator[CheckMessage]:
             yield warning(
                 "W020",
                 f"{view}.required_headers leaves out {', '.join(missing)}.",
-                hint="Delete the line; what you want on top belongs into additional_required_headers.",
+                hint="Delete the line; put further headers into additional_required_headers.",
             )
 
 
 def check_debug() -> Iterator[CheckMessage]:
-    """What `debug` answers is for developers."""
+    """The reasons that `debug` adds to responses are for developers only."""
     for view in find_routed_views():
         if view.read("debug"):
             yield warning(
                 "W021",
-                f"{view} has debug=True: clients are told why they were refused.",
+                f"{view} has debug=True: clients see why they were refused.",
                 hint="Write as_view() without debug=True, or as_view(debug=settings.DEBUG).",
             )
 
 
 def check_unlisted_channels() -> Iterator[CheckMessage]:
-    """Somebody decides who may join which channel."""
+    """A rule must decide which users may join which channel."""
     for view in find_routed_views():
         if view.read("ALLOW_UNLISTED_CHANNELS") and not _asks_for_rights(view):
             yield warning(
                 "W022",
-                f"{view} lets everybody who may connect join any channel that no ChannelPermission names.",
+                f"{view} lets every connected user join any channel without a ChannelPermission.",
                 hint="Set ALLOW_UNLISTED_CHANNELS = False and add channel permissions in the admin, "
                 "or set permissions_required, or override can_join_channel.",
             )

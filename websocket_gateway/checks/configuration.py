@@ -1,4 +1,4 @@
-"""`WEBSOCKET_GATEWAY` and the flat AWS names."""
+"""Checks of `WEBSOCKET_GATEWAY` and of the flat AWS names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from websocket_gateway.exceptions import ConfigurationError, MissingRegionError
 
 
 def check_readable() -> Iterator[CheckMessage]:
-    """Unknown keys, wrong types, one half of a pair of keys."""
+    """Keys must be known, values of the right type, and a pair of AWS keys complete."""
     try:
         get_settings()
     except ConfigurationError as exc:
@@ -24,46 +24,71 @@ def check_readable() -> Iterator[CheckMessage]:
 
 
 def check_legacy_secret() -> Iterator[CheckMessage]:
-    """The other package's secret is accepted as long as it stands there."""
+    """The secret of the older package is accepted while it is in the settings."""
     if get_settings().legacy_secrets:
         yield warning(
             "W001",
             'WEBSOCKETS["gateway_secret"] of django-aws-api-gateway-websockets is still in the settings, and '
-            "opens gateways that were imported and not applied yet.",
+            "is accepted from gateways that were imported and not applied yet.",
             hint="Run `manage.py sync_routes`, then delete WEBSOCKETS from the settings.",
         )
 
 
 def check_region() -> Iterator[CheckMessage]:
-    """A region in the settings, in boto3's environment or in its profile."""
-    if get_settings().region_name:
-        return
-    from websocket_gateway.aws.clients import resolve_region  # imports boto3, which takes its time
-
-    try:
-        resolve_region()
-    except MissingRegionError:
+    """There must be a region in the settings, in boto3's environment or in its profile."""
+    if not _has_region():
         yield warning(
             "W002",
             "No AWS region is configured.",
             hint='Set AWS_GATEWAY_REGION_NAME in the settings, such as "eu-central-1".',
         )
+
+
+def _has_region() -> bool:
+    """Whether there is a region. boto3, which is slow to import, is asked only if it could have one."""
+    options = get_settings()
+    if options.region_name or os.environ.get("AWS_DEFAULT_REGION"):
+        return True
+    if options.endpoint_url and _is_loopback(options.endpoint_url):
+        return True  # the local gateway accepts any region
+    profile = options.iam_profile or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE")
+    if not profile and not _has_aws_files():
+        return False
+    from websocket_gateway.aws.clients import resolve_region
+
+    try:
+        resolve_region()
+    except MissingRegionError:
+        return False
     except ConfigurationError:
-        return  # a profile that this machine need not have; `check_ws_settings --live` asks for it
+        return True  # a profile that this machine may lack; `check_ws_settings --live` looks for it
+    return True
+
+
+def _is_loopback(url: str) -> bool:
+    from websocket_gateway.aws.clients import is_loopback
+
+    return is_loopback(url)
+
+
+def _has_aws_files() -> bool:
+    """Whether boto3 would find a configuration file."""
+    files = {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
+    return any(os.path.exists(os.path.expanduser(os.environ.get(*file))) for file in files.items())
 
 
 def check_credentials() -> Iterator[CheckMessage]:
-    """Keys that a profile outdoes."""
+    """Keys must not be set beside a profile, which overrides them."""
     if get_settings().iam_profile and getattr(settings, "AWS_ACCESS_KEY_ID", None):
         yield warning(
             "W004",
-            "AWS_IAM_PROFILE and AWS_ACCESS_KEY_ID are both set: the profile wins, the keys are not used.",
+            "AWS_IAM_PROFILE and AWS_ACCESS_KEY_ID are both set: the profile is used, the keys are not.",
             hint="Delete AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY from the settings, or AWS_IAM_PROFILE.",
         )
 
 
 def check_keys_in_settings() -> Iterator[CheckMessage]:
-    """Keys that were written into the settings; silent about those read from the environment."""
+    """The secret key must not be written into the settings; reading it from the environment is fine."""
     secret = getattr(settings, "AWS_SECRET_ACCESS_KEY", None)
     if secret and secret != os.environ.get("AWS_SECRET_ACCESS_KEY"):
         yield warning(
@@ -75,22 +100,20 @@ def check_keys_in_settings() -> Iterator[CheckMessage]:
 
 
 def check_origin_secret() -> Iterator[CheckMessage]:
-    """Without the secret anybody who knows an API id can send events."""
+    """Without the secret, the API id is enough to send events."""
     if not get_settings().origin_secret_required:
         yield warning(
             "W005",
-            'WEBSOCKET_GATEWAY["ORIGIN_SECRET_REQUIRED"] is False: whoever knows the API id, which stands in '
-            "every socket URL, can send events in the name of any connection.",
+            'WEBSOCKET_GATEWAY["ORIGIN_SECRET_REQUIRED"] is False: a client that knows the API id, '
+            "which is part of every socket URL, can send events for any connection.",
             hint='Run `manage.py sync_routes`, then delete "ORIGIN_SECRET_REQUIRED" from WEBSOCKET_GATEWAY.',
         )
 
 
 def check_endpoint_url() -> Iterator[CheckMessage]:
-    """The local gateway is no production server."""
-    from websocket_gateway.aws.clients import is_loopback
-
+    """The local gateway is not a production server."""
     endpoint_url = get_settings().endpoint_url
-    if endpoint_url and is_loopback(endpoint_url):
+    if endpoint_url and _is_loopback(endpoint_url):
         yield warning(
             "W006",
             f'WEBSOCKET_GATEWAY["ENDPOINT_URL"] is {endpoint_url}: AWS is never called.',
@@ -99,7 +122,7 @@ def check_endpoint_url() -> Iterator[CheckMessage]:
 
 
 def check_execution_log() -> Iterator[CheckMessage]:
-    """At INFO the execution log shows mapped header values."""
+    """The execution log must not be at INFO, where it shows mapped header values."""
     for name, options in get_settings().gateways:
         if options.logging_level == "INFO":
             yield warning(

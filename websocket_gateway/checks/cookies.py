@@ -1,4 +1,4 @@
-"""Whether the cookies are safe, and reach the host that the socket is on."""
+"""Checks of cookies: are they safe, and do they reach the host of the socket?"""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 
 from websocket_gateway.checks.messages import warning
-from websocket_gateway.checks.urlconf import find_routed_views
+from websocket_gateway.views.routed import find_routed_views
 
 _COOKIES = ("SESSION_COOKIE", "CSRF_COOKIE")
 _SOCKET_LABELS = frozenset({"ws", "wss", "websocket", "websockets", "socket", "sockets"})
 
 
 def check_secure() -> Iterator[CheckMessage]:
-    """Cookies go over https only."""
+    """Cookies must be sent over https only."""
     for cookie in _COOKIES:
         if not getattr(settings, f"{cookie}_SECURE"):
             yield warning(
                 "W009",
-                f"{cookie}_SECURE is False: the cookie travels over plain http, too.",
+                f"{cookie}_SECURE is False: the cookie is also sent over plain http.",
                 hint=f"Set {cookie}_SECURE = True.",
             )
 
 
 def check_same_site() -> Iterator[CheckMessage]:
-    """Lax is what fits: sent to our own hosts, not by other people's pages."""
+    """SameSite must be Lax: the cookie is sent to our own hosts, but not by pages of other sites."""
     for cookie in _COOKIES:
         value = getattr(settings, f"{cookie}_SAMESITE")
         if isinstance(value, str) and value.lower() == "lax":
             continue
         if isinstance(value, str) and value.lower() == "strict":
-            why = "whoever follows a link from another site arrives logged out, and is given no token"
+            why = "a user who follows a link from another site arrives logged out, and gets no token"
         else:
-            why = "other people's pages can send it, and only the Origin check is left between them and you"
+            why = "pages of other sites can send it, and only the Origin check protects you"
         yield warning(
             "W010", f"{cookie}_SAMESITE is {value!r}: {why}.", hint=f'Set {cookie}_SAMESITE = "Lax".'
         )
 
 
 def check_domains() -> Iterator[CheckMessage]:
-    """A browser throws away a cookie for a domain that the page is not in."""
+    """The cookie's domain must include a host of the project: a browser discards other cookies."""
     hosts = _hosts()
     for cookie in _COOKIES:
         domain = getattr(settings, f"{cookie}_DOMAIN")
@@ -50,18 +50,18 @@ def check_domains() -> Iterator[CheckMessage]:
             yield warning(
                 "W011",
                 f"{cookie}_DOMAIN is {domain!r}, and none of ALLOWED_HOSTS is in it.",
-                hint=f'Set {cookie}_DOMAIN = ".example.com" with the domain that your pages are in, or None.',
+                hint=f'Set {cookie}_DOMAIN = ".example.com" with the domain of your pages, or None.',
             )
 
 
 def check_reach() -> Iterator[CheckMessage]:
-    """The session cookie reaches the hosts that look like those of sockets."""
+    """The session cookie must reach the hosts that look like hosts of sockets."""
     for host in sorted(_socket_hosts()):
         yield from judge_reach(host)
 
 
 def judge_reach(socket_host: str) -> Iterator[CheckMessage]:
-    """Whether views that let people in by their cookie are sent it at `socket_host`."""
+    """Check that views without tokens receive the session cookie at `socket_host`."""
     pages = _hosts() - {socket_host} - _socket_hosts()
     views = [view for view in find_routed_views() if not view.read("USE_WS_TOKEN")]
     domain = settings.SESSION_COOKIE_DOMAIN
@@ -72,7 +72,7 @@ def judge_reach(socket_host: str) -> Iterator[CheckMessage]:
     yield warning(
         "W012",
         f"The session cookie cannot reach {socket_host}: SESSION_COOKIE_DOMAIN is {domain!r}, and "
-        f"{views[0]} lets people in without a token.",
+        f"{views[0]} accepts connections without a token.",
         hint=f"{by_cookie}: delete USE_WS_TOKEN = False, and let pages fetch one from WebSocketTokenView.",
     )
 
@@ -94,7 +94,7 @@ def _origins() -> Iterator[tuple[str, str]]:
         try:
             parts = urlsplit(origin)
         except ValueError:
-            continue  # half an IPv6 address; `check_trusted_origins` tells
+            continue  # half an IPv6 address; `check_trusted_origins` reports it
         host = (parts.hostname or "").removeprefix("*.")
         if host:
             yield parts.scheme, host
@@ -106,7 +106,7 @@ def _is_within(host: str, domain: str) -> bool:
 
 
 def _common_parent(one: str, other: str) -> str:
-    """The longest domain of at least two labels that both are in; empty if there is none."""
+    """The longest common parent domain of at least two labels; empty if there is none."""
     labels = []
     for left, right in zip(reversed(one.split(".")), reversed(other.split(".")), strict=False):
         if left != right:

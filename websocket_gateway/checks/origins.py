@@ -1,4 +1,4 @@
-"""Which pages may open sockets."""
+"""Checks of the origins whose pages may open sockets."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from websocket_gateway.receiving.origins import default_origins, parse_origin
 
 
 def check_patterns() -> Iterator[CheckMessage]:
-    """Entries that no origin can ever equal."""
+    """Every entry of `ALLOWED_ORIGINS` must be an origin or a pattern of one."""
     for origin in get_settings().allowed_origins or ():
         if parse_origin(origin) is None:
             yield error(
                 "E002",
-                f'WEBSOCKET_GATEWAY["ALLOWED_ORIGINS"]: {origin!r} is no origin, so it allows nobody.',
-                hint=f"Write {_corrected(origin)!r}: scheme and host, a port where it is not the usual one, "
-                "no slash behind it; https://*.example.com for sub-domains.",
+                f'WEBSOCKET_GATEWAY["ALLOWED_ORIGINS"]: {origin!r} is not an origin, so it allows no page.',
+                hint=f"Write {_corrected(origin)!r}: scheme and host, the port unless it is the default one, "
+                "no slash at the end; https://*.example.com for sub-domains.",
             )
 
 
 def check_trusted_origins() -> Iterator[CheckMessage]:
-    """Entries that allow no socket: an origin has a scheme and no path. `wss://` is there for the cookies."""
+    """Every trusted origin must have a scheme and no path; `wss://` entries are for the cookies only."""
     if get_settings().allowed_origins is not None:
         return
     for origin in settings.CSRF_TRUSTED_ORIGINS:
         if not origin.startswith(("ws://", "wss://")) and parse_origin(origin) is None:
             yield warning(
                 "W024",
-                f"CSRF_TRUSTED_ORIGINS: {origin!r} is no bare origin: pages from there may open no socket.",
+                f"CSRF_TRUSTED_ORIGINS: {origin!r} is not a plain origin: its pages must not open sockets.",
                 hint=f"Write {_corrected(origin)!r}.",
             )
 
 
-def check_somebody_may_connect() -> Iterator[CheckMessage]:
-    """Browsers always send an origin; without any that is allowed none can connect."""
+def check_any_origin_is_allowed() -> Iterator[CheckMessage]:
+    """At least one origin must be allowed: browsers always send one."""
     allowed = get_settings().allowed_origins
     if allowed is None and (settings.DEBUG or default_origins()):
         return
@@ -47,12 +47,12 @@ def check_somebody_may_connect() -> Iterator[CheckMessage]:
             "W008",
             "No origin is allowed, so no browser can open a socket.",
             hint='Set CSRF_TRUSTED_ORIGINS = ["https://www.example.com"] with the addresses of your pages; '
-            "a * in ALLOWED_HOSTS stands for none.",
+            "a * in ALLOWED_HOSTS allows no origin.",
         )
 
 
 def _corrected(origin: str) -> str:
-    """A guess at what was meant."""
+    """A guess at the intended origin."""
     scheme, separator, rest = origin.rpartition("://")
     host = rest.split("/")[0]
     guess = f"{scheme if separator else 'https'}://{host}"

@@ -9,17 +9,17 @@ from django.apps import apps
 from django.core.checks import CheckMessage
 
 from websocket_gateway.checks.messages import error, warning
-from websocket_gateway.checks.urlconf import find_routed_views, name_of
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.provisioning.declared_routes import read_urlconf
 from websocket_gateway.views import WebSocketView
+from websocket_gateway.views.routed import find_routed_views, name_of
 
 _GROUP = "(?P<route>"
 _ENDS = re.compile(r"(?:\\Z|\\z|\$)$")
 
 
 def check_urlconf() -> Iterator[CheckMessage]:
-    """The URLconf can be read at all."""
+    """The URLconf must be readable."""
     try:
         read_urlconf()
     except ConfigurationError as exc:
@@ -27,31 +27,31 @@ def check_urlconf() -> Iterator[CheckMessage]:
 
 
 def check_route_argument() -> Iterator[CheckMessage]:
-    """The last part of the URL tells connect, disconnect and default apart."""
+    """The last part of the URL must distinguish connect, disconnect and default."""
     for view in find_routed_views():
         if _GROUP not in view.regex and "route" not in view.arguments:
             yield error(
                 "E003",
                 f"The URL {view.pattern!r} of {view} has no part `route`.",
-                hint='Write path("ws/<str:route>", …). The view of an additional route may have it fixed: '
+                hint='Write path("ws/<str:route>", …). The view of an additional route can have a fixed one: '
                 'path("ws/move", …, {"route": "move"}).',
             )
 
 
 def check_trailing_slash() -> Iterator[CheckMessage]:
-    """API Gateway calls `…/connect` without a slash; a redirect there is a failed handshake."""
+    """The URL must not end with a slash: API Gateway calls `…/connect` and follows no redirect."""
     for view in find_routed_views():
         if _GROUP in view.regex and _ENDS.sub("", view.regex).endswith("/"):
             yield error(
                 "E004",
                 f"The URL {view.pattern!r} of {view} ends with a slash; API Gateway calls it without one. "
-                "What APPEND_SLASH answers is a redirect, which no handshake follows.",
+                "APPEND_SLASH then answers with a redirect, which a handshake does not follow.",
                 hint=f"Write {view.pattern.rstrip('/')!r}.",
             )
 
 
 def check_every_view_is_routed() -> Iterator[CheckMessage]:
-    """A view of the project's own apps that no URL leads to, nor to any subclass of it."""
+    """Every view of the project's own apps, or a subclass of it, must be in the URLconf."""
     routed = {base for view in find_routed_views() for base in view.view_class.__mro__}
     for view_class in _leaves(WebSocketView):
         if view_class not in routed and _is_of_the_project(view_class):

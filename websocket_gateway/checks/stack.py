@@ -1,4 +1,4 @@
-"""What of Django stands around the views: sessions, middleware, redirects."""
+"""Checks of Django's sessions, middleware and redirects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage
 from django.utils.module_loading import import_string
 
 from websocket_gateway.checks.messages import error, warning
-from websocket_gateway.checks.urlconf import find_routed_views
+from websocket_gateway.views.routed import find_routed_views
 
 _BACKENDS = "django.contrib.sessions.backends"
 _IN_DATABASE = (f"{_BACKENDS}.db", f"{_BACKENDS}.cached_db")
@@ -23,7 +23,7 @@ _OWN_MEMORY = "django.core.cache.backends.locmem.LocMemCache"
 
 
 def check_session_engine() -> Iterator[CheckMessage]:
-    """Sessions are kept somewhere, and under a key that lasts."""
+    """Sessions must be stored, and under a key that lasts."""
     engine = settings.SESSION_ENGINE
     try:
         import_module(engine)
@@ -43,44 +43,44 @@ def check_session_engine() -> Iterator[CheckMessage]:
     if engine == f"{_BACKENDS}.cache" and _cache() == _NO_CACHE:
         yield error(
             "E010",
-            "Sessions are kept in a cache that keeps nothing: nobody is ever logged in.",
+            "Sessions are kept in a cache that stores nothing: no user is ever logged in.",
             hint=f'Set SESSION_ENGINE = "{_BACKENDS}.db", or another backend in CACHES.',
         )
     if engine == f"{_BACKENDS}.signed_cookies":
         yield warning(
             "W014",
-            "Sessions in signed cookies have no key that lasts: a token fits every session of its user, and "
-            "a logout ends the user's sockets on every device.",
+            "Sessions in signed cookies have no lasting key: a token is valid in every session of its user, "
+            "and a logout ends the user's sockets on every device.",
             hint=f'Set SESSION_ENGINE = "{_BACKENDS}.cached_db".',
         )
 
 
 def check_shared_sessions() -> Iterator[CheckMessage]:
-    """Sessions are seen by every process."""
+    """Sessions must be visible to every process."""
     if settings.SESSION_ENGINE in _IN_CACHE and _cache() == _OWN_MEMORY:
         yield warning(
             "W023",
-            "Sessions are kept in the memory of each process: the process that gets $connect may not know "
-            "the session that the page was given.",
+            "Sessions are kept in the memory of each process: the process that handles $connect does "
+            "not know a session that another process has made.",
             hint='Set CACHES to a shared cache, such as "django.core.cache.backends.redis.RedisCache".',
         )
 
 
 def check_middleware() -> Iterator[CheckMessage]:
-    """Who is logged in is known to the views."""
+    """The middleware must tell the views which user is logged in."""
     installed = [_load(path) for path in settings.MIDDLEWARE]
     for needed in (SessionMiddleware, AuthenticationMiddleware):
         if not any(isinstance(found, type) and issubclass(found, needed) for found in installed):
             path = f"{needed.__module__}.{needed.__name__}"
             yield warning(
                 "W013",
-                f"{needed.__name__} is not in MIDDLEWARE: nobody is logged in, so nobody is given a token.",
+                f"{needed.__name__} is not in MIDDLEWARE: no user is logged in, so no page gets a token.",
                 hint=f'Add "{path}" to MIDDLEWARE.',
             )
 
 
 def check_ssl_redirect() -> Iterator[CheckMessage]:
-    """A redirect to https at `$connect` is a failed handshake."""
+    """Events must not be redirected to https: a redirect fails the handshake."""
     if settings.SECURE_SSL_REDIRECT and not settings.SECURE_PROXY_SSL_HEADER and find_routed_views():
         yield warning(
             "W015",

@@ -34,7 +34,7 @@ def register(session: WebSocketSession) -> bool:
 
 
 def oldest_alive(now: datetime) -> datetime:
-    """Whoever connected before this is dead: the service closes every socket at that age."""
+    """A connection that was opened before this is dead: the service closes every socket at that age."""
     options = get_settings()
     return now - timedelta(seconds=options.max_connection_seconds + options.max_age_grace_seconds)
 

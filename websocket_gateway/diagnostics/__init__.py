@@ -1,11 +1,11 @@
-"""Probes: what the settings cannot tell, asked of the database, of AWS and of the network.
+"""Diagnose a project: static checks, then probes of the database, of AWS and of the network.
 
-A probe takes its time and may hang; `websocket_gateway.diagnostics.probing` runs them in a process that
-can be ended. Every probe answers an `Answer` and raises nothing that is to be expected.
+A probe takes time and can hang, so `probing` runs each in a daemon thread and stops waiting at a deadline.
+A probe returns check messages: facts and findings. It raises nothing that is to be expected.
 """
 
 from __future__ import annotations
 
-from websocket_gateway.diagnostics.findings import Answer, Finding
+from websocket_gateway.diagnostics.probing import Diagnosis, diagnose
 
-__all__ = ["Answer", "Finding"]
+__all__ = ["Diagnosis", "diagnose"]

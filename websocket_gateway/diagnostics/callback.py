@@ -1,7 +1,7 @@
-"""Calls the target URL as API Gateway would, but without its secret: it must refuse.
+"""Probe of the target URL: call it as API Gateway would, but without the origin secret. It must refuse.
 
-No redirect is followed, nothing of the answer but its status is shown, and addresses that belong
-to the machine's own cloud are not called: the URL comes from a row, and rows can be edited.
+The URL comes from a row, and rows can be edited. So no redirect is followed, only the status of the
+response is shown, and addresses that belong to the cloud of this machine are not called.
 """
 
 from __future__ import annotations
@@ -12,52 +12,54 @@ import ssl
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urljoin, urlsplit
 
+from django.core.checks import CheckMessage
+
 from websocket_gateway import context_headers
+from websocket_gateway.checks.messages import error, fact, warning
 from websocket_gateway.conf import get_settings
-from websocket_gateway.diagnostics.findings import Answer, Finding, error, warning
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.receiving.events import API_ID_HEADER
 
 _TIMEOUT_SECONDS = 5.0
-# IMDS over IPv6, and that of other clouds, stand outside the link-local ranges.
+# The addresses of IMDS over IPv6, and of the same service in other clouds, are outside the link-local ranges.
 _METADATA = frozenset({"fd00:ec2::254", "100.100.100.200", "192.0.0.192"})
 
 
 class RefusedAddressError(OSError):
-    """The host's address is none that a callback may have."""
+    """The host has an address that a callback must not have."""
 
 
-def probe_callback(gateway: ApiGateway) -> Answer:
-    """Send an unsigned `$connect`, and judge the status."""
+def probe_callback(gateway: ApiGateway) -> list[CheckMessage]:
+    """Send an unsigned `$connect`, and judge the status of the response."""
     url = urljoin(gateway.target_base_endpoint, "connect")
     try:
         status = call_unsigned(url, gateway.api_id)
     except RefusedAddressError as exc:
-        found = error(
+        found: CheckMessage = error(
             "E109",
             f"{url} is not called: {exc}.",
-            hint="Correct the target URL: no public backend has such an address.",
-            gateway=gateway.api_name,
+            hint="Correct the target URL: a public backend does not have such an address.",
+            obj=gateway,
         )
     except (OSError, HTTPException, ValueError) as exc:
         found = error(
             "E110",
             f"{url} cannot be reached from here: {type(exc).__name__}.",
             hint="Check host, port, certificate and firewall; API Gateway must reach it over the internet.",
-            gateway=gateway.api_name,
+            obj=gateway,
         )
     else:
-        return _judge(url, status, gateway)
-    return Answer(findings=(found,))
+        found = _judge(url, status, gateway)
+    return [found]
 
 
 def call_unsigned(url: str, api_id: str) -> int:
-    """POST to `url` with the headers of an event and no secret; the status."""
+    """POST to `url` with the headers of an event and no secret. Returns the status."""
     parts = urlsplit(url)
     host, tls = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if tls else 80)
     connection = HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
-    # Connected to the very address that was judged: asking DNS again could give another one.
+    # Connect to the address that was judged: a second DNS query could return another one.
     connection.sock = _open(host, port, tls=tls)
     try:
         headers = {
@@ -102,38 +104,34 @@ def _connect(addresses: list[str], port: int) -> socket.socket:
     raise failure
 
 
-def _judge(url: str, status: int, gateway: ApiGateway) -> Answer:
+def _judge(url: str, status: int, gateway: ApiGateway) -> CheckMessage:
     if status == 403:
-        return Answer(facts=(f"gateway {gateway.api_name}: {url} refuses unsigned calls",))
-    return Answer(findings=(_finding(url, status, gateway.api_name),))
-
-
-def _finding(url: str, status: int, name: str) -> Finding:
+        return fact(f"gateway {gateway.api_name}: {url} refuses unsigned calls")
     if 300 <= status < 400:
         return error(
             "E111",
             f"{url} answers {status}, a redirect, which API Gateway does not follow.",
-            hint="Set the target URL to where it leads: https instead of http, no slash behind connect.",
-            gateway=name,
+            hint="Set the target URL to where it leads: https instead of http, no slash after connect.",
+            obj=gateway,
         )
     if 200 <= status < 300:
         return error(
             "E112",
             f"{url} answers {status} to a call without the origin secret.",
             hint="It must lead to a WebSocketView; look for a proxy or a page that answers instead.",
-            gateway=name,
+            obj=gateway,
         )
     if status == 400 and not get_settings().origin_secret_required:
         return warning(
             "W113",
-            f"{url} answers {status}; without ORIGIN_SECRET_REQUIRED there is nothing to refuse by.",
+            f"{url} answers {status}; without ORIGIN_SECRET_REQUIRED it cannot refuse unsigned calls.",
             hint='Run `manage.py sync_routes`, then delete "ORIGIN_SECRET_REQUIRED" from WEBSOCKET_GATEWAY.',
-            gateway=name,
+            obj=gateway,
         )
     return error(
         "E113",
         f"{url} answers {status} to an unsigned call, where a WebSocketView answers 403.",
-        hint="400: add its host to ALLOWED_HOSTS. 404: put the view into the URLconf. 401, 405 or 5xx: look "
-        "at the proxy before it and at the log.",
-        gateway=name,
+        hint="400: add its host to ALLOWED_HOSTS. 404: put the view into the URLconf. 401, 405 or 5xx: check "
+        "the proxy in front of it, and the log.",
+        obj=gateway,
     )

@@ -1,11 +1,13 @@
-"""Whose credentials are in use, in which region, and whether our clock agrees with AWS's."""
+"""Probe of the AWS credentials, the region, and our clock against that of AWS."""
 
 from __future__ import annotations
 
+from django.core.checks import CheckMessage
+
 from websocket_gateway.aws.clients import has_placeholder_credentials, resolve_region
 from websocket_gateway.aws.identity import Caller, ask_caller
+from websocket_gateway.checks.messages import error, fact, warning
 from websocket_gateway.conf import get_settings
-from websocket_gateway.diagnostics.findings import Answer, Finding, error, warning
 from websocket_gateway.exceptions import AWSError, ConfigurationError
 
 _NOTICEABLE_SECONDS = 30
@@ -14,33 +16,31 @@ _NOTICEABLE_SECONDS = 30
 _HARMFUL_SECONDS = 240
 
 
-def probe_credentials() -> Answer:
-    """Ask STS who we are; a local endpoint, called without credentials, makes nobody of us."""
+def probe_credentials() -> list[CheckMessage]:
+    """Ask STS for the caller's identity; a local endpoint is called without credentials and needs none."""
     try:
         if has_placeholder_credentials():
-            return Answer(facts=(f"no AWS credentials: {get_settings().endpoint_url} needs none",))
+            return [fact(f"no AWS credentials: {get_settings().endpoint_url} needs none")]
         region = resolve_region()
         caller = ask_caller(region)
     except (AWSError, ConfigurationError) as exc:
-        return Answer(
-            findings=(
-                error(
-                    "E103",
-                    f"AWS does not say whose credentials these are: {exc}",
-                    hint="Set AWS_IAM_PROFILE, or give the machine a role; `aws sts get-caller-identity` "
-                    "shows what boto3 finds.",
-                ),
+        return [
+            error(
+                "E103",
+                f"AWS does not accept the credentials: {exc}",
+                hint="Set AWS_IAM_PROFILE, or give the machine a role; `aws sts get-caller-identity` "
+                "shows what boto3 finds.",
             )
-        )
-    return Answer(facts=(f"credentials of {caller.arn}", f"region {region}"), findings=_clock(caller))
+        ]
+    return [fact(f"credentials of {caller.arn}"), fact(f"region {region}"), *_clock(caller)]
 
 
-def _clock(caller: Caller) -> tuple[Finding, ...]:
+def _clock(caller: Caller) -> list[CheckMessage]:
     skew = caller.clock_skew_seconds
     which = "ahead of" if skew > 0 else "behind"
-    words = f"The clock of this machine is {abs(skew):.0f} s {which} AWS's."
+    words = f"The clock of this machine is {abs(skew):.0f} s {which} the clock of AWS."
     if abs(skew) >= _HARMFUL_SECONDS:
-        return (error("E104", f"{words} AWS refuses calls from five minutes on.", hint="Run an NTP client."),)
+        return [error("E104", f"{words} AWS refuses calls from five minutes on.", hint="Run an NTP client.")]
     if abs(skew) >= _NOTICEABLE_SECONDS:
-        return (warning("W110", words, hint="Run an NTP client."),)
-    return ()
+        return [warning("W110", words, hint="Run an NTP client.")]
+    return []

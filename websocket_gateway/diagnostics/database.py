@@ -1,58 +1,63 @@
-"""Probes of the database: can it be asked, is it migrated, does anybody purge it?"""
+"""Probes of the database: can it be queried, is it migrated, and does anything purge it?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
 
-from django.db import DatabaseError, connections, router
+from django.core.checks import CheckMessage
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error as AnyDatabaseError
+from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from websocket_gateway.checks.messages import error, warning
 from websocket_gateway.conf import get_settings
-from websocket_gateway.diagnostics.findings import Answer, Finding, error, warning
 from websocket_gateway.models import ApiGateway, WebSocketSession
 
 _A_DAY = timedelta(days=1)
 
 
-def probe_database() -> Answer:
-    """Whether the tables are as this version wants them. With a finding here, no row can be read."""
+def probe_database() -> list[CheckMessage]:
+    """Compare the tables with what this version needs. With a finding here, no row can be read."""
     try:
         missing = list(_unapplied())
-    except DatabaseError as exc:
-        return Answer(
-            findings=(
-                error("E101", f"The database cannot be asked: {exc}".strip(), hint="Correct DATABASES."),
-            )
-        )
+    except (AnyDatabaseError, ImproperlyConfigured) as exc:
+        return [error("E101", f"The database cannot be queried: {exc}".strip(), hint="Correct DATABASES.")]
     if not missing:
-        return Answer()
-    return Answer(
-        findings=(error("E102", f"Not migrated: {', '.join(missing)}.", hint="Run `manage.py migrate`."),)
-    )
+        return []
+    return [error("E102", f"Not migrated: {', '.join(missing)}.", hint="Run `manage.py migrate`.")]
 
 
-def probe_purging() -> Answer:
-    """Whether ended sessions lie about that a purge would have deleted a day ago."""
+def probe_purging() -> list[CheckMessage]:
+    """Look for ended sessions that a purge would have deleted a day ago."""
     days = get_settings().session_retention_days
     before = timezone.now() - timedelta(days=days) - _A_DAY
-    left = WebSocketSession.objects.filter(connected=False, disconnected_on__lt=before)
-    return Answer(findings=tuple(_never_purged(days)) if left.exists() else ())
+    if not WebSocketSession.objects.filter(connected=False, disconnected_on__lt=before).exists():
+        return []
+    return [
+        warning(
+            "W108",
+            f"There are sessions that ended more than {days + 1} days ago: nothing purges them.",
+            hint="Run `manage.py purge_connections` from cron; see management_docs/cron.md.",
+        )
+    ]
 
 
-def probe_default_gateway() -> Answer:
-    """Whether there is a gateway of the name that `DEFAULT_GATEWAY` says."""
+def probe_default_gateway() -> list[CheckMessage]:
+    """Look for the gateway that `DEFAULT_GATEWAY` names."""
     name = get_settings().default_gateway
     if not name or ApiGateway.objects.filter(api_name=name).exists():
-        return Answer()
+        return []
     names = ", ".join(repr(row.api_name) for row in ApiGateway.objects.all()[:5]) or "none yet"
-    finding = warning(
-        "W115",
-        f"DEFAULT_GATEWAY names {name!r}, and there is no gateway of that name.",
-        hint=f"Correct the name; there is: {names}.",
-    )
-    return Answer(findings=(finding,))
+    return [
+        warning(
+            "W115",
+            f"DEFAULT_GATEWAY names {name!r}, and there is no gateway of that name.",
+            hint=f"Correct the name; there is: {names}.",
+        )
+    ]
 
 
 def _unapplied() -> Iterator[str]:
@@ -61,11 +66,3 @@ def _unapplied() -> Iterator[str]:
     targets = [key for key in executor.loader.graph.leaf_nodes() if key[0] == "websocket_gateway"]
     for migration, _backwards in executor.migration_plan(targets):
         yield str(migration)
-
-
-def _never_purged(days: int) -> Iterator[Finding]:
-    yield warning(
-        "W108",
-        f"There are sessions that ended more than {days + 1} days ago: nothing purges them.",
-        hint="Run `manage.py purge_connections` from cron; see management_docs/cron.md.",
-    )

@@ -1,50 +1,64 @@
-"""Everything that can be found out about a project, in a time that is known beforehand.
+"""Run the static checks and the probes, and end within a time that is known beforehand.
 
-Name resolution has no time-out, and a database may hang as well. So whatever asks anybody runs in
-a child process, which is ended when its time is over; what had not answered by then is named.
+Name resolution has no time-out, and a database can hang too. So the probes run in daemon threads. When
+the time is over, a probe that has not answered becomes a finding, and its thread is left behind.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
-from typing import IO, Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Literal
 
-from django.conf import settings
 from django.core.checks import ERROR, CheckMessage, run_checks
 
-from websocket_gateway.checks.messages import TAG
-from websocket_gateway.diagnostics import Finding
-from websocket_gateway.diagnostics.findings import error
-from websocket_gateway.exceptions import GatewayNotFoundError
+from websocket_gateway.checks.messages import TAG, error, is_finding
+from websocket_gateway.connections.gateways import find_gateway
+from websocket_gateway.diagnostics.aws import probe_plan, probe_posting
+from websocket_gateway.diagnostics.callback import probe_callback
+from websocket_gateway.diagnostics.credentials import probe_credentials
+from websocket_gateway.diagnostics.database import probe_database, probe_default_gateway, probe_purging
+from websocket_gateway.diagnostics.domain import probe_certificate, probe_dns
+from websocket_gateway.diagnostics.rows import check_row
+from websocket_gateway.diagnostics.threads import run_calls
+from websocket_gateway.models import ApiGateway
 
 PROBING_SECONDS = 7
-"""For all probes together, with the child's start; `check_ws_settings` promises ten for everything."""
+"""For all probes together; `check_ws_settings` promises ten for everything."""
 
-_CHILD = "import django; django.setup(); from websocket_gateway.diagnostics.child import main; main()"
+Level = Literal["error", "warning"]
+LEVELS: Final[tuple[Level, ...]] = ("error", "warning")
+Probe = Callable[[], list[CheckMessage]]
+
 _UNREADABLE = f"{TAG}.E001"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What was found out."""
+    """Everything that was found out about a project."""
 
-    facts: list[str] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    messages: tuple[CheckMessage, ...]
 
-    def count(self, level: str) -> int:
-        """How many findings are of this level, `error` or `warning`."""
-        return sum(finding.level == level for finding in self.findings)
+    @property
+    def facts(self) -> list[str]:
+        """Short texts about everything that is as it should be."""
+        return [message.msg for message in self.messages if not is_finding(message)]
+
+    @property
+    def findings(self) -> list[CheckMessage]:
+        """Messages about everything to correct; `obj` is the gateway that a finding is about."""
+        return [message for message in self.messages if is_finding(message)]
+
+    def count(self, level: Level) -> int:
+        """The number of findings of this level."""
+        return sum(level_of(finding) == level for finding in self.findings)
+
+
+def level_of(finding: CheckMessage) -> Level:
+    """The level of a finding, as commands print it."""
+    return "error" if finding.level >= ERROR else "warning"
 
 
 def diagnose(
@@ -54,120 +68,79 @@ def diagnose(
     deploy: bool = False,
     seconds: float = PROBING_SECONDS,
 ) -> Diagnosis:
-    """The static checks, what database and rows tell, and with `live` what AWS and the network tell.
+    """Run the static checks, probe the database and the rows, and with `live` also AWS and the network.
 
-    `gateways` are the names of those to look at; all of them without any. Raises
-    `GatewayNotFoundError` for a name that no row has. Silenced findings are left out.
+    `gateways` are names; empty means all gateways. Raises `GatewayNotFoundError` for a name without a row.
+    Silenced findings are left out.
     """
-    diagnosis = Diagnosis()
-    messages = run_checks(tags=[TAG], include_deployment_checks=deploy)
-    diagnosis.findings += [from_check(message) for message in messages if not message.is_silenced()]
+    messages = list(run_checks(tags=[TAG], include_deployment_checks=deploy))
     if not any(message.id == _UNREADABLE for message in messages):
-        _probe(diagnosis, {"gateways": list(gateways), "live": live}, seconds)
-    silenced = set(settings.SILENCED_SYSTEM_CHECKS)
-    diagnosis.findings = [finding for finding in diagnosis.findings if finding.id not in silenced]
-    return diagnosis
+        messages += _probe(gateways, live=live, seconds=seconds)
+    return Diagnosis(messages=tuple(message for message in messages if not message.is_silenced()))
 
 
-def from_check(message: CheckMessage, *, gateway: str = "") -> Finding:
-    """A message of Django's checks as a finding."""
-    level = "error" if message.level >= ERROR else "warning"
-    return Finding(
-        level=level, id=message.id or "", message=message.msg, hint=message.hint or "", gateway=gateway
-    )
-
-
-def _probe(diagnosis: Diagnosis, request: dict[str, Any], seconds: float) -> None:
+def _probe(names: Sequence[str], *, live: bool, seconds: float) -> Iterator[CheckMessage]:
     deadline = time.monotonic() + seconds
-    with tempfile.TemporaryFile("w+") as errors:
-        with _child(request, errors) as said:
-            answers, done = _listen(said, deadline)
-        for answer in filter(None, answers.values()):
-            diagnosis.facts += answer["facts"]
-            diagnosis.findings += [Finding(**finding) for finding in answer["findings"]]
-        if done:
-            return
-        if time.monotonic() >= deadline:
-            late = [name for name, answer in answers.items() if answer is None]
-            diagnosis.findings += _unanswered(late, seconds)
-        else:
-            diagnosis.findings.append(_broken(errors))
+    read = run_calls({"database": partial(_read_database, names)}, deadline=deadline)
+    if "database" not in read:
+        yield _unanswered("database", seconds)
+        return
+    messages, gateways = read["database"]
+    yield from messages
+    if messages:
+        return
+    probes = dict(_probes(gateways, live=live))
+    answers = run_calls(
+        {name: partial(_guarded, name, probe) for name, probe in probes.items()}, deadline=deadline
+    )
+    for name in probes:
+        yield from answers.get(name) or ()
+    for name in probes:
+        if name not in answers:
+            yield _unanswered(name, seconds)
 
 
-@contextmanager
-def _child(request: dict[str, Any], errors: IO[str]) -> Iterator[SimpleQueue[str]]:
-    """Start the child; the lines that it says, and an empty one behind the last. At the end it is killed."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    if settings.SETTINGS_MODULE:
-        environment.setdefault("DJANGO_SETTINGS_MODULE", settings.SETTINGS_MODULE)
-    said: SimpleQueue[str] = SimpleQueue()
-    with subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
-        [sys.executable, "-c", _CHILD, json.dumps(request)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        text=True,
-        env=environment,
-        start_new_session=True,
-    ) as child:
-
-        def listen() -> None:
-            for line in child.stdout or ():
-                said.put(line)
-            said.put("")
-
-        listener = threading.Thread(target=listen, daemon=True)
-        listener.start()
-        try:
-            yield said
-        finally:
-            # With whatever the project has started in its turn: it would hold the pipe open.
-            with suppress(ProcessLookupError, PermissionError):  # some systems say so of a group that is over
-                os.killpg(child.pid, signal.SIGKILL)
-            listener.join()
+def _read_database(names: Sequence[str]) -> tuple[list[CheckMessage], list[ApiGateway]]:
+    """Probe the database; without a finding, also read the gateways of these names, or all of them."""
+    if messages := probe_database():
+        return messages, []
+    return [], [find_gateway(name) for name in names] if names else list(ApiGateway.objects.all())
 
 
-def _listen(said: SimpleQueue[str], deadline: float) -> tuple[dict[str, dict[str, Any] | None], bool]:
-    """The answers of the probes that were begun, None where there was none, and whether all were done."""
-    answers: dict[str, dict[str, Any] | None] = {}
-    for line in _lines(said, deadline):
-        if "begin" in line:
-            answers[line["begin"]] = None
-        elif "end" in line:
-            answers[line["end"]] = line
-        elif "error" in line:
-            raise GatewayNotFoundError(line["error"])
-        else:
-            return answers, True
-    return answers, False
+def _probes(gateways: list[ApiGateway], *, live: bool) -> Iterator[tuple[str, Probe]]:
+    yield "purging", probe_purging
+    yield "default gateway", probe_default_gateway
+    for gateway in gateways:
+        yield f"row of {gateway.api_name}", partial(check_row, gateway)
+    if live:
+        yield "credentials", probe_credentials
+        for gateway in gateways:
+            yield from _live_probes(gateway)
 
 
-def _lines(said: SimpleQueue[str], deadline: float) -> Iterator[dict[str, Any]]:
-    while (left := deadline - time.monotonic()) > 0:
-        try:
-            line = said.get(timeout=left)
-        except Empty:
-            return
-        if not line:
-            return
-        if line.startswith("{"):  # the project may print at its start
-            yield json.loads(line)
+def _live_probes(gateway: ApiGateway) -> Iterator[tuple[str, Probe]]:
+    name = gateway.api_name
+    if gateway.domain_name:
+        yield f"DNS of {name}", partial(probe_dns, gateway)
+    if gateway.custom_domain_created:
+        yield f"certificate of {name}", partial(probe_certificate, gateway)
+    if gateway.api_endpoint:
+        yield f"callback of {name}", partial(probe_callback, gateway)
+        yield f"plan of {name}", partial(probe_plan, gateway)
+        yield f"posting to {name}", partial(probe_posting, gateway)
 
 
-def _unanswered(late: list[str], seconds: float) -> Iterator[Finding]:
-    for name in late or ["start of the project"]:
-        yield error(
-            "E115",
-            f"The probe {name!r} did not answer within {seconds:g} s.",
-            hint="Check network, DNS and database; --gateway NAME looks at one gateway only.",
-        )
+def _guarded(name: str, probe: Probe) -> list[CheckMessage]:
+    try:
+        return probe()
+    except Exception as exc:  # noqa: BLE001 - one broken probe must not hide the results of the others
+        words = f"The probe {name} failed unexpectedly: {type(exc).__name__}: {exc}"
+        return [error("E114", words, hint="This is a bug in websocket_gateway: please report it.")]
 
 
-def _broken(errors: IO[str]) -> Finding:
-    errors.seek(0)
-    lines = errors.read().strip().splitlines()
+def _unanswered(name: str, seconds: float) -> CheckMessage:
     return error(
-        "E116",
-        f"The probes could not be run: {lines[-1] if lines else 'their process ended without a word'}",
-        hint="Correct what it names; `manage.py shell` should start without an error.",
+        "E115",
+        f"The probe {name!r} did not answer within {seconds:g} s.",
+        hint="Check network, DNS and database; --gateway NAME looks at one gateway only.",
     )

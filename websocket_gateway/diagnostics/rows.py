@@ -1,4 +1,4 @@
-"""What the gateways' rows say, held against settings, URLconf and views. For `check_ws_settings` alone."""
+"""Checks of the gateways' rows against settings, URLconf and views. Only `check_ws_settings` runs them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,26 @@ from websocket_gateway.aws.clients import is_loopback
 from websocket_gateway.aws.endpoints import region_in
 from websocket_gateway.checks.cookies import judge_reach
 from websocket_gateway.checks.messages import warning
-from websocket_gateway.checks.urlconf import find_routed_views
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.declared_routes import class_based, read_urlconf
 from websocket_gateway.views import WebSocketView
+from websocket_gateway.views.routed import find_routed_views
 
 _BODY_KEY = re.compile(r"\$request\.body\.([A-Za-z0-9_.-]+)|\$\{request\.body\.([A-Za-z0-9_.-]+)\}")
 _LOCAL_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
 
 
-def check_row(gateway: ApiGateway) -> Iterator[CheckMessage]:
-    """Everything about one gateway that its row tells."""
+def check_row(gateway: ApiGateway) -> list[CheckMessage]:
+    """Find everything about one gateway that its row shows."""
+    messages = list(_check(gateway))
+    for message in messages:
+        message.obj = gateway
+    return messages
+
+
+def _check(gateway: ApiGateway) -> Iterator[CheckMessage]:
     yield from _provisioned(gateway)
     yield from _targets(gateway)
     yield from _target_leads_to_a_view(gateway)
@@ -44,7 +51,7 @@ def _provisioned(gateway: ApiGateway) -> Iterator[CheckMessage]:
         yield warning("W106", "It does not exist in AWS yet, or not completely.", hint=f"Run `{command}`.")
     if gateway.last_error:
         yield warning(
-            "W107", f"What was done last in AWS failed: {gateway.last_error}", hint=f"Run `{command}`."
+            "W107", f"The last operation in AWS failed: {gateway.last_error}", hint=f"Run `{command}`."
         )
 
 
@@ -81,19 +88,19 @@ def _target_leads_to_a_view(gateway: ApiGateway) -> Iterator[CheckMessage]:
         read_urlconf()
         view = class_based(resolve(f"{target.path}connect").func)
     except ConfigurationError:
-        return  # it has a finding of its own
+        return  # has a finding of its own
     except Resolver404:
         view = None
     if view is None or not issubclass(view.view_class, WebSocketView):
         yield warning(
             "W103",
-            f"{target.path}connect leads to no WebSocketView of this project's URLconf.",
+            f"{target.path}connect does not lead to a WebSocketView in this project's URLconf.",
             hint=f'Add path("{target.path.lstrip("/")}<str:route>", …), or correct the target URL.',
         )
 
 
 def _route_selection(gateway: ApiGateway) -> Iterator[CheckMessage]:
-    """A client names the route by the key that API Gateway looks at, and the view looks at its own."""
+    """Compare the key by which API Gateway chooses a route with the keys that the view reads."""
     found = _BODY_KEY.fullmatch(gateway.route_selection_expression)
     key = (found[1] or found[2]) if found else None
     for view in find_routed_views():
@@ -112,10 +119,10 @@ def _route_selection(gateway: ApiGateway) -> Iterator[CheckMessage]:
 
 def _region(gateway: ApiGateway) -> Iterator[CheckMessage]:
     region = region_in(gateway.api_endpoint)
-    asked_for = gateway.region_name or get_settings().region_name
-    if region and asked_for and asked_for != region:
+    configured = gateway.region_name or get_settings().region_name
+    if region and configured and configured != region:
         yield warning(
             "W109",
-            f"Its API is in {region}; the region {asked_for} that is configured now is not used for it.",
+            f"Its API is in {region}; the configured region {configured} is not used for it.",
             hint=f"Set AWS_GATEWAY_REGION_NAME = {region!r}, or the row's region.",
         )

@@ -1,4 +1,4 @@
-"""Taking over what django-aws-api-gateway-websockets 4 left in its tables: plan, then apply."""
+"""Import what django-aws-api-gateway-websockets 4 left in its tables: plan, then apply."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from django.utils import timezone
 
 from websocket_gateway.exceptions import LegacyImportError
 from websocket_gateway.legacy.records import RecordPlanning
-from websocket_gateway.legacy.sessions import SessionCounts, count_sessions, take_over_sessions
+from websocket_gateway.legacy.sessions import SessionCounts, count_sessions, import_sessions
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute, ChannelPermission
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPlan:
-    """What will be taken over: rows not saved yet, and what there is to say about them."""
+    """What will be imported: rows not saved yet, and notes about them."""
 
     gateways: tuple[ApiGateway, ...]
     routes: tuple[ApiGatewayAdditionalRoute, ...]
@@ -24,18 +24,18 @@ class ImportPlan:
     sessions: SessionCounts
     notes: tuple[str, ...]
     known: Mapping[int, ApiGateway]
-    """Old primary key -> the gateway here, be it saved already or one of `gateways`."""
+    """Old primary key -> the gateway here, saved already or one of `gateways`."""
 
     def __bool__(self) -> bool:
         rows = (*self.gateways, *self.routes, *self.permissions)
-        return bool(rows or self.sessions.taken_over or self.sessions.ended)
+        return bool(rows or self.sessions.imported or self.sessions.ended)
 
 
 def plan_import() -> ImportPlan:
-    """What a run would take over; reads both sets of tables, changes nothing.
+    """The plan of a run; reads both sets of tables, changes nothing.
 
     Raises `LegacyImportError` where there are no old tables, and where any gateway, route or channel
-    rule cannot be taken over: it names them all, before anything of the rest is saved.
+    rule cannot be imported: it names them all, before anything of the rest is saved.
     """
     records = RecordPlanning()
     if records.problems:
@@ -65,7 +65,7 @@ def apply_import(plan: ImportPlan) -> SessionCounts:
         raise LegacyImportError(
             "Nothing was imported: another run is importing the same things. Run this again when it is done."
         ) from exc
-    return take_over_sessions(plan.known)
+    return import_sessions(plan.known)
 
 
 def _save_records(plan: ImportPlan) -> None:

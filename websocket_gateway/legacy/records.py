@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.core.exceptions import ValidationError
+from django.db.models import Model
 
 from websocket_gateway.legacy import tables
 from websocket_gateway.legacy.rules import express
@@ -30,7 +29,7 @@ class RecordPlanning:
         by_api_id = {row.api_id: row for row in ApiGateway.objects.exclude(api_id="")}
         by_name = {row.api_name: row for row in ApiGateway.objects.all()}
         for old in tables.read_gateways():
-            name, api_id = old["api_name"], old["api_id"] or ""
+            name, api_id = old.api_name, old.api_id
             known = by_api_id.get(api_id) or by_name.get(name)
             if known is not None and known.api_id != api_id:
                 self.problems.append(
@@ -43,10 +42,10 @@ class RecordPlanning:
                 by_name[name] = known
                 if api_id:
                     by_api_id[api_id] = known
-            self.known[old["id"]] = known
+            self.known[old.id] = known
 
-    def _new_gateway(self, old: dict[str, Any]) -> ApiGateway:
-        values = {name: old[name] for name in tables.GATEWAY_COLUMNS if old[name] is not None}
+    def _new_gateway(self, old: tables.LegacyGateway) -> ApiGateway:
+        values = dict(old.values)
         if not values.get("stage_name"):
             values.pop("stage_name", None)  # ours has a default
         gateway = ApiGateway(**values, two_way=False)
@@ -67,29 +66,34 @@ class RecordPlanning:
 
     def _read_routes(self) -> None:
         pairs = ApiGatewayAdditionalRoute.objects.values_list("api_gateway_id", "route_key")
-        taken: set[tuple[Any, str]] = set(pairs)
+        taken = set(pairs)
         for old in tables.read_routes():
-            gateway = self.known.get(old["api_gateway_id"])
+            gateway = self._gateway_of(old)
             if gateway is None or not self._is_new_route(gateway, old, taken):
                 continue
             route = ApiGatewayAdditionalRoute(
                 api_gateway=gateway,
-                name=old["name"],
-                route_key=old["route_key"],
-                integration_url=old["integration_url"],
+                name=old.name,
+                route_key=old.route_key,
+                integration_url=old.integration_url,
                 two_way=False,
-                deployed=bool(old["deployed"] and gateway.api_id),
+                deployed=bool(old.deployed and gateway.api_id),
             )
             self._validate(route, f"route {route.route_key!r} of gateway {gateway.api_name!r}")
             self.routes.append(route)
 
-    def _is_new_route(self, gateway: ApiGateway, old: dict[str, Any], taken: set[tuple[Any, str]]) -> bool:
+    def _gateway_of(self, old: tables.LegacyRoute) -> ApiGateway | None:
+        return None if old.api_gateway_id is None else self.known.get(old.api_gateway_id)
+
+    def _is_new_route(
+        self, gateway: ApiGateway, old: tables.LegacyRoute, taken: set[tuple[int, str]]
+    ) -> bool:
         if gateway._state.adding:
             return True
-        if gateway.imported_on is None or (gateway.pk, old["route_key"]) in taken:
+        if gateway.imported_on is None or (gateway.pk, old.route_key) in taken:
             return False
         # One that was there when the gateway came over and is gone now was deleted here.
-        return bool(old["created_on"] and old["created_on"] > gateway.imported_on)
+        return bool(old.created_on and old.created_on > gateway.imported_on)
 
     def _read_permissions(self) -> None:
         known = set(ChannelPermission.objects.values_list("channel_name", flat=True))
@@ -122,7 +126,7 @@ class RecordPlanning:
         same = {text for text in defaults if text.casefold() == name.casefold()}
         return {name} | same | tables.read_spellings(name)
 
-    def _validate(self, row: Any, what: str, *, exclude: set[str] | None = None) -> None:
+    def _validate(self, row: Model, what: str, *, exclude: set[str] | None = None) -> None:
         try:
             row.full_clean(
                 exclude={"api_gateway", *(exclude or ())}, validate_unique=False, validate_constraints=False

@@ -17,7 +17,7 @@ _AUDIENCES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expression:
-    """Who may join, as the fields of a `ChannelPermission`."""
+    """A channel rule, as the fields of a `ChannelPermission`."""
 
     audience: str
     any_of: tuple[str, ...] = ()
@@ -25,19 +25,19 @@ class Expression:
 
 
 def express(access: str, rules: Iterable[frozenset[str]]) -> Expression | None:
-    """What `access` and its rules mean here; None where one row cannot say it.
+    """The old `access` and its rules as one row here; None where one row cannot express it.
 
     The old rules are alternatives, each of which asks for all of its permissions. One row says
     "all of these, and one of those": that is every set of alternatives which, once the permissions
     common to all are set aside, differ in one permission each. A rule without permissions admitted
-    nobody but superusers, and so did no rule at all.
+    superusers only, and so did no rule at all.
     """
     if access in _AUDIENCES:
         return Expression(audience=str(_AUDIENCES[access]))
     if access != "permissions":
         return None
     alternatives = {rule for rule in rules if rule}
-    # Who has a subset of a rule's permissions is let in already.
+    # A subset of a rule's permissions is enough already.
     alternatives = {rule for rule in alternatives if not any(other < rule for other in alternatives)}
     if not alternatives:
         return Expression(audience=str(ChannelPermission.Audience.SUPERUSER))

@@ -1,15 +1,16 @@
 """The tables of django-aws-api-gateway-websockets 4, read as they lie in the database.
 
-The old app is out of `INSTALLED_APPS` by the time anybody reads them, so its models are described
-here once more, in a registry of their own that neither migrations nor checks ever see. Versions
+The old app is out of `INSTALLED_APPS` by the time they are read, so its models are described
+here again, in a registry of their own that neither migrations nor checks ever see. Versions
 before 4.1 lack some tables and columns; those read as empty.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from django.apps.registry import Apps
@@ -79,7 +80,46 @@ class LegacyPermission:
     rules: tuple[frozenset[str], ...]
 
 
-def read_gateways() -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegacyGateway:
+    """A gateway; `values` are fields of ours, without those that are empty."""
+
+    id: int
+    api_name: str
+    api_id: str
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegacyRoute:
+    """An additional route of a gateway."""
+
+    id: int
+    api_gateway_id: int | None
+    name: str
+    route_key: str
+    integration_url: str
+    deployed: bool | None
+    created_on: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegacySession:
+    """A socket, open or ended."""
+
+    id: int
+    connection_id: str
+    channel_name: str | None
+    user_id: object
+    api_gateway_id: int | None
+    connected: bool
+    session_key_hash: str | None
+    auth_hash: str | None
+    created_on: datetime
+    updated_on: datetime | None
+
+
+def read_gateways() -> list[LegacyGateway]:
     """Every gateway, the oldest first. Raises `LegacyImportError` if the tables are not there."""
     table = _Table("apigateway", *GATEWAY_COLUMNS)
     if not table.exists:
@@ -87,22 +127,30 @@ def read_gateways() -> list[dict[str, Any]]:
             f"The database {table.database!r} has no table {table.name!r}, so there is nothing to import. "
             "Is it the database that django-aws-api-gateway-websockets was used with?"
         )
-    return list(table.rows())
+    return [
+        LegacyGateway(
+            id=row["id"],
+            api_name=row["api_name"],
+            api_id=row["api_id"] or "",
+            values={name: row[name] for name in GATEWAY_COLUMNS if row[name] is not None},
+        )
+        for row in table.rows()
+    ]
 
 
-def read_routes() -> list[dict[str, Any]]:
+def read_routes() -> list[LegacyRoute]:
     """Every additional route, the oldest first."""
     columns = ("api_gateway_id", "name", "route_key", "integration_url", "deployed", "created_on")
-    return list(_Table("apigatewayadditionalroute", *columns).rows())
+    return [LegacyRoute(**row) for row in _Table("apigatewayadditionalroute", *columns).rows()]
 
 
-def read_sessions(**filters: Any) -> Iterator[list[dict[str, Any]]]:
+def read_sessions(**filters: object) -> Iterator[list[LegacySession]]:
     """The sessions that fit, by pages of a thousand."""
     table = _Table("websocketsession", *_SESSION_COLUMNS)
     last = 0
-    while page := list(table.rows(id__gt=last, limit=_PAGE, **filters)):
+    while page := [LegacySession(**row) for row in table.rows(id__gt=last, limit=_PAGE, **filters)]:
         yield page
-        last = page[-1]["id"]
+        last = page[-1].id
 
 
 def read_permissions() -> list[LegacyPermission]:
@@ -161,7 +209,7 @@ class _Table:
         self._columns = [column for column in columns if column in present]
         self._model = _model(self.name, self._columns)
 
-    def rows(self, *, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
+    def rows(self, *, limit: int | None = None, **filters: object) -> Iterator[dict[str, Any]]:
         """The rows that fit, in the order of their keys; none if there is no such table."""
         if not self.exists:
             return

@@ -1,6 +1,6 @@
-"""API Gateway on one loopback port, for development, demos and tests. No production server.
+"""API Gateway on one loopback port, for development, demos and tests. It is not a production server.
 
-Nothing outside this package, the command `run_local_gateway` and `websocket_gateway.testing` imports it.
+Only the command `run_local_gateway` and `websocket_gateway.testing` import this package.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who is connected: the registry of sockets, and what can be done to one."""
+"""Connections: one socket, and the registry of all sockets."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import asyncio
 import base64
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from websocket_gateway.local.errors import LimitExceededError
+from websocket_gateway.local.http import Send
 
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 State = Literal["pending", "open", "closed"]
 
-SEND_PATIENCE_SECONDS = 1.0
+SEND_TIMEOUT_SECONDS = 1.0
 GOING_AWAY = 1001
 CLIENT_LEFT = (OSError, RuntimeError)
-"""What uvicorn raises when the socket has ended and the receiving side has not noticed yet."""
+"""The exceptions of uvicorn for a socket that has ended before the receiving side noticed."""
 
 
 def new_opaque_id() -> str:
-    """An id in the form of connection, message and request ids: 16 characters, the last an `=`."""
+    """Return a new id in the form of connection, message and request ids: 16 characters, the last an `=`."""
     return base64.urlsafe_b64encode(secrets.token_bytes(11)).decode()
 
 
@@ -44,19 +44,22 @@ class Connection:
     close_code: int = 0
     close_reason: str = ""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    """Messages on their way to the backend."""
+    """The messages that are being forwarded to the backend."""
 
     def touch(self) -> None:
-        """Note activity, which postpones the idle timeout."""
+        """Record activity, which restarts the idle timeout."""
         self.last_active_at = time.time()
 
     async def send_text(self, text: str) -> bool:
-        """Send a frame; `False` when the socket is closed. A client that does not read is a 429."""
+        """Send a frame. Return `False` if the socket is closed.
+
+        Raise `LimitExceededError` if the client does not read.
+        """
         if self.state != "open":
             return False
         try:
             await asyncio.wait_for(
-                self.send({"type": "websocket.send", "text": text}), timeout=SEND_PATIENCE_SECONDS
+                self.send({"type": "websocket.send", "text": text}), timeout=SEND_TIMEOUT_SECONDS
             )
         except asyncio.TimeoutError:
             raise LimitExceededError("The client's send buffer is full") from None
@@ -66,7 +69,7 @@ class Connection:
         return True
 
     async def close(self, code: int, reason: str) -> None:
-        """Close the socket; from now on nobody can post to it."""
+        """Close the socket. Later posts to it fail."""
         if self.state == "closed":
             return
         was_open = self.state == "open"
@@ -76,7 +79,7 @@ class Connection:
             return
         message = {"type": "websocket.close", "code": code, "reason": reason}
         try:
-            await asyncio.wait_for(self.send(message), timeout=SEND_PATIENCE_SECONDS)
+            await asyncio.wait_for(self.send(message), timeout=SEND_TIMEOUT_SECONDS)
         except asyncio.TimeoutError:
             self.abort()
         except CLIENT_LEFT:
@@ -96,22 +99,22 @@ class Registry:
         return len(self._connections)
 
     def add(self, connection: Connection) -> None:
-        """Register a socket whose `$connect` is about to be sent."""
+        """Add a socket whose `$connect` will be sent next."""
         self._connections[connection.id] = connection
 
     def remove(self, connection: Connection) -> None:
-        """Forget a socket."""
+        """Remove a socket."""
         self._connections.pop(connection.id, None)
 
     def find_open(self, connection_id: str, api_id: str, stage: str) -> Connection | None:
-        """The open socket of that id on that stage."""
+        """Return the open socket of that id on that stage, or `None`."""
         connection = self._connections.get(connection_id)
         if connection is None or connection.state != "open":
             return None
         return connection if (connection.api_id, connection.stage) == (api_id, stage) else None
 
     def overdue(self, *, now: float, idle_timeout: float, max_duration: float) -> list[Connection]:
-        """Open sockets that have been silent, or have lasted, for too long."""
+        """Return the open sockets that exceed the idle timeout or the maximum duration."""
         return [
             connection
             for connection in self._connections.values()

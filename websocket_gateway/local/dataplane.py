@@ -1,30 +1,31 @@
-"""The data plane: sockets in, HTTP requests out, frames back."""
+"""The data plane: serves sockets, and sends their connects and disconnects to the backend."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Coroutine, Iterable
 
-from websocket_gateway.local.addressing import Address, find_address, find_served, host_name
-from websocket_gateway.local.connections import GOING_AWAY, Connection, Registry, Send, new_opaque_id
-from websocket_gateway.local.events import add_disconnect_status, build_context
-from websocket_gateway.local.faults import Faults
-from websocket_gateway.local.forwarding import BackendAnswer
+from websocket_gateway.local.connections import GOING_AWAY, Connection, Registry, new_opaque_id
+from websocket_gateway.local.forwarding import BackendResponse
 from websocket_gateway.local.handshake import Handshake, accept, read_handshake, refuse, relay
-from websocket_gateway.local.integration import IntegrationError, Integrations
+from websocket_gateway.local.http import Receive, Scope, Send
+from websocket_gateway.local.integration import (
+    IntegrationError,
+    Integrations,
+    add_disconnect_status,
+    build_context,
+)
 from websocket_gateway.local.mapping import Event
 from websocket_gateway.local.messages import Messages, pause
 from websocket_gateway.local.model import Wire
-from websocket_gateway.local.options import GatewayOptions
+from websocket_gateway.local.options import Faults, GatewayOptions
+from websocket_gateway.local.routing import Address, find_address, host_name
 from websocket_gateway.local.store import Store
 
 logger = logging.getLogger("websocket_gateway.local")
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 UNSUPPORTED_DATA = 1003
 
 
@@ -50,13 +51,13 @@ class DataPlane:
         self._stopping = False
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One socket from handshake to end."""
+        """Serve one socket from the handshake to its end."""
         await receive()
         handshake = read_handshake(scope)
         if self._stopping or handshake.is_too_long:
             await refuse(send, *((503, "Service Unavailable") if self._stopping else (414, "URI Too Long")))
             return
-        address = self._admitted(handshake)
+        address = self._find_address(handshake)
         if address is None:
             logger.info("%s refused 403: no such stage, or not allowed", handshake.path)
             await refuse(send, 403, "Forbidden")
@@ -64,10 +65,10 @@ class DataPlane:
         connection = _new_connection(handshake, address, send)
         self._registry.add(connection)
         try:
-            answer = await self._connect(connection, address, handshake)
-            if answer is None:
+            response = await self._connect(connection, address, handshake)
+            if response is None:
                 return
-            await self._open(connection, handshake, answer)
+            await self._open(connection, handshake, response)
         finally:
             if connection.state != "open":
                 connection.state = "closed"
@@ -75,7 +76,7 @@ class DataPlane:
         if connection.state == "open":
             await self._receive_all(connection, receive)
 
-    def _admitted(self, handshake: Handshake) -> Address | None:
+    def _find_address(self, handshake: Handshake) -> Address | None:
         address = find_address(self._store, handshake.host, handshake.path)
         if address is None or address.rest not in ("", "/"):
             return None
@@ -88,11 +89,11 @@ class DataPlane:
 
     async def _connect(
         self, connection: Connection, address: Address, handshake: Handshake
-    ) -> BackendAnswer | None:
-        """Ask the backend; `None` when the handshake has been refused."""
+    ) -> BackendResponse | None:
+        """Send `$connect`. Return the response, or `None` if the handshake was refused."""
         route = address.snapshot["routes"].get("$connect")
         if route is None:
-            return BackendAnswer(status=200, headers=(), body=b"")
+            return BackendResponse(status=200, headers=(), body=b"")
         event = Event(
             kind="CONNECT",
             context=build_context(connection, "CONNECT", "$connect", new_opaque_id()),
@@ -102,24 +103,24 @@ class DataPlane:
         )
         await pause(self._faults.delay_connects)
         try:
-            answer = await self._integrations.call(address.snapshot, route, event)
+            response = await self._integrations.call(address.snapshot, route, event)
         except IntegrationError as exc:
             logger.info("$connect refused %d: %s", exc.status, exc.message)
             await refuse(connection.send, exc.status, exc.message)
             return None
-        if not answer.ok:
-            logger.info("$connect refused %d by the backend", answer.status)
-            await relay(connection.send, answer)
+        if not response.ok:
+            logger.info("$connect refused %d by the backend", response.status)
+            await relay(connection.send, response)
             return None
-        return answer
+        return response
 
-    async def _open(self, connection: Connection, handshake: Handshake, answer: BackendAnswer) -> None:
+    async def _open(self, connection: Connection, handshake: Handshake, response: BackendResponse) -> None:
         if connection.state == "closed":
-            # The gateway began to stop while the backend decided; the backend has to hear of it.
+            # The gateway began to stop during $connect. The backend accepted it, so it must get $disconnect.
             await refuse(connection.send, 503, "Service Unavailable")
             self._in_background(self._disconnect(connection))
             return
-        await accept(connection.send, handshake, answer)
+        await accept(connection.send, handshake, response)
         connection.state = "open"
         connection.touch()
         logger.info("%s connected", connection.id)
@@ -138,7 +139,7 @@ class DataPlane:
                 if message.get("text") is None:
                     await connection.close(UNSUPPORTED_DATA, "Binary is not supported")
                 elif connection.state == "open":
-                    await self._messages.take(connection, message["text"])
+                    await self._messages.forward(connection, message["text"])
             if connection.state == "open":
                 connection.close_code = int(message.get("code") or 1005)
                 connection.close_reason = str(message.get("reason") or "")
@@ -149,9 +150,9 @@ class DataPlane:
             self._in_background(self._disconnect(connection))
 
     async def _disconnect(self, connection: Connection) -> None:
-        served = find_served(self._store, connection.api_id, connection.stage)
+        served = self._store.find_served(connection.api_id, connection.stage)
         route: Wire | None = served[1]["routes"].get("$disconnect") if served else None
-        if served is None or route is None or self._faults.strikes("skip_disconnects"):
+        if served is None or route is None or self._faults.occurs("skip_disconnects"):
             return
         await pause(self._faults.delay_disconnects)
         context = build_context(connection, "DISCONNECT", "$disconnect", new_opaque_id())
@@ -163,13 +164,13 @@ class DataPlane:
         except IntegrationError as exc:
             logger.info("$disconnect of %s was lost: %s", connection.id, exc.message)
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    def _in_background(self, work: Coroutine[object, None, None]) -> None:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
     async def sweep(self) -> None:
-        """Close sockets that were silent or lasted for too long, and those whose stage is gone."""
+        """Close sockets that exceed the idle timeout or the maximum duration, or whose stage was deleted."""
         overdue = self._registry.overdue(
             now=time.time(),
             idle_timeout=self._options.idle_timeout,
@@ -179,12 +180,12 @@ class DataPlane:
             connection
             for connection in self._registry
             if connection.state == "open"
-            and find_served(self._store, connection.api_id, connection.stage) is None
+            and self._store.find_served(connection.api_id, connection.stage) is None
         ]
         await _close_all([*overdue, *orphaned])
 
     async def stop(self) -> None:
-        """Close every socket and wait, within reason, for the `$disconnect` events."""
+        """Close every socket, and wait up to the shutdown grace for the `$disconnect` events."""
         self._stopping = True
         await _close_all(self._registry)
         deadline = time.monotonic() + self._options.shutdown_grace

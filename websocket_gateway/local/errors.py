@@ -1,21 +1,21 @@
-"""What the local gateway answers when it refuses, and what stops it from starting."""
+"""Errors of the local gateway: those of AWS, and the one that stops it from starting."""
 
 from __future__ import annotations
 
 
 class LocalGatewayError(Exception):
-    """The local gateway cannot start or go on; the message is one line for a person."""
+    """The local gateway cannot start or continue. The message is one line for the user."""
 
 
 def missing_extra(exc: ImportError) -> LocalGatewayError:
-    """What to raise where the server cannot be imported, because the extra `local` is not installed."""
+    """Return the error for a missing extra `local`, without which the server cannot be imported."""
     return LocalGatewayError(
         f"The local gateway needs {exc.name}: pip install 'django-websocket-gateway[local]'"
     )
 
 
 class ApiError(Exception):
-    """A refusal in the form AWS gives it: status, error type, message."""
+    """An error in the form of AWS: status, error type, message."""
 
     status = 400
     code = "BadRequestException"
@@ -27,25 +27,25 @@ class ApiError(Exception):
 
 
 class BadRequestError(ApiError):
-    """The request is malformed, or AWS would judge its values invalid."""
+    """The request is malformed, or AWS does not accept its values."""
 
 
 class NotFoundError(ApiError):
-    """No such resource."""
+    """The resource does not exist."""
 
     status = 404
     code = "NotFoundException"
 
 
 class ConflictError(ApiError):
-    """It exists already, or something else still needs it."""
+    """The resource exists already, or another resource depends on it."""
 
     status = 409
     code = "ConflictException"
 
 
 class QuotaError(ApiError):
-    """A quota is used up, or the request was throttled."""
+    """A quota is exceeded, or the request was throttled."""
 
     status = 429
     code = "TooManyRequestsException"
@@ -59,14 +59,14 @@ class ForbiddenError(ApiError):
 
 
 class AccessDeniedError(ApiError):
-    """The control plane's form of a refusal."""
+    """Access is denied, in the form of the control plane."""
 
     status = 403
     code = "AccessDeniedException"
 
 
 class GoneError(ApiError):
-    """The connection is closed, never was, or its `$connect` has not finished."""
+    """The connection is closed, does not exist, or its `$connect` has not finished."""
 
     status = 410
     code = "GoneException"
@@ -80,7 +80,7 @@ class PayloadTooLargeError(ApiError):
 
 
 class LimitExceededError(ApiError):
-    """Too many posts, or the client does not read what it is sent."""
+    """There are too many posts, or the client does not read its messages."""
 
     status = 429
     code = "LimitExceededException"

@@ -1,4 +1,4 @@
-"""A running local gateway: bind, serve in a thread of its own, stop."""
+"""A running local gateway: bind the port, serve in a background thread, stop."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ import threading
 from dataclasses import dataclass, replace
 from types import TracebackType
 
-from websocket_gateway.local.claim import Claim
 from websocket_gateway.local.connections import Registry
 from websocket_gateway.local.control import ControlPlane
 from websocket_gateway.local.dataplane import DataPlane
 from websocket_gateway.local.errors import LocalGatewayError
-from websocket_gateway.local.faults import Faults
 from websocket_gateway.local.forwarding import Forwarder
 from websocket_gateway.local.integration import Integrations, Recorder
 from websocket_gateway.local.management import ManagementApi
-from websocket_gateway.local.options import GatewayOptions
+from websocket_gateway.local.options import Faults, GatewayOptions
 from websocket_gateway.local.server import GatewayServer, build_application, repeat
-from websocket_gateway.local.state import check_state_path, load_state, save_state
+from websocket_gateway.local.state import StateLock, check_state_path, load_state, save_state
 from websocket_gateway.local.store import Store
 
 START_TIMEOUT_SECONDS = 30.0
@@ -27,7 +25,7 @@ START_TIMEOUT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionInfo:
-    """An open socket, as tests want to see it."""
+    """An open socket, for tests."""
 
     id: str
     api_id: str
@@ -37,7 +35,7 @@ class ConnectionInfo:
 
 
 class LocalGateway:
-    """API Gateway on one port, in a background thread. Use it as a context manager, or `start` and `stop`."""
+    """API Gateway on one port, in a background thread. A context manager; or call `start` and `stop`."""
 
     def __init__(
         self, options: GatewayOptions, *, faults: Faults | None = None, recorder: Recorder | None = None
@@ -48,7 +46,7 @@ class LocalGateway:
             deployment_fails=options.deployment_fails,
             page_size=options.page_size,
         )
-        self._claim = Claim(options.state) if options.state is not None else None
+        self._lock = StateLock(options.state) if options.state is not None else None
         try:
             self._load(options)
             self._listener = _bind(options)
@@ -61,22 +59,22 @@ class LocalGateway:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop_asked: asyncio.Event | None = None
+        self._stop_requested: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._run, name="local-gateway", daemon=True)
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port on which the gateway listens."""
         return self.options.port
 
     @property
     def endpoint_url(self) -> str:
-        """What `ENDPOINT_URL` must be set to."""
+        """The value for the setting `ENDPOINT_URL`."""
         host = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
         return f"http://{host}:{self.port}"
 
     def connections(self) -> tuple[ConnectionInfo, ...]:
-        """The sockets that are open now."""
+        """Return the open sockets."""
         return tuple(
             ConnectionInfo(
                 id=connection.id,
@@ -90,7 +88,7 @@ class LocalGateway:
         )
 
     def start(self) -> None:
-        """Serve; returns when connections are accepted."""
+        """Start serving. Return as soon as connections are accepted."""
         self._thread.start()
         self._ready.wait(START_TIMEOUT_SECONDS)
         if self._failure is not None or not self._ready.is_set():
@@ -100,8 +98,8 @@ class LocalGateway:
 
     def stop(self) -> None:
         """Close every socket, send the `$disconnect` events, end the thread."""
-        if self._loop is not None and self._stop_asked is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop_asked.set)
+        if self._loop is not None and self._stop_requested is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop_requested.set)
         if self._thread.ident is not None:
             self._thread.join()
         self._listener.close()
@@ -118,7 +116,7 @@ class LocalGateway:
 
     @property
     def failed(self) -> BaseException | None:
-        """What ended the gateway unasked, if anything did."""
+        """The exception that ended the gateway, if any did."""
         return self._failure
 
     def _run(self) -> None:
@@ -132,7 +130,7 @@ class LocalGateway:
     async def _serve(self) -> None:
         options, store, faults = self.options, self.store, self.faults
         self._loop = asyncio.get_running_loop()
-        self._stop_asked = asyncio.Event()
+        self._stop_requested = asyncio.Event()
         forwarder = Forwarder(keep_alive=options.keep_alive, serialize=options.serialize)
         integrations = Integrations(forwarder, options.quirks, self._recorder)
         data = DataPlane(store, self._registry, integrations, options=options, faults=faults)
@@ -153,7 +151,7 @@ class LocalGateway:
         sweeping = asyncio.create_task(
             repeat(sweep, min(1.0, options.idle_timeout / 10, options.max_duration / 10))
         )
-        stopping = asyncio.create_task(_stop_when(self._stop_asked, data, server))
+        stopping = asyncio.create_task(_stop_when(self._stop_requested, data, server))
         try:
             await server.serve(sockets=[self._listener])
         finally:
@@ -162,36 +160,36 @@ class LocalGateway:
             forwarder.close()
 
     def _load(self, options: GatewayOptions) -> None:
-        if options.state is None or self._claim is None:
+        if options.state is None or self._lock is None:
             return
         check_state_path(options.state)
         try:
-            self._claim.take()
+            self._lock.acquire()
         except BlockingIOError as exc:
             raise LocalGatewayError(str(exc)) from None
         load_state(self.store, options.state)
 
     def _save(self) -> None:
-        if self.options.state is not None and self._claim is not None:
-            self._claim.take()
+        if self.options.state is not None and self._lock is not None:
+            self._lock.acquire()
             save_state(self.store, self.options.state)
-            self._claim.take()
+            self._lock.acquire()
 
     def _release(self) -> None:
-        if self._claim is not None:
-            self._claim.release()
+        if self._lock is not None:
+            self._lock.release()
 
 
-async def _stop_when(asked: asyncio.Event, data: DataPlane, server: GatewayServer) -> None:
-    await asked.wait()
+async def _stop_when(requested: asyncio.Event, data: DataPlane, server: GatewayServer) -> None:
+    await requested.wait()
     await data.stop()
-    server.leave()
+    server.request_stop()
 
 
 def _bind(options: GatewayOptions) -> socket.socket:
     host = options.host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Without the protocol asyncio does not recognise TCP and leaves Nagle's algorithm on: 40 ms a call.
+    # Without the protocol, asyncio does not recognise TCP and leaves Nagle's algorithm on: 40 ms per call.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,14 +1,14 @@
-"""The WebSocket handshake as ASGI shows it: reading, accepting, refusing."""
+"""The WebSocket handshake over ASGI: read it, accept it, refuse it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from websocket_gateway.local.connections import CLIENT_LEFT, Send, new_opaque_id
-from websocket_gateway.local.forwarding import BackendAnswer
+from websocket_gateway.local.connections import CLIENT_LEFT, new_opaque_id
+from websocket_gateway.local.forwarding import BackendResponse
+from websocket_gateway.local.http import Message, Scope, Send
 from websocket_gateway.local.mapping import Headers, canonical_name
 from websocket_gateway.local.signing import ALGORITHM
 
@@ -18,7 +18,7 @@ SUBPROTOCOL = "sec-websocket-protocol"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handshake:
-    """What a client asked for."""
+    """The request of a client to open a socket."""
 
     host: str
     path: str
@@ -30,7 +30,7 @@ class Handshake:
     abort: Callable[[], None]
 
     def header(self, name: str) -> str:
-        """The first header of that (lower-case) name, or nothing."""
+        """Return the first header of that (lower-case) name, or an empty string."""
         return next((value for key, value in self.headers if key.lower() == name), "")
 
     @property
@@ -40,7 +40,7 @@ class Handshake:
 
     @property
     def user_agent(self) -> str:
-        """What the client calls itself."""
+        """The User-Agent header."""
         return self.header("user-agent")
 
     @property
@@ -49,8 +49,8 @@ class Handshake:
         return self.header("authorization").startswith(ALGORITHM) or "X-Amz-Signature=" in self.query
 
 
-def read_handshake(scope: MutableMapping[str, Any]) -> Handshake:
-    """Take from the ASGI scope what matters here."""
+def read_handshake(scope: Scope) -> Handshake:
+    """Read the handshake from the ASGI scope."""
     headers = [
         (canonical_name(name.decode("latin-1")), value.decode("latin-1")) for name, value in scope["headers"]
     ]
@@ -61,7 +61,7 @@ def read_handshake(scope: MutableMapping[str, Any]) -> Handshake:
         query=scope["query_string"].decode("ascii"),
         headers=headers,
         subprotocols=tuple(
-            # Read here, because not every uvicorn splits the header.
+            # Not every version of uvicorn splits the header.
             offered.strip()
             for name, value in headers
             if name.lower() == SUBPROTOCOL
@@ -72,35 +72,35 @@ def read_handshake(scope: MutableMapping[str, Any]) -> Handshake:
     )
 
 
-async def accept(send: Send, handshake: Handshake, answer: BackendAnswer) -> None:
+async def accept(send: Send, handshake: Handshake, response: BackendResponse) -> None:
     """Complete the handshake. A subprotocol is echoed only if the backend chose one that was offered."""
-    chosen = answer.header(SUBPROTOCOL)
-    message: dict[str, Any] = {"type": "websocket.accept"}
+    chosen = response.header(SUBPROTOCOL)
+    message: Message = {"type": "websocket.accept"}
     if chosen is not None and chosen.strip() in handshake.subprotocols:
         message["subprotocol"] = chosen.strip()
     try:
         await send(message)
     except CLIENT_LEFT:
-        # The client left while `$connect` was pending. The backend knows it by now, so the socket counts
-        # as opened and closed, and `$disconnect` follows.
+        # The client left during `$connect`. The backend has accepted it, so the socket counts as opened
+        # and closed, and `$disconnect` follows.
         return
 
 
 async def refuse(send: Send, status: int, text: str) -> None:
-    """Refuse with a message of the gateway's own."""
+    """Refuse the handshake with a message of the gateway."""
     request_id = new_opaque_id()
     body = json.dumps({"message": text, "connectionId": new_opaque_id(), "requestId": request_id}).encode()
     await _respond(send, status, [(b"content-type", b"application/json")], body)
 
 
-async def relay(send: Send, answer: BackendAnswer) -> None:
-    """Refuse with what the backend answered. 1xx and nonsense cannot end a handshake."""
+async def relay(send: Send, response: BackendResponse) -> None:
+    """Refuse the handshake with the response of the backend; 502 for a status that cannot end a handshake."""
     headers = [
         (name.encode("latin-1"), value.encode("latin-1"))
-        for name, value in answer.headers
+        for name, value in response.headers
         if name.lower() in ("content-type", "content-encoding")
     ]
-    await _respond(send, answer.status if 200 <= answer.status < 600 else 502, headers, answer.body)
+    await _respond(send, response.status if 200 <= response.status < 600 else 502, headers, response.body)
 
 
 async def _respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
@@ -108,5 +108,5 @@ async def _respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], 
         await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": body})
     except CLIENT_LEFT:
-        # Nobody is left to be told.
+        # The client has left.
         return

@@ -1,4 +1,4 @@
-"""`@connections`: post to a socket, ask about it, close it."""
+"""`@connections`: send to a socket, read its status, close it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import re
 from datetime import datetime, timezone
 from urllib.parse import unquote
 
-from websocket_gateway.local.addressing import CONNECTIONS_PATH, Address, find_address
-from websocket_gateway.local.answers import HttpAnswer, error_answer, json_answer
 from websocket_gateway.local.connections import Connection, Registry
 from websocket_gateway.local.errors import (
     ApiError,
@@ -20,9 +18,10 @@ from websocket_gateway.local.errors import (
     LimitExceededError,
     PayloadTooLargeError,
 )
-from websocket_gateway.local.faults import Faults
-from websocket_gateway.local.options import MAX_MESSAGE_BYTES, GatewayOptions
-from websocket_gateway.local.signing import HttpRequest, why_unsigned
+from websocket_gateway.local.http import HttpRequest, HttpResponse, error_response, json_response
+from websocket_gateway.local.options import MAX_MESSAGE_BYTES, Faults, GatewayOptions
+from websocket_gateway.local.routing import CONNECTIONS_PATH, Address, find_address
+from websocket_gateway.local.signing import signature_error
 from websocket_gateway.local.store import Store
 
 logger = logging.getLogger("websocket_gateway.local")
@@ -32,7 +31,7 @@ NORMAL_CLOSURE = 1000
 
 
 class ManagementApi:
-    """`apigatewaymanagementapi` over the registry of sockets."""
+    """Serves `apigatewaymanagementapi` for the sockets of a registry."""
 
     def __init__(self, store: Store, registry: Registry, *, options: GatewayOptions, faults: Faults) -> None:
         self._store = store
@@ -40,23 +39,23 @@ class ManagementApi:
         self._options = options
         self._faults = faults
 
-    async def answer(self, request: HttpRequest) -> HttpAnswer:
-        """Carry out one call."""
+    async def respond(self, request: HttpRequest) -> HttpResponse:
+        """Execute one call."""
         try:
-            answer = await self._answer(request)
+            response = await self._respond(request)
         except ApiError as error:
             hidden = error.status == 413 and self._options.quirks.payload_too_large_code == "absent"
-            answer = error_answer(error, name_type=not hidden)
-        logger.debug("%s @connections %d", request.method, answer.status)
-        return answer
+            response = error_response(error, name_type=not hidden)
+        logger.debug("%s @connections %d", request.method, response.status)
+        return response
 
-    async def _answer(self, request: HttpRequest) -> HttpAnswer:
+    async def _respond(self, request: HttpRequest) -> HttpResponse:
         address = self._authorized(request)
         if self._faults.delay_posts:
             await asyncio.sleep(self._faults.delay_posts)
-        if self._faults.strikes("throttle_posts"):
+        if self._faults.occurs("throttle_posts"):
             raise LimitExceededError("Rate exceeded")
-        if self._faults.strikes("fail_posts"):
+        if self._faults.occurs("fail_posts"):
             raise InternalError("Internal server error")
         connection_id = unquote(address.rest.removeprefix(CONNECTIONS_PATH))
         if not _ID.fullmatch(connection_id):
@@ -66,12 +65,14 @@ class ManagementApi:
         connection = self._registry.find_open(connection_id, address.api_id, address.stage["stageName"])
         if connection is None:
             raise GoneError("The connection with the provided id no longer exists.")
-        return await self._act(request, connection)
+        return await self._execute(request, connection)
 
     def _authorized(self, request: HttpRequest) -> Address:
-        why = why_unsigned(request, self._options.verify_secret, now=lambda: datetime.now(timezone.utc))
-        if why is not None:
-            raise ForbiddenError(why)
+        problem = signature_error(
+            request, self._options.verify_secret, now=lambda: datetime.now(timezone.utc)
+        )
+        if problem is not None:
+            raise ForbiddenError(problem)
         address = find_address(self._store, request.header("host"), request.raw_path)
         if (
             address is None
@@ -86,17 +87,17 @@ class ManagementApi:
             raise ForbiddenError("Forbidden")
         return address
 
-    async def _act(self, request: HttpRequest, connection: Connection) -> HttpAnswer:
+    async def _execute(self, request: HttpRequest, connection: Connection) -> HttpResponse:
         if request.method == "GET":
-            return json_answer(200, _describe(connection))
+            return json_response(200, _describe(connection))
         if request.method == "DELETE":
             await connection.close(NORMAL_CLOSURE, "")
-            return json_answer(204, None)
-        if not self._faults.strikes("drop_posts"):
+            return json_response(204, None)
+        if not self._faults.occurs("drop_posts"):
             delivered = await connection.send_text(request.body.decode("utf-8", "replace"))
             if not delivered:
                 raise GoneError("The connection with the provided id no longer exists.")
-        return json_answer(200, None)
+        return json_response(200, None)
 
 
 def _describe(connection: Connection) -> dict[str, object]:

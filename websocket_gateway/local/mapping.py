@@ -1,4 +1,4 @@
-"""From an event on a socket to the HTTP request the backend gets: header sets and parameter mappings."""
+"""Map an event on a socket to the HTTP request for the backend: headers and parameter mappings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from websocket_gateway.local.routing import MISSING, as_text, find_path
 
 EventKind = Literal["CONNECT", "MESSAGE", "DISCONNECT"]
 Headers = list[tuple[str, str]]
-"""Values stand for bytes, one character each (latin-1), so that what a client sent is passed on unchanged."""
+"""Values are bytes, one character each (latin-1), so that the values of a client are passed on unchanged."""
 
 JSON_TYPE = "application/json; charset=UTF-8"
 TEXT_TYPE = "text/plain; charset=UTF-8"
@@ -32,7 +32,7 @@ _VALUE = re.compile(
 )
 _STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
 _UNSAFE_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+")
-# The hop's own headers, and what the gateway writes itself.
+# Hop-by-hop headers, and headers that the gateway sets itself.
 _NOT_FORWARDED = frozenset(
     (
         "connection",
@@ -54,11 +54,11 @@ _NOT_FORWARDED = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened on a socket."""
+    """An event on a socket: a connect, a message or a disconnect."""
 
     kind: EventKind
     context: dict[str, str]
-    """The values that `context.…` can name, dotted."""
+    """The values of `context.…`, by dotted name."""
     stage_variables: dict[str, str] = field(default_factory=dict)
     headers: Headers = field(default_factory=list)
     """The client's handshake headers; empty after `$connect`."""
@@ -68,7 +68,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendRequest:
-    """One HTTP request, ready to be written to the wire."""
+    """One HTTP request, ready to be sent."""
 
     method: str
     scheme: str
@@ -81,7 +81,7 @@ class BackendRequest:
 
 
 def check_request_parameters(parameters: dict[str, str]) -> None:
-    """Refuse mappings that AWS refuses."""
+    """Raise `BadRequestError` for mappings that AWS does not accept."""
     for key, value in parameters.items():
         if not _KEY.fullmatch(key):
             raise BadRequestError(f"Invalid mapping expression specified: invalid parameter key {key!r}")
@@ -90,7 +90,7 @@ def check_request_parameters(parameters: dict[str, str]) -> None:
 
 
 def build_request(integration: Wire, route: Wire, event: Event, quirks: Quirks) -> BackendRequest:
-    """The HTTP request for one event, exactly as far as it is known what API Gateway sends."""
+    """Build the HTTP request for one event, as far as the requests of API Gateway are known."""
     mapped = _mapped_values(integration, route, event)
     uri = _STAGE_VARIABLE.sub(
         lambda match: event.stage_variables.get(match[1], ""), integration["integrationUri"]
@@ -121,7 +121,7 @@ def build_request(integration: Wire, route: Wire, event: Event, quirks: Quirks) 
 
 
 def _merged_query(own: str, client: str, mapped: dict[str, str]) -> str:
-    """The client's query is passed on as it came, save for names that a mapping sets."""
+    """Pass on the query of the client unchanged, except for names that a mapping sets."""
     joined = "&".join(part for part in (own, client) if part)
     if not mapped:
         return joined
@@ -134,7 +134,7 @@ def _parse_query(query: str) -> list[tuple[str, str]]:
 
 
 def as_bytes_text(text: str) -> str:
-    """UTF-8 bytes, one character each."""
+    """Return the UTF-8 bytes of a text, one character each."""
     return text.encode("utf-8", "replace").decode("latin-1")
 
 
@@ -149,7 +149,7 @@ def _mapped_values(integration: Wire, route: Wire, event: Event) -> dict[str, di
 
 
 def resolve(source: str, route: Wire, event: Event) -> str | None:
-    """The value of a mapping, or `None` when there is none at this event."""
+    """Return the value of a mapping, or `None` if the event has no such value."""
     if source.startswith("'"):
         return as_bytes_text(source[1:-1])
     if source.startswith("context."):
@@ -228,7 +228,7 @@ def _connect_headers(event: Event, quirks: Quirks, *, proxy: bool) -> Headers:
 
 
 def new_trace_id() -> str:
-    """A trace id in the form X-Ray gives it."""
+    """Return a new trace id in the form of X-Ray."""
     return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"
 
 
@@ -241,7 +241,7 @@ def _with_mapped_header(headers: Headers, name: str, value: str, quirks: Quirks)
 
 
 def canonical_name(name: str) -> str:
-    """A header name as browsers write it; the HTTP parser hands it on in lower case."""
+    """Return a header name as browsers write it. The HTTP parser returns it in lower case."""
     return "-".join(
         "WebSocket" if part == "websocket" else part.capitalize() for part in name.lower().split("-")
     )

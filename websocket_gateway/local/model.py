@@ -1,7 +1,7 @@
-"""botocore's own model of `apigatewayv2`, read the other way round: from HTTP request to parameters.
+"""botocore's model of `apigatewayv2`, used in the reverse direction: from HTTP request to parameters.
 
-Resources are kept in their wire form (`routeKey`, not `RouteKey`) everywhere in this package, so that
-nothing has to be translated between the request, the state file and the answer.
+Resources have their wire form (`routeKey`, not `RouteKey`) everywhere in this package, so that requests,
+the state file and responses need no translation.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LENGTH_IN_TEXT = re.compile(r"length between \[(\d+)-(\d+)\]")
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of the service with its URI as a regular expression."""
+    """One operation of the service, its URI as a regular expression."""
 
     name: str
     method: str
@@ -33,7 +33,7 @@ class Operation:
 
     @property
     def status(self) -> int:
-        """HTTP status of success."""
+        """The HTTP status of success."""
         return int(self.model.http.get("responseCode", 200))
 
 
@@ -44,7 +44,7 @@ def _load_model() -> Wire:
 
 @cache
 def load_operations() -> tuple[Operation, ...]:
-    """Every operation of `apigatewayv2`, as the installed botocore describes it."""
+    """Return every operation of `apigatewayv2` that the installed botocore describes."""
     service = ServiceModel(_load_model(), "apigatewayv2")
     return tuple(_load_operation(service.operation_model(name)) for name in service.operation_names)
 
@@ -53,7 +53,7 @@ def _load_operation(model: OperationModel) -> Operation:
     pieces = re.split(r"(\{[^}]+\})", model.http["requestUri"])
     members = _uri_members(model)
     pattern = "".join(
-        # An ARN holds slashes; botocore encodes them, other clients may not.
+        # An ARN contains slashes. botocore encodes them, other clients might not.
         f"(?P<{members[piece[1:-1]]}>{'.+' if piece == '{resource-arn}' else '[^/]+'})"
         if piece.startswith("{")
         else re.escape(piece)
@@ -74,7 +74,7 @@ def _uri_members(model: OperationModel) -> dict[str, str]:
 
 
 def find_operation(method: str, raw_path: str) -> tuple[Operation, dict[str, str]] | None:
-    """The operation that a request line names, and the parameters in its path."""
+    """Return the operation for a method and a path, and the parameters in the path."""
     for operation in load_operations():
         if operation.method == method and (match := operation.pattern.fullmatch(raw_path)):
             return operation, {name: unquote(value) for name, value in match.groupdict().items()}
@@ -87,13 +87,13 @@ def parse_input(operation: Operation, in_path: dict[str, str], query: str, body:
     located: Wire = dict(in_path)
     if shape is None:
         return located, {}
-    asked = parse_qs(query, keep_blank_values=True)
+    queried = parse_qs(query, keep_blank_values=True)
     payload: Wire = {}
     for name, member in shape.members.items():
         location = member.serialization.get("location")
         wire = member.serialization.get("name", name)
-        if location == "querystring" and wire in asked:
-            located[name] = asked[wire] if isinstance(member, ListShape) else asked[wire][-1]
+        if location == "querystring" and wire in queried:
+            located[name] = queried[wire] if isinstance(member, ListShape) else queried[wire][-1]
         elif location is None and body.get(wire) is not None:
             payload[wire] = _validated(member, body[wire], wire)
         if name in shape.required_members and name not in located and wire not in payload:
@@ -101,21 +101,24 @@ def parse_input(operation: Operation, in_path: dict[str, str], query: str, body:
     return located, payload
 
 
-def _validated(shape: Shape, value: Any, path: str) -> Any:
+def _validated(shape: Shape, value: object, path: str) -> object:
     if isinstance(shape, StructureShape):
         return _validated_structure(shape, value, path)
     if isinstance(shape, ListShape):
-        _expect(isinstance(value, list), path, "a list")
+        if not isinstance(value, list):
+            raise _wrong_type(path, "a list")
         return [_validated(shape.member, item, path) for item in value]
     if isinstance(shape, MapShape):
-        _expect(isinstance(value, dict), path, "a map")
+        if not isinstance(value, dict):
+            raise _wrong_type(path, "a map")
         return {key: _validated(shape.value, item, f"{path}.{key}") for key, item in value.items()}
     _validate_scalar(shape, value, path)
     return value
 
 
-def _validated_structure(shape: StructureShape, value: Any, path: str) -> Wire:
-    _expect(isinstance(value, dict), path, "an object")
+def _validated_structure(shape: StructureShape, value: object, path: str) -> Wire:
+    if not isinstance(value, dict):
+        raise _wrong_type(path, "an object")
     found: Wire = {}
     for name, member in shape.members.items():
         wire = member.serialization.get("name", name)
@@ -126,16 +129,14 @@ def _validated_structure(shape: StructureShape, value: Any, path: str) -> Wire:
     return found
 
 
-def _validate_scalar(shape: Shape, value: Any, path: str) -> None:
+def _validate_scalar(shape: Shape, value: object, path: str) -> None:
     if shape.type_name == "boolean":
-        _expect(isinstance(value, bool), path, "true or false")
+        if not isinstance(value, bool):
+            raise _wrong_type(path, "true or false")
     elif shape.type_name in ("integer", "long", "float", "double"):
         whole = shape.type_name in ("integer", "long")
-        _expect(
-            isinstance(value, int if whole else (int, float)) and not isinstance(value, bool),
-            path,
-            "a number",
-        )
+        if not isinstance(value, int if whole else (int, float)) or isinstance(value, bool):
+            raise _wrong_type(path, "a number")
         low, high = shape.metadata.get("min"), shape.metadata.get("max")
         if (low is not None and value < low) or (high is not None and value > high):
             raise BadRequestError(f"Invalid value for {path}: must be between {low} and {high}")
@@ -143,13 +144,14 @@ def _validate_scalar(shape: Shape, value: Any, path: str) -> None:
         _validate_string(shape, value, path)
 
 
-def _validate_string(shape: Shape, value: Any, path: str) -> None:
-    _expect(isinstance(value, str), path, "a string")
+def _validate_string(shape: Shape, value: object, path: str) -> None:
+    if not isinstance(value, str):
+        raise _wrong_type(path, "a string")
     allowed = shape.metadata.get("enum")
     if allowed and value not in allowed:
         raise BadRequestError(f"Invalid value for {path}: must be one of {', '.join(allowed)}")
     bounds = _length_bounds(shape.name)
-    # An empty map value is how PATCH removes a key; the operations judge it.
+    # With an empty map value PATCH removes a key. The operations check it.
     emptied = value == "" and "." in path
     if bounds and not emptied and not bounds[0] <= len(value) <= bounds[1]:
         raise BadRequestError(
@@ -159,32 +161,35 @@ def _validate_string(shape: Shape, value: Any, path: str) -> None:
 
 @cache
 def _length_bounds(shape_name: str) -> tuple[int, int] | None:
-    """The model states most lengths only in the text of the shape (not in that of the member)."""
+    """Return the bounds from the documentation of the shape: the model has most lengths only there."""
     match = _LENGTH_IN_TEXT.search(_load_model()["shapes"][shape_name].get("documentation", ""))
     return (int(match[1]), int(match[2])) if match else None
 
 
-def _expect(holds: bool, path: str, kind: str) -> None:
-    if not holds:
-        raise BadRequestError(f"Invalid value for {path}: must be {kind}")
+def _wrong_type(path: str, expected: str) -> BadRequestError:
+    return BadRequestError(f"Invalid value for {path}: must be {expected}")
 
 
 def render_output(operation: Operation, record: Wire) -> Wire:
-    """Cut a record down to what the operation's answer holds."""
+    """Return the fields of a record that the response of the operation has."""
     shape = operation.model.output_shape
-    return _rendered(shape, record) if isinstance(shape, StructureShape) else {}
+    return _rendered_structure(shape, record) if isinstance(shape, StructureShape) else {}
 
 
-def _rendered(shape: Shape, value: Any) -> Any:
-    if isinstance(shape, StructureShape):
-        found: Wire = {}
-        for name, member in shape.members.items():
-            wire = member.serialization.get("name", name)
-            if value.get(wire) is not None:
-                found[wire] = _rendered(member, value[wire])
-        return found
-    if isinstance(shape, ListShape):
+def _rendered_structure(shape: StructureShape, record: Wire) -> Wire:
+    found: Wire = {}
+    for name, member in shape.members.items():
+        wire = member.serialization.get("name", name)
+        if record.get(wire) is not None:
+            found[wire] = _rendered(member, record[wire])
+    return found
+
+
+def _rendered(shape: Shape, value: object) -> object:
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
+        return _rendered_structure(shape, value)
+    if isinstance(shape, ListShape) and isinstance(value, list):
         return [_rendered(shape.member, item) for item in value]
-    if isinstance(shape, MapShape):
+    if isinstance(shape, MapShape) and isinstance(value, dict):
         return {key: _rendered(shape.value, item) for key, item in value.items()}
     return value

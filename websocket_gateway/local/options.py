@@ -1,8 +1,11 @@
-"""How one local gateway behaves: limits, quirks that AWS leaves open, deployment behaviour."""
+"""The behaviour of a local gateway: limits, options, quirks (undocumented behaviour of AWS), faults."""
 
 from __future__ import annotations
 
 import ipaddress
+import threading
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -17,55 +20,55 @@ MAX_DURATION_SECONDS = 7200.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quirks:
-    """Behaviour of API Gateway that nobody could verify; each default is the likelier form."""
+    """Behaviour of API Gateway that is not documented and not verified. Each default is the likelier form."""
 
     connect_user_agent: Literal["client", "gateway"] = "client"
     """`$connect`: keep the client's User-Agent, or always send `AmazonAPIGateway_<id>`."""
     text_content_type: Literal["json", "text"] = "json"
-    """Content type of a message that is no JSON: as for JSON, or `text/plain`."""
+    """Content type of a message that is not JSON: as for JSON, or `text/plain`."""
     header_twins: Literal["replace", "keep"] = "replace"
-    """A client's header that differs from a mapped one only in case: replaced, or sent beside it."""
+    """A client header that differs from a mapped one only in case: replaced, or sent as well."""
     two_way_error: Literal["body", "error"] = "body"
-    """Two-way route, backend answered non-2xx: pass its body on, or the generic error frame."""
+    """Two-way route, backend responded with non-2xx: send the body, or the generic error frame."""
     disconnect_status: Literal["absent", "mapped"] = "absent"
     """Whether `context.disconnectStatusCode` and `context.disconnectReason` can be mapped."""
     ping_activity: Literal["ignored", "counts"] = "ignored"
-    """Whether a protocol ping of the client postpones the idle timeout."""
+    """Whether a protocol ping of the client restarts the idle timeout."""
     disabled_endpoint_callbacks: Literal["refused", "served"] = "refused"
-    """`@connections` on the default endpoint while that is disabled."""
+    """`@connections` on the default endpoint while that endpoint is disabled."""
     payload_too_large_code: Literal["modelled", "absent"] = "modelled"
-    """Whether a 413 names its error type, or leaves the client only the status."""
+    """Whether a 413 response names its error type, or has only the status."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayOptions:
-    """Everything that can be chosen about a local gateway before it starts."""
+    """The options of a local gateway, fixed when it starts."""
 
     host: str = "127.0.0.1"
     port: int = 9000
-    """0 takes a free port."""
+    """0 selects a free port."""
     state: Path | None = None
-    """File that keeps the resources across restarts; `None` keeps nothing."""
+    """File that keeps the resources across restarts; with `None` they are lost."""
     idle_timeout: float = IDLE_TIMEOUT_SECONDS
     max_duration: float = MAX_DURATION_SECONDS
     verify_secret: str | None = None
-    """Secret access key to verify signatures with; `None` only asks for an Authorization header."""
+    """Secret access key to verify signatures with; `None` only requires an Authorization header."""
     serialize: bool = False
-    """Forward one event at a time, over a connection of its own (for a live server on in-memory SQLite)."""
+    """Forward one event at a time, each over a new connection (for a live server on in-memory SQLite)."""
     keep_alive: float = 1.0
-    """Seconds that an idle connection to the backend may be used again."""
+    """Seconds for which an idle connection to the backend can be used again."""
     page_size: int = 100
-    """Resources on a page when a list call names no MaxResults."""
+    """Resources per page for a list call without MaxResults."""
     deployment_seconds: float = 0.0
-    """How long a new deployment stays PENDING."""
+    """Seconds that a new deployment stays PENDING."""
     deployment_fails: bool = False
-    """Let every new deployment end as FAILED."""
+    """Make every new deployment end as FAILED."""
     shutdown_grace: float = 5.0
-    """How long stopping waits for the `$disconnect` events."""
+    """Seconds that stopping waits for the `$disconnect` events."""
     quirks: Quirks = field(default_factory=Quirks)
 
     def __post_init__(self) -> None:
-        """Refuse what could never work, with a message that names the option."""
+        """Raise `LocalGatewayError` naming the option whose value cannot work."""
         if not is_loopback(self.host):
             raise LocalGatewayError(
                 f"The local gateway binds to loopback only, not to {self.host!r}: use 127.0.0.1."
@@ -80,7 +83,7 @@ class GatewayOptions:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the name or address means this machine and nothing else."""
+    """Return whether the name or address is a loopback one."""
     if host.lower() == "localhost":
         return True
     try:
@@ -90,7 +93,7 @@ def is_loopback(host: str) -> bool:
 
 
 def parse_quirks(pairs: list[str]) -> Quirks:
-    """Read `name=value` pairs as the command line gives them."""
+    """Parse the `name=value` pairs of the command line."""
     choices: dict[str, tuple[str, ...]] = quirk_choices()
     chosen: dict[str, Any] = {}
     for pair in pairs:
@@ -104,8 +107,70 @@ def parse_quirks(pairs: list[str]) -> Quirks:
 
 
 def quirk_choices() -> dict[str, tuple[str, ...]]:
-    """The values each quirk can take, the default first."""
+    """Return the allowed values of each quirk, the default first."""
     return {
         item.name: tuple(part.strip(" \"'") for part in str(item.type)[len("Literal[") : -1].split(","))
         for item in fields(Quirks)
     }
+
+
+Phase = Literal["received", "effected", "replied"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call to the control plane, in one phase."""
+
+    operation: str
+    parameters: dict[str, Any]
+    phase: Phase
+    """`received`: not executed yet; `effected`: executed; `replied`: the response has been sent."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Faults:
+    """Faults to inject. Shares are between 0 (never) and 1 (always); 0.5 is exactly every second one."""
+
+    skip_disconnects: float = 0.0
+    """Share of `$disconnect` events that are not sent."""
+    throttle_posts: float = 0.0
+    """Share of calls to `@connections` that are answered with 429."""
+    fail_posts: float = 0.0
+    """Share of calls to `@connections` that are answered with 500."""
+    drop_posts: float = 0.0
+    """Share of posts that are answered with 200 but not delivered."""
+    drop_messages: float = 0.0
+    """Share of client messages that are not forwarded to the backend."""
+    delay_posts: float = 0.0
+    """Seconds by which every call to `@connections` is delayed."""
+    delay_messages: float = 0.0
+    """Seconds by which every client message is delayed."""
+    delay_connects: float = 0.0
+    """Seconds by which every `$connect` is delayed."""
+    delay_disconnects: float = 0.0
+    """Seconds by which every `$disconnect` is delayed."""
+    control_errors: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Operation name (or `*`) to the status and error type of its response."""
+    on_call: Callable[[Call], None] | None = None
+    """Called in the gateway's thread for every call to the control plane, once per phase."""
+    _seen: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def occurs(self, name: str) -> bool:
+        """Return whether to inject the fault this time. Injections are spread evenly."""
+        share: float = getattr(self, name)
+        if share <= 0:
+            return False
+        with self._lock:
+            self._seen[name] += 1
+            turn = self._seen[name]
+        return int(turn * share + 1e-9) > int((turn - 1) * share + 1e-9)
+
+    def clear(self) -> None:
+        """Reset every fault to its default, which injects nothing."""
+        clean = Faults()
+        for name in self.__dataclass_fields__:
+            if not name.startswith("_"):
+                setattr(self, name, getattr(clean, name))
+        with self._lock:
+            self._seen.clear()

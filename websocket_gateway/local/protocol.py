@@ -1,11 +1,18 @@
-"""uvicorn's WebSocket protocol with the few things that API Gateway does and uvicorn does not show."""
+"""uvicorn's WebSocket protocol, extended by behaviour of API Gateway that uvicorn has no option for.
+
+It overrides methods that uvicorn does not document, hence the upper bound of uvicorn in setup.cfg.
+"""
 
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
+    from websockets.http11 import Request
 
 logger = logging.getLogger("websocket_gateway.local")
 
@@ -16,34 +23,33 @@ _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length
 
 
 class GatewaySocketProtocol(WebSocketsSansIOProtocol):
-    """Tells the application how to abort, reports pings, and lets a refusal reach a client mid-send."""
+    """Offers `abort` to the application, reports pings, sends a close frame even to a busy client."""
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        # A handshake that cannot even be read, such as one with a cookie of 9 KB, is no event to uvicorn:
-        # it would leave the client waiting for ever.
-        why = self.conn.handshake_exc
-        if why is not None and not self.handshake_initiated and not self.transport.is_closing():
-            logger.warning("A handshake was refused: %s", why)
+        # uvicorn ignores a handshake that it cannot parse, such as one with a cookie of 9 KB, and the client
+        # would wait forever.
+        problem = self.conn.handshake_exc
+        if problem is not None and not self.handshake_initiated and not self.transport.is_closing():
+            logger.warning("A handshake was refused: %s", problem)
             self.close_sent = self.handshake_complete = True
             self.transport.write(b"".join(self.conn.data_to_send()) or _BAD_REQUEST)
             self.transport.close()
 
-    def handle_connect(self, event: Any) -> None:
+    def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         scope = getattr(self, "scope", None)
         if scope is not None:
-            extensions: dict[str, Any] = scope["extensions"]
-            extensions["websocket_gateway.abort"] = self.transport.abort
+            scope["extensions"]["websocket_gateway.abort"] = self.transport.abort
 
     def connection_lost(self, exc: Exception | None) -> None:
-        # uvicorn says 1005, which is the code of a close frame without one. Whoever sent a close frame has
-        # been told of already, so here none came.
+        # uvicorn reports 1005, which means a close frame without a code. A close frame has been reported
+        # before, so here no close frame arrived.
         self.queue.put_nowait({"type": "websocket.disconnect", "code": ABNORMAL_CLOSURE})
         super().connection_lost(exc)
 
     def send_receive_event_to_app(self) -> None:
-        # uvicorn writes a traceback for what is the client's mistake.
+        # uvicorn logs a traceback for this mistake of a client.
         if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(self.frames):
             self.frames = []
             self.conn.send_close(INVALID_DATA)
@@ -55,15 +61,15 @@ class GatewaySocketProtocol(WebSocketsSansIOProtocol):
         super().handle_ping()
         self.queue.put_nowait({"type": "websocket.ping"})  # type: ignore[arg-type,misc]
 
-    async def send(self, message: Any) -> None:
+    async def send(self, message: ASGISendEvent) -> None:
         await super().send(message)
         if message["type"] == "websocket.http.response.body":
             # Otherwise uvicorn logs every refused handshake as an error of the application.
             self.handshake_complete = True
 
     def handle_parser_exception(self) -> None:
-        # uvicorn closes at once. A client that is still sending would then get a reset, and the close
-        # frame with its code would be lost: so only our direction is closed, and the rest is read away.
+        # uvicorn closes at once. A client that is still sending would get a reset, and would lose the close
+        # frame with its code. So only our direction is closed, and further data is read and discarded.
         close = self.conn.close_sent
         if self.close_sent or close is None:
             return

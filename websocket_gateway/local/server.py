@@ -1,4 +1,4 @@
-"""One ASGI application over control plane, data plane and `@connections`, under uvicorn."""
+"""The ASGI application of the gateway, and the uvicorn server that runs it."""
 
 from __future__ import annotations
 
@@ -6,88 +6,60 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
 
 import uvicorn
 
-from websocket_gateway.local.addressing import CONNECTIONS_PATH
-from websocket_gateway.local.answers import HttpAnswer, error_answer
-from websocket_gateway.local.connections import Send
 from websocket_gateway.local.control import ControlPlane
-from websocket_gateway.local.dataplane import DataPlane, Receive, Scope
+from websocket_gateway.local.dataplane import DataPlane
 from websocket_gateway.local.errors import ForbiddenError, PayloadTooLargeError
+from websocket_gateway.local.http import Receive, Scope, Send, error_response, read_request, write_response
 from websocket_gateway.local.management import ManagementApi
 from websocket_gateway.local.options import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES
 from websocket_gateway.local.protocol import GatewaySocketProtocol
-from websocket_gateway.local.signing import HttpRequest
+from websocket_gateway.local.routing import CONNECTIONS_PATH
 
 logger = logging.getLogger("websocket_gateway.local")
 
-MAX_BODY_BYTES = 2 * 1024 * 1024
-LEAVE_SECONDS = 1.0
+SHUTDOWN_SECONDS = 1.0
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def build_application(control: ControlPlane, data: DataPlane, management: ManagementApi) -> Application:
-    """The ASGI application."""
+    """Return the ASGI application that serves every request and every socket."""
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await data.serve(scope, receive, send)
             return
-        request = await _read_request(scope, receive)
+        request = await read_request(scope, receive)
         if request is None:
-            await _write(send, error_answer(PayloadTooLargeError("Request too long")), close=True)
+            await write_response(send, error_response(PayloadTooLargeError("Request too long")), close=True)
         elif request.raw_path.startswith("/v2/"):
-            answer, replied = control.answer(request)
-            await _write(send, answer)
-            replied()
+            response, after_reply = control.respond(request)
+            await write_response(send, response)
+            after_reply()
         elif CONNECTIONS_PATH in request.raw_path:
-            await _write(send, await management.answer(request))
+            await write_response(send, await management.respond(request))
         else:
-            await _write(send, error_answer(ForbiddenError("Missing Authentication Token")))
+            await write_response(send, error_response(ForbiddenError("Missing Authentication Token")))
 
     return application
 
 
-async def _read_request(scope: Scope, receive: Receive) -> HttpRequest | None:
-    """The whole request, or `None` when its body is far beyond anything that could be accepted."""
-    body = bytearray()
-    more = True
-    while more:
-        message: MutableMapping[str, Any] = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > MAX_BODY_BYTES:
-            return None
-    return HttpRequest(
-        method=scope["method"],
-        raw_path=scope["raw_path"].decode("ascii"),
-        query=scope["query_string"].decode("ascii"),
-        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
-        body=bytes(body),
-    )
-
-
-async def _write(send: Send, answer: HttpAnswer, *, close: bool = False) -> None:
-    headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers]
-    if close:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
-
-
 class GatewayServer(uvicorn.Server):
-    """uvicorn's server, telling when it is ready, and without its pauses: tests start and stop it often."""
+    """uvicorn's server, with a callback when it is ready.
+
+    Tests start and stop it often, so starting and stopping do not wait for uvicorn's ticks.
+    """
 
     def __init__(self, application: Application, *, ready: Callable[[], None]) -> None:
         config = uvicorn.Config(
             application,
             http="httptools",
             ws=GatewaySocketProtocol,
-            # (message, frame): uvicorn hands the pair on to websockets, which knows both limits.
+            # (message, frame): uvicorn passes the pair to websockets, which applies both limits.
             ws_max_size=(MAX_MESSAGE_BYTES, MAX_FRAME_BYTES),  # type: ignore[arg-type]
             ws_per_message_deflate=False,
             ws_ping_interval=None,
@@ -102,12 +74,12 @@ class GatewayServer(uvicorn.Server):
         )
         super().__init__(config)
         self._ready = ready
-        self._leave = asyncio.Event()
+        self._stop_requested = asyncio.Event()
 
-    def leave(self) -> None:
-        """Stop serving. Call it in the event loop."""
+    def request_stop(self) -> None:
+        """Stop serving. Must be called in the event loop."""
         self.should_exit = True
-        self._leave.set()
+        self._stop_requested.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -117,7 +89,7 @@ class GatewayServer(uvicorn.Server):
         # `on_tick` refreshes the Date header.
         while not await self.on_tick(0):
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._leave.wait(), timeout=1.0)
+                await asyncio.wait_for(self._stop_requested.wait(), timeout=1.0)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
@@ -127,17 +99,17 @@ class GatewayServer(uvicorn.Server):
         state = self.server_state
         for connection in list(state.connections):
             connection.shutdown()
-        deadline = time.monotonic() + LEAVE_SECONDS
+        deadline = time.monotonic() + SHUTDOWN_SECONDS
         while (state.connections or state.tasks) and time.monotonic() < deadline:
             await asyncio.sleep(0.005)
         for task in list(state.tasks):
             task.cancel()
 
 
-async def repeat(action: Callable[[], Awaitable[None]], every: float) -> None:
-    """Do something again and again; what goes wrong is logged and tried again."""
+async def repeat(action: Callable[[], Awaitable[None]], interval: float) -> None:
+    """Call `action` at that interval. An exception is logged, and the loop continues."""
     while True:
-        await asyncio.sleep(every)
+        await asyncio.sleep(interval)
         try:
             await action()
         except Exception:  # noqa: BLE001 - the outermost loop of this task

@@ -1,4 +1,4 @@
-"""Is the request signed? By default a look at the header, with a secret the whole of SigV4."""
+"""Check the signature of a request: the header only by default, all of SigV4 with a secret."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from urllib.parse import parse_qsl, quote
+
+from websocket_gateway.local.http import HttpRequest
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_SKEW_SECONDS = 900
@@ -18,24 +19,8 @@ _AUTHORIZATION = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
-    """A request as it came over the wire."""
-
-    method: str
-    raw_path: str
-    query: str
-    headers: tuple[tuple[str, str], ...]
-    """Names in lower case."""
-    body: bytes = b""
-
-    def header(self, name: str) -> str:
-        """All values of a header, joined as SigV4 joins them."""
-        return ",".join(" ".join(value.split()) for key, value in self.headers if key == name)
-
-
-def why_unsigned(request: HttpRequest, secret: str | None, *, now: Callable[[], datetime]) -> str | None:
-    """What is wrong with the signature, or `None`."""
+def signature_error(request: HttpRequest, secret: str | None, *, now: Callable[[], datetime]) -> str | None:
+    """Return what is wrong with the signature, or `None` if it is accepted."""
     authorization = request.header("authorization")
     if not authorization.startswith(ALGORITHM + " "):
         return "Missing Authentication Token"
@@ -46,8 +31,8 @@ def why_unsigned(request: HttpRequest, secret: str | None, *, now: Callable[[], 
         return "The Authorization header is malformed, or the request is too old"
     if "host" not in match["signed"].split(";"):
         return "The Host header is not signed"
-    wanted = _signature(request, secret, scope=match["scope"], signed=match["signed"])
-    if not hmac.compare_digest(wanted, match["signature"]):
+    expected = _signature(request, secret, scope=match["scope"], signed=match["signed"])
+    if not hmac.compare_digest(expected, match["signature"]):
         return "The request signature we calculated does not match the signature you provided"
     return None
 

@@ -1,4 +1,4 @@
-"""The resources of the control plane: plain wire-form records, found by id, dumped as JSON."""
+"""The resources of the control plane: records in wire form, found by id, dumped as JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime, timezone
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from websocket_gateway.local.errors import NotFoundError
 from websocket_gateway.local.model import Wire
@@ -18,12 +18,12 @@ _ALPHABET = string.ascii_lowercase + string.digits
 
 
 def new_id(length: int = 10) -> str:
-    """An id in the form AWS gives to APIs, routes and the like."""
+    """Return a new id in the form that AWS gives to APIs, routes and other resources."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
 def iso_time(moment: float) -> str:
-    """A timestamp as the service writes it."""
+    """Return the timestamp in the form that the service writes."""
     return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -38,7 +38,7 @@ class ApiRecord:
     """By route id, then by route response id."""
     deployments: dict[str, Wire] = field(default_factory=dict)
     snapshots: dict[str, Wire] = field(default_factory=dict)
-    """By deployment id: what that deployment serves."""
+    """By deployment id: the content of that deployment."""
     stages: dict[str, Wire] = field(default_factory=dict)
     unsettled: list[str] = field(default_factory=list)
     """Ids of the deployments that are still PENDING, the oldest first."""
@@ -51,7 +51,7 @@ class DomainRecord:
     domain: Wire
     mappings: dict[str, Wire] = field(default_factory=dict)
     asked_before: bool = True
-    """Whether its status was seen since the last change; the second look finds it AVAILABLE."""
+    """Whether its status was read since the last change; the second read returns AVAILABLE."""
 
 
 Record = TypeVar("Record", ApiRecord, DomainRecord)
@@ -59,7 +59,7 @@ Record = TypeVar("Record", ApiRecord, DomainRecord)
 
 @dataclass(slots=True, kw_only=True)
 class Store:
-    """All resources. Used from the gateway's one event loop only, so it needs no lock."""
+    """All resources. Only the gateway's event loop uses it, so it needs no lock."""
 
     clock: Callable[[], float] = time.time
     deployment_seconds: float = 0.0
@@ -69,27 +69,37 @@ class Store:
     domains: dict[str, DomainRecord] = field(default_factory=dict)
 
     def now(self) -> str:
-        """The current time in wire form."""
+        """Return the current time in wire form."""
         return iso_time(self.clock())
 
     def find_api(self, api_id: str) -> ApiRecord:
-        """The API of that id, its finished deployments settled."""
+        """Return the API of that id, after updating its deployments."""
         record = self.apis.get(api_id)
         if record is None:
             raise NotFoundError(f"Invalid API identifier specified {ACCOUNT}:{api_id}", resourceType="Api")
         self.settle(record)
         return record
 
+    def find_served(self, api_id: str, stage_name: str) -> tuple[Wire, Wire] | None:
+        """Return the stage and the snapshot of the deployment that it serves, if it serves one."""
+        try:
+            record = self.find_api(api_id)
+        except NotFoundError:
+            return None
+        stage = record.stages.get(stage_name)
+        snapshot = record.snapshots.get(stage.get("deploymentId", "")) if stage else None
+        return (stage, snapshot) if stage is not None and snapshot is not None else None
+
     def find_domain(self, name: str) -> DomainRecord:
-        """The custom domain of that name."""
+        """Return the custom domain of that name."""
         record = self.domains.get(name)
         if record is None:
             raise NotFoundError("Invalid domain name identifier specified", resourceType="DomainName")
         return record
 
     def settle(self, record: ApiRecord) -> None:
-        """Finish the deployments whose time has come; only a good one becomes what its stage serves."""
-        # Every message passes here, so a long history of deployments must cost nothing.
+        """Finish the deployments whose time is over. A stage serves a deployment only if it succeeded."""
+        # Called for every message, so a long history of deployments must cost nothing.
         while record.unsettled:
             deployment_id = record.unsettled[0]
             deployment = record.deployments.get(deployment_id)
@@ -101,7 +111,7 @@ class Store:
                 continue
             if snapshot["fails"]:
                 deployment["deploymentStatus"] = "FAILED"
-                deployment["deploymentStatusMessage"] = "The local gateway was told to fail deployments."
+                deployment["deploymentStatusMessage"] = "The local gateway is configured to fail deployments."
                 continue
             deployment["deploymentStatus"] = "DEPLOYED"
             stage = record.stages.get(snapshot["stageName"])
@@ -110,14 +120,14 @@ class Store:
                 stage["lastUpdatedDate"] = self.now()
 
     def dump(self) -> Wire:
-        """Everything, as JSON types."""
+        """Return all resources as JSON types."""
         return {
             "apis": [_as_dict(record) for record in self.apis.values()],
             "domains": [_as_dict(record) for record in self.domains.values()],
         }
 
-    def load(self, data: Any) -> None:
-        """Take over what `dump` gave; raises `KeyError`, `TypeError` or `AttributeError` on anything else."""
+    def load(self, data: Wire) -> None:
+        """Replace all resources by a dump. Other data is a `KeyError`, `TypeError` or `AttributeError`."""
         apis = [_checked(ApiRecord(**item)) for item in _checked_list(data["apis"])]
         domains = [_checked(DomainRecord(**item)) for item in _checked_list(data["domains"])]
         self.apis = {record.api["apiId"]: record for record in apis}
@@ -125,18 +135,18 @@ class Store:
 
 
 def _as_dict(record: ApiRecord | DomainRecord) -> Wire:
-    """Not `dataclasses.asdict`, which copies everything first."""
+    """Return the fields as a dict. Unlike `dataclasses.asdict`, this copies no values."""
     return {item.name: getattr(record, item.name) for item in fields(record)}
 
 
-def _checked_list(value: Any) -> list[Any]:
+def _checked_list(value: object) -> list[Wire]:
     if not isinstance(value, list):
         raise TypeError("a list was expected")
     return value
 
 
 def _checked(record: Record) -> Record:
-    """`record`, if its fields are what they should be: a file that was edited may hold anything."""
+    """Return `record` if its fields have the right types: a file that was edited can hold anything."""
     for item in fields(record):
         value = getattr(record, item.name)
         required = item.default is MISSING and item.default_factory is MISSING
@@ -144,12 +154,12 @@ def _checked(record: Record) -> Record:
         kind = list if item.default_factory is list else kind
         values = value.values() if isinstance(value, dict) and not required else ()
         if not isinstance(value, kind) or not all(isinstance(inner, dict) for inner in values):
-            raise TypeError(f"{item.name} is no {kind.__name__}")
+            raise TypeError(f"{item.name} is not a {kind.__name__}")
     return record
 
 
 def find_in(resources: dict[str, Wire], key: str, kind: str) -> Wire:
-    """The resource of that id, or a refusal that names its kind."""
+    """Return the resource of that id, or raise `NotFoundError` naming its kind."""
     resource = resources.get(key)
     if resource is None:
         raise NotFoundError(f"Invalid {kind} identifier specified", resourceType=kind)

@@ -1,11 +1,13 @@
-"""Whom a message is for and what it is: the arguments that say so, and what they mean."""
+"""The arguments that name the recipients of a message and the message itself, and their values."""
 
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import TypedDict, TypeVar
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.core.management.base import CommandError, CommandParser
 
 from websocket_gateway.frames import encode_json
@@ -14,22 +16,53 @@ from websocket_gateway.management.failures import read_failures
 from websocket_gateway.management.message_input import NOT_GIVEN, read_message
 from websocket_gateway.sending.audience import find_user
 
-MESSAGE_ARGUMENTS = ("channel", "message", "payload", "file", "user", "everyone", "only_from")
-"""What `read_audience_and_message` takes."""
+Value = TypeVar("Value")
 
-# No channel begins like this, but every JSON object, list and string does.
-_JSON_BEGINS = ("{", "[", '"')
+# No channel name starts like this, but every JSON object, list and string does.
+_JSON_STARTS = ("{", "[", '"')
+
+
+class Audience(TypedDict, total=False):
+    """The keyword argument of `broadcast` that selects the recipients."""
+
+    channel: str
+    user: AbstractBaseUser
+    everyone: bool
+    connection_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageArguments:
+    """The values of the arguments that `add_message_arguments` adds."""
+
+    channel: str | None
+    message: object
+    payload: object
+    file: str | None
+    user: str | None
+    everyone: bool
+    only_from: str | None
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, object]) -> MessageArguments:
+        """Select the values from the options of a command."""
+        return cls(**{item.name: options[item.name] for item in fields(cls)})  # type: ignore[arg-type]
+
+    @property
+    def given(self) -> bool:
+        """Whether any of the arguments was given."""
+        return any(getattr(self, item.name) not in (None, False, NOT_GIVEN) for item in fields(self))
 
 
 def add_message_arguments(parser: CommandParser) -> None:
-    """Add the channel and what stands in its place, the message and where else it may come from."""
-    parser.add_argument("channel", nargs="?", help="The channel, unless another audience is given.")
+    """Add the arguments for the recipients and for the message."""
+    parser.add_argument("channel", nargs="?", help="The channel, unless an option selects other recipients.")
     parser.add_argument(
         "message",
         nargs="?",
         default=NOT_GIVEN,
         type=arguments.json_message,
-        help="The message as JSON. Without it, --message or --file, it is read from stdin.",
+        help="The message as JSON. Without it, --message or --file, the message is read from stdin.",
     )
     parser.add_argument(
         "--message",
@@ -49,41 +82,31 @@ def add_message_arguments(parser: CommandParser) -> None:
     )
 
 
-def read_audience_and_message(
-    *,
-    channel: str | None,
-    message: Any,
-    payload: Any,
-    file: str | None,
-    user: str | None,
-    everyone: bool,
-    only_from: str | None,
-) -> tuple[dict[str, Any], bytes, str]:
-    """What `broadcast` takes to name the audience, the message's bytes, and the audience in words."""
-    if (user is not None or everyone or only_from) and message is NOT_GIVEN and _looks_like_json(channel):
-        channel, message = None, _typed(arguments.json_message, channel)
-    whom, words = _whom(channel, user, everyone, only_from)
-    return whom, encode_json(read_message(argument=message, option=payload, file=file)), words
+def read_audience_and_message(given: MessageArguments) -> tuple[Audience, bytes, str]:
+    """Return the audience, the bytes of the message, and the audience in words."""
+    channel, message = given.channel, given.message
+    elsewhere = given.user is not None or given.everyone or given.only_from
+    if elsewhere and message is NOT_GIVEN and channel is not None and channel.startswith(_JSON_STARTS):
+        message, channel = _parsed(arguments.json_message, channel), None
+    audience, words = _audience(channel, given.user, given.everyone, given.only_from)
+    value = read_message(argument=message, option=given.payload, file=given.file)
+    return audience, encode_json(value), words
 
 
-def _looks_like_json(word: str | None) -> bool:
-    return word is not None and word.startswith(_JSON_BEGINS)
-
-
-def _whom(
+def _audience(
     channel: str | None, user: str | None, everyone: bool, only_from: str | None
-) -> tuple[dict[str, Any], str]:
+) -> tuple[Audience, str]:
     if (channel is not None) + (user is not None) + everyone + (only_from is not None) != 1:
         raise CommandError("Give one of: a channel, --user NAME, --all, --only-from FILE.", returncode=2)
     if channel is not None:
-        return {"channel": _typed(arguments.channel_name, channel)}, f"channel {channel!r}"
+        return {"channel": _parsed(arguments.channel_name, channel)}, f"channel {channel!r}"
     if only_from is not None:
         return {"connection_ids": read_failures(only_from)}, f"the connections in {only_from}"
     return ({"everyone": True}, "everyone") if user is None else ({"user": find_user(user)}, f"user {user!r}")
 
 
-def _typed(parse: Callable[[str], Any], value: Any) -> Any:
+def _parsed(parse: Callable[[str], Value], text: str) -> Value:
     try:
-        return parse(value)
+        return parse(text)
     except ArgumentTypeError as exc:
         raise CommandError(str(exc), returncode=2) from exc

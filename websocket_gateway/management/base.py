@@ -1,9 +1,9 @@
-"""What every command shares: our errors become one line and exit status 1; questions; the format option."""
+"""The base of every command: errors as one line with exit status 1, questions, the format option."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -19,18 +19,18 @@ _UNKNOWN_COLUMN: Final = 1054  # MariaDB's; it counts among the operational erro
 
 
 class GatewayCommand(BaseCommand):
-    """A command whose failures a person can read."""
+    """A command that reports failures in one line, without a traceback."""
 
-    requires_system_checks: Any = []
+    requires_system_checks: list[str] = []
     interrupted = "Interrupted."
-    """What Ctrl-C is answered with."""
+    """Printed after Ctrl-C."""
 
-    def __init__(self, stdout: Any = None, stderr: Any = None, **options: Any) -> None:
+    def __init__(self, stdout: TextIO | None = None, stderr: TextIO | None = None, **options: bool) -> None:
         self._steady = SteadyStream(sys.stdout)
         super().__init__(stdout or self._steady, stderr or SteadyStream(sys.stderr), **options)  # type: ignore[arg-type]
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """Run as a program: Ctrl-C is one line, and a reader that has gone is no failure."""
+        """Run as a program: Ctrl-C is one line, and a reader that has closed the pipe is not a failure."""
         try:
             super().run_from_argv(argv)
         except KeyboardInterrupt:
@@ -40,7 +40,7 @@ class GatewayCommand(BaseCommand):
             discard_rest()
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Run the command; what can go wrong in AWS, settings or database ends as a `CommandError`."""
+        """Run the command. Errors of AWS, settings and database become a `CommandError`."""
         try:
             answer = super().execute(*args, **options)
         except (WebSocketGatewayError, ConfigurationError) as exc:
@@ -51,12 +51,12 @@ class GatewayCommand(BaseCommand):
             raise CommandError(_refusal(exc)) from exc
         except UnicodeEncodeError as exc:
             raise CommandError(
-                f"{exc.object!r} holds bytes that are no text here. Write it in UTF-8, and set PYTHONUTF8=1 "
-                "where the locale is another."
+                f"{exc.object!r} holds bytes that are not text here. Write it in UTF-8, and set PYTHONUTF8=1 "
+                "where the locale uses another encoding."
             ) from exc
         problem = self._steady.problem
         if problem is not None and not isinstance(problem, BrokenPipeError):
-            raise CommandError(f"It is done, but the report could not be written: {problem.strerror}.")
+            raise CommandError(f"The work is done, but the report could not be written: {problem.strerror}.")
         return answer
 
     def add_format_argument(self, parser: CommandParser) -> None:
@@ -75,15 +75,15 @@ class GatewayCommand(BaseCommand):
             "--noinput",
             action="store_false",
             dest="interactive",
-            help="Ask nothing; every question counts as answered with yes.",
+            help="Ask no questions; each counts as answered with yes.",
         )
 
     def confirm(self, question: str, *, interactive: bool) -> None:
-        """Ask for a yes on the terminal; anything else ends the command with nothing changed."""
+        """Ask for a yes on the terminal; any other answer ends the command before a change."""
         if not interactive:
             return
         if not sys.stdin.isatty():
-            raise CommandError(f"{question} There is no terminal to ask on: pass --no-input to go ahead.")
+            raise CommandError(f"{question} There is no terminal to ask on: pass --no-input to continue.")
         self.stderr.write(f"{question} [y/N] ", ending="")
         try:
             answer = input().strip().lower()
@@ -96,7 +96,7 @@ class GatewayCommand(BaseCommand):
 
 
 def _refusal(exc: AnyDatabaseError) -> str:
-    """What a database refused, and what to do about it."""
+    """The message for a database error, with the next step."""
     said = " ".join(str(exc).split()).rstrip(".?")
     if isinstance(exc, OperationalError) and is_busy(exc):
         return f"The database is busy: {said}. Run the command again."

@@ -1,32 +1,79 @@
-"""How a `DeliveryReport` and a broadcast look: as lines for people, as JSON for programs."""
+"""Output of a delivery: progress on stderr, the report as text or as JSON on stdout."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
 
 from websocket_gateway.models import BroadcastRun
 from websocket_gateway.sending import DeliveryReport
 from websocket_gateway.sending.summaries import RunSummary
 
+LINE_EVERY_SECONDS = 10.0
+
+
+@contextmanager
+def delivery_progress(
+    count: Callable[[], int], write: Callable[[str], object]
+) -> Iterator[Callable[[DeliveryReport], None]]:
+    """Yield the function that shows a report. `count` counts the recipients, `write` writes a line."""
+    if not sys.stderr.isatty():
+        yield _Lines(count, write).show
+        return
+    from tqdm import tqdm  # at first use: nothing else needs it
+
+    with tqdm(total=count(), unit=" messages", file=sys.stderr, dynamic_ncols=True, leave=False) as bar:
+
+        def show(report: DeliveryReport) -> None:
+            bar.total = max(bar.total or 0, report.recipients)
+            bar.update(report.recipients - bar.n)
+
+        yield show
+
+
+class _Lines:
+    """Writes a line every ten seconds; a short delivery writes none."""
+
+    def __init__(self, count: Callable[[], int], write: Callable[[str], object]) -> None:
+        self._count = count
+        self._write = write
+        self._total: int | None = None
+        self._started = self._written = time.monotonic()
+
+    def show(self, report: DeliveryReport) -> None:
+        now = time.monotonic()
+        if now - self._written < LINE_EVERY_SECONDS:
+            return
+        self._written = now
+        if self._total is None:
+            # Counted late, because a short delivery needs no count. Connections that were gone have left it.
+            self._total = self._count() + report.gone
+        sent, total = report.recipients, max(self._total, report.recipients)
+        rate = sent / (now - self._started)
+        left = f", about {(total - sent) / rate:.0f} s left" if rate else ""
+        failed = f", {report.failed} failed" if report.failed else ""
+        self._write(f"{sent} of {total} sent{failed}, {rate:.0f} per second{left}.")
+
 
 def render_report(
     report: DeliveryReport, *, audience: str, output_format: str, interrupted: bool = False
 ) -> str:
-    """The report in the format asked for; `audience` says in words whom it was sent to."""
+    """Return the report in that format; `audience` is the audience in words."""
     if output_format == "json":
         return _as_json(_figures(report))
     if not report.recipients:
-        return "Nothing was sent." if interrupted else f"Nobody is connected ({audience}): nothing was sent."
+        return "Nothing was sent." if interrupted else f"No open connections ({audience}): nothing was sent."
     delivered = f"{report.delivered} of {report.recipients} delivered"
     first = f"Sent to {audience}: {delivered} in {report.seconds:.1f} s."
     return "\n".join([first, *_details(report)])
 
 
 def render_run(summary: RunSummary, *, output_format: str) -> str:
-    """How a broadcast stands, in the format asked for."""
+    """Return the status of a broadcast in that format."""
     run, report = summary.run, summary.report
     if output_format == "json":
         whole = {"broadcast": run.pk, "state": run.state, "expected": run.recipients}
@@ -41,7 +88,7 @@ def render_run(summary: RunSummary, *, output_format: str) -> str:
 
 
 def audience_of(run: BroadcastRun) -> str:
-    """Whom a broadcast is for, in words."""
+    """Return the audience of a broadcast in words."""
     if run.audience == BroadcastRun.Audience.CHANNEL:
         return f"channel {run.channel_name!r}"
     if run.audience == BroadcastRun.Audience.USER:
@@ -49,7 +96,7 @@ def audience_of(run: BroadcastRun) -> str:
     return "everyone"
 
 
-def _figures(report: DeliveryReport) -> dict[str, Any]:
+def _figures(report: DeliveryReport) -> dict[str, object]:
     return {
         "recipients": report.recipients,
         "delivered": report.delivered,
@@ -63,7 +110,7 @@ def _figures(report: DeliveryReport) -> dict[str, Any]:
     }
 
 
-def _as_json(values: dict[str, Any]) -> str:
+def _as_json(values: dict[str, object]) -> str:
     return json.dumps(values, indent=2, ensure_ascii=False)
 
 

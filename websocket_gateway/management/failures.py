@@ -1,4 +1,4 @@
-"""Files of failed recipients: JSON lines, one a connection, that a later run can be limited to."""
+"""Files of failed recipients: JSON lines, one per connection, to which a later run can be limited."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from websocket_gateway.sending import Failure
 
 @contextmanager
 def failures_written_to(path: str | None) -> Iterator[Callable[[Failure], None] | None]:
-    """What to call with each failure, so that it stands in the file at once; None without a file.
+    """Yield the function that writes a failure to the file at once; None without a file.
 
-    The file is emptied first. Raises `CommandError` where it cannot be written.
+    The file is emptied first. Raise `CommandError` if it cannot be written.
     """
     if path is None:
         yield None
@@ -34,7 +34,7 @@ def failures_written_to(path: str | None) -> Iterator[Callable[[Failure], None] 
 
 
 def read_failures(path: str) -> tuple[str, ...]:
-    """The connection ids in such a file; raises `CommandError` naming the line that holds none."""
+    """Return the connection ids in such a file. Raise `CommandError` naming a line without one."""
     found = []
     try:
         with Path(path).open("rb") as file:
@@ -47,7 +47,7 @@ def read_failures(path: str) -> tuple[str, ...]:
 
 
 def refuse_same_file(written: str | None, read: str | None) -> None:
-    """Raise `CommandError` where both are one file: a crash would lose the list."""
+    """Raise `CommandError` if both are one file: a crash would lose the list."""
     if written is not None and read is not None and Path(written).resolve() == Path(read).resolve():
         raise CommandError("--failures-to and --only-from must be two files.", returncode=2)
 
@@ -59,5 +59,7 @@ def _connection_id(line: bytes, place: str) -> str:
         value = None
     connection_id = value.get("connection_id") if isinstance(value, dict) else None
     if not isinstance(connection_id, str) or not connection_id:
-        raise CommandError(f'{place}: no JSON object with a "connection_id". Lines come from --failures-to.')
+        raise CommandError(
+            f'{place}: not a JSON object with a "connection_id". --failures-to writes such files.'
+        )
     return connection_id

@@ -1,26 +1,28 @@
-"""Where the message of a command comes from: an argument, an option, a file, or stdin."""
+"""Read the message of a command from an argument, an option, a file, or stdin."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from django.core.management.base import CommandError
 
 from websocket_gateway.frames import MAX_MESSAGE_BYTES, parse_json
 
-NOT_GIVEN: Final[Any] = object()
-"""Told apart from `None`, which is the JSON document `null`."""
+NOT_GIVEN: Final = object()
+"""The default of a message argument. It is not `None`, which is the JSON document `null`."""
 
-# Room for a document that is laid out over many lines; the message itself is measured later.
+# Enough for a document with much white space; the size of the message itself is checked later.
 _READ_LIMIT_BYTES = 32 * MAX_MESSAGE_BYTES
 
 
-def read_message(*, argument: Any = NOT_GIVEN, option: Any = NOT_GIVEN, file: str | None = None) -> Any:
-    """The one message that was given, as JSON values; stdin is read where none was.
+def read_message(
+    *, argument: object = NOT_GIVEN, option: object = NOT_GIVEN, file: str | None = None
+) -> object:
+    """Return the message that was given, as JSON values. Without one, read stdin.
 
-    Raises `CommandError`, with return code 2 for more than one message or none at all.
+    Raise `CommandError`, with return code 2 if several messages or none were given.
     """
     given = [value for value in (argument, option) if value is not NOT_GIVEN]
     if len(given) + (file is not None) > 1:
@@ -49,7 +51,7 @@ def _read_stdin() -> bytes:
     return sys.stdin.buffer.read(_READ_LIMIT_BYTES + 1)
 
 
-def _parsed(data: bytes, source: str) -> Any:
+def _parsed(data: bytes, source: str) -> object:
     if len(data) > _READ_LIMIT_BYTES:
         raise CommandError(f"{source}: this is far more than the {MAX_MESSAGE_BYTES:,} bytes of a message.")
     try:
@@ -57,7 +59,7 @@ def _parsed(data: bytes, source: str) -> Any:
     except UnicodeDecodeError as exc:
         raise CommandError(f"{source}: byte {exc.start + 1} is not valid UTF-8.") from exc
     if not text.strip():
-        raise CommandError(f"{source}: there is no message, it is empty.")
+        raise CommandError(f"{source}: it is empty, there is no message.")
     try:
         return parse_json(text)
     except ValueError as exc:

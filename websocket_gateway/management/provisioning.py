@@ -1,14 +1,18 @@
-"""What `create_gateway` and `sync_routes` share: showing plans, progress and what is left to say."""
+"""Shared by `create_gateway`, `sync_routes` and `delete_gateway`: plans, progress, questions, reports."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from websocket_gateway.management.base import GatewayCommand
 from websocket_gateway.provisioning.custom_domain import dns_advice
-from websocket_gateway.provisioning.describe import plan_as_dict, render_left, render_plan, render_step
+from websocket_gateway.provisioning.describe import (
+    name_deletions,
+    plan_as_dict,
+    render_left,
+    render_plan,
+    render_step,
+)
 from websocket_gateway.provisioning.gateways import Provisioning
-from websocket_gateway.provisioning.plan import Step
+from websocket_gateway.provisioning.plan import AnyStep
 
 
 class ProvisioningCommand(GatewayCommand):
@@ -19,20 +23,20 @@ class ProvisioningCommand(GatewayCommand):
     interrupted = "Interrupted. Run the command again: it goes on where this one stopped."
     _waiting_for = ""
 
-    def report_step(self, step: Step) -> None:
+    def report_step(self, step: AnyStep) -> None:
         """Print a step that is done."""
         if self.text:
             for line in render_step(step, dry_run=False):
                 self.stdout.write(line)
 
     def report_wait(self, text: str) -> None:
-        """Say on stderr what is being waited for, once."""
+        """Print on stderr what is being waited for, once."""
         if text != self._waiting_for:
             self._waiting_for = text
             self.stderr.write(text)
 
     def report_plan(self, provisioning: Provisioning, *, applied: bool) -> None:
-        """Print what is left to say: the whole plan where it was not applied."""
+        """Print the report: the whole plan where it was not applied."""
         plan = provisioning.plan
         lines = map(render_left, plan.left) if applied else render_plan(plan)
         for line in lines:
@@ -43,7 +47,7 @@ class ProvisioningCommand(GatewayCommand):
             besides = " beside what is marked with !" if plan.left else ""
             self.stdout.write(f"Nothing to do: gateway {plan.gateway} is as it should be{besides}.")
 
-    def as_dict(self, provisioning: Provisioning, *, applied: bool) -> dict[str, Any]:
+    def as_dict(self, provisioning: Provisioning, *, applied: bool) -> dict[str, object]:
         """The report on one gateway for `--format json`."""
         return {
             **plan_as_dict(provisioning.plan),
@@ -54,12 +58,8 @@ class ProvisioningCommand(GatewayCommand):
         }
 
     def confirm_deletions(self, provisioning: Provisioning, *, interactive: bool) -> None:
-        """Ask before anything is deleted that nobody here made or wants."""
-        deletions = provisioning.plan.deletions
-        if not deletions:
-            return
-        names = ", ".join(f"{step.kind.value} {step.name}" for step in deletions)
-        self.confirm(
-            f"Gateway {provisioning.plan.gateway}: delete {names} in AWS?",
-            interactive=interactive,
-        )
+        """Ask before anything is deleted in AWS; the question names all of it."""
+        if names := name_deletions(provisioning.plan):
+            self.confirm(
+                f"Gateway {provisioning.plan.gateway}: delete {names} in AWS?", interactive=interactive
+            )

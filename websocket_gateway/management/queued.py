@@ -1,15 +1,12 @@
-"""Broadcasts of the task queue, from the command line: begun, watched, helped along, cancelled."""
+"""Broadcasts of the task queue, from the command line: start, status, resume, cancel."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from websocket_gateway.management import arguments
-from websocket_gateway.management.delivery import render_run
-from websocket_gateway.management.message_input import NOT_GIVEN
-from websocket_gateway.management.progress import delivery_progress
+from websocket_gateway.management.audience import Audience, MessageArguments
+from websocket_gateway.management.delivery import delivery_progress, render_run
 from websocket_gateway.models import BroadcastRun
 from websocket_gateway.sending import DeliveryReport, runs
 from websocket_gateway.sending.summaries import summarize
@@ -18,26 +15,23 @@ from websocket_gateway.task_queue import background_backend
 
 
 def add_queue_arguments(parser: CommandParser) -> None:
-    """Add what hands a broadcast to the task queue, and what looks after one."""
-    parser.add_argument("--enqueue", action="store_true", help="Have the project's task queue send it.")
+    """Add the options that enqueue a broadcast, and those that act on an enqueued one."""
+    parser.add_argument("--enqueue", action="store_true", help="Send through the task queue of the project.")
     parser.add_argument(
         "--wait",
         action="store_true",
-        help="Stay until it is finished, and send along; with --enqueue, --status or --resume.",
+        help="With --enqueue, --status or --resume: wait until it is finished, and send as well.",
     )
     for name, text in (
-        (
-            "status",
-            "Say how broadcast ID stands; where nobody works on what somebody died on, have that resumed.",
-        ),
-        ("resume", "Have the queue go on with broadcast ID."),
-        ("cancel", "Stop broadcast ID after what is under way."),
+        ("status", "Show the status of broadcast ID. Requeues shards whose worker died."),
+        ("resume", "Enqueue the unfinished shards of broadcast ID."),
+        ("cancel", "Cancel broadcast ID. Messages that are being sent are completed."),
     ):
         parser.add_argument(f"--{name}", type=arguments.positive_int, metavar="ID", help=text)
 
 
 def end_with(report: DeliveryReport, interrupted: str = "") -> None:
-    """End the command as its report says; `interrupted` is the message where Ctrl-C was pressed."""
+    """End the command with the exit status for the report; `interrupted` is the message after Ctrl-C."""
     if interrupted:
         raise CommandError(interrupted, returncode=130)
     if report.failed:
@@ -48,51 +42,48 @@ def end_with(report: DeliveryReport, interrupted: str = "") -> None:
 
 
 class QueuedBroadcasts:
-    """What `broadcast` does beside sending by itself."""
+    """The part of the command `broadcast` that uses the task queue."""
 
     def __init__(self, command: BaseCommand, *, output_format: str, wait: bool) -> None:
         self._command = command
         self._format = output_format
         self._wait = wait
 
-    def start(self, data: bytes, whom: dict[str, Any], words: str, *, max_per_second: float | None) -> None:
-        """Save a broadcast and enqueue it; without a queue it needs `--wait`, and is sent from here."""
+    def start(self, data: bytes, audience: Audience, words: str, *, max_per_second: float | None) -> None:
+        """Save a broadcast and enqueue it. Without a queue, it needs `--wait` and this process sends it."""
         here_only = self._wait and background_backend() is None
-        begin = runs.create_run if here_only else runs.enqueue_run
-        run = begin(data, channel=whom.get("channel"), user=whom.get("user"), max_per_second=max_per_second)
+        create = runs.create_run if here_only else runs.enqueue_run
+        channel, user = audience.get("channel"), audience.get("user")
+        run = create(data, channel=channel, user=user, max_per_second=max_per_second)
         if self._wait:
-            self._stay(run.pk)
+            self._wait_for(run.pk)
         elif self._format == "json":
             self._command.stdout.write(render_run(summarize(run.pk), output_format="json"))
         elif not run.recipients:
-            self._command.stdout.write(f"Nobody is connected ({words}): nothing was enqueued.")
+            self._command.stdout.write(f"No open connections ({words}): nothing was enqueued.")
         else:
             self._command.stdout.write(
                 f"Enqueued broadcast {run.pk} to {words}, for up to {run.recipients} recipients. "
-                f"How it goes: broadcast --status {run.pk}"
+                f"Show its status with: broadcast --status {run.pk}"
             )
 
-    def look_after(
+    def act_on(
         self,
         *,
         status: int | None,
         resume: int | None,
         cancel: int | None,
         enqueue: bool,
-        message: dict[str, Any],
+        message: MessageArguments,
     ) -> None:
-        """Do the one thing that was asked for to the broadcast of that number."""
-        asked = [number for number in (status, resume, cancel) if number is not None]
-        if (
-            len(asked) > 1
-            or enqueue
-            or any(value not in (None, False, NOT_GIVEN) for value in message.values())
-        ):
+        """Show, resume or cancel the broadcast of that number."""
+        numbers = [number for number in (status, resume, cancel) if number is not None]
+        if len(numbers) > 1 or enqueue or message.given:
             raise CommandError(
-                "Give one of --status ID, --resume ID and --cancel ID, and neither audience nor message.",
+                "Give one of --status ID, --resume ID and --cancel ID, without recipients and message.",
                 returncode=2,
             )
-        (number,) = asked
+        (number,) = numbers
         if cancel is not None:
             return self._cancel(number)
         if resume is not None and not (self._wait and background_backend() is None):
@@ -101,12 +92,12 @@ class QueuedBroadcasts:
             runs.find_run(number)
             runs.resume_expired_shards()
         if self._wait:
-            return self._stay(number)
+            return self._wait_for(number)
         return self._command.stdout.write(render_run(summarize(number), output_format=self._format))
 
     def _resume(self, number: int) -> None:
         tasks = runs.resume_run(number)
-        words = f"Enqueued {tasks} tasks." if tasks else "Nothing to do: nothing of it waits for a worker."
+        words = f"Enqueued {tasks} tasks." if tasks else "Nothing to do: no shard is waiting for a worker."
         self._command.stderr.write(words)
 
     def _cancel(self, number: int) -> None:
@@ -116,14 +107,14 @@ class QueuedBroadcasts:
             self._command.stderr.write(f"Nothing to do: it is {summary.run.get_state_display()} already.")
         self._command.stdout.write(render_run(summary, output_format=self._format))
 
-    def _stay(self, number: int) -> None:
+    def _wait_for(self, number: int) -> None:
         interrupted = ""
         expected = runs.find_run(number).recipients
         with delivery_progress(lambda: expected, self._command.stderr.write) as show:
             try:
                 work_until_finished(number, on_progress=show)
             except KeyboardInterrupt:
-                interrupted = f"Interrupted; go on with: broadcast --resume {number}"
+                interrupted = f"Interrupted; resume it with: broadcast --resume {number}"
         summary = summarize(number)
         self._command.stdout.write(render_run(summary, output_format=self._format))
         if summary.run.state == BroadcastRun.State.CANCELLED:

@@ -1,7 +1,7 @@
-"""stdout and stderr that outlast their reader.
+"""Output streams that do not fail.
 
 A command that changes AWS must not stop half-way because `head` has read enough, a disk is full, or the
-terminal cannot show a letter.
+terminal cannot encode a character.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import json
 import os
 import sys
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final, TextIO
 
 _ESCAPED: Final = "websocket_gateway.escaped"
 
 
 def _escape(exc: UnicodeError) -> tuple[str, int]:
-    """`\\uXXXX`, which a person can look up, and which means the same in JSON."""
+    """Write `\\uXXXX`, which is readable and has the same meaning in JSON."""
     if not isinstance(exc, UnicodeEncodeError):
         raise exc
     return json.dumps(exc.object[exc.start : exc.end])[1:-1], exc.end
@@ -27,39 +27,40 @@ codecs.register_error(_ESCAPED, _escape)
 
 
 class SteadyStream:
-    """Writes at once; after the first failure, nothing any more. `stream` may be None: it was closed."""
+    """Writes at once, and stops writing after the first failure. `stream` is None if it was closed."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
         self.problem: OSError | None = None
-        """Why nothing is written any more."""
+        """The failure after which it stopped writing."""
 
     def write(self, text: str) -> int:
-        """Write and flush `text`; letters that the stream cannot hold are escaped."""
+        """Write and flush `text`; characters that the stream cannot encode are escaped."""
         if self._stream is not None and self.problem is None:
             try:
-                self._write(text)
+                _write(self._stream, text)
             except OSError as exc:
                 self.problem = exc
         return len(text)
 
-    def _write(self, text: str) -> None:
-        try:
-            self._stream.write(text)
-        except UnicodeEncodeError as exc:
-            self._stream.write(text.encode(exc.encoding, _ESCAPED).decode(exc.encoding))
-        self._stream.flush()
-
     def flush(self) -> None:
-        """Nothing is left to flush."""
+        """Do nothing: `write` flushes."""
 
     def isatty(self) -> bool:
-        """Whether a person is looking."""
+        """Whether the stream is a terminal."""
         return self._stream is not None and bool(self._stream.isatty())
 
 
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
+    except UnicodeEncodeError as exc:
+        stream.write(text.encode(exc.encoding, _ESCAPED).decode(exc.encoding))
+    stream.flush()
+
+
 def discard_rest() -> None:
-    """Let Python's last flush of stdout and stderr go nowhere, where it would only fail once more."""
+    """Redirect a broken stdout or stderr to nowhere, so that Python's flush at exit does not fail again."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):
             try:

@@ -1,8 +1,8 @@
-"""Carrying out, for somebody who waits at a web page, the very plan that was shown there.
+"""Apply, from a web page, the very plan that was shown there.
 
-Building a gateway takes longer than a web request may live, and a plan that is cut off half-way is finished
-only by the next run. So it is done by the project's task queue; where there is none, by the command. A local
-gateway answers in milliseconds, so with one of those it is done at once.
+Creating a gateway takes longer than a web request may last, and a plan that is cut off half-way is finished
+only by the next run. So the project's task queue applies it; without a queue, the command does. A local
+gateway answers in milliseconds, so with a local gateway it is applied at once.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 from websocket_gateway.aws.clients import is_loopback
 from websocket_gateway.conf import get_settings
-from websocket_gateway.exceptions import PlanOutdatedError, WebSocketGatewayError
+from websocket_gateway.exceptions import LeaseLostError, PlanOutdatedError, WebSocketGatewayError
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.provisioning.choices import Choices
 from websocket_gateway.provisioning.gateways import Provisioning, provision
-from websocket_gateway.provisioning.plan import Step
+from websocket_gateway.provisioning.plan import AnyStep, Choices
 from websocket_gateway.task_queue import background_backend, enqueue
 
 _PATIENCE_SECONDS = 5.0
@@ -25,7 +24,7 @@ _APPLY_PLAN = "websocket_gateway.provisioning.tasks.apply_plan"
 
 
 class Means(Enum):
-    """How a plan can be carried out from a web page."""
+    """How a plan can be applied from a web page."""
 
     QUEUE = auto()
     AT_ONCE = auto()
@@ -33,7 +32,7 @@ class Means(Enum):
 
 
 def means_to_apply() -> Means:
-    """The task queue if there is one; at once against a local gateway; else somebody runs the command."""
+    """The task queue if there is one; at once against a local gateway; else the command."""
     if background_backend() is not None:
         return Means.QUEUE
     endpoint_url = get_settings().endpoint_url
@@ -41,7 +40,7 @@ def means_to_apply() -> Means:
 
 
 def queue_confirmed(gateway: ApiGateway, *, fingerprint: str, prune: bool) -> None:
-    """Have the task queue carry out the plan of that fingerprint. Raises what `enqueue` raises."""
+    """Have the task queue apply the plan of that fingerprint. Raises what `enqueue` raises."""
     enqueue(_APPLY_PLAN, gateway.pk, fingerprint, prune)
 
 
@@ -49,7 +48,7 @@ def provision_confirmed(gateway_pk: int, *, fingerprint: str, prune: bool) -> Pr
     """Plan again, and apply if that gives the plan of that fingerprint.
 
     Raises `PlanOutdatedError` where it does not, and what `provision` raises. Every error is kept in the
-    row's `last_error`, because whoever clicked may look there only.
+    row's `last_error`, which may be the only place where it is read; not once another process has the row.
     """
 
     def confirm(planned: Provisioning) -> None:
@@ -67,10 +66,12 @@ def provision_confirmed(gateway_pk: int, *, fingerprint: str, prune: bool) -> Pr
             on_step=_nothing_to_show,
             patience=_PATIENCE_SECONDS,
         )
+    except LeaseLostError:
+        raise
     except (WebSocketGatewayError, ImproperlyConfigured) as exc:
         ApiGateway.objects.filter(pk=gateway_pk).update(last_error=str(exc))
         raise
 
 
-def _nothing_to_show(step: Step) -> None:
+def _nothing_to_show(step: AnyStep) -> None:
     """The page shows the result."""

@@ -1,29 +1,26 @@
-"""Custom domains: what the row wants of one, what AWS has, and which certificate serves it."""
+"""Custom domains: what the row wants of one, and what AWS has."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 
 from websocket_gateway.aws.apis import Apis
-from websocket_gateway.aws.calls import Calls
-from websocket_gateway.aws.certificates import Certificates
-from websocket_gateway.aws.clients import certificates_client, dns_client
+from websocket_gateway.aws.clients import dns_client
 from websocket_gateway.aws.dns import Dns
 from websocket_gateway.aws.domains import Domains
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError, ForeignGatewayError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import accepted_installation_fingerprints
-from websocket_gateway.provisioning.choices import Choices
+from websocket_gateway.provisioning.certificates import check_certificate, find_certificate
+from websocket_gateway.provisioning.plan import Choices
 from websocket_gateway.provisioning.planning.marks import read_tags
 from websocket_gateway.resources import (
-    Certificate,
+    AliasRecord,
     Domain,
     ObservedDomain,
     ObservedGateway,
@@ -32,36 +29,24 @@ from websocket_gateway.resources import (
 )
 from websocket_gateway.validators import validate_domain_name
 
-_Adapter = TypeVar("_Adapter", bound=Calls)
 # CreateDomainName is allowed once in 30 seconds: this waits for four of them.
 _DOMAIN_ATTEMPTS: Final = 8
-_NOT_ISSUED: Final[Mapping[str, str]] = {
-    "PENDING_VALIDATION": "create the CNAME record that ACM shows for it, and wait until it is ISSUED",
-    "VALIDATION_TIMED_OUT": "request a new one, and create the CNAME record that ACM shows within 72 hours",
-    "EXPIRED": "request a new one",
-    "REVOKED": "request a new one",
-    "INACTIVE": "request a new one",
-    "FAILED": "look in ACM why, and request a new one",
-}
 
 
 def domains_beside(apis: Apis) -> Domains:
     """The adapter for domains in the region of `apis`, over the same client."""
-    return _beside(apis, Domains, apis.client, throttled_attempts=_DOMAIN_ATTEMPTS)
-
-
-def certificates_beside(apis: Apis) -> Certificates:
-    """The adapter for certificates in the region of `apis`."""
-    return _beside(apis, Certificates, certificates_client(apis.region))
+    return Domains(
+        region=apis.region,
+        client=apis.client,
+        on_wait=apis.on_wait,
+        sleep=apis.sleep,
+        throttled_attempts=_DOMAIN_ATTEMPTS,
+    )
 
 
 def dns_beside(apis: Apis) -> Dns:
     """The adapter for DNS."""
-    return _beside(apis, Dns, dns_client(apis.region))
-
-
-def _beside(apis: Apis, adapter: type[_Adapter], client: Any, **options: Any) -> _Adapter:
-    return adapter(region=apis.region, client=client, on_wait=apis.on_wait, sleep=apis.sleep, **options)
+    return Dns(region=apis.region, client=dns_client(apis.region), on_wait=apis.on_wait, sleep=apis.sleep)
 
 
 def add_domain(
@@ -90,7 +75,7 @@ def add_domain(
 
 
 def had_domain(gateway: ApiGateway) -> bool:
-    """Whether a domain was made or mapped for this gateway at any time since it was last taken down."""
+    """Whether a domain was made or mapped for this gateway at any time since it was last deleted."""
     return bool(gateway.custom_domain_created or gateway.api_gateway_domain_name)
 
 
@@ -112,9 +97,9 @@ def _want(gateway: ApiGateway, wanted: WantedGateway, seen: ObservedDomain, apis
     present = seen.domain.certificate_arn if seen.domain else ""
     arn = gateway.certificate_arn or present
     if arn != present:
-        _check_certificate(gateway, arn, apis)
+        check_certificate(gateway, arn, apis)
     elif not arn:
-        arn = _find_certificate(gateway, apis)
+        arn = find_certificate(gateway, apis)
     return WantedDomain(
         domain=Domain(
             domain_name=gateway.domain_name,
@@ -137,7 +122,7 @@ def _observe(gateway: ApiGateway, name: str, apis: Apis) -> ObservedDomain:
     )
 
 
-def _records(gateway: ApiGateway, name: str, apis: Apis) -> Any:
+def _records(gateway: ApiGateway, name: str, apis: Apis) -> tuple[AliasRecord, ...]:
     if not gateway.hosted_zone_id:
         return ()
     dns = dns_beside(apis)
@@ -176,63 +161,4 @@ def _check_owner(gateway: ApiGateway, domain: Domain) -> None:
         f"Domain {domain.domain_name!r} belongs to another installation (another SECRET_KEY, or a copied "
         f"database), so gateway {gateway.api_name!r} leaves it alone. Choose another domain, or take it over "
         f"together with its API: manage.py create_gateway {name} --adopt API_ID"
-    )
-
-
-def _check_certificate(gateway: ApiGateway, arn: str, apis: Apis) -> None:
-    """Raise `ConfigurationError` unless the certificate can serve the domain."""
-    where = f"Gateway {gateway.api_name!r}: certificate {arn}"
-    parts = arn.split(":")
-    if len(parts) < 6 or parts[2] != "acm":
-        example = "arn:aws:acm:REGION:ACCOUNT:certificate/ID"
-        raise ConfigurationError(f"{where} is no ARN of ACM, such as {example}.")
-    if parts[3] != apis.region:
-        raise ConfigurationError(
-            f"{where} is in {parts[3]}, and the gateway in {apis.region}. "
-            f"Request or import it in {apis.region}."
-        )
-    found = certificates_beside(apis).find_certificate(arn)
-    if found is None:
-        raise ConfigurationError(f"{where} does not exist in this account. Correct --certificate-arn.")
-    if problem := _problem_of(found, gateway.domain_name):
-        raise ConfigurationError(f"{where} {problem}.")
-
-
-def _problem_of(certificate: Certificate, name: str) -> str:
-    """What keeps a certificate from serving `name`; empty if nothing does."""
-    if certificate.status != "ISSUED":
-        advice = _NOT_ISSUED.get(certificate.status, "look in ACM why")
-        return f"is {certificate.status or 'of no known status'}, not ISSUED: {advice}"
-    if certificate.not_after is not None and certificate.not_after <= timezone.now():
-        return f"expired on {certificate.not_after:%Y-%m-%d}: request a new one"
-    if not _covers(certificate, name):
-        return f"covers {', '.join(certificate.names)} and not {name}: request one that does"
-    return ""
-
-
-def _covers(certificate: Certificate, name: str) -> bool:
-    parent = name.partition(".")[2]
-    return name in certificate.names or f"*.{parent}" in certificate.names
-
-
-def _find_certificate(gateway: ApiGateway, apis: Apis) -> str:
-    """The one certificate in the region that can serve the domain; raises `ConfigurationError` otherwise."""
-    certificates = certificates_beside(apis)
-    fitting = [
-        arn
-        for arn in certificates.issued()
-        if (found := certificates.find_certificate(arn)) and not _problem_of(found, gateway.domain_name)
-    ]
-    if len(fitting) == 1:
-        return fitting[0]
-    where = f"Gateway {gateway.api_name!r}:"
-    if fitting:
-        raise ConfigurationError(
-            f"{where} {len(fitting)} certificates cover {gateway.domain_name}. Choose one with "
-            f"--certificate-arn: {', '.join(fitting)}."
-        )
-    raise ConfigurationError(
-        f"{where} no ISSUED certificate in ACM in {apis.region} covers {gateway.domain_name}. Request one: "
-        f"aws acm request-certificate --region {apis.region} --domain-name {gateway.domain_name} "
-        "--validation-method DNS"
     )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, runtime_checkable
 from urllib.parse import quote
 
 from django.conf import settings
 from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, get_script_prefix
 from django.utils.regex_helper import normalize
+from django.views import View
 
 from websocket_gateway.exceptions import ConfigurationError
 
@@ -37,7 +38,7 @@ class DeclaredRoute:
 def find_declared_routes() -> tuple[DeclaredRoute, ...]:
     """Every route key that a view in the URLconf declares, however deep it is included.
 
-    Raises `ConfigurationError` if the URLconf cannot be read, or if a view's URL cannot be told from it.
+    Raises `ConfigurationError` if the URLconf cannot be read, or if a view's URL cannot be read from it.
     """
     return tuple(route for pattern, regex in read_urlconf() for route in _declared_by(pattern, regex))
 
@@ -53,7 +54,7 @@ def read_urlconf() -> list[tuple[URLPattern, str]]:
         raise ConfigurationError(f"The URLconf {settings.ROOT_URLCONF} cannot be read: {exc}") from exc
 
 
-def _walk(patterns: Iterable[Any], prefix: str) -> Iterator[tuple[URLPattern, str]]:
+def _walk(patterns: Iterable[URLPattern | URLResolver], prefix: str) -> Iterator[tuple[URLPattern, str]]:
     for item in patterns:
         regex = prefix + item.pattern.regex.pattern.removeprefix("^")
         if isinstance(item, URLResolver):
@@ -66,7 +67,7 @@ def _declared_by(pattern: URLPattern, regex: str) -> Iterator[DeclaredRoute]:
     view = class_based(pattern.callback)
     if view is None:
         return
-    view_class: Any = view.view_class
+    view_class = view.view_class
     name = f"{view_class.__module__}.{view_class.__qualname__}"
     declared = view.view_initkwargs.get(
         "websocket_route_keys", getattr(view_class, "websocket_route_keys", ())
@@ -79,19 +80,27 @@ def _declared_by(pattern: URLPattern, regex: str) -> Iterator[DeclaredRoute]:
         yield DeclaredRoute(route_key=key, path=path, gateway_name=gateway_name, source=name)
 
 
-def class_based(callback: Any) -> Any:
-    """What `as_view` made, beneath any decorators; None for a plain function."""
+@runtime_checkable
+class ClassBasedView(Protocol):
+    """A view function that `as_view` made."""
+
+    view_class: type[View]
+    view_initkwargs: Mapping[str, object]
+
+
+def class_based(callback: object) -> ClassBasedView | None:
+    """The function that `as_view` made, beneath any decorators; None for a plain function."""
     while callback is not None:
-        if hasattr(callback, "view_class"):
+        if isinstance(callback, ClassBasedView):
             return callback
         callback = getattr(callback, "__wrapped__", None)
     return None
 
 
-def _keys(declared: Any, name: str) -> Iterator[tuple[str, str | None]]:
+def _keys(declared: object, name: str) -> Iterator[tuple[str, str | None]]:
     """The keys with the gateway of each; None where the view names none."""
     if isinstance(declared, Mapping):
-        pairs: list[tuple[Any, Any]] = list(declared.items())
+        pairs: list[tuple[object, object]] = list(declared.items())
     elif isinstance(declared, (list, tuple, set, frozenset)):
         pairs = [(key, None) for key in declared]
     else:
@@ -104,7 +113,7 @@ def _keys(declared: Any, name: str) -> Iterator[tuple[str, str | None]]:
             )
         if not key or key.startswith("$"):
             raise ConfigurationError(
-                f"{name}.websocket_route_keys: {key!r} is no key of your own. "
+                f"{name}.websocket_route_keys: {key!r} is not a key of your own. "
                 "Keys that begin with $ are AWS's, and go to the gateway's target URL."
             )
         yield key, gateway_name
@@ -123,11 +132,11 @@ def _path(pattern: URLPattern, regex: str, name: str) -> str:
             return quote(get_script_prefix() + path, safe=_SAFE)
     raise ConfigurationError(
         f"{name} declares route keys, but its URL {pattern.pattern} has parts beside <str:route>, which "
-        "nobody can fill in. Give the view a URL of its own, or make an additional route in the admin."
+        "cannot be filled in. Give the view a URL of its own, or make an additional route in the admin."
     )
 
 
-def _check_reaches(callback: Callable[..., Any], path: str, name: str) -> None:
+def _check_reaches(callback: Callable[..., object], path: str, name: str) -> None:
     try:
         found = get_resolver().resolve("/" + path).func
     except Resolver404:

@@ -1,14 +1,13 @@
-"""Words for plans: as lines for people and as plain values for JSON. The only place that words them."""
+"""Words for plans: as lines of text and as plain values for JSON. No other module words them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from websocket_gateway.provisioning.plan import Action, Change, Plan, Step
+from websocket_gateway.provisioning.plan import Action, AnyStep, Change, Plan
 from websocket_gateway.resources import Integration
 
 _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-", Action.WAIT: "."}
@@ -26,7 +25,7 @@ _WOULD = {
 }
 
 
-def render_step(step: Step, *, dry_run: bool) -> Iterator[str]:
+def render_step(step: AnyStep, *, dry_run: bool) -> Iterator[str]:
     """One line for a step, and one for each attribute that it changes."""
     verb = (_WOULD if dry_run else _DONE)[step.action]
     yield f"{_SIGNS[step.action]} {verb} {step.kind.value} {step.name} ({step.reason})"
@@ -46,21 +45,26 @@ def _change(change: Change) -> str:
     return f"{change.attribute}: {_value(change.before)} -> {_value(change.after)}"
 
 
-def render_left(step: Step) -> str:
+def render_left(step: AnyStep) -> str:
     """One line for something that is there, is not wanted and stays."""
     advice = "" if step.action is Action.KEEP else "; left alone, sync_routes --prune deletes it"
     return f"! Unwanted {step.kind.value} {step.name} ({step.reason}{advice})"
 
 
 def render_plan(plan: Plan) -> Iterator[str]:
-    """Every line of a plan that is not carried out."""
+    """Every line of a plan that is not applied."""
     for step in plan:
         yield from render_step(step, dry_run=True)
     for step in plan.left:
         yield render_left(step)
 
 
-def plan_as_dict(plan: Plan) -> dict[str, Any]:
+def name_deletions(plan: Plan) -> str:
+    """Everything that the plan deletes in AWS, in one line; empty if it deletes nothing there."""
+    return ", ".join(f"{step.kind.value} {step.name}" for step in plan.deletions)
+
+
+def plan_as_dict(plan: Plan) -> dict[str, object]:
     """A plan for `--format json`; see `management_docs/sync_routes.md` for the schema."""
     return {
         "gateway": plan.gateway,
@@ -71,7 +75,7 @@ def plan_as_dict(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _step_as_dict(step: Step) -> dict[str, Any]:
+def _step_as_dict(step: AnyStep) -> dict[str, object]:
     return {
         "action": step.action.value,
         "kind": step.kind.value,
@@ -84,10 +88,10 @@ def _step_as_dict(step: Step) -> dict[str, Any]:
     }
 
 
-def to_json(report: dict[str, Any]) -> str:
+def to_json(report: Mapping[str, object]) -> str:
     """`report` as indented JSON."""
     return json.dumps(report, indent=2, cls=DjangoJSONEncoder, ensure_ascii=False)
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     return json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False, sort_keys=True)

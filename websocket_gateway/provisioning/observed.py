@@ -1,4 +1,4 @@
-"""What AWS reports of a gateway, read completely; and whose it is."""
+"""Read everything that AWS reports of a gateway, and check which installation it belongs to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from websocket_gateway.aws.identity import caller_account
 from websocket_gateway.exceptions import ForeignGatewayError, GatewayMissingError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import accepted_installation_fingerprints
-from websocket_gateway.provisioning.choices import Choices
+from websocket_gateway.provisioning.plan import Choices
 from websocket_gateway.provisioning.planning.marks import read_tags
 from websocket_gateway.provisioning.planning.routes import TWO_WAY
 from websocket_gateway.resources import Api, ObservedGateway, Route, WantedGateway
@@ -21,7 +21,7 @@ def observe_gateway(
     """Everything AWS reports of `gateway`; empty while it does not exist.
 
     Raises `GatewayMissingError` if the row names an API that AWS does not know, unless it may be created
-    anew; `ForeignGatewayError` if the API belongs to somebody else and is not to be adopted.
+    again; `ForeignGatewayError` if the API belongs to another installation and is not to be adopted.
     """
     present = apis.list_apis()
     api_ids = frozenset(item.api_id for item in present)
@@ -50,7 +50,7 @@ def observe_gateway(
 def observe_api(gateway: ApiGateway, apis: Apis) -> ObservedGateway:
     """Whether the API of `gateway` is there, and nothing of what is in it.
 
-    Raises `ForeignGatewayError` if it belongs to somebody else.
+    Raises `ForeignGatewayError` if it belongs to another installation.
     """
     present = apis.list_apis()
     api = _find_api(gateway, present, apis, choices=Choices(recreate=True))
@@ -87,7 +87,7 @@ def _find_api(gateway: ApiGateway, present: tuple[Api, ...], apis: Apis, *, choi
             raise GatewayMissingError(
                 f"AWS does not know API {gateway.api_id!r} of gateway {gateway.api_name!r} "
                 f"({caller_account(apis.region)}, region {apis.region}). If account and region are right and "
-                "it was deleted, create it anew: "
+                "it was deleted, create it again: "
                 f"manage.py create_gateway {shlex.quote(gateway.api_name)} --recreate"
             )
     marked = _marked(gateway, present)
@@ -103,7 +103,7 @@ def _marked(gateway: ApiGateway, present: tuple[Api, ...]) -> list[Api]:
 def _check_owner(gateway: ApiGateway, api: Api) -> None:
     mark = read_tags(api.tags)
     if mark is None:
-        return  # Someone took the tags off; the row still knows the id, and the plan puts them back.
+        return  # The tags were removed; the row still knows the id, and the plan puts them back.
     if mark.uuid == str(gateway.uuid) and mark.installation in accepted_installation_fingerprints():
         return
     name = shlex.quote(gateway.api_name)

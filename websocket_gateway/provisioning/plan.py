@@ -6,28 +6,47 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Generic, TypeAlias, TypeVar
 
 from websocket_gateway.resources import Resource
 
+R = TypeVar("R", bound=Resource | None, covariant=True)
+T = TypeVar("T", bound=Resource)
+
 
 class PlanError(Exception):
-    """What is wanted cannot be planned; the message says what to change."""
+    """The wanted state cannot be planned; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """The options of `create_gateway` and `sync_routes` that change what is planned."""
+
+    recreate: bool = False
+    """Create the API again where AWS does not know the one in the row."""
+    adopt: str = ""
+    """Id of an API to take over from another owner."""
+    prune: bool = False
+    """Delete what is in AWS and is not wanted here."""
+    import_changes: bool = False
+    """Import what was changed in AWS into the rows, where a row can hold it."""
+    deep: bool = False
+    """Read the route responses of one-way routes too, at one call each."""
 
 
 class Action(Enum):
-    """What a step does."""
+    """The action of a step."""
 
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
     WAIT = "wait"
     KEEP = "keep"
-    """Nothing: it is only reported, and a person decides."""
+    """Nothing is done: the step is only a report."""
 
 
 class Kind(Enum):
-    """What a step does it to. Steps are applied in this order."""
+    """The kind of thing that a step acts on. Steps are applied in this order."""
 
     RECORD = "record"
     """The row in our own database."""
@@ -41,11 +60,16 @@ class Kind(Enum):
     ROUTE_RESPONSE = "route response"
     STAGE = "stage"
     ROUTE_SETTINGS = "route settings"
-    """What a stage says of one route alone."""
+    """The settings of a stage for one route."""
     DEPLOYMENT = "deployment"
     DOMAIN = "domain"
     API_MAPPING = "api mapping"
     DNS_RECORD = "dns record"
+
+    @property
+    def in_our_database(self) -> bool:
+        """Whether it is a row of ours, and nothing in AWS."""
+        return self in (Kind.RECORD, Kind.SESSIONS, Kind.ROUTE_RECORD)
 
     @property
     def structural(self) -> bool:
@@ -61,24 +85,24 @@ class Change:
     """One attribute that differs."""
 
     attribute: str
-    before: Any
-    after: Any
+    before: object
+    after: object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Generic[R]):
     """One call to make, and why."""
 
     action: Action
     kind: Kind
     name: str
-    """What the resource is called: a gateway's name, a route key, a stage name."""
+    """The name of the resource: a gateway's name, a route key, a stage name."""
     reason: str
     changes: tuple[Change, ...] = ()
-    resource: Resource | None = None
-    """What is wanted, with its id where it exists already."""
-    observed: Resource | None = None
-    """What is there now."""
+    resource: R
+    """The wanted resource, or the one to delete, with its id if it exists; None for our own rows."""
+    observed: R | None = None
+    """The resource that an update finds."""
 
     @property
     def structural(self) -> bool:
@@ -89,8 +113,45 @@ class Step:
             return False  # it served no route
         return self.kind.structural
 
+    @property
+    def present(self) -> R:
+        """The resource that an update finds; raises `TypeError` for a step that is not an update."""
+        if self.observed is None:
+            raise TypeError(f"{self.kind.value} {self.name} is not an update")
+        return self.observed
 
-_PRUNED = frozenset({Kind.INTEGRATION, Kind.ROUTE, Kind.STAGE, Kind.DOMAIN})
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """Kind, name and ids: different for another resource of the same name."""
+        ids = (str(getattr(self.resource, name, "")) for name in _IDS)
+        return (self.kind.value, self.name, *ids)
+
+    @property
+    def values(self) -> dict[str, object]:
+        """The attributes that change, with their values afterwards."""
+        return {change.attribute: change.after for change in self.changes}
+
+    def of(self, resource_type: type[T]) -> Step[T]:
+        """This step, as one on a resource of that type; raises `TypeError` for another one."""
+        resource, observed = self.resource, self.observed
+        if not isinstance(resource, resource_type):
+            raise TypeError(f"{self.kind.value} {self.name} is not a {resource_type.__name__}")
+        return Step(
+            action=self.action,
+            kind=self.kind,
+            name=self.name,
+            reason=self.reason,
+            changes=self.changes,
+            resource=resource,
+            observed=observed if isinstance(observed, resource_type) else None,
+        )
+
+
+AnyStep: TypeAlias = Step[Resource | None]
+RecordStep: TypeAlias = Step[None]
+"""A step in our own database."""
+
+_IDS = ("api_id", "integration_id", "route_id", "route_response_id", "api_mapping_id")
 _STRUCTURAL_OF_API = frozenset(
     {"route_selection_expression", "api_key_selection_expression", "disable_execute_api_endpoint"}
 )
@@ -101,32 +162,34 @@ class Plan:
     """The steps from what is to what is wanted; false when there is nothing to do."""
 
     gateway: str
-    steps: tuple[Step, ...] = ()
-    left: tuple[Step, ...] = ()
-    """What is there and not wanted, as the steps that would remove it; not taken unless asked for."""
+    steps: tuple[AnyStep, ...] = ()
+    left: tuple[AnyStep, ...] = ()
+    """The steps that would remove what is there and not wanted; not taken unless asked for."""
     notes: tuple[str, ...] = ()
-    """What is unwise."""
+    """Notes on what is unwise."""
 
     @property
     def drift(self) -> bool:
-        """Whether anything at all is not as wanted, be it mended by a step or left."""
+        """Whether anything is not as wanted, fixed by a step or left."""
         return bool(self.steps or self.left)
 
     @property
-    def deletions(self) -> tuple[Step, ...]:
-        """The steps that take something away which nobody here made or wants."""
-        return tuple(step for step in self.steps if step.action is Action.DELETE and step.kind in _PRUNED)
+    def deletions(self) -> tuple[AnyStep, ...]:
+        """Every step that deletes something outside our own database: all of them need consent."""
+        return tuple(
+            step for step in self.steps if step.action is Action.DELETE and not step.kind.in_our_database
+        )
 
     @property
     def fingerprint(self) -> str:
         """Tells two plans apart, so that what was confirmed is what is applied."""
-        told = [(step.action.value, step.kind.value, step.name, step.changes) for step in self.steps]
+        told = [(step.action.value, step.identity, step.changes) for step in self.steps]
         return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
     def __bool__(self) -> bool:
         return bool(self.steps)
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[AnyStep]:
         return iter(self.steps)
 
     def __len__(self) -> int:

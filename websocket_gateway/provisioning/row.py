@@ -1,32 +1,19 @@
-"""The row to provision: found or built, with the values that were asked for, and what is to be saved."""
+"""A gateway's row: found or built, set to the values that were asked for, and what it keeps of a run."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
+from websocket_gateway.connections.gateways import find_gateway
 from websocket_gateway.exceptions import ConfigurationError, GatewayMissingError, GatewayNotFoundError
+from websocket_gateway.leases import GatewayLease
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.provisioning.plan import Action, Change, Kind, Step
-
-
-def find_gateway(name: str | None) -> ApiGateway:
-    """The row called `name`; without a name, the only one there is.
-
-    Raises `GatewayNotFoundError` naming the rows that exist.
-    """
-    if name is not None:
-        found = ApiGateway.objects.filter(api_name=name).first()
-        if found is None:
-            raise GatewayNotFoundError(f"There is no gateway {name!r}. {_known_gateways()}")
-        return found
-    rows = list(ApiGateway.objects.all()[:2])
-    if len(rows) != 1:
-        raise GatewayNotFoundError(f"Which gateway? Give its NAME. {_known_gateways()}")
-    return rows[0]
+from websocket_gateway.provisioning.plan import Action, Change, Kind, Plan, RecordStep, Step
+from websocket_gateway.resources import ObservedGateway, WantedGateway
 
 
 def find_provisioned_gateways(names: Sequence[str]) -> list[ApiGateway]:
@@ -46,28 +33,21 @@ def find_provisioned_gateways(names: Sequence[str]) -> list[ApiGateway]:
     return found
 
 
-def _known_gateways() -> str:
-    names = list(ApiGateway.objects.values_list("api_name", flat=True)[:20])
-    return f"There is: {', '.join(map(repr, names))}." if names else "There is none yet."
+def find_or_build_gateway(name: str | None, values: Mapping[str, object]) -> ApiGateway:
+    """The row of that name, or a new one, not saved, if `values` are enough for one.
 
-
-def prepare_gateway(name: str | None, values: Mapping[str, Any]) -> tuple[ApiGateway, tuple[Step, ...]]:
-    """The row to provision with `values` set on it, unsaved, and the step that will save it.
-
-    Without a row of that name one is built from `values`. Raises `GatewayNotFoundError` if there is
-    neither a row nor enough to build one, `ConfigurationError` if a value is invalid.
+    Raises `GatewayNotFoundError` if there is neither a row nor enough to build one.
     """
     try:
-        gateway = find_gateway(name)
+        return find_gateway(name)
     except GatewayNotFoundError as exc:
         if name is None or not values.get("target_base_endpoint"):
             advice = "To create one, give a NAME and --target https://www.example.com/ws/"
             raise GatewayNotFoundError(f"{exc} {advice}") from exc
-        gateway = ApiGateway(api_name=name)
-    return gateway, set_values(gateway, values)
+        return ApiGateway(api_name=name)
 
 
-def set_values(gateway: ApiGateway, values: Mapping[str, Any]) -> tuple[Step, ...]:
+def set_values(gateway: ApiGateway, values: Mapping[str, object]) -> tuple[RecordStep, ...]:
     """Set `values` on the row, unsaved; the step that will save them, if any of them is new.
 
     Raises `ConfigurationError` if a value is invalid.
@@ -77,14 +57,10 @@ def set_values(gateway: ApiGateway, values: Mapping[str, Any]) -> tuple[Step, ..
         setattr(gateway, field, value)
     if before.get("domain_name", gateway.domain_name) != gateway.domain_name:
         gateway.custom_domain_created = False  # clients keep the address that works until the new one does
-    _add_slash(gateway)
-    _validate(gateway)
-    return _record_steps(gateway, before)
-
-
-def _add_slash(gateway: ApiGateway) -> None:
     if not gateway.target_base_endpoint.endswith("/"):
         gateway.target_base_endpoint += "/"
+    _validate(gateway)
+    return _record_steps(gateway, before)
 
 
 def _validate(gateway: ApiGateway) -> None:
@@ -95,7 +71,7 @@ def _validate(gateway: ApiGateway) -> None:
         raise ConfigurationError(f"Gateway {gateway.api_name!r} is not valid. {problems}") from exc
 
 
-def _record_steps(gateway: ApiGateway, before: Mapping[str, Any]) -> tuple[Step, ...]:
+def _record_steps(gateway: ApiGateway, before: Mapping[str, object]) -> tuple[RecordStep, ...]:
     adding = gateway._state.adding
     changes = tuple(
         Change(attribute=field, before=None if adding else old, after=getattr(gateway, field))
@@ -111,5 +87,39 @@ def _record_steps(gateway: ApiGateway, before: Mapping[str, Any]) -> tuple[Step,
             name=gateway.api_name,
             reason="missing in the database" if adding else "options were given",
             changes=changes,
+            resource=None,
         ),
     )
+
+
+def record_observed(
+    gateway: ApiGateway, observed: ObservedGateway, *, plan: Plan, lease: GatewayLease
+) -> None:
+    """Save the ids that a run which was cut off could not save any more."""
+    if observed.api is None:
+        return
+    known: dict[str, object] = {"api_id": observed.api.api_id, "api_endpoint": observed.api.api_endpoint}
+    served = observed.deployment
+    deploys = any(step.kind is Kind.DEPLOYMENT for step in plan)
+    if served is not None and served.status == "DEPLOYED" and not deploys:
+        known["deployment_id"] = served.deployment_id
+    known |= _known_of_domain(gateway, observed)
+    if changed := {field: value for field, value in known.items() if getattr(gateway, field) != value}:
+        lease.save(**changed)
+
+
+def _known_of_domain(gateway: ApiGateway, observed: ObservedGateway) -> dict[str, object]:
+    seen = observed.domain
+    known: dict[str, object] = {"api_gateway_domain_name": seen.domain.target} if seen.domain else {}
+    for mapping in seen.mappings:
+        if (mapping.api_id, mapping.api_mapping_key) == (gateway.api_id, gateway.mapping_key):
+            known |= {"api_mapping_id": mapping.api_mapping_id, "custom_domain_created": True}
+    return known
+
+
+def record_applied(gateway: ApiGateway, wanted: WantedGateway, *, plan: Plan, lease: GatewayLease) -> None:
+    """Save that everything is as wanted now, and that its routes are deployed."""
+    if plan or not gateway.api_created or gateway.last_error:
+        lease.save(api_created=True, last_applied_on=timezone.now(), last_error="")
+    keys = [route.route_key for route in wanted.routes]
+    gateway.additional_routes.filter(deployed=False, route_key__in=keys).update(deployed=True)

@@ -1,4 +1,4 @@
-"""What the project's task queue runs of a plan."""
+"""The task that applies a plan in the project's task queue."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What the project wants of a gateway: its row, its routes and the settings, put together."""
+"""The wanted state of a gateway: its row, its routes and the settings, put together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
@@ -22,12 +22,10 @@ from websocket_gateway.resources import Api, Integration, Stage, WantedGateway, 
 from websocket_gateway.validators import validate_stage_variables, validate_tags
 
 
-def wanted_gateway(
-    gateway: ApiGateway, *, routes: tuple[ProjectRoute, ...], api_id: str = ""
-) -> WantedGateway:
-    """Everything that should exist in AWS for `gateway`; `api_id` is empty while the API does not exist.
+def wanted_gateway(gateway: ApiGateway, *, routes: tuple[ProjectRoute, ...]) -> WantedGateway:
+    """Everything that should exist in AWS for `gateway`, without the secret: see `with_secret`.
 
-    Raises `ConfigurationError` if a route's URL is on a host that may not be told the origin secret, or if
+    Raises `ConfigurationError` if a route's URL is on a host that must not receive the origin secret, or if
     row and settings contradict each other.
     """
     options = get_settings().gateway_options(gateway.api_name)
@@ -44,9 +42,21 @@ def wanted_gateway(
             ip_address_type=options.ip_address_type,
             tags=tags,
         ),
-        routes=tuple(_route(gateway, route, mark, options, api_id) for route in routes),
+        routes=tuple(_route(gateway, route, mark, options) for route in routes),
         stage=_stage(gateway, options, tags),
     )
+
+
+def with_secret(wanted: WantedGateway, api_id: str) -> WantedGateway:
+    """`wanted` with the secret of that API; as it is while the API, and so its secret, does not exist."""
+    if not api_id:
+        return wanted
+    told = secret_fingerprint(origin_secret(api_id))
+    routes = (
+        replace(route, integration=replace(route.integration, secret_fingerprint=told))
+        for route in wanted.routes
+    )
+    return replace(wanted, routes=tuple(routes))
 
 
 def _tags(gateway: ApiGateway, options: GatewayOptions) -> dict[str, str]:
@@ -82,7 +92,9 @@ def _stage(gateway: ApiGateway, options: GatewayOptions, tags: Mapping[str, str]
     )
 
 
-def _check(gateway: ApiGateway, key: str, validate: Callable[[Any], None], value: Mapping[str, str]) -> None:
+def _check(
+    gateway: ApiGateway, key: str, validate: Callable[[dict[str, str]], None], value: dict[str, str]
+) -> None:
     """Refuse in the settings what AWS would refuse half-way through a run."""
     try:
         validate(value)
@@ -91,16 +103,13 @@ def _check(gateway: ApiGateway, key: str, validate: Callable[[Any], None], value
         raise ConfigurationError(f"{where}: {exc.messages[0]}") from exc
 
 
-def _route(
-    gateway: ApiGateway, route: ProjectRoute, mark: Mark, options: GatewayOptions, api_id: str
-) -> WantedRoute:
+def _route(gateway: ApiGateway, route: ProjectRoute, mark: Mark, options: GatewayOptions) -> WantedRoute:
     check_uri(gateway, route)
     integration = Integration(
         description=mark.integration_description(route.route_key),
         integration_uri=route.uri,
         timeout_in_millis=options.integration_timeout_ms,
         request_parameters=frozen(_request_parameters(route.route_key)),
-        secret_fingerprint=secret_fingerprint(origin_secret(api_id)) if api_id else "",
     )
     return WantedRoute(
         route_key=route.route_key, two_way=route.two_way, integration=integration, source=route.source
@@ -115,7 +124,7 @@ def _request_parameters(route_key: str) -> dict[str, str]:
 
 
 def unwise(gateway: ApiGateway) -> Iterator[str]:
-    """What is allowed and should still be thought about."""
+    """Notes on what is allowed and rarely meant."""
     if urlsplit(gateway.target_base_endpoint).scheme == "http" and not is_loopback(
         gateway.target_base_endpoint
     ):

@@ -27,7 +27,7 @@ class ProjectRoute:
     uri: str
     two_way: bool
     source: str = ""
-    """Who declares it, as words; empty for the gateway itself."""
+    """The declaration, in words; empty for the gateway itself."""
     is_row: bool = False
     """Whether an additional route's row declares it."""
 
@@ -35,7 +35,7 @@ class ProjectRoute:
 def project_routes(gateway: ApiGateway) -> tuple[ProjectRoute, ...]:
     """Every route that `gateway` should have.
 
-    Raises `ConfigurationError` if a key is declared twice, or if it cannot be told for which gateway.
+    Raises `ConfigurationError` if a key is declared twice, or if it is not clear for which gateway.
     """
     found: dict[str, ProjectRoute] = {}
     for route in (*own_routes(gateway), *_rows(gateway), *_declared(gateway)):
@@ -98,17 +98,17 @@ def _check_unambiguous(gateway: ApiGateway, unassigned: list[DeclaredRoute]) -> 
 
 
 def unknown_gateways() -> Iterator[str]:
-    """A remark on every view that declares routes for a gateway of which there is no row."""
+    """A note on every view that declares routes for a gateway without a row."""
     declared = [route for route in find_declared_routes() if route.gateway_name is not None]
     known: Collection[str] = set(ApiGateway.objects.values_list("api_name", flat=True)) if declared else ()
     for route in declared:
         if route.gateway_name not in known:
             key, name = route.route_key, route.gateway_name
-            yield f"{route.source} declares {key!r} for gateway {name!r}, of which there is no row"
+            yield f"{route.source} declares {key!r} for gateway {name!r}, which has no row"
 
 
 def check_uri(gateway: ApiGateway, route: ProjectRoute) -> None:
-    """The integration carries the origin secret, so its host must be one that may know it."""
+    """Check the URL and its host: the integration carries the origin secret to it."""
     where = f"Route {route.route_key!r} of gateway {gateway.api_name!r}"
     try:
         validate_http_url(route.uri)
@@ -122,8 +122,8 @@ def check_uri(gateway: ApiGateway, route: ProjectRoute) -> None:
     allowed = get_settings().allowed_target_hosts or (urlsplit(gateway.target_base_endpoint).hostname or "",)
     if not any(_matches(host, pattern.lower()) for pattern in allowed):
         raise ConfigurationError(
-            f"{where} points at {host!r}, which may not be told the origin secret. "
-            'Add it to WEBSOCKET_GATEWAY["ALLOWED_TARGET_HOSTS"] '
+            f"{where} points at {host!r}, which is not an allowed target host, so it must not receive the "
+            'origin secret. Add it to WEBSOCKET_GATEWAY["ALLOWED_TARGET_HOSTS"] '
             f"(now: {', '.join(allowed)})."
         )
 

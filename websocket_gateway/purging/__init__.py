@@ -1,7 +1,7 @@
-"""What cron does: end the connections that must be dead, delete the rows that nobody needs any more.
+"""Purging, for cron: end dead connections, and delete old rows.
 
-Everything goes in short statements of their own, a batch of primary keys at a time. So two runs
-may overlap, a run may be killed at any point, and the next one simply goes on.
+Each batch of primary keys is a short statement of its own. So two runs can overlap, a run can be killed at
+any point, and the next run continues.
 """
 
 from __future__ import annotations

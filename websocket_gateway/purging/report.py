@@ -1,4 +1,4 @@
-"""What the deeds of a purge share: the parts to choose from, the run under way, the report at its end."""
+"""Shared by all operations of a purge: the parts to choose from, the current run, and the final report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Protocol
 
 
 class Part(str, Enum):
-    """What `--only` chooses from."""
+    """The parts that `--only` selects."""
 
     SESSIONS = "sessions"
     USERS = "users"
@@ -23,45 +23,45 @@ class Part(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurgeReport:
-    """What a purge did, or what it would do."""
+    """The result of a purge, or of a dry run."""
 
     counts: Mapping[str, int]
-    """By the name of the deed, in the order in which they are done; deeds not asked for are absent."""
+    """Counts by operation, in the order of execution; operations that were not selected are absent."""
     complete: bool = True
-    """False if `max_seconds` ended it; the next run goes on."""
+    """False if `max_seconds` ended the purge; the next run continues."""
     problems: tuple[str, ...] = ()
-    """What could not be found out, and why."""
+    """Operations that failed, with the reason."""
     seconds: float = 0.0
 
     def __bool__(self) -> bool:
         return any(self.counts.values())
 
 
-class Deed(Protocol):
-    """One thing that a purge does."""
+class Operation(Protocol):
+    """One operation of a purge."""
 
     @property
     def part(self) -> Part:
-        """The part that it belongs to."""
+        """The part that selects it."""
         ...
 
     @property
     def name(self) -> str:
-        """What its count is called in the report."""
+        """The name of its count in the report."""
         ...
 
     def count(self) -> int:
-        """How many rows it would concern now; changes nothing."""
+        """The number of rows that `do` would process now. Changes nothing."""
         ...
 
     def do(self, run: Run) -> None:
-        """Do it, batch by batch, until it is done or the run's time is over."""
+        """Execute it batch by batch, until it is complete or the run's time is over."""
         ...
 
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """One purge under way. Each deed gets an even share of the time that is left when it begins."""
+    """The current purge. Each operation gets an equal share of the time that is left when it begins."""
 
     max_seconds: float | None = None
     clock: Callable[[], float] = time.monotonic
@@ -76,18 +76,18 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """How long it has been going on."""
+        """The time since it began."""
         return self.clock() - self._begun
 
-    def begin(self, deed: Deed, *, deeds_left: int) -> None:
-        """Give the time left to `deed` and those behind it, evenly."""
-        self.counts[deed.name] += 0
+    def begin(self, operation: Operation, *, operations_left: int) -> None:
+        """Divide the time left equally between `operation` and those after it."""
+        self.counts[operation.name] += 0
         if self.max_seconds is not None:
             left = max(0.0, self.max_seconds - self.seconds)
-            self._until = self.clock() + left / deeds_left
+            self._until = self.clock() + left / operations_left
 
     def is_over(self) -> bool:
-        """Whether the deed under way must stop here."""
+        """Whether the current operation must stop here."""
         if self.max_seconds is None or self.clock() < self._until:
             return False
         self.cut_short = True

@@ -1,18 +1,20 @@
-"""The list of deeds, done or counted."""
+"""The list of operations, executed or counted."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.utils import timezone
 
 from websocket_gateway.conf import get_settings
+from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
 from websocket_gateway.purging import old_rows
-from websocket_gateway.purging.report import Deed, Part, PurgeReport, Run
-from websocket_gateway.purging.resuming import ResumeShards
+from websocket_gateway.purging.report import Operation, Part, PurgeReport, Run
 from websocket_gateway.purging.sessions import EndOverdue, EndRevoked
 from websocket_gateway.purging.verifying import VerifyOpen
+from websocket_gateway.sending import runs
 
 
 def purge(
@@ -22,18 +24,18 @@ def purge(
     retention_days: int | None = None,
     max_seconds: float | None = None,
 ) -> PurgeReport:
-    """End what must be dead, delete what is old; safe beside another purge, and to kill at any point.
+    """End dead connections and delete old rows; safe beside another purge, and to kill at any point.
 
-    `only` chooses parts (none: all). With `verify`, AWS is asked about the sessions that may be
-    alive. `retention_days` is how long ended sessions and broadcasts are kept, else
-    `SESSION_RETENTION_DAYS`. After `max_seconds` it stops between two batches. What AWS does not
-    tell stands in the report's `problems`; only errors of the database and settings are raised.
+    `only` selects parts (empty: all). With `verify`, AWS is asked about the sessions that may be alive.
+    Ended sessions and broadcasts are kept for `retention_days`, by default `SESSION_RETENTION_DAYS`.
+    After `max_seconds` it stops between two batches. Failures of AWS are listed in the report's
+    `problems`; only errors of the database and the settings are raised.
     """
-    deeds = _deeds(only, verify, retention_days)
+    operations = _operations(only, verify, retention_days)
     run = Run(max_seconds=max_seconds)
-    for number, deed in enumerate(deeds):
-        run.begin(deed, deeds_left=len(deeds) - number)
-        deed.do(run)
+    for number, operation in enumerate(operations):
+        run.begin(operation, operations_left=len(operations) - number)
+        operation.do(run)
     return PurgeReport(
         counts=dict(run.counts),
         complete=not run.cut_short,
@@ -45,19 +47,38 @@ def purge(
 def count_purgeable(
     *, only: Collection[Part] = (), verify: bool = False, retention_days: int | None = None
 ) -> PurgeReport:
-    """What `purge` would do now, by count. Changes nothing and asks AWS nothing."""
+    """Count what `purge` would do now. Changes nothing and does not call AWS."""
     run = Run()
-    for deed in _deeds(only, verify, retention_days):
-        run.counts[deed.name] += deed.count()
+    for operation in _operations(only, verify, retention_days):
+        run.counts[operation.name] += operation.count()
     return PurgeReport(counts=dict(run.counts), seconds=run.seconds)
 
 
-def _deeds(only: Collection[Part], verify: bool, retention_days: int | None) -> list[Deed]:
-    """What is to be done, that which ends connections first and that which asks AWS last."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeBroadcasts:
+    """Enqueue tasks for broadcasts that no worker continues. Does nothing without a task queue."""
+
+    part: Part = Part.BROADCASTS
+    name: str = "shards_resumed"
+
+    def count(self) -> int:
+        """The number of tasks that would be enqueued now."""
+        return sum(runs.count_missing_tasks().values())
+
+    def do(self, run: Run) -> None:
+        """Enqueue them."""
+        try:
+            run.counts[self.name] += runs.resume_expired_shards()
+        except (WebSocketGatewayError, ConfigurationError) as exc:
+            run.problems.append(f"broadcasts were not resumed: {exc}")
+
+
+def _operations(only: Collection[Part], verify: bool, retention_days: int | None) -> list[Operation]:
+    """The selected operations: first those that end connections, last the one that calls AWS."""
     now = timezone.now()
     kept = get_settings().session_retention_days if retention_days is None else retention_days
     retention = timedelta(days=kept)
-    deeds: list[Deed] = [
+    operations: list[Operation] = [
         EndOverdue(now=now),
         EndRevoked(),
         old_rows.delete_ended_sessions(now=now, retention=retention),
@@ -66,8 +87,8 @@ def _deeds(only: Collection[Part], verify: bool, retention_days: int | None) -> 
         old_rows.DeleteFinishedLimits(now=now),
         old_rows.delete_handled_messages(now=now),
         old_rows.delete_finished_broadcasts(now=now, retention=retention),
-        ResumeShards(),
+        ResumeBroadcasts(),
     ]
     if verify:
-        deeds.append(VerifyOpen(now=now))
-    return [deed for deed in deeds if not only or deed.part in only]
+        operations.append(VerifyOpen(now=now))
+    return [operation for operation in operations if not only or operation.part in only]

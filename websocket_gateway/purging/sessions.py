@@ -15,7 +15,7 @@ from websocket_gateway.connections.ending import end_gone
 from websocket_gateway.connections.sessions import oldest_alive
 from websocket_gateway.logins import reason_to_end
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.purging.batches import BATCH, read_pages
+from websocket_gateway.purging.old_rows import BATCH, read_pages
 from websocket_gateway.purging.report import Part, Run
 
 _REVOKED_AT_ONCE = 50

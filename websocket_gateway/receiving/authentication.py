@@ -1,14 +1,36 @@
-"""Whether a request came from one of our API Gateways: the gateway that it names, and the origin secret."""
+"""Whether a request came from one of our API Gateways: the gateway that it names, and the origin secret.
+
+A process keeps the rows of gateways for some seconds, apart for each database and schema: which rows a table
+has depends on the database that the router names and, where tenants have schemas of their own
+(django-tenants), on the schema that the connection is set to.
+"""
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from django.core.signals import setting_changed
+from django.db import connections, router
 from django.http import HttpRequest
 
 from websocket_gateway import context_headers
+from websocket_gateway.conf import get_settings
+from websocket_gateway.forking import PerProcess
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import is_origin_secret
 from websocket_gateway.receiving.events import API_ID_HEADER, read_header
-from websocket_gateway.receiving.gateways import known_gateways
+
+_UNKNOWN_SECONDS = 1.0
+"""How long the answer "there is no gateway with this id" is kept."""
+_UNKNOWN_IDS = 8
+"""How many of these answers are kept. Further unknown ids are not looked up, which bounds a flood."""
+_PLACES = 1_024
+
+Place = tuple[str, str]
+"""A database's alias, and the schema or tenant in it; empty where there are none."""
 
 
 def find_gateway(request: HttpRequest) -> ApiGateway | None:
@@ -21,3 +43,92 @@ def has_origin_secret(request: HttpRequest, gateway: ApiGateway) -> bool:
     """Whether the request has the secret that only the integrations of this gateway know."""
     value = read_header(request, context_headers.ORIGIN_SECRET_HEADER)
     return value.isascii() and is_origin_secret(value, gateway.api_id)
+
+
+class _State(NamedTuple):
+    rows: Mapping[str, ApiGateway]
+    read_at: float
+    unknown: Mapping[str, float]
+
+
+class _Rows:
+    """The rows of one place by API id. Reads them again when they are too old or an id is missing."""
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+        self._lock = threading.Lock()
+        self._state = _State({}, float("-inf"), {})
+
+    def find(self, api_id: str) -> ApiGateway | None:
+        state = self._state
+        if _must_read(state, api_id):
+            with self._lock:
+                state = self._state  # another thread may have read them meanwhile
+                if _must_read(state, api_id):
+                    state = self._state = self._read(api_id, state.unknown)
+        return state.rows.get(api_id)
+
+    def _read(self, api_id: str, unknown: Mapping[str, float]) -> _State:
+        now = time.monotonic()
+        rows = {row.api_id: row for row in ApiGateway.objects.using(self._alias).exclude(api_id="")}
+        kept = {known: at for known, at in unknown.items() if now - at < _UNKNOWN_SECONDS}
+        return _State(rows, now, kept if api_id in rows else {**kept, api_id: now})
+
+
+def _must_read(state: _State, api_id: str) -> bool:
+    now = time.monotonic()
+    if now - state.read_at >= get_settings().gateway_cache_seconds:
+        return True
+    if api_id in state.rows or now - state.unknown.get(api_id, float("-inf")) < _UNKNOWN_SECONDS:
+        return False
+    return sum(now - at < _UNKNOWN_SECONDS for at in state.unknown.values()) < _UNKNOWN_IDS
+
+
+class GatewayRows:
+    """The rows of all places in which this process has looked for a gateway."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._places: dict[Place, _Rows] = {}
+
+    def find(self, api_id: str) -> ApiGateway | None:
+        """The gateway with that API id, where the current connection looks for it."""
+        place = current_place()
+        found = self._places.get(place)
+        if found is None:
+            with self._lock:
+                if len(self._places) >= _PLACES:
+                    self._places.clear()
+                found = self._places.setdefault(place, _Rows(place[0]))
+        return found.find(api_id)
+
+    def clear(self) -> None:
+        """Forget all rows; those that another thread is reading just now are forgotten with them."""
+        with self._lock:
+            self._places = {}
+
+
+def current_place() -> Place:
+    """Where a query for gateways reads now."""
+    alias = router.db_for_read(ApiGateway)
+    connection = connections[alias]
+    schema = getattr(connection, "schema_name", None)
+    if not schema and (tenant := getattr(connection, "tenant", None)) is not None:
+        schema = getattr(tenant, "schema_name", None) or getattr(tenant, "pk", None) or tenant
+    return alias, str(schema or "")
+
+
+known_gateways = PerProcess(GatewayRows)
+
+
+def forget_gateways(**kwargs: Any) -> None:
+    """Empty the process's memory of gateways; also a receiver of model signals."""
+    known_gateways().clear()
+
+
+def _forget_on_setting(*, setting: str, **kwargs: Any) -> None:
+    if setting in ("DATABASES", "DATABASE_ROUTERS", "WEBSOCKET_GATEWAY"):
+        forget_gateways()
+
+
+setting_changed.connect(_forget_on_setting, dispatch_uid="websocket_gateway.receiving.authentication")

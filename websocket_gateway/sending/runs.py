@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import router, transaction
+from django.db.models import Count
 from django.utils import timezone
 
 from websocket_gateway.concurrency import retry_when_busy
@@ -80,10 +81,7 @@ def enqueue_run(
 
 def enqueue_tasks(run_id: int) -> int:
     """Enqueue a task for each free shard of a broadcast, up to 32; returns how many."""
-    wanted = min(MAX_TASKS, shards.free_shards().filter(run_id=run_id).count())
-    for _ in range(wanted):
-        enqueue(WORK_ON_BROADCAST, run_id)
-    return wanted
+    return _enqueue(run_id, min(MAX_TASKS, shards.free_shards().filter(run_id=run_id).count()))
 
 
 def resume_run(run_id: int) -> int:
@@ -102,19 +100,31 @@ def resume_run(run_id: int) -> int:
 
 
 def resume_expired_shards() -> int:
-    """Enqueue tasks for broadcasts left behind by somebody who died, or by a queue that lost its tasks.
+    """Enqueue the tasks that `count_missing_tasks` counts, and close broadcasts whose shards are finished.
 
     For a clock, such as `purge_connections`. Returns the number of tasks; 0 where there is no queue.
     """
-    running = BroadcastRun.objects.filter(state=BroadcastRun.State.RUNNING).values_list("pk", "created_on")
-    left = [(pk, created) for pk, created in running.order_by("pk") if not shards.finish_run_if_done(pk)]
-    if not left or background_backend() is None:
-        return 0
-    expired = shards.free_shards().filter(lease_expires_on__isnull=False).values_list("run_id", flat=True)
-    behind, working = set(expired), set(shards.leased_shards().values_list("run_id", flat=True))
+    running = BroadcastRun.objects.filter(state=BroadcastRun.State.RUNNING)
+    for pk in running.order_by("pk").values_list("pk", flat=True):
+        shards.finish_run_if_done(pk)
+    return sum(_enqueue(pk, tasks) for pk, tasks in sorted(count_missing_tasks().items()))
+
+
+def count_missing_tasks() -> dict[int, int]:
+    """The number of tasks to enqueue for each broadcast that no worker continues, by the broadcast's number.
+
+    A worker of it died, or the queue lost its tasks. Changes nothing; empty where there is no queue.
+    """
+    if background_backend() is None:
+        return {}
+    working = set(shards.leased_shards().values_list("run_id", flat=True))
     waited = timezone.now() - _WAITS_IN_QUEUE
-    behind |= {pk for pk, created in left if created < waited and pk not in working}
-    return sum(enqueue_tasks(pk) for pk in sorted(behind))
+    free = shards.free_shards().order_by().values_list("run_id", "run__created_on")
+    return {
+        run_id: min(MAX_TASKS, number)
+        for run_id, created, number, expired in free.annotate(Count("pk"), Count("lease_expires_on"))
+        if expired or (created < waited and run_id not in working)
+    }
 
 
 def cancel_run(run_id: int) -> bool:
@@ -135,6 +145,12 @@ def find_run(run_id: int) -> BroadcastRun:
     if run is None:
         raise WebSocketGatewayError(f"There is no broadcast {run_id}.")
     return run
+
+
+def _enqueue(run_id: int, tasks: int) -> int:
+    for _ in range(tasks):
+        enqueue(WORK_ON_BROADCAST, run_id)
+    return tasks
 
 
 def _cut(run: BroadcastRun, first: int, last: int) -> Iterator[BroadcastShard]:

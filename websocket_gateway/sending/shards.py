@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from itertools import islice
 
 from django.db import router
@@ -25,8 +23,8 @@ from django.utils import timezone
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.exceptions import LeaseLostError
 from websocket_gateway.forking import jitter
+from websocket_gateway.leases import Lease, held, host_name, is_free
 from websocket_gateway.models import BroadcastRun, BroadcastShard
-from websocket_gateway.renewing import renewing
 from websocket_gateway.sending import paging
 from websocket_gateway.sending.audience import of_run
 from websocket_gateway.sending.delivery import Delivery, SendOptions
@@ -35,8 +33,6 @@ from websocket_gateway.sending.reports import Tally, count_reason
 
 logger = logging.getLogger(__name__)
 
-LEASE_SECONDS = 15.0
-RENEW_SECONDS = 5.0
 # A lap ends within 60 seconds: so long it takes pages on, then it waits at most so long for what is under way
 # (and for the last attempt's time-out).
 PAGES_SECONDS = 15.0
@@ -61,7 +57,7 @@ def leased_shards() -> QuerySet[BroadcastShard]:
 
 def free_shards() -> QuerySet[BroadcastShard]:
     """Open shards that nobody holds, or whose holder gave no sign of life for 15 seconds."""
-    return open_shards().filter(Q(lease_expires_on=None) | Q(lease_expires_on__lt=Now()))
+    return open_shards().filter(is_free())
 
 
 def take_shard(run_id: int) -> BroadcastShard | None:
@@ -101,20 +97,15 @@ def _take_one(free: QuerySet[BroadcastShard]) -> BroadcastShard | None:
     while candidates := list(free.order_by("pk").values_list("pk", "fence")[:_CANDIDATES]):
         jitter.shuffle(candidates)  # many workers ask at the same moment
         for pk, fence in candidates:
-            if _hold(
-                pk, fence, fence=F("fence") + 1, lease_holder=f"{socket.gethostname()[:200]}:{os.getpid()}"
-            ):
+            holder = f"{host_name()}:{os.getpid()}"
+            if _lease(pk, fence).hold(fence=F("fence") + 1, lease_holder=holder):
                 return BroadcastShard.objects.using(free.db).select_related("run__user").get(pk=pk)
     return None
 
 
-def _hold(pk: int, with_fence: int, **values: object) -> bool:
-    """Hold a shard for 15 more seconds and set `values`; False, and nothing done, if the fence moved on."""
-    mine = BroadcastShard.objects.filter(pk=pk, fence=with_fence, finished_on=None)
-    expires = Now() + timedelta(seconds=LEASE_SECONDS)
-    return bool(
-        retry_when_busy(lambda: mine.update(lease_expires_on=expires, **values), model=BroadcastShard)
-    )
+def _lease(pk: int, fence: int) -> Lease:
+    """The lease of who counted the shard's fence up to this; it ends when the shard is finished."""
+    return Lease(BroadcastShard, pk, fence=Q(fence=fence), only=Q(finished_on=None))
 
 
 class _Lap:
@@ -122,6 +113,7 @@ class _Lap:
 
     def __init__(self, shard: BroadcastShard, *, on_page: OnPage | None) -> None:
         self._shard = shard
+        self._lease = _lease(shard.pk, shard.fence)
         self._position = shard.position
         self._again = list(rows_of(shard.unsettled))
         self._unsettled = {row.connection_id: row.pk for row in self._again}
@@ -139,11 +131,8 @@ class _Lap:
 
     def run(self, until: float) -> None:
         """Work until the shard is finished or the time is up; gives the lease back, however it ends."""
-        try:
-            with renewing(self._renew, every=RENEW_SECONDS, model=BroadcastShard):
-                self._work(until)
-        finally:
-            self._release()
+        with held(self._lease):
+            self._work(until)
         finish_run_if_done(self._shard.run_id)
 
     def _work(self, until: float) -> None:
@@ -159,9 +148,6 @@ class _Lap:
             raise
         finally:
             self._delivery.stop()
-
-    def _renew(self) -> bool:
-        return _hold(self._shard.pk, self._shard.fence)
 
     def _send_pages(self, until: float) -> bool | None:
         """Whether everybody of the shard was handed over; None if the broadcast was cancelled."""
@@ -204,9 +190,7 @@ class _Lap:
         reasons = Counter(shard.reasons)
         for reason, number in report.reasons.items():
             count_reason(reasons, reason, number)
-        held = _hold(
-            shard.pk,
-            shard.fence,
+        confirmed = self._lease.hold(
             position=self._position,
             unsettled=list(self._unsettled.values()),
             delivered=shard.delivered + report.delivered,
@@ -217,12 +201,8 @@ class _Lap:
             reasons=dict(reasons),
             **values,
         )
-        if not held:
+        if not confirmed:
             raise LeaseLostError(f"Another process has taken over {shard}.")
-
-    def _release(self) -> None:
-        mine = BroadcastShard.objects.filter(pk=self._shard.pk, fence=self._shard.fence)
-        retry_when_busy(lambda: mine.update(lease_holder="", lease_expires_on=None), model=BroadcastShard)
 
 
 def _page_size(pace: float) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from websocket_gateway.exceptions import LeaseLostError
+from websocket_gateway.leases import LEASE_SECONDS
 from websocket_gateway.models import BroadcastRun
 from websocket_gateway.sending import shards
 from websocket_gateway.sending.delivery import OnProgress
@@ -12,7 +13,7 @@ from websocket_gateway.sending.summaries import RunSummary, summarize
 
 _IDLE_SECONDS = 1.0
 # Whoever finds every open shard held waits so long for a holder that died.
-_PATIENCE_SECONDS = shards.LEASE_SECONDS + 2
+_PATIENCE_SECONDS = LEASE_SECONDS + 2
 
 
 def work_once(

@@ -27,7 +27,7 @@ def fake_connections() -> Iterator[FakeConnections]:
 @pytest.fixture
 def ws_client(db: None, fake_connections: FakeConnections) -> Iterator[Callable[..., WebSocketClient]]:
     """Make clients: `ws_client(ChatView).connect(user=user)`."""
-    from websocket_gateway.receiving.gateways import forget_gateways
+    from websocket_gateway.receiving.authentication import forget_gateways
     from websocket_gateway.receiving.limits import forget_known_keys
     from websocket_gateway.testing.client import WebSocketClient
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from websocket_gateway.local.faults import Faults
     from websocket_gateway.local.gateway import ConnectionInfo, LocalGateway
     from websocket_gateway.local.integration import ForwardedRequest
+    from websocket_gateway.local.options import Faults
 
 KEPT_REQUESTS = 1000
 

@@ -82,7 +82,7 @@ def count_refused(view: WebSocketHooks, event: ConnectEvent) -> None:
 
 
 def give_back(attempt: Attempt | None) -> None:
-    """Take an attempt off its counter. A busy database must not keep the end of a connection from anybody."""
+    """Take an attempt off its counter. A failure is logged: the connection ends all the same."""
     if attempt is None:
         return
     try:

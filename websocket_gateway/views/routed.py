@@ -1,4 +1,4 @@
-"""The WebSocket views that the URLconf leads to."""
+"""The WebSocket views in the URLconf."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from websocket_gateway.views.websocket import WebSocketView
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutedView:
-    """A view class at one place of the URLconf."""
+    """A view class in one pattern of the URLconf."""
 
     view_class: type[WebSocketView]
-    initkwargs: Mapping[str, Any]
-    """What `as_view()` was given; outdoes the class's own attributes."""
+    initkwargs: Mapping[str, object]
+    """Arguments of `as_view()`; they override the attributes of the class."""
     pattern: str
-    """As it was written."""
+    """As written in the URLconf."""
     regex: str
-    """The whole of it, from the root."""
-    arguments: Mapping[str, Any]
-    """What the pattern passes on its own."""
+    """The regular expression of the whole path, from the root."""
+    arguments: Mapping[str, object]
+    """Arguments that the pattern itself passes to the view."""
 
     def read(self, attribute: str) -> Any:
-        """An attribute as an instance will have it."""
+        """The value that an instance will have."""
         return self.initkwargs.get(attribute, getattr(self.view_class, attribute))
 
     def __str__(self) -> str:
@@ -34,12 +34,12 @@ class RoutedView:
 
 
 def name_of(view_class: type) -> str:
-    """A class as one would import it."""
+    """The dotted path of a class."""
     return f"{view_class.__module__}.{view_class.__qualname__}"
 
 
 def find_routed_views() -> list[RoutedView]:
-    """Every `WebSocketView` in the URLconf; none if that cannot be read, which has a finding of its own."""
+    """Every `WebSocketView` in the URLconf; empty if it cannot be read, which is a finding by itself."""
     try:
         patterns = read_urlconf()
     except ConfigurationError:

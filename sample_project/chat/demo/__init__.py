@@ -1,3 +1,3 @@
-"""What the `demo` command is made of: child processes, and WebSocket clients."""
+"""Parts of the command `demo`: child processes and WebSocket clients."""
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ _READABLE = ("message", "notification")
 
 
 class ClientError(Exception):
-    """A client could not do what a browser would have done."""
+    """A client failed where a browser would have succeeded."""
 
 
 class ChatClient:
@@ -70,7 +70,7 @@ class ChatClient:
         self._open.send(json.dumps(frame))
 
     def receive(self) -> str:
-        """The next frame for people to read, as it came; raises `ClientError` if none comes in time."""
+        """Return the next message or notification. Raise `ClientError` if none arrives in time."""
         while True:
             data = self._next()
             if json.loads(data).get("type") in _READABLE:

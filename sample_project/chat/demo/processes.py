@@ -1,4 +1,4 @@
-"""The demo's child processes: started, waited for, and ended with it."""
+"""The child processes of the demo: start them, wait for them, end them with the demo."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class ChildError(Exception):
 
 
 def free_port(wanted: int) -> int:
-    """`wanted` if nothing listens there, else any free port of this machine."""
+    """Return `wanted` if the port is free, else any free port of this machine."""
     for port in (wanted, 0):
         with socket.socket() as probe:
-            # As servers do it: a port that was used a moment ago counts as free.
+            # Like servers do: a port that was used recently counts as free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
@@ -38,7 +38,7 @@ def free_port(wanted: int) -> int:
 
 
 def listens(port: int) -> bool:
-    """Whether a server takes connections there."""
+    """Return whether a server accepts connections on that port."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1):
             return True
@@ -47,7 +47,7 @@ def listens(port: int) -> bool:
 
 
 def child_environment(gateway_url: str) -> dict[str, str]:
-    """Ours, pointed at the local gateway: nobody's AWS keys, no proxy."""
+    """Return our environment with the URL of the local gateway, and without AWS keys and proxies."""
     names = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
     environment = {name: value for name, value in os.environ.items() if name not in names}
     return environment | {
@@ -61,7 +61,7 @@ def child_environment(gateway_url: str) -> dict[str, str]:
 
 
 def as_typed(*words: str, gateway_url: str = "") -> str:
-    """The command as one would type it here; with the address only where it is not the default."""
+    """Return the command to type here; with the gateway's URL if it is not the default."""
     prefix = f"SAMPLE_GATEWAY_URL={gateway_url} " if gateway_url else ""
     return f"{prefix}python {shlex.quote(os.path.relpath(MANAGE))} {shlex.join(words)}"
 
@@ -88,7 +88,7 @@ class Child:
 
     def __enter__(self) -> Child:
         self._output: IO[Any] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
-        # A session of its own: Ctrl-C reaches this process alone, which ends the children in order.
+        # In a new session, so that Ctrl-C reaches only this process, which ends the children in order.
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and script
             [sys.executable, str(MANAGE), *self._words],
             env=self._environment,
@@ -108,7 +108,7 @@ class Child:
             self._output.close()
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
-        """Wait for what shows that it is ready; raises `ChildError` if it ends or takes too long."""
+        """Wait until it is ready. Raise `ChildError` if it ends or takes too long."""
         deadline = time.monotonic() + _READY_SECONDS
         while not ready():
             self.check()
@@ -123,7 +123,7 @@ class Child:
             raise ChildError(self._says(f"ended with status {self._process.returncode}"))
 
     def _stop(self) -> None:
-        """Ask it to end, and make it end: whatever happens meanwhile, it is not left behind."""
+        """Terminate it, and kill it if it does not end in time or an exception interrupts the wait."""
         try:
             self._process.terminate()
             self._process.wait(_STOP_SECONDS)

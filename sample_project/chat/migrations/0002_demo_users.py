@@ -1,4 +1,4 @@
-"""Make the two users that the login page names."""
+"""Create the two users of the login page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chat.users import DEMO_USERS
 
 
 def create_users(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Create those who are not there yet."""
+    """Create the users that do not exist yet."""
     users = apps.get_model(settings.AUTH_USER_MODEL)
     for user in DEMO_USERS:
         users.objects.get_or_create(
@@ -26,7 +26,7 @@ def create_users(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    """Data only; going back leaves the users."""
+    """Data only. Reversing it keeps the users."""
 
     dependencies = [
         ("chat", "0001_initial"),

@@ -1,4 +1,4 @@
-"""Rooms, and by what a page knows its own message again."""
+"""The room of a message, and the key by which a page recognises its own message."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.provisioning.planning.builders import MARK, built, wanted_gateway, wanted_route
-from websocket_gateway.provisioning.plan import Kind, Step
+from websocket_gateway.provisioning.plan import Kind, RecordStep
 from websocket_gateway.provisioning.planning.importing import Importable, plan_import
 from websocket_gateway.provisioning.planning.marks import remembering
 from websocket_gateway.resources import ObservedGateway, Route, WantedGateway, frozen
@@ -24,7 +24,7 @@ def imported(
     return [(step.kind.value, step.name, _values(step)) for step in steps]
 
 
-def _values(step: Step) -> dict[str, object]:
+def _values(step: RecordStep) -> dict[str, object]:
     return {change.attribute: change.after for change in step.changes}
 
 

@@ -12,9 +12,10 @@ class QueuesConfig(AppConfig):
 
     def ready(self) -> None:
         """Before anything reads them."""
+        from websocket_gateway import leases
         from websocket_gateway.sending import paging, runs, shards
 
-        shards.LEASE_SECONDS, shards.RENEW_SECONDS = 3.0, 0.5
+        leases.LEASE_SECONDS, leases.RENEW_SECONDS = 3.0, 0.5
         shards.PAGES_SECONDS = 2.0
         paging.PAGE_SIZE = 50
         runs.RECIPIENTS_A_SHARD = 150

@@ -1,13 +1,19 @@
-"""APIs."""
+"""APIs, and the tags of APIs, stages and domain names."""
 
 from __future__ import annotations
+
+import re
 
 from websocket_gateway.local.errors import BadRequestError
 from websocket_gateway.local.model import Wire
 from websocket_gateway.local.operations.shared import check_tags, page, refuse_fields
 from websocket_gateway.local.routing import check_expression
-from websocket_gateway.local.store import ApiRecord, Store, new_id
+from websocket_gateway.local.store import ApiRecord, Store, find_in, new_id
 
+_ARN = re.compile(
+    r"arn:aws[a-z-]*:apigateway:[a-z0-9-]*::/"
+    r"(?:apis/(?P<api>[^/]+)(?:/stages/(?P<stage>[^/]+))?|domainnames/(?P<domain>[^/]+))"
+)
 _NOT_FOR_WEBSOCKET = ("corsConfiguration", "credentialsArn", "routeKey", "target")
 
 
@@ -65,7 +71,7 @@ def delete_api(store: Store, located: Wire, body: Wire) -> Wire:
 
 
 def is_mapped(store: Store, api_id: str, stage: str | None = None) -> bool:
-    """Whether any custom domain leads to the API (or to that stage of it)."""
+    """Return whether a custom domain maps to the API (or to that stage of it)."""
     return any(
         mapping["apiId"] == api_id and stage in (None, mapping["stage"])
         for domain in store.domains.values()
@@ -79,10 +85,42 @@ def _check_fields(body: Wire) -> None:
         check_expression(body["routeSelectionExpression"])
 
 
+def tag_resource(store: Store, located: Wire, body: Wire) -> Wire:
+    """TagResource: the given tags are added to the present ones."""
+    resource = _find_by_arn(store, located["ResourceArn"])
+    resource["tags"] = check_tags({**resource["tags"], **body.get("tags", {})})
+    return {}
+
+
+def untag_resource(store: Store, located: Wire, body: Wire) -> Wire:
+    """UntagResource: unknown keys are ignored."""
+    resource = _find_by_arn(store, located["ResourceArn"])
+    resource["tags"] = {k: v for k, v in resource["tags"].items() if k not in located["TagKeys"]}
+    return {}
+
+
+def get_tags(store: Store, located: Wire, body: Wire) -> Wire:
+    """GetTags."""
+    return {"tags": _find_by_arn(store, located["ResourceArn"])["tags"]}
+
+
+def _find_by_arn(store: Store, arn: str) -> Wire:
+    match = _ARN.fullmatch(arn)
+    if match is None:
+        raise BadRequestError(f"Invalid resource ARN {arn!r}")
+    if match["domain"]:
+        return store.find_domain(match["domain"]).domain
+    record = store.find_api(match["api"])
+    return find_in(record.stages, match["stage"], "Stage") if match["stage"] else record.api
+
+
 OPERATIONS = {
     "CreateApi": create_api,
     "GetApi": get_api,
     "GetApis": get_apis,
     "UpdateApi": update_api,
     "DeleteApi": delete_api,
+    "TagResource": tag_resource,
+    "UntagResource": untag_resource,
+    "GetTags": get_tags,
 }

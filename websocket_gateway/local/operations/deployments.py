@@ -1,4 +1,4 @@
-"""Deployments: snapshots of what is served, taken when they are created."""
+"""Deployments: snapshots of an API, taken when the deployment is created."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from websocket_gateway.local.store import ApiRecord, Store, find_in, new_id
 
 
 def create_deployment(store: Store, located: Wire, body: Wire) -> Wire:
-    """CreateDeployment; with a stage name, that stage serves it as soon as it is DEPLOYED."""
+    """CreateDeployment: with a stage name, that stage serves it as soon as it is DEPLOYED."""
     record = store.find_api(located["ApiId"])
     stage_name = body.get("stageName")
     if stage_name is not None:
@@ -24,7 +24,7 @@ def create_deployment(store: Store, located: Wire, body: Wire) -> Wire:
 def deploy(
     store: Store, record: ApiRecord, *, stage_name: str | None, description: str | None, auto: bool = False
 ) -> Wire:
-    """Freeze the API as it is now."""
+    """Create a deployment of the API in its present state."""
     deployment: Wire = {
         "autoDeployed": auto,
         "createdDate": store.now(),
@@ -61,7 +61,7 @@ def _snapshot(record: ApiRecord) -> Wire:
 
 
 def auto_deploy(store: Store, record: ApiRecord) -> None:
-    """Redeploy the stages that asked for it, after a change of what is served."""
+    """Deploy the API to the stages with `autoDeploy`, after a change of its routes or integrations."""
     for stage in record.stages.values():
         if stage.get("autoDeploy") and record.routes:
             deploy(
@@ -79,13 +79,13 @@ def get_deployment(store: Store, located: Wire, body: Wire) -> Wire:
 
 
 def get_deployments(store: Store, located: Wire, body: Wire) -> Wire:
-    """GetDeployments, the newest first."""
+    """GetDeployments: the newest first."""
     deployments = store.find_api(located["ApiId"]).deployments
     return page(store, located, reversed(deployments.values()))
 
 
 def update_deployment(store: Store, located: Wire, body: Wire) -> Wire:
-    """UpdateDeployment: the description is all that can change."""
+    """UpdateDeployment: only the description can change."""
     deployment = _find(store.find_api(located["ApiId"]), located)
     deployment.update(body)
     return deployment

@@ -21,7 +21,7 @@ def create_domain_name(store: Store, located: Wire, body: Wire) -> Wire:
     _check_name(name)
     if name in store.domains:
         raise ConflictError("The domain name you provided already exists.")
-    _refuse_foreign(body)
+    _refuse_unsupported(body)
     domain = {
         "apiMappingSelectionExpression": "$request.basepath",
         "domainName": name,
@@ -36,7 +36,7 @@ def create_domain_name(store: Store, located: Wire, body: Wire) -> Wire:
 
 
 def get_domain_name(store: Store, located: Wire, body: Wire) -> Wire:
-    """GetDomainName. A domain is UPDATING until it was asked for once."""
+    """GetDomainName: the status is UPDATING at the first read after a change."""
     record = store.find_domain(located["DomainName"])
     if record.asked_before:
         _configuration_of(record)["domainNameStatus"] = "AVAILABLE"
@@ -50,10 +50,10 @@ def get_domain_names(store: Store, located: Wire, body: Wire) -> Wire:
 
 
 def update_domain_name(store: Store, located: Wire, body: Wire) -> Wire:
-    """UpdateDomainName: the certificate, in effect."""
+    """UpdateDomainName: only the certificate can change."""
     record = store.find_domain(located["DomainName"])
     domain = record.domain
-    _refuse_foreign(body)
+    _refuse_unsupported(body)
     if "domainNameConfigurations" in body:
         present = _configuration_of(record)
         if present["domainNameStatus"] == "UPDATING":
@@ -64,7 +64,7 @@ def update_domain_name(store: Store, located: Wire, body: Wire) -> Wire:
 
 
 def delete_domain_name(store: Store, located: Wire, body: Wire) -> Wire:
-    """DeleteDomainName, with its mappings."""
+    """DeleteDomainName: its mappings are deleted as well."""
     store.find_domain(located["DomainName"])
     del store.domains[located["DomainName"]]
     return {}
@@ -122,7 +122,7 @@ def _check_name(name: str) -> None:
         raise BadRequestError(f"Invalid domain name {name!r}: must be a lower-case host name")
 
 
-def _refuse_foreign(body: Wire) -> None:
+def _refuse_unsupported(body: Wire) -> None:
     if "mutualTlsAuthentication" in body:
         raise BadRequestError("Mutual TLS is not supported for WebSocket APIs")
     if body.get("routingMode", "API_MAPPING_ONLY") != "API_MAPPING_ONLY":

@@ -50,7 +50,7 @@ def get_integrations(store: Store, located: Wire, body: Wire) -> Wire:
 
 
 def update_integration(store: Store, located: Wire, body: Wire) -> Wire:
-    """UpdateIntegration: a request parameter with an empty value is removed, one not named stays."""
+    """UpdateIntegration: an empty value removes a request parameter; parameters not given stay."""
     record = store.find_api(located["ApiId"])
     integration = _find(record, located)
     changed = {**integration, **body}

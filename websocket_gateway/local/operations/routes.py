@@ -37,7 +37,7 @@ def get_routes(store: Store, located: Wire, body: Wire) -> Wire:
 
 
 def update_route(store: Store, located: Wire, body: Wire) -> Wire:
-    """UpdateRoute: only the given fields change, request parameters are added to those present."""
+    """UpdateRoute: only the given fields change. Request parameters are added to the present ones."""
     record = store.find_api(located["ApiId"])
     route = _find(record, located)
     changed = {**route, **body}
@@ -53,7 +53,7 @@ def update_route(store: Store, located: Wire, body: Wire) -> Wire:
 
 
 def delete_route(store: Store, located: Wire, body: Wire) -> Wire:
-    """DeleteRoute, with its responses."""
+    """DeleteRoute: its responses are deleted as well."""
     record = store.find_api(located["ApiId"])
     route_id = _find(record, located)["routeId"]
     del record.routes[route_id]
@@ -74,7 +74,7 @@ def delete_route_request_parameter(store: Store, located: Wire, body: Wire) -> W
 
 
 def create_route_response(store: Store, located: Wire, body: Wire) -> Wire:
-    """CreateRouteResponse: there is only the key `$default`."""
+    """CreateRouteResponse: the only key is `$default`."""
     record = store.find_api(located["ApiId"])
     route_id = _find(record, located)["routeId"]
     _check_response(body)

@@ -1,4 +1,4 @@
-"""Rules that several kinds of resources share: pages, quotas, PATCH of maps, tags."""
+"""Rules shared by several kinds of resources: pages, quotas, PATCH of maps, tags."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _TAG_KEY = re.compile(r"[\w\s.:/=+@-]{1,128}")
 
 
 def page(store: Store, located: Wire, resources: Iterable[Wire]) -> Wire:
-    """One page of a list call. The token names the position, as an opaque string."""
+    """Return one page of a list call. The token is the position, as an opaque string."""
     items = list(resources)
     size = _page_size(located.get("MaxResults"), store.page_size)
     start = _position(located.get("NextToken"))
-    answer: Wire = {"items": items[start : start + size]}
+    found: Wire = {"items": items[start : start + size]}
     if start + size < len(items):
-        answer["nextToken"] = base64.urlsafe_b64encode(f"p{start + size}".encode()).decode()
-    return answer
+        found["nextToken"] = base64.urlsafe_b64encode(f"p{start + size}".encode()).decode()
+    return found
 
 
-def _page_size(asked: str | None, default: int) -> int:
-    if asked is None:
+def _page_size(value: str | None, default: int) -> int:
+    if value is None:
         return default
-    if not asked.isascii() or not asked.isdecimal() or not 1 <= int(asked) <= MAX_PAGE:
+    if not value.isascii() or not value.isdecimal() or not 1 <= int(value) <= MAX_PAGE:
         raise BadRequestError(f"Invalid maxResults: must be between 1 and {MAX_PAGE}")
-    return int(asked)
+    return int(value)
 
 
 def _position(token: str | None) -> int:
@@ -48,7 +48,7 @@ def _position(token: str | None) -> int:
 
 
 def check_quota(present: int, limit: int, kind: str) -> None:
-    """Refuse one more when the quota is used up."""
+    """Raise `QuotaError` if one more resource would exceed the quota."""
     if present >= limit:
         raise QuotaError(
             f"Maximum number of {kind} for this API has been reached. "
@@ -58,14 +58,14 @@ def check_quota(present: int, limit: int, kind: str) -> None:
 
 
 def refuse_fields(body: Wire, names: Iterable[str], kind: str) -> None:
-    """Refuse fields that the model has but a WebSocket API must not use."""
+    """Raise `BadRequestError` for fields of the model that a WebSocket API must not use."""
     for name in names:
         if name in body:
             raise BadRequestError(f"{name} is not supported for {kind} of protocol type WEBSOCKET")
 
 
 def without_empty(values: Wire, name: str) -> Wire:
-    """Refuse empty values on create, where there is nothing to remove."""
+    """Raise `BadRequestError` for empty values, which only an update accepts; else return the values."""
     for key, value in values.items():
         if value == "":
             raise BadRequestError(f"Invalid value for {name}.{key}: must not be empty")
@@ -73,12 +73,12 @@ def without_empty(values: Wire, name: str) -> Wire:
 
 
 def merged(present: Wire, changes: Wire) -> Wire:
-    """A PATCH of a map: given keys change, an empty string removes, the rest stays."""
+    """Apply a PATCH to a map: given keys change, an empty string removes a key, other keys stay."""
     return {key: value for key, value in {**present, **changes}.items() if value != ""}
 
 
 def check_tags(tags: Wire) -> Wire:
-    """Refuse tags that AWS refuses."""
+    """Raise `BadRequestError` for tags that AWS does not accept; else return the tags."""
     if len(tags) > MAX_TAGS:
         raise BadRequestError(f"A resource can have at most {MAX_TAGS} tags")
     for key in tags:

@@ -61,7 +61,7 @@ def get_stages(store: Store, located: Wire, body: Wire) -> Wire:
 
 
 def update_stage(store: Store, located: Wire, body: Wire) -> Wire:
-    """UpdateStage: an empty stage variable is removed, settings change field by field."""
+    """UpdateStage: an empty value removes a stage variable. Settings change field by field."""
     record = store.find_api(located["ApiId"])
     stage = _find(record, located)
     if "deploymentId" in body and body.get("autoDeploy", stage["autoDeploy"]):

@@ -1,21 +1,22 @@
-"""`broadcast`: one message to a channel, a user or everyone."""
+"""`broadcast`: send one message to a channel, a user or everyone."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
 from websocket_gateway.management import arguments
 from websocket_gateway.management.audience import (
-    MESSAGE_ARGUMENTS,
+    Audience,
+    MessageArguments,
     add_message_arguments,
     read_audience_and_message,
 )
 from websocket_gateway.management.base import GatewayCommand
-from websocket_gateway.management.delivery import render_report
+from websocket_gateway.management.delivery import delivery_progress, render_report
 from websocket_gateway.management.failures import failures_written_to, refuse_same_file
-from websocket_gateway.management.progress import delivery_progress
 from websocket_gateway.management.queued import QueuedBroadcasts, add_queue_arguments, end_with
 from websocket_gateway.sending import DeliveryReport, SendOptions, broadcast
 from websocket_gateway.sending.broadcasting import find_audience
@@ -25,33 +26,33 @@ from websocket_gateway.sending.delivery import ENGINES
 class Command(GatewayCommand):
     """Send JSON to the open connections of a channel, of a user, or of everyone."""
 
-    help = "Send a JSON message to the connections of a channel, of a user, or to all."
+    help = "Send a JSON message to the connections of a channel or of a user, or to all connections."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare what `handle` takes."""
+        """Declare the arguments."""
         add_message_arguments(parser)
         parser.add_argument(
             "--failures-to", metavar="FILE", help="Write every failed recipient to this file, as JSON lines."
         )
-        parser.add_argument("--engine", choices=ENGINES, help="What posts; instead of SEND_ENGINE.")
+        parser.add_argument("--engine", choices=ENGINES, help="The engine that sends; overrides SEND_ENGINE.")
         parser.add_argument(
             "--concurrency",
             type=arguments.positive_int,
             metavar="N",
-            help="Posts under way at a time; instead of SEND_CONCURRENCY.",
+            help="Maximum number of parallel posts; overrides SEND_CONCURRENCY.",
         )
         parser.add_argument(
             "--max-per-second",
             type=arguments.pace,
             metavar="N",
-            help="Posts a second, 0 for no limit; instead of SEND_MAX_PER_SECOND.",
+            help="Maximum number of posts per second, 0 for no limit; overrides SEND_MAX_PER_SECOND.",
         )
         add_queue_arguments(parser)
         self.add_format_argument(parser)
 
     def handle(
         self,
-        *args: Any,
+        *args: object,
         status: int | None,
         resume: int | None,
         cancel: int | None,
@@ -59,37 +60,43 @@ class Command(GatewayCommand):
         wait: bool,
         **options: Any,
     ) -> None:
-        """Send, or have the task queue send, and report; or look after a broadcast of the queue."""
-        message = {name: options[name] for name in MESSAGE_ARGUMENTS}
+        """Send, or enqueue, and print the report; or act on an enqueued broadcast."""
+        message = MessageArguments.from_options(options)
         queued = QueuedBroadcasts(self, output_format=options["format"], wait=wait)
         if (status, resume, cancel) != (None, None, None):
-            queued.look_after(status=status, resume=resume, cancel=cancel, enqueue=enqueue, message=message)
+            queued.act_on(status=status, resume=resume, cancel=cancel, enqueue=enqueue, message=message)
         elif enqueue:
-            _refuse_senders_options(options)
-            whom, data, words = read_audience_and_message(**message)
-            queued.start(data, whom, words, max_per_second=options["max_per_second"])
+            _refuse_options_of_workers(options)
+            audience, data, words = read_audience_and_message(message)
+            queued.start(data, audience, words, max_per_second=options["max_per_second"])
         elif wait:
-            raise CommandError("--wait goes with --enqueue, --status or --resume.", returncode=2)
+            raise CommandError("--wait requires --enqueue, --status or --resume.", returncode=2)
         else:
             refuse_same_file(options["failures_to"], options["only_from"])
-            self._send(*read_audience_and_message(**message), options)
+            sender = SendOptions(
+                engine=options["engine"],
+                concurrency=options["concurrency"],
+                max_per_second=options["max_per_second"],
+            )
+            self._send(message, sender, failures_to=options["failures_to"], output_format=options["format"])
 
-    def _send(self, whom: dict[str, Any], data: bytes, words: str, options: dict[str, Any]) -> None:
-        how = SendOptions(**{name: options[name] for name in ("engine", "concurrency", "max_per_second")})
-        report, interrupted = self._report(data, whom, how, options["failures_to"])
-        rendered = render_report(
-            report, audience=words, output_format=options["format"], interrupted=interrupted
+    def _send(
+        self, message: MessageArguments, sender: SendOptions, *, failures_to: str | None, output_format: str
+    ) -> None:
+        audience, data, words = read_audience_and_message(message)
+        report, interrupted = self._report(data, audience, sender, failures_to)
+        self.stdout.write(
+            render_report(report, audience=words, output_format=output_format, interrupted=interrupted)
         )
-        self.stdout.write(rendered)
-        listed = len(whom.get("connection_ids", ()))
+        listed = len(audience.get("connection_ids", ()))
         if report.recipients < listed and not interrupted:
             self.stderr.write(f"{listed - report.recipients} of {listed} are no longer connected.")
         end_with(report, "Interrupted; the rest was not sent." if interrupted else "")
 
     def _report(
-        self, data: bytes, whom: dict[str, Any], how: SendOptions, failures_to: str | None
+        self, data: bytes, audience: Audience, sender: SendOptions, failures_to: str | None
     ) -> tuple[DeliveryReport, bool]:
-        """The report, complete or up to where the user pressed Ctrl-C, and whether that was so."""
+        """Send. Return the report, and whether Ctrl-C interrupted the delivery."""
         latest = DeliveryReport()
 
         def remember(report: DeliveryReport) -> None:
@@ -99,19 +106,20 @@ class Command(GatewayCommand):
 
         with (
             failures_written_to(failures_to) as write,
-            delivery_progress(find_audience(**whom).count, self.stderr.write) as show,
+            delivery_progress(find_audience(**audience).count, self.stderr.write) as show,
         ):
             try:
-                return broadcast(data, **whom, options=how, on_progress=remember, on_failure=write), False
+                report = broadcast(data, **audience, options=sender, on_progress=remember, on_failure=write)
+                return report, False
             except KeyboardInterrupt:
                 return latest, True
 
 
-def _refuse_senders_options(options: dict[str, Any]) -> None:
+def _refuse_options_of_workers(options: Mapping[str, object]) -> None:
     for name in ("engine", "concurrency", "failures_to", "only_from"):
         if options[name] is not None:
             raise CommandError(
-                f"--{name.replace('_', '-')} does not go with --enqueue: the queue's workers send, "
-                "as their own settings say.",
+                f"--{name.replace('_', '-')} cannot be used with --enqueue: the workers of the queue send, "
+                "with their own settings.",
                 returncode=2,
             )

@@ -16,12 +16,12 @@ from websocket_gateway.management.arguments import (
     tag,
 )
 from websocket_gateway.management.provisioning import ProvisioningCommand
-from websocket_gateway.provisioning.adopting import adopted_values
-from websocket_gateway.provisioning.choices import Choices
 from websocket_gateway.provisioning.custom_domain import dns_advice
 from websocket_gateway.provisioning.describe import to_json
 from websocket_gateway.provisioning.gateways import Provisioning, plan_provisioning, provision
-from websocket_gateway.provisioning.row import prepare_gateway
+from websocket_gateway.provisioning.importing import adopted_values
+from websocket_gateway.provisioning.plan import Choices
+from websocket_gateway.provisioning.row import find_or_build_gateway
 
 _FIELDS = {
     "target": "target_base_endpoint",
@@ -59,7 +59,7 @@ class Command(ProvisioningCommand):
         parser.add_argument(
             "--recreate",
             action="store_true",
-            help="Create the API anew where AWS no longer knows the one in the database. Asks first.",
+            help="Create the API again where AWS no longer knows the one in the database. Asks first.",
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="Print the plan; change nothing, neither in AWS nor here."
@@ -77,7 +77,10 @@ class Command(ProvisioningCommand):
         )
         parser.add_argument("--stage", type=stage_name, help="Name of the stage (default: production).")
         parser.add_argument(
-            "--default-channel", type=channel_name, metavar="CHANNEL", help="Channel of those who name none."
+            "--default-channel",
+            type=channel_name,
+            metavar="CHANNEL",
+            help="Channel of connections that name none.",
         )
         parser.add_argument("--description", help="Description of the API, shown in the AWS console.")
         parser.add_argument(
@@ -130,32 +133,33 @@ class Command(ProvisioningCommand):
             values["tags"] = dict(tags)
         if adopt:
             values = adopted_values(name, adopt, values, on_wait=self.report_wait)
-        gateway, record = prepare_gateway(name, values)
+        gateway = find_or_build_gateway(name, values)
         choices = Choices(recreate=recreate, adopt=adopt or "")
         if dry_run:
-            done = plan_provisioning(gateway, record=record, choices=choices, on_wait=self.report_wait)
+            done = plan_provisioning(gateway, values, choices=choices, on_wait=self.report_wait)
         else:
             done = provision(
                 gateway,
-                record=record,
+                values,
                 choices=choices,
-                confirm=lambda planned: self.confirm_recreation(planned, interactive=interactive),
+                confirm=lambda planned: self.confirm_plan(planned, interactive=interactive),
                 on_step=self.report_step,
                 on_wait=self.report_wait,
             )
         self.report(done, applied=not dry_run)
 
-    def confirm_recreation(self, planned: Provisioning, *, interactive: bool) -> None:
-        """Ask before an API takes the place of one that is gone."""
+    def confirm_plan(self, planned: Provisioning, *, interactive: bool) -> None:
+        """Ask before anything is deleted in AWS, and before an API replaces one that is gone."""
+        self.confirm_deletions(planned, interactive=interactive)
         gateway = planned.gateway
         if planned.choices.recreate and gateway.api_id and planned.observed.api is None:
             self.confirm(
-                f"AWS does not know API {gateway.api_id}. Create gateway {gateway.api_name} anew?",
+                f"AWS does not know API {gateway.api_id}. Create gateway {gateway.api_name} again?",
                 interactive=interactive,
             )
 
     def report(self, done: Provisioning, *, applied: bool) -> None:
-        """Print what is left to say."""
+        """Print the report."""
         if not self.text:
             self.stdout.write(to_json(self.as_dict(done, applied=applied)))
             return

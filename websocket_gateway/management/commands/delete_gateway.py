@@ -1,4 +1,4 @@
-"""`manage.py delete_gateway NAME`: takes a gateway down, in AWS and here; resumes after any failure."""
+"""`manage.py delete_gateway NAME`: delete a gateway, in AWS and here; resume after any failure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from websocket_gateway.connections.gateways import find_gateway
 from websocket_gateway.exceptions import GatewayNotFoundError
 from websocket_gateway.management.provisioning import ProvisioningCommand
-from websocket_gateway.provisioning.deleting import Deletion, delete_gateway, plan_gateway_deletion
+from websocket_gateway.provisioning.applying import Planned
+from websocket_gateway.provisioning.deleting import delete_gateway, plan_gateway_deletion
 from websocket_gateway.provisioning.describe import plan_as_dict, render_plan, to_json
 from websocket_gateway.provisioning.plan import Plan
-from websocket_gateway.provisioning.row import find_gateway
 
 
 class Command(ProvisioningCommand):
@@ -28,7 +29,7 @@ class Command(ProvisioningCommand):
         parser.add_argument(
             "--keep-record",
             action="store_true",
-            help="Keep the row and its routes, for create_gateway to make the gateway anew from.",
+            help="Keep the row and its routes, for create_gateway to create the gateway again from.",
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="Print the plan; change nothing, neither in AWS nor here."
@@ -65,17 +66,18 @@ class Command(ProvisioningCommand):
             )
         self.report(planned.plan, applied=not dry_run, nothing=f"Gateway {name!r} is not in AWS.")
 
-    def confirm_deletion(self, deletion: Deletion, *, interactive: bool) -> None:
+    def confirm_deletion(self, deletion: Planned, *, interactive: bool) -> None:
         """Show the plan and ask."""
         if interactive:
             for line in render_plan(deletion.plan):
                 self.stderr.write(line)
         self.confirm(
-            f"Delete gateway {deletion.plan.gateway}? Every client of it is cut off.", interactive=interactive
+            f"Delete gateway {deletion.plan.gateway}? All its clients are disconnected.",
+            interactive=interactive,
         )
 
     def report(self, plan: Plan, *, applied: bool, nothing: str) -> None:
-        """Print what is left to say."""
+        """Print the report."""
         if not self.text:
             self.stdout.write(to_json({**plan_as_dict(plan), "dry_run": not applied}))
             return

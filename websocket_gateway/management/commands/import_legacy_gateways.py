@@ -1,4 +1,4 @@
-"""`manage.py import_legacy_gateways`: take over another package's tables."""
+"""`manage.py import_legacy_gateways`: import from another package's tables."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from websocket_gateway.provisioning.describe import to_json
 
 
 class Command(GatewayCommand):
-    """Takes over gateways, routes, channel permissions and live sessions."""
+    """Imports gateways, routes, channel permissions and live sessions."""
 
     help = (
         "Import gateways, additional routes, channel permissions and live sessions from the tables of "
-        "django-aws-api-gateway-websockets. Nothing that exists here is changed; running it again takes "
-        "over only what is new."
+        "django-aws-api-gateway-websockets. Nothing that exists here is changed; running it again imports "
+        "only what is new."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -62,8 +62,8 @@ def _lines(plan: ImportPlan, sessions: SessionCounts, *, dry_run: bool) -> Itera
         for name in ("all_of", "any_of"):
             if labels := getattr(permission, name):
                 yield f"    {name}: {', '.join(labels)}"
-    if sessions.taken_over:
-        yield f"+ {imported} live sessions: {sessions.taken_over}"
+    if sessions.imported:
+        yield f"+ {imported} live sessions: {sessions.imported}"
     if sessions.ended:
         yield f"- {ended} sessions that have ended since: {sessions.ended}"
     if sessions.left_out:
@@ -74,7 +74,7 @@ def _api(api_id: str) -> str:
     return f"API {api_id}" if api_id else "not in AWS yet"
 
 
-def _as_dict(plan: ImportPlan, sessions: SessionCounts, *, dry_run: bool) -> dict[str, Any]:
+def _as_dict(plan: ImportPlan, sessions: SessionCounts, *, dry_run: bool) -> dict[str, object]:
     return {
         "dry_run": dry_run,
         "gateways": [{"name": row.api_name, "api_id": row.api_id} for row in plan.gateways],
@@ -92,7 +92,7 @@ def _as_dict(plan: ImportPlan, sessions: SessionCounts, *, dry_run: bool) -> dic
             for row in plan.permissions
         ],
         "sessions": {
-            "imported": sessions.taken_over,
+            "imported": sessions.imported,
             "ended": sessions.ended,
             "left_out": sessions.left_out,
         },

@@ -1,17 +1,16 @@
-"""`run_local_gateway`: API Gateway on one local port."""
+"""`run_local_gateway`: run API Gateway on one local port."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from websocket_gateway.local.arguments import add_arguments
+from websocket_gateway.local.command_line import add_arguments, log_to, raise_file_limit, stop_signals
 from websocket_gateway.local.errors import LocalGatewayError, missing_extra
-from websocket_gateway.local.faults import Faults
-from websocket_gateway.local.options import GatewayOptions, parse_quirks
-from websocket_gateway.local.process import log_to, raise_file_limit, stop_signals
+from websocket_gateway.local.options import Faults, GatewayOptions, parse_quirks
 from websocket_gateway.management.base import GatewayCommand
 
 if TYPE_CHECKING:
@@ -22,36 +21,37 @@ class Command(GatewayCommand):
     """Serve control plane, WebSockets and `@connections` until Ctrl-C."""
 
     help = (
-        "Run API Gateway on one local port, for development and tests: no AWS account, no production server."
+        "Run API Gateway on one local port, for development and tests. No AWS account is needed. "
+        "It is not a production server."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         add_arguments(parser)
 
-    def handle(self, *args: Any, verbosity: int, **options: Any) -> None:
-        """Start, say where, wait for Ctrl-C or SIGTERM, stop."""
+    def handle(self, *args: object, verbosity: int, **options: Any) -> None:
+        """Start, print the address, wait for Ctrl-C or SIGTERM, stop."""
         gateway = self._build(options)
-        with log_to(self.stderr, verbosity), stop_signals() as asked:
+        with log_to(self.stderr, verbosity), stop_signals() as stop_requested:
             try:
                 gateway.start()
             except LocalGatewayError as exc:
                 raise CommandError(str(exc)) from exc
             self.stdout.write(
-                f"Local gateway at {gateway.endpoint_url} (for development, no production server). Settings: "
-                f'WEBSOCKET_GATEWAY = {{"ENDPOINT_URL": "{gateway.endpoint_url}"}}. Ctrl-C ends it.'
+                f"Local gateway at {gateway.endpoint_url} (for development, not for production). Settings: "
+                f'WEBSOCKET_GATEWAY = {{"ENDPOINT_URL": "{gateway.endpoint_url}"}}. Ctrl-C stops it.'
             )
             self.stdout.flush()
-            while not asked.wait(0.5) and gateway.failed is None:
+            while not stop_requested.wait(0.5) and gateway.failed is None:
                 pass
             try:
                 gateway.stop()
             except KeyboardInterrupt:
-                raise CommandError("Ended at once; some $disconnect events were not sent.") from None
+                raise CommandError("Stopped at once; some $disconnect events were not sent.") from None
             if gateway.failed is not None:
                 raise CommandError(f"The local gateway failed: {gateway.failed}")
 
-    def _build(self, options: dict[str, Any]) -> LocalGateway:
+    def _build(self, options: Mapping[str, Any]) -> LocalGateway:
         try:
             from websocket_gateway.local.gateway import LocalGateway
         except ImportError as exc:

@@ -1,4 +1,4 @@
-"""`manage.py sync_routes [NAME ...]`: find what differs in AWS, show it or mend it, with one deployment."""
+"""`manage.py sync_routes [NAME ...]`: find what differs in AWS, show it or fix it, with one deployment."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from django.core.management.base import CommandError, CommandParser
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
 from websocket_gateway.management.provisioning import ProvisioningCommand
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.provisioning.choices import Choices
 from websocket_gateway.provisioning.describe import to_json
 from websocket_gateway.provisioning.gateways import Provisioning, plan_provisioning, provision
+from websocket_gateway.provisioning.plan import Choices
 from websocket_gateway.provisioning.row import find_provisioned_gateways
 
 
@@ -22,8 +22,8 @@ class Command(ProvisioningCommand):
     """Brings gateways that exist in AWS to what rows, views and settings say."""
 
     help = (
-        "Compare every attribute of gateways in AWS with what rows, views and settings say, and mend what "
-        "differs. What nobody here wants is shown and left alone, unless --prune or --import is given."
+        "Compare every attribute of gateways in AWS with what rows, views and settings say, and fix what "
+        "differs. What is not wanted here is shown and left alone, unless --prune or --import is given."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -41,13 +41,13 @@ class Command(ProvisioningCommand):
         parser.add_argument(
             "--prune",
             action="store_true",
-            help="Delete routes, integrations and stages that nobody here wants. Asks first.",
+            help="Delete what is not wanted here: routes, integrations, stages, earlier domains. Asks first.",
         )
         parser.add_argument(
             "--import",
             action="store_true",
-            dest="take_over",
-            help="Take routes and values that were changed in AWS into the rows, where a row can hold them.",
+            dest="import_changes",
+            help="Import routes and values that were changed in AWS, where a row can hold them.",
         )
         parser.add_argument(
             "--deep",
@@ -64,7 +64,7 @@ class Command(ProvisioningCommand):
         check: bool,
         dry_run: bool,
         prune: bool,
-        take_over: bool,
+        import_changes: bool,
         deep: bool,
         interactive: bool,
         format: str,  # noqa: A002 - the option's name
@@ -73,7 +73,7 @@ class Command(ProvisioningCommand):
         """Plan, show or apply each gateway; report."""
         self.text = format == "text"
         self.interactive = interactive
-        self.choices = Choices(prune=prune, take_over=take_over, deep=deep)
+        self.choices = Choices(prune=prune, import_changes=import_changes, deep=deep)
         self.applied = not (check or dry_run)
         gateways = find_provisioned_gateways(names)
         done = {gateway.api_name: self.sync(gateway, among=len(gateways)) for gateway in gateways}
@@ -122,4 +122,4 @@ class Command(ProvisioningCommand):
             command = " ".join(["manage.py sync_routes", *map(shlex.quote, drifted)])
             if not any(map(attrgetter("plan"), reports)):
                 command += " --prune, or --import"
-            raise CommandError(f"Not as wanted: {', '.join(drifted)}. To mend it: {command}")
+            raise CommandError(f"Not as wanted: {', '.join(drifted)}. To fix it: {command}")

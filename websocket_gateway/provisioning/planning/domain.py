@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
-from websocket_gateway.provisioning.plan import Action, Kind, PlanError, Step
+from websocket_gateway.provisioning.plan import Action, AnyStep, Kind, PlanError, Step
 from websocket_gateway.provisioning.planning import marks
 from websocket_gateway.provisioning.planning.differences import update_step
 from websocket_gateway.resources import (
@@ -21,13 +21,13 @@ from websocket_gateway.resources import (
 
 _AVAILABLE = "AVAILABLE"
 _OURS_TO_REPLACE = ".execute-api."
-"""Part of every host that API Gateway gives to domains; a record that leads elsewhere is somebody's own."""
+"""Part of every host that API Gateway gives to domains; a record that leads elsewhere belongs to others."""
 
 
-def plan_domain(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step]:
+def plan_domain(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[AnyStep]:
     """The steps for the domain that the row names.
 
-    Raises `PlanError` where the path leads to somebody else's API, or the name to somebody else's host.
+    Raises `PlanError` where the path leads to an API of others, or the name to a host of others.
     """
     if wanted.domain is None:
         return
@@ -38,8 +38,8 @@ def plan_domain(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) 
 
 def plan_removal(
     seen: ObservedDomain, *, uuid: str, api_ids: Collection[str], reason: str, keep_key: str | None = None
-) -> Iterator[Step]:
-    """The steps that take a gateway off a domain; the domain goes too if it is ours and serves nobody else.
+) -> Iterator[AnyStep]:
+    """The steps that remove a gateway from a domain, and the domain if it is ours and serves nothing else.
 
     `api_ids` are the gateway's own; the mapping of `keep_key` stays.
     """
@@ -58,8 +58,8 @@ def plan_removal(
         yield _delete(Kind.DOMAIN, domain.domain_name, reason, domain)
 
 
-def dangling_names(steps: Iterable[Step]) -> Iterator[str]:
-    """A remark on every name in DNS that may go on leading to a domain which these steps delete."""
+def dangling_names(steps: Iterable[AnyStep]) -> Iterator[str]:
+    """A note on every name in DNS that may still lead to a domain which these steps delete."""
     gone = [step for step in steps if step.action is Action.DELETE]
     cleared = {step.name.partition(" ")[2] for step in gone if step.kind is Kind.DNS_RECORD}
     for step in gone:
@@ -67,7 +67,7 @@ def dangling_names(steps: Iterable[Step]) -> Iterator[str]:
             yield f"if DNS still has a record for {step.name}, delete it by hand: what it led to is gone"
 
 
-def leftover_domains(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step]:
+def leftover_domains(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[AnyStep]:
     """The steps that would remove earlier domains, and earlier paths of this one."""
     api_ids = own_api_ids(observed)
     if wanted.domain is not None:
@@ -91,11 +91,11 @@ def is_ours(domain: Domain, uuid: str) -> bool:
 
 
 def mapping_name(domain: Domain, key: str) -> str:
-    """What a step on a mapping is called: the domain, a slash, the key."""
+    """The name of a step on a mapping: the domain, a slash, the key."""
     return f"{domain.domain_name}/{key}"
 
 
-def _plan_name(want: WantedDomain, seen: ObservedDomain, *, uuid: str) -> Iterator[Step]:
+def _plan_name(want: WantedDomain, seen: ObservedDomain, *, uuid: str) -> Iterator[Step[Domain]]:
     name = want.domain.domain_name
     if seen.domain is None:
         yield Step(
@@ -106,7 +106,7 @@ def _plan_name(want: WantedDomain, seen: ObservedDomain, *, uuid: str) -> Iterat
             resource=want.domain,
         )
         return
-    # Several gateways may share a domain by mapping keys; the tags are those of whoever made it.
+    # Several gateways may share a domain by mapping keys; the tags are those of the one that made it.
     wanted = want.domain if is_ours(seen.domain, uuid) else replace(want.domain, tags=frozen({}))
     steps = list(update_step(Kind.DOMAIN, name, wanted, seen.domain))
     if not steps and seen.domain.domain_name_status != _AVAILABLE:
@@ -122,7 +122,9 @@ def _plan_name(want: WantedDomain, seen: ObservedDomain, *, uuid: str) -> Iterat
     yield from steps
 
 
-def _plan_mapping(wanted: WantedGateway, want: WantedDomain, observed: ObservedGateway) -> Iterator[Step]:
+def _plan_mapping(
+    wanted: WantedGateway, want: WantedDomain, observed: ObservedGateway
+) -> Iterator[Step[ApiMapping]]:
     api_id = observed.api.api_id if observed.api else ""
     key = want.api_mapping_key
     mapping = ApiMapping(api_id=api_id, stage=wanted.stage.stage_name, api_mapping_key=key)
@@ -137,7 +139,7 @@ def _plan_mapping(wanted: WantedGateway, want: WantedDomain, observed: ObservedG
             resource=mapping,
         )
         return
-    # One that leads to an API which is gone serves nobody.
+    # One that leads to an API which is gone serves nothing.
     if present.api_id in observed.api_ids - own_api_ids(observed):
         raise PlanError(
             f"{name} leads to API {present.api_id} already, which is not this gateway's. Give the gateway "
@@ -147,7 +149,7 @@ def _plan_mapping(wanted: WantedGateway, want: WantedDomain, observed: ObservedG
     yield from update_step(Kind.API_MAPPING, name, wanted_mapping, present)
 
 
-def _plan_records(want: WantedDomain, seen: ObservedDomain) -> Iterator[Step]:
+def _plan_records(want: WantedDomain, seen: ObservedDomain) -> Iterator[Step[AliasRecord]]:
     if not want.hosted_zone_id:
         return
     target = seen.domain.target.lower() if seen.domain else ""
@@ -186,5 +188,5 @@ def _check_replaceable(present: AliasRecord, record: AliasRecord) -> None:
     )
 
 
-def _delete(kind: Kind, name: str, reason: str, resource: Domain | ApiMapping | AliasRecord) -> Step:
+def _delete(kind: Kind, name: str, reason: str, resource: Domain | ApiMapping | AliasRecord) -> AnyStep:
     return Step(action=Action.DELETE, kind=kind, name=name, reason=reason, resource=resource)

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from websocket_gateway.provisioning.plan import Action, Kind, Plan, Step
+from websocket_gateway.provisioning.plan import Action, AnyStep, Kind, Plan, RecordStep, Step
+from websocket_gateway.provisioning.planning import marks
 from websocket_gateway.provisioning.planning.differences import update_step
 from websocket_gateway.provisioning.planning.domain import dangling_names, plan_domain
 from websocket_gateway.provisioning.planning.leftovers import find_leftovers
 from websocket_gateway.provisioning.planning.routes import plan_routes
-from websocket_gateway.provisioning.planning.stage import plan_deployment, plan_stage
-from websocket_gateway.resources import UUID_TAG, ObservedGateway, WantedGateway
+from websocket_gateway.resources import UUID_TAG, Deployment, ObservedGateway, Stage, WantedGateway
 
 
 def plan_gateway(
     wanted: WantedGateway,
     observed: ObservedGateway,
     *,
-    record: tuple[Step, ...] = (),
+    record: tuple[RecordStep, ...] = (),
     notes: tuple[str, ...] = (),
     prune: bool = False,
     deployment_owed: bool = False,
 ) -> Plan:
     """The plan that makes `observed` into `wanted`; `record` are the steps in our own database.
 
-    What nobody wants is left, unless `prune`. Raises `PlanError` for routes that AWS would refuse.
+    What is not wanted is left, unless `prune`. Raises `PlanError` for routes that AWS would refuse.
     """
     uuid = wanted.api.tags[UUID_TAG]
     rest = find_leftovers(wanted, observed, uuid=uuid, prune=prune)
-    steps = [*record, *_plan_api(wanted, observed)]
+    steps: list[AnyStep] = [*record, *_plan_api(wanted, observed)]
     steps.extend(plan_routes(wanted, observed, uuid=uuid))
     steps.extend(rest.resources if prune else ())
-    steps.extend(plan_stage(wanted, observed, left=() if prune else rest.route_keys))
-    steps.extend(plan_deployment(wanted, observed, steps, owed=deployment_owed))
+    steps.extend(_plan_stage(wanted, observed, left=() if prune else rest.route_keys))
+    steps.extend(_plan_deployment(wanted, observed, steps, owed=deployment_owed))
     steps.extend(plan_domain(wanted, observed, uuid=uuid))
     # A mapping keeps the stage that it leads to, so domains go first.
     steps.extend((*rest.domains, *rest.stages) if prune else ())
@@ -46,7 +46,7 @@ def plan_gateway(
     )
 
 
-def _plan_api(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[Step]:
+def _plan_api(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[AnyStep]:
     if observed.api is None:
         yield Step(
             action=Action.CREATE,
@@ -59,3 +59,78 @@ def _plan_api(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[Step
     yield from update_step(
         Kind.API, wanted.api.name, replace(wanted.api, api_id=observed.api.api_id), observed.api
     )
+
+
+def _plan_stage(
+    wanted: WantedGateway, observed: ObservedGateway, *, left: Collection[str] = ()
+) -> Iterator[AnyStep]:
+    """The steps that create or fix the stage; `left` are keys of leftover routes, whose settings stay too."""
+    stage = serving_stage(wanted, observed)
+    name = wanted.stage.stage_name
+    if stage is None:
+        yield Step(
+            action=Action.CREATE,
+            kind=Kind.STAGE,
+            name=name,
+            reason="missing in AWS",
+            resource=wanted.stage,
+        )
+        return
+    yield from update_step(Kind.STAGE, name, wanted.stage, stage)
+    for key in stage.route_settings or ():
+        if key not in left:
+            yield Step(
+                action=Action.DELETE,
+                kind=Kind.ROUTE_SETTINGS,
+                name=key,
+                reason="the stage's own settings are to count for every route",
+                resource=wanted.stage,
+            )
+
+
+def _plan_deployment(
+    wanted: WantedGateway, observed: ObservedGateway, steps: Sequence[AnyStep], *, owed: bool
+) -> Iterator[AnyStep]:
+    """One deployment if `steps` or what the stage serves need it, or if an earlier run still owes it.
+
+    `steps` are all that come before it.
+    """
+    reason = _why_deploy(wanted, observed, steps)
+    if owed and not reason:
+        reason = "an earlier run was cut off before it"
+    served = observed.deployment
+    if reason:
+        yield Step(
+            action=Action.CREATE,
+            kind=Kind.DEPLOYMENT,
+            name=wanted.stage.stage_name,
+            reason=reason,
+            resource=Deployment(
+                deployment_id="", status="DEPLOYED", description=marks.deployment_description(wanted)
+            ),
+        )
+    elif served is not None and served.status == "PENDING":
+        yield Step(
+            action=Action.WAIT,
+            kind=Kind.DEPLOYMENT,
+            name=wanted.stage.stage_name,
+            reason="an earlier run began it",
+            resource=served,
+        )
+
+
+def _why_deploy(wanted: WantedGateway, observed: ObservedGateway, steps: Sequence[AnyStep]) -> str:
+    if any(step.structural for step in steps):
+        return "changes are served only after a deployment"
+    if observed.deployment is None:
+        return "the stage serves no deployment"
+    if observed.deployment.status == "FAILED":
+        return "the stage's deployment FAILED"
+    if marks.deployed_structure(observed.deployment.description) != marks.structure_of(wanted):
+        return "the stage serves an older or foreign deployment"
+    return ""
+
+
+def serving_stage(wanted: WantedGateway, observed: ObservedGateway) -> Stage | None:
+    """The observed stage that carries the wanted name."""
+    return next((item for item in observed.stages if item.stage_name == wanted.stage.stage_name), None)

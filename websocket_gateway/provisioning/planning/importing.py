@@ -1,4 +1,4 @@
-"""What was changed in AWS, as changes of our own rows: the other direction of a plan."""
+"""Changes made in AWS, as changes of our own rows: the other direction of a plan."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from websocket_gateway.provisioning.plan import Action, Change, Kind, Step
+from websocket_gateway.provisioning.plan import Action, Change, Kind, RecordStep, Step
 from websocket_gateway.provisioning.planning import marks
+from websocket_gateway.provisioning.planning.gateway import serving_stage
 from websocket_gateway.provisioning.planning.routes import TWO_WAY, routes_by_key
-from websocket_gateway.provisioning.planning.stage import serving_stage
 from websocket_gateway.resources import Api, Integration, ObservedGateway, Route, WantedGateway, WantedRoute
 
 _API_FIELDS: Final = {
@@ -19,12 +19,12 @@ _API_FIELDS: Final = {
 }
 """Attribute of an API -> field of the row."""
 _SLUGS: Final = {"$connect": "connect", "$disconnect": "disconnect", "$default": "default"}
-_REASON: Final = "taken over from AWS"
+_REASON: Final = "imported from AWS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Importable:
-    """What our rows hold now, as far as AWS may know better."""
+    """The values of our rows that can be imported."""
 
     target: str
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Importable:
     """Route keys that additional routes declare."""
 
 
-def plan_import(wanted: WantedGateway, observed: ObservedGateway, rows: Importable) -> tuple[Step, ...]:
+def plan_import(wanted: WantedGateway, observed: ObservedGateway, rows: Importable) -> tuple[RecordStep, ...]:
     """Steps in our database after which AWS differs less: it wins wherever a row can hold the difference."""
     if observed.api is None:
         return ()
@@ -44,7 +44,14 @@ def plan_import(wanted: WantedGateway, observed: ObservedGateway, rows: Importab
         *_stage_changes(wanted, observed),
     )
     steps = [
-        Step(action=Action.UPDATE, kind=Kind.RECORD, name=wanted.api.name, reason=_REASON, changes=changes)
+        Step(
+            action=Action.UPDATE,
+            kind=Kind.RECORD,
+            name=wanted.api.name,
+            reason=_REASON,
+            changes=changes,
+            resource=None,
+        )
     ]
     return (*(steps if changes else ()), *_route_steps(wanted, observed, rows.row_keys))
 
@@ -95,7 +102,7 @@ def _stage_changes(wanted: WantedGateway, observed: ObservedGateway) -> Iterator
 
 def _route_steps(
     wanted: WantedGateway, observed: ObservedGateway, row_keys: Collection[str]
-) -> Iterator[Step]:
+) -> Iterator[RecordStep]:
     integrations = {item.integration_id: item for item in observed.integrations}
     wants = {want.route_key: want for want in wanted.routes}
     for key, route in routes_by_key(observed).items():
@@ -108,7 +115,7 @@ def _route_steps(
             yield from _changed_row(wants[key], route, integration)
 
 
-def _new_row(route: Route, integration: Integration) -> Step:
+def _new_row(route: Route, integration: Integration) -> RecordStep:
     after = {
         "name": route.route_key[:128],
         "integration_url": integration.integration_uri,
@@ -120,10 +127,11 @@ def _new_row(route: Route, integration: Integration) -> Step:
         name=route.route_key,
         reason=_REASON,
         changes=tuple(Change(attribute=name, before=None, after=value) for name, value in after.items()),
+        resource=None,
     )
 
 
-def _changed_row(want: WantedRoute, route: Route, integration: Integration) -> Iterator[Step]:
+def _changed_row(want: WantedRoute, route: Route, integration: Integration) -> Iterator[RecordStep]:
     pairs = (
         ("integration_url", want.integration.integration_uri, integration.integration_uri),
         ("two_way", want.two_way, _two_way(route)),
@@ -138,4 +146,5 @@ def _changed_row(want: WantedRoute, route: Route, integration: Integration) -> I
             name=route.route_key,
             reason=_REASON,
             changes=changes,
+            resource=None,
         )

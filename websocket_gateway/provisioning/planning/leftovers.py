@@ -1,28 +1,38 @@
-"""What is in AWS and nobody here wants: the steps that would remove it, taken only when asked for."""
+"""Steps that remove from AWS, in an order that it accepts: leftovers, or a whole gateway.
+
+Leftovers are what is in AWS and not wanted here; they are removed only when asked for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from websocket_gateway.provisioning.plan import Action, Kind, Step
+from websocket_gateway.provisioning.plan import Action, AnyStep, Kind, Plan, RecordStep, Step
 from websocket_gateway.provisioning.planning import marks
-from websocket_gateway.provisioning.planning.domain import leftover_domains
+from websocket_gateway.provisioning.planning.domain import (
+    dangling_names,
+    is_ours,
+    leftover_domains,
+    plan_removal,
+)
 from websocket_gateway.provisioning.planning.routes import choose_integrations, routes_by_key
-from websocket_gateway.resources import Integration, ObservedGateway, Route, WantedGateway
+from websocket_gateway.resources import Api, Integration, ObservedGateway, Route, Stage, WantedGateway
+
+_REASON = "the gateway is to go"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftovers:
-    """Steps that nobody takes unless asked."""
+    """Steps that are not taken unless asked for."""
 
-    resources: tuple[Step, ...]
+    resources: tuple[AnyStep, ...]
     """Routes first, then the integrations that serve none."""
-    stages: tuple[Step, ...]
-    domains: tuple[Step, ...]
+    stages: tuple[AnyStep, ...]
+    domains: tuple[AnyStep, ...]
     """Earlier domains of this gateway, and earlier paths of its domain."""
-    twins: tuple[Step, ...]
-    """Remarks; there is no step for these."""
+    twins: tuple[AnyStep, ...]
+    """Notes; there is no step for these."""
 
     @property
     def route_keys(self) -> frozenset[str]:
@@ -33,9 +43,7 @@ class Leftovers:
 def find_leftovers(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str, prune: bool) -> Leftovers:
     """Everything that is there and not wanted; with `prune` also what is so once its routes are gone."""
     routes = tuple(_routes(wanted, observed, uuid=uuid))
-    surviving = (
-        () if prune else [step.resource.route_id for step in routes if isinstance(step.resource, Route)]
-    )
+    surviving = () if prune else [step.resource.route_id for step in routes]
     return Leftovers(
         resources=(*routes, *_integrations(wanted, observed, uuid=uuid, surviving=surviving)),
         stages=tuple(_stages(wanted, observed, uuid=uuid)),
@@ -44,7 +52,7 @@ def find_leftovers(wanted: WantedGateway, observed: ObservedGateway, *, uuid: st
     )
 
 
-def _routes(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step]:
+def _routes(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step[Route]]:
     """A step for every route of a key that nothing wants, and for every second route of a key."""
     keys = {want.route_key for want in wanted.routes}
     kept = {route.route_id for key, route in routes_by_key(observed).items() if key in keys}
@@ -71,7 +79,7 @@ def _why_unwanted(route: Route, keys: set[str], integration: Integration | None,
 
 def _integrations(
     wanted: WantedGateway, observed: ObservedGateway, *, uuid: str, surviving: Collection[str]
-) -> Iterator[Step]:
+) -> Iterator[Step[Integration]]:
     """A step for every integration that serves no route; `surviving` are ids of routes that are left."""
     used = {route.integration_id for route in observed.routes if route.route_id in surviving}
     used |= {item.integration_id for item in choose_integrations(wanted, observed, uuid=uuid).values()}
@@ -86,7 +94,7 @@ def _integrations(
             )
 
 
-def _stages(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step]:
+def _stages(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step[Stage]]:
     """A step for every stage that is not the wanted one."""
     for stage in observed.stages:
         if stage.stage_name == wanted.stage.stage_name:
@@ -102,8 +110,8 @@ def _stages(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> I
         )
 
 
-def _twins(observed: ObservedGateway) -> Iterator[Step]:
-    """A remark on every further API with this gateway's mark; nobody deletes a whole API in passing."""
+def _twins(observed: ObservedGateway) -> Iterator[Step[Api]]:
+    """A note on every further API with this gateway's mark; a whole API is not deleted in passing."""
     for api in observed.twins:
         yield Step(
             action=Action.KEEP,
@@ -112,3 +120,38 @@ def _twins(observed: ObservedGateway) -> Iterator[Step]:
             reason="carries this gateway's mark too; delete it in the AWS console once no client uses it",
             resource=api,
         )
+
+
+def plan_deletion(
+    name: str, observed: ObservedGateway, *, uuid: str, api_id: str, record: tuple[RecordStep, ...]
+) -> Plan:
+    """The plan that deletes a gateway: first what leads to it.
+
+    `api_id` is the row's, `record` what is done to the row.
+    """
+    api_ids = {api_id, *(api.api_id for api in (observed.api, *observed.twins) if api is not None)} - {""}
+    domains = (observed.domain, *observed.former_domains)
+    steps: list[AnyStep] = []
+    for seen in domains:
+        steps.extend(plan_removal(seen, uuid=uuid, api_ids=api_ids, reason=_REASON))
+    steps.extend(_apis(observed))
+    deleted = {step.name for step in steps if step.kind is Kind.DOMAIN}
+    left = [
+        f"domain {seen.domain.domain_name} stays: "
+        + ("other gateways use it" if is_ours(seen.domain, uuid) else "it was not made for this gateway")
+        for seen in domains
+        if seen.domain is not None and seen.domain.domain_name not in deleted
+    ]
+    return Plan(gateway=name, steps=(*steps, *record), notes=(*left, *dangling_names(steps)))
+
+
+def _apis(observed: ObservedGateway) -> Iterator[Step[Api]]:
+    for api in (observed.api, *observed.twins):
+        if api is not None:
+            yield Step(
+                action=Action.DELETE,
+                kind=Kind.API,
+                name=f"{api.name} ({api.api_id})",
+                reason=_REASON,
+                resource=api,
+            )

@@ -1,4 +1,4 @@
-"""How our resources in AWS are known again: tags where AWS can tag, the description where it cannot."""
+"""Marks by which our resources in AWS are recognised: tags, or the description where AWS has no tags."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEPLOYMENT: Final = re.compile(r"websocket_gateway (?P<structure>[0-9a-f]{32})"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """Whose a resource is: the row's UUID and the installation's fingerprint."""
+    """The owner of a resource: the row's UUID and the installation's fingerprint."""
 
     uuid: str
     installation: str
@@ -42,7 +42,7 @@ def read_tags(tags: Mapping[str, str]) -> Mark | None:
 
 
 def marked_route_key(integration: Integration, uuid: str) -> str | None:
-    """The route key whose integration this was made as, if it carries the row's UUID."""
+    """The route key that this integration was made for, if it carries the row's UUID."""
     found = _INTEGRATION.fullmatch(integration.description)
     return found["route_key"] if found and found["uuid"] == uuid else None
 
@@ -58,7 +58,7 @@ def remembering(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def remembers(tags: Mapping[str, str]) -> Callable[[str], bool]:
-    """Tells of a key whether a run of ours put it among a resource's `tags`, be it there still or not."""
+    """A function: whether a run of ours ever set a tag of that key on a resource with these `tags`."""
     told = tags.get(TAGS_TAG, "")
     ours = {told[start : start + _DIGITS] for start in range(0, len(told), _DIGITS)}
     return lambda key: key == TAGS_TAG or _digest(key) in ours
@@ -83,7 +83,7 @@ def structure_of(wanted: WantedGateway) -> str:
 
 
 def deployment_description(wanted: WantedGateway) -> str:
-    """What our deployments are described with, so that a run that was cut off knows its own again."""
+    """The description of our deployments, by which a later run recognises them."""
     return f"websocket_gateway {structure_of(wanted)}"
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from websocket_gateway.provisioning.plan import Action, Kind, PlanError, Step
+from websocket_gateway.provisioning.plan import Action, AnyStep, Kind, PlanError, Step
 from websocket_gateway.provisioning.planning import marks
 from websocket_gateway.provisioning.planning.differences import update_step
 from websocket_gateway.resources import (
@@ -29,7 +29,7 @@ MAX_ROUTES = 300
 _PREDEFINED = frozenset({"$connect", "$disconnect", "$default"})
 
 
-def plan_routes(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> list[Step]:
+def plan_routes(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> list[AnyStep]:
     """The steps for every wanted route, grouped in the order in which AWS accepts them.
 
     Raises `PlanError` for routes that AWS would refuse.
@@ -37,7 +37,7 @@ def plan_routes(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) 
     _check(wanted)
     routes = routes_by_key(observed)
     chosen = choose_integrations(wanted, observed, uuid=uuid)
-    steps: list[Step] = []
+    steps: list[AnyStep] = []
     for want in wanted.routes:
         steps.extend(_plan_integration(want, chosen.get(want.route_key)))
         steps.extend(_plan_route(want, routes.get(want.route_key), chosen.get(want.route_key)))
@@ -71,7 +71,7 @@ def choose_integrations(
     """For each route key, the existing integration to use.
 
     That is the one its route targets already, unless another of our routes has it or a foreign route
-    shares it; else the one that an earlier run made for this key and could not put to use.
+    shares it; else the one that an earlier run made for this key and could not use.
     """
     by_id = {item.integration_id: item for item in observed.integrations}
     targets = {key: route.integration_id for key, route in routes_by_key(observed).items()}
@@ -93,7 +93,7 @@ def choose_integrations(
     return chosen
 
 
-def _plan_integration(want: WantedRoute, existing: Integration | None) -> Iterator[Step]:
+def _plan_integration(want: WantedRoute, existing: Integration | None) -> Iterator[Step[Integration]]:
     if existing is None:
         yield Step(
             action=Action.CREATE,
@@ -111,7 +111,9 @@ def _missing(want: WantedRoute) -> str:
     return f"missing in AWS; {want.source} wants it" if want.source else "missing in AWS"
 
 
-def _plan_route(want: WantedRoute, existing: Route | None, integration: Integration | None) -> Iterator[Step]:
+def _plan_route(
+    want: WantedRoute, existing: Route | None, integration: Integration | None
+) -> Iterator[Step[Route]]:
     resource = Route(
         route_key=want.route_key,
         integration_id=integration.integration_id if integration else "",
@@ -130,7 +132,9 @@ def _plan_route(want: WantedRoute, existing: Route | None, integration: Integrat
     yield from update_step(Kind.ROUTE, want.route_key, resource, existing)
 
 
-def _plan_responses(want: WantedRoute, route: Route | None, observed: ObservedGateway) -> Iterator[Step]:
+def _plan_responses(
+    want: WantedRoute, route: Route | None, observed: ObservedGateway
+) -> Iterator[Step[RouteResponse]]:
     existing = observed.route_responses.get(route.route_id, ()) if route else ()
     if want.two_way and not any(item.route_response_key == TWO_WAY for item in existing):
         yield Step(

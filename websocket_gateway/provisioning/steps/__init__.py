@@ -1,20 +1,15 @@
-"""How each kind of step is carried out: one function a deed, found in `DEEDS` by action and kind."""
+"""How each kind of step is applied: one function each, found by action and kind."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from websocket_gateway.provisioning.plan import Action, Kind
-from websocket_gateway.provisioning.steps import apis, domains, routes, rows, stages
+from websocket_gateway.provisioning.steps import apis, domains, rows, stages
+from websocket_gateway.provisioning.steps.context import Handler
 
-DEEDS: Final[Mapping[tuple[Action, Kind], Any]] = MappingProxyType(
-    {**rows.DEEDS, **apis.DEEDS, **routes.DEEDS, **stages.DEEDS, **domains.DEEDS}
+HANDLERS: Final[Mapping[tuple[Action, Kind], Handler]] = MappingProxyType(
+    {**rows.HANDLERS, **apis.HANDLERS, **stages.HANDLERS, **domains.HANDLERS}
 )
-"""`(run, step)`: what the run has learnt so far and the adapters that it uses; what is to be done."""
-
-
-def deed_for(action: Action, kind: Kind) -> Any:
-    """The function that carries out such a step."""
-    return DEEDS[action, kind]

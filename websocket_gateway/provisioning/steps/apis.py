@@ -1,44 +1,109 @@
-"""Steps on the API itself."""
+"""Steps on the API, its integrations, routes and route responses."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
 
+from websocket_gateway.exceptions import PlanOutdatedError
 from websocket_gateway.provisioning.plan import Action, Kind, Step
-from websocket_gateway.provisioning.steps.tags import changes_more_than_tags, changes_tags, removed_tags
+from websocket_gateway.provisioning.planning.differences import (
+    changes_more_than_tags,
+    changes_tags,
+    removed_tags,
+)
+from websocket_gateway.provisioning.steps.context import Context, Handler, on
+from websocket_gateway.resources import Api, Integration, Route, RouteResponse
 
-if TYPE_CHECKING:
-    from websocket_gateway.provisioning.applying import Applying
 
-
-def create_api(run: Applying, step: Step) -> None:
+def create_api(context: Context, step: Step[Api]) -> None:
     """Create the API, and keep its id and address."""
-    wanted: Any = step.resource
-    api = run.apis.create_api(wanted)
-    run.save(api_id=api.api_id, api_endpoint=api.api_endpoint, deployment_id="", api_created=False)
+    api = context.apis.create_api(step.resource)
+    context.save(api_id=api.api_id, api_endpoint=api.api_endpoint, deployment_id="", api_created=False)
 
 
-def update_api(run: Applying, step: Step) -> None:
+def update_api(context: Context, step: Step[Api]) -> None:
     """Set the API's attributes, or its tags, or both."""
-    wanted: Any = step.resource
     if changes_more_than_tags(step):
-        run.apis.update_api(run.api_id, wanted)
+        context.apis.update_api(context.api_id, step.resource)
     if changes_tags(step):
-        run.apis.tag_api(run.api_id, wanted.tags)
+        context.apis.tag_api(context.api_id, step.resource.tags)
     if unwanted := removed_tags(step):
-        run.apis.untag_api(run.api_id, unwanted)
+        context.apis.untag_api(context.api_id, unwanted)
 
 
-def delete_api(run: Applying, step: Step) -> None:
+def delete_api(context: Context, step: Step[Api]) -> None:
     """Delete the API with everything in it."""
-    api: Any = step.resource
-    run.apis.delete_api(api.api_id)
-    if api.api_id == run.api_id:
-        run.save(api_id="", api_endpoint="", deployment_id="", api_created=False)
+    context.apis.delete_api(step.resource.api_id)
+    if step.resource.api_id == context.api_id:
+        context.save(api_id="", api_endpoint="", deployment_id="", api_created=False)
 
 
-DEEDS = {
-    (Action.DELETE, Kind.API): delete_api,
-    (Action.CREATE, Kind.API): create_api,
-    (Action.UPDATE, Kind.API): update_api,
+def create_integration(context: Context, step: Step[Integration]) -> None:
+    """Create an integration, and remember it for the route that will target it."""
+    context.integrations[step.name] = context.apis.create_integration(context.api_id, step.resource)
+
+
+def update_integration(context: Context, step: Step[Integration]) -> None:
+    """Set every attribute of the integration."""
+    context.apis.update_integration(context.api_id, step.resource, stale=step.present.request_parameters)
+
+
+def create_route(context: Context, step: Step[Route]) -> None:
+    """Create a route, and remember it for its response."""
+    context.routes[step.name] = context.apis.create_route(context.api_id, _targeted(context, step.resource))
+
+
+def update_route(context: Context, step: Step[Route]) -> None:
+    """Set every attribute of the route, and remove the request parameters that it asks for."""
+    if any(change.attribute != "request_parameters" for change in step.changes):
+        context.apis.update_route(context.api_id, _targeted(context, step.resource))
+    for name in step.present.request_parameters:
+        context.apis.delete_route_parameter(context.api_id, step.resource.route_id, name)
+
+
+def delete_route(context: Context, step: Step[Route]) -> None:
+    """Delete a route that is not wanted."""
+    context.apis.delete_route(context.api_id, step.resource.route_id)
+
+
+def delete_integration(context: Context, step: Step[Integration]) -> None:
+    """Delete an integration that serves no route."""
+    context.apis.delete_integration(context.api_id, step.resource.integration_id)
+
+
+def create_route_response(context: Context, step: Step[RouteResponse]) -> None:
+    """Make a route two-way."""
+    context.apis.create_route_response(context.api_id, _route_id(context, step.name), step.resource)
+
+
+def delete_route_response(context: Context, step: Step[RouteResponse]) -> None:
+    """Make a route one-way."""
+    context.apis.delete_route_response(
+        context.api_id, _route_id(context, step.name), step.resource.route_response_id
+    )
+
+
+def _targeted(context: Context, route: Route) -> Route:
+    """A planned route has no integration id where its integration is made in this run."""
+    return replace(route, integration_id=route.integration_id or context.integrations[route.route_key])
+
+
+def _route_id(context: Context, route_key: str) -> str:
+    if route_key not in context.routes:
+        raise PlanOutdatedError(f"Route {route_key!r} vanished while the plan was applied.")
+    return context.routes[route_key]
+
+
+HANDLERS: dict[tuple[Action, Kind], Handler] = {
+    (Action.DELETE, Kind.API): on(Api, delete_api),
+    (Action.CREATE, Kind.API): on(Api, create_api),
+    (Action.UPDATE, Kind.API): on(Api, update_api),
+    (Action.CREATE, Kind.INTEGRATION): on(Integration, create_integration),
+    (Action.UPDATE, Kind.INTEGRATION): on(Integration, update_integration),
+    (Action.DELETE, Kind.INTEGRATION): on(Integration, delete_integration),
+    (Action.DELETE, Kind.ROUTE): on(Route, delete_route),
+    (Action.CREATE, Kind.ROUTE): on(Route, create_route),
+    (Action.UPDATE, Kind.ROUTE): on(Route, update_route),
+    (Action.CREATE, Kind.ROUTE_RESPONSE): on(RouteResponse, create_route_response),
+    (Action.DELETE, Kind.ROUTE_RESPONSE): on(RouteResponse, delete_route_response),
 }

@@ -5,97 +5,87 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any
 
 from websocket_gateway.exceptions import DomainNotReadyError, PlanOutdatedError
-from websocket_gateway.provisioning.custom_domain import dns_beside, domains_beside
 from websocket_gateway.provisioning.plan import Action, Kind, Step
-from websocket_gateway.provisioning.steps.tags import changes_more_than_tags, changes_tags
-from websocket_gateway.resources import Domain
-
-if TYPE_CHECKING:
-    from websocket_gateway.provisioning.applying import Applying
+from websocket_gateway.provisioning.planning.differences import changes_more_than_tags, changes_tags
+from websocket_gateway.provisioning.steps.context import Context, Handler, on
+from websocket_gateway.resources import AliasRecord, ApiMapping, Domain
 
 DOMAIN_TIMEOUT_SECONDS = 900.0
 _POLL_SECONDS = (0.1, 0.4, 1.0, 2.0, 5.0)
-"""Pauses between questions; the last one repeats."""
+"""Pauses between calls; the last one repeats."""
 
 
-def create_domain(run: Applying, step: Step) -> None:
+def create_domain(context: Context, step: Step[Domain]) -> None:
     """Create the domain, keep where DNS must lead it, and wait until it is AVAILABLE."""
-    wanted: Any = step.resource
-    domain = domains_beside(run.apis).create_domain(wanted)
-    run.save(api_gateway_domain_name=domain.target)
-    _wait_until_available(run, domain)
+    domain = context.domains.create_domain(step.resource)
+    context.save(api_gateway_domain_name=domain.target)
+    _wait_until_available(context, domain)
 
 
-def update_domain(run: Applying, step: Step) -> None:
+def update_domain(context: Context, step: Step[Domain]) -> None:
     """Set certificate and address type, or the tags, or both."""
-    wanted: Any = step.resource
-    domains = domains_beside(run.apis)
+    domains = context.domains
     if changes_tags(step):
-        domains.tag_domain(wanted.domain_name, wanted.tags)
+        domains.tag_domain(step.resource.domain_name, step.resource.tags)
     if changes_more_than_tags(step):
-        _wait_until_available(run, domains.update_domain(wanted))
+        _wait_until_available(context, domains.update_domain(step.resource))
 
 
-def wait_for_domain(run: Applying, step: Step) -> None:
+def wait_for_domain(context: Context, step: Step[Domain]) -> None:
     """Wait for what an earlier run began."""
-    domain: Any = step.resource
-    _wait_until_available(run, domain)
+    _wait_until_available(context, step.resource)
 
 
-def delete_domain(run: Applying, step: Step) -> None:
+def delete_domain(context: Context, step: Step[Domain]) -> None:
     """Delete the domain."""
-    domains_beside(run.apis).delete_domain(step.name)
-    if step.name == run.gateway.domain_name or not run.gateway.domain_name:
-        run.save(api_gateway_domain_name="", custom_domain_created=False)
+    context.domains.delete_domain(step.name)
+    if step.name == context.gateway.domain_name or not context.gateway.domain_name:
+        context.save(api_gateway_domain_name="", custom_domain_created=False)
 
 
-def create_mapping(run: Applying, step: Step) -> None:
+def create_mapping(context: Context, step: Step[ApiMapping]) -> None:
     """Lead a path of the domain to the stage; from now on clients are told the domain's address."""
-    mapping: Any = replace(step.resource, api_id=run.api_id)  # type: ignore[type-var]
-    api_mapping_id = domains_beside(run.apis).create_mapping(_domain_of(step), mapping)
-    run.save(api_mapping_id=api_mapping_id, custom_domain_created=True)
+    mapping = replace(step.resource, api_id=context.api_id)
+    api_mapping_id = context.domains.create_mapping(_domain_of(step), mapping)
+    context.save(api_mapping_id=api_mapping_id, custom_domain_created=True)
 
 
-def update_mapping(run: Applying, step: Step) -> None:
+def update_mapping(context: Context, step: Step[ApiMapping]) -> None:
     """Lead a path of the domain to the stage instead of where it leads."""
-    mapping: Any = replace(step.resource, api_id=run.api_id)  # type: ignore[type-var]
-    domains_beside(run.apis).update_mapping(_domain_of(step), mapping)
-    run.save(api_mapping_id=mapping.api_mapping_id, custom_domain_created=True)
+    mapping = replace(step.resource, api_id=context.api_id)
+    context.domains.update_mapping(_domain_of(step), mapping)
+    context.save(api_mapping_id=mapping.api_mapping_id, custom_domain_created=True)
 
 
-def delete_mapping(run: Applying, step: Step) -> None:
-    """Take a path off the domain."""
-    mapping: Any = step.resource
-    domains_beside(run.apis).delete_mapping(_domain_of(step), mapping.api_mapping_id)
-    if mapping.api_mapping_id == run.gateway.api_mapping_id:
-        run.save(api_mapping_id="")
+def delete_mapping(context: Context, step: Step[ApiMapping]) -> None:
+    """Remove a path of the domain."""
+    context.domains.delete_mapping(_domain_of(step), step.resource.api_mapping_id)
+    if step.resource.api_mapping_id == context.gateway.api_mapping_id:
+        context.save(api_mapping_id="")
 
 
-def upsert_record(run: Applying, step: Step) -> None:
+def upsert_record(context: Context, step: Step[AliasRecord]) -> None:
     """Lead the name to the domain's host, and wait until the zone's servers know."""
-    record: Any = step.resource
-    domain = domains_beside(run.apis).find_domain(record.name)
+    domain = context.domains.find_domain(step.resource.name)
     if domain is None:
-        raise PlanOutdatedError(f"Domain {record.name!r} vanished. Run it again.")
-    record = replace(record, target=domain.target, target_zone_id=domain.target_zone_id)
-    dns_beside(run.apis).upsert(run.gateway.hosted_zone_id, record)
+        raise PlanOutdatedError(f"Domain {step.resource.name!r} vanished. Run it again.")
+    record = replace(step.resource, target=domain.target, target_zone_id=domain.target_zone_id)
+    context.dns.upsert(context.gateway.hosted_zone_id, record)
 
 
-def delete_record(run: Applying, step: Step) -> None:
-    """Take the name out of the zone."""
-    record: Any = step.resource
-    dns_beside(run.apis).delete_record(run.gateway.hosted_zone_id, record)
+def delete_record(context: Context, step: Step[AliasRecord]) -> None:
+    """Remove the name from the zone."""
+    context.dns.delete_record(context.gateway.hosted_zone_id, step.resource)
 
 
-def _domain_of(step: Step) -> str:
+def _domain_of(step: Step[ApiMapping]) -> str:
     return step.name.partition("/")[0]
 
 
-def _wait_until_available(run: Applying, domain: Domain) -> None:
-    domains = domains_beside(run.apis)
+def _wait_until_available(context: Context, domain: Domain) -> None:
+    domains = context.domains
     deadline = time.monotonic() + DOMAIN_TIMEOUT_SECONDS
     found: Domain | None = domain
     for pause in chain(_POLL_SECONDS, repeat(_POLL_SECONDS[-1])):
@@ -114,20 +104,20 @@ def _wait_until_available(run: Applying, domain: Domain) -> None:
                 f"Domain {domain.domain_name!r} is still {found.domain_name_status}. "
                 "Run it again to go on waiting."
             )
-        run.on_wait(f"waiting until domain {domain.domain_name} is AVAILABLE")
-        run.apis.sleep(pause)
+        context.on_wait(f"waiting until domain {domain.domain_name} is AVAILABLE")
+        context.apis.sleep(pause)
         found = domains.find_domain(domain.domain_name)
 
 
-DEEDS = {
-    (Action.CREATE, Kind.DOMAIN): create_domain,
-    (Action.UPDATE, Kind.DOMAIN): update_domain,
-    (Action.WAIT, Kind.DOMAIN): wait_for_domain,
-    (Action.DELETE, Kind.DOMAIN): delete_domain,
-    (Action.CREATE, Kind.API_MAPPING): create_mapping,
-    (Action.UPDATE, Kind.API_MAPPING): update_mapping,
-    (Action.DELETE, Kind.API_MAPPING): delete_mapping,
-    (Action.CREATE, Kind.DNS_RECORD): upsert_record,
-    (Action.UPDATE, Kind.DNS_RECORD): upsert_record,
-    (Action.DELETE, Kind.DNS_RECORD): delete_record,
+HANDLERS: dict[tuple[Action, Kind], Handler] = {
+    (Action.CREATE, Kind.DOMAIN): on(Domain, create_domain),
+    (Action.UPDATE, Kind.DOMAIN): on(Domain, update_domain),
+    (Action.WAIT, Kind.DOMAIN): on(Domain, wait_for_domain),
+    (Action.DELETE, Kind.DOMAIN): on(Domain, delete_domain),
+    (Action.CREATE, Kind.API_MAPPING): on(ApiMapping, create_mapping),
+    (Action.UPDATE, Kind.API_MAPPING): on(ApiMapping, update_mapping),
+    (Action.DELETE, Kind.API_MAPPING): on(ApiMapping, delete_mapping),
+    (Action.CREATE, Kind.DNS_RECORD): on(AliasRecord, upsert_record),
+    (Action.UPDATE, Kind.DNS_RECORD): on(AliasRecord, upsert_record),
+    (Action.DELETE, Kind.DNS_RECORD): on(AliasRecord, delete_record),
 }

@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.connections.ending import end_all_of
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute, WebSocketSession
-from websocket_gateway.provisioning.plan import Action, Kind, Step
-
-if TYPE_CHECKING:
-    from websocket_gateway.provisioning.applying import Applying
+from websocket_gateway.provisioning.plan import Action, AnyStep, Kind
+from websocket_gateway.provisioning.steps.context import Context, Handler
 
 _BATCH = 1_000
 
 
-def save_record(run: Applying, step: Step) -> None:
+def save_record(context: Context, step: AnyStep) -> None:
     """Save the gateway's row with the values that the step shows."""
-    values = {change.attribute: change.after for change in step.changes}
+    values = step.values
     if "domain_name" in values:
-        values["custom_domain_created"] = run.gateway.custom_domain_created
-    run.save(**values)
+        values["custom_domain_created"] = context.gateway.custom_domain_created
+    context.save(**values)
 
 
-def save_route_record(run: Applying, step: Step) -> None:
+def save_route_record(context: Context, step: AnyStep) -> None:
     """Save the row of an additional route with the values that the step shows."""
     ApiGatewayAdditionalRoute.objects.update_or_create(
-        api_gateway=run.gateway,
+        api_gateway=context.gateway,
         route_key=step.name,
-        defaults={change.attribute: change.after for change in step.changes},
+        defaults=step.values,
     )
 
 
-def delete_record(run: Applying, step: Step) -> None:
+def delete_record(context: Context, step: AnyStep) -> None:
     """Delete the row with its routes; its sessions, which may be many, end and go in batches before it."""
-    end_all_of(run.gateway)
-    _delete_sessions(run.gateway)
-    run.gateway.delete()
+    end_all_of(context.gateway)
+    _delete_sessions(context.gateway)
+    context.lease.check()
+    context.gateway.delete()
 
 
-def end_sessions_of(run: Applying, step: Step) -> None:
+def end_sessions_of(context: Context, step: AnyStep) -> None:
     """Mark the gateway's open sessions as ended."""
-    end_all_of(run.gateway)
+    end_all_of(context.gateway)
 
 
 def _delete_sessions(gateway: ApiGateway) -> None:
@@ -50,7 +47,7 @@ def _delete_sessions(gateway: ApiGateway) -> None:
         retry_when_busy(WebSocketSession.objects.filter(pk__in=keys).delete, model=WebSocketSession)
 
 
-DEEDS = {
+HANDLERS: dict[tuple[Action, Kind], Handler] = {
     (Action.DELETE, Kind.RECORD): delete_record,
     (Action.UPDATE, Kind.SESSIONS): end_sessions_of,
     (Action.CREATE, Kind.ROUTE_RECORD): save_route_record,

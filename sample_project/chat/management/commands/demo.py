@@ -1,4 +1,4 @@
-"""`manage.py demo`: the whole way on this machine, step by step, then the chat itself."""
+"""`manage.py demo`: run every part on this machine step by step, then serve the chat."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
     help = "Run the local gateway and this site, broadcast to real clients, then serve the chat."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare what `handle` takes."""
+        """Declare the options."""
         parser.add_argument("--once", action="store_true", help="End after the broadcast was received.")
         parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="Port of the site (8000).")
         parser.add_argument(
@@ -45,7 +45,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, once: bool, port: int, gateway_port: int, **options: Any) -> None:
         """Run the demo."""
         self.serving = False
-        # A closed terminal is no reason to leave the children behind. (Windows knows no SIGHUP.)
+        # End the children when the terminal is closed as well. (Windows has no SIGHUP.)
         for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
             signal.signal(number, _end)
         self._addresses(port, gateway_port)
@@ -77,7 +77,7 @@ class Command(BaseCommand):
         self.environment = child_environment(self.gateway_url)
 
     def _start(self, children: ExitStack) -> None:
-        """Start both servers; they end in reverse order, so the gateway can still tell the site."""
+        """Start both servers. They end in reverse order, so that the site gets the `$disconnect` events."""
         self._heading("Start the local gateway and the site")
         site_words = ("runserver", "--noreload", f"127.0.0.1:{self.port}")
         gateway_words = ("run_local_gateway", "--port", str(self.gateway_port))
@@ -92,7 +92,7 @@ class Command(BaseCommand):
 
     def _create_gateway(self) -> None:
         self._heading("Create the gateway")
-        # The local gateway starts empty, so the row of an earlier demo describes nothing any more.
+        # The local gateway starts empty, so the gateway of an earlier row no longer exists.
         for row in ApiGateway.objects.filter(api_name=GATEWAY):
             if row.api_endpoint and not is_loopback(row.api_endpoint):
                 raise CommandError(
@@ -141,7 +141,7 @@ class Command(BaseCommand):
         self._say(f"or another browser as {second.username}, password {second.password}.")
         self._say("To broadcast to both, type in another terminal:")
         self._say(f"$ {self._typed('broadcast', LOBBY.slug, json.dumps(GREETING))}")
-        self._say("Ctrl-C ends it.")
+        self._say("Ctrl-C stops it.")
         self.serving = True
         while True:
             for child in self.children:

@@ -1,4 +1,4 @@
-// The chat page. The connection itself is the client's business: tokens, reconnecting, sending again.
+// The chat page. The client of the gateway handles the connection: tokens, reconnecting, sending again.
 
 import { fromPage } from "../websocket_gateway/client.js";
 import { MessageList } from "./messages.js";
@@ -34,7 +34,7 @@ function start() {
   client.on("$error", ({ code, message }) => code === "gateway" && notice(message, { problem: true }));
   client.on("message", received);
   client.on("notification", ({ text }) => notice(text));
-  client.on("typing", somebodyTypes);
+  client.on("typing", showTyping);
   client.on("fragment", (frame) => frame.room === config.room && swap(frame));
   for (const room of config.rooms.filter((name) => name !== config.room)) {
     client.subscribe(room).catch(() => {});
@@ -65,7 +65,7 @@ function show(state, words) {
   stateLine.textContent = words;
 }
 
-// What was said before this page opened, or while there was no connection.
+// Read the messages from before the page opened, or from while it was not connected.
 async function catchUp() {
   try {
     const response = await fetch(`${config.historyUrl}?after=${messages.lastId}`);
@@ -94,7 +94,7 @@ function received(message) {
 
 let typingTimer = 0;
 
-function somebodyTypes({ author, room }) {
+function showTyping({ author, room }) {
   if (room !== config.room) {
     return;
   }
@@ -131,7 +131,7 @@ async function say(client, text) {
   const key = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("");
   const item = messages.addMine(text, key);
   try {
-    // However long it takes: it waits while there is no connection, and is sent again after a cut.
+    // Without a time limit: the client waits for a connection, and sends again after a lost one.
     const reply = await client.request("send_message", { text, key }, { timeout: Infinity });
     if (reply?.type === "problem") {
       notice(reply.text, { problem: true });

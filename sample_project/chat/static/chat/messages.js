@@ -1,8 +1,8 @@
-// The list of messages: in the order in which they were said, each once, one's own with their fate.
+// The list of messages: in order, each once, with the state of one's own messages.
 
 import { element } from "./page.js";
 
-const FATES = { sending: "Sending…", sent: "Sent", delivered: "Delivered", failed: "Not sent" };
+const STATES = { sending: "Sending…", sent: "Sent", delivered: "Delivered", failed: "Not sent" };
 
 export class MessageList {
   #list = document.getElementById("messages");
@@ -18,7 +18,7 @@ export class MessageList {
     return Math.max(0, ...Array.from(this.#list.children, ({ dataset }) => Number(dataset.id ?? 0)));
   }
 
-  /** One's own message, before the server knows of it. */
+  /** A message of this user that the server has not saved yet. */
   addMine(text, key) {
     const item = this.#make({ author: this.#username, text, sent_on: new Date().toISOString() });
     item.dataset.key = key;
@@ -39,7 +39,7 @@ export class MessageList {
     if (mine) {
       this.mark(item, "delivered");
     }
-    // Live frames may overtake the history; what the server does not know yet comes last.
+    // A live frame can arrive before the history. Messages that are not saved yet come last.
     const after = [...this.#list.children].find((other) => other !== item && Number(other.dataset.id ?? Infinity) > id);
     this.#insert(item, after ?? null);
   }
@@ -51,7 +51,7 @@ export class MessageList {
     }
     item.dataset.fate = fate;
     item.querySelector(".fate")?.remove();
-    const line = element("div", FATES[fate], "fate");
+    const line = element("div", STATES[fate], "fate");
     if (again) {
       const button = element("button", "Send again", "link");
       button.addEventListener("click", again);

@@ -1,4 +1,4 @@
-// Small things that pages do: an element, a notice, a fragment put in place.
+// Helpers of pages: create an element, show a notice, insert a fragment.
 
 const NOTICE_MS = 6_000;
 

@@ -1,4 +1,4 @@
-// The live overview: asks for the figures every three seconds while the page is in view, and draws them.
+// The live overview: reads the figures every three seconds while the page is visible, and draws them.
 "use strict";
 {
   const EVERY_MS = 3000;
@@ -10,17 +10,17 @@
   let hours = [];
 
   function element(name, attributes = {}, text = "") {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.textContent = text;
-    return made;
+    const created = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) created.setAttribute(key, value);
+    created.textContent = text;
+    return created;
   }
 
   function drawn(name, attributes, ...children) {
-    const made = document.createElementNS(SVG, name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
+    const created = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) created.setAttribute(key, value);
+    created.append(...children);
+    return created;
   }
 
   function drawBars(target, rows, link) {
@@ -41,14 +41,14 @@
   function drawHours(target, hours) {
     const width = Math.max(300, target.clientWidth);
     const height = 180;
-    const [left, top, floor] = [44, 12, height - 24];
+    const [left, top, bottom] = [44, 12, height - 24];
     const most = Math.max(1, ...hours.flatMap((hour) => [hour.connects, hour.disconnects]));
     const step = (width - left - 8) / hours.length;
     const every = step < 44 ? 3 : 1;
     const chart = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
-    const said = hours.map((hour) => `${clock(hour.hour)}: ${hour.connects} / ${hour.disconnects}`).join(", ");
-    chart.append(drawn("title", {}, `${root.dataset.connects} / ${root.dataset.disconnects}: ${said}`));
-    for (const [value, y] of [[most, top], [0, floor]]) {
+    const text = hours.map((hour) => `${clock(hour.hour)}: ${hour.connects} / ${hour.disconnects}`).join(", ");
+    chart.append(drawn("title", {}, `${root.dataset.connects} / ${root.dataset.disconnects}: ${text}`));
+    for (const [value, y] of [[most, top], [0, bottom]]) {
       chart.append(
         drawn("line", { class: "wsg-axis", x1: left, x2: width, y1: y, y2: y }),
         drawn("text", { x: left - 6, y: y + 4, "text-anchor": "end" }, number.format(value)),
@@ -57,9 +57,9 @@
     hours.forEach((hour, index) => {
       const x = left + index * step;
       [["in", hour.connects, 0.14], ["out", hour.disconnects, 0.5]].forEach(([name, count, shift]) => {
-        const tall = ((floor - top) * count) / most;
+        const barHeight = ((bottom - top) * count) / most;
         chart.append(drawn("rect", {
-          class: `wsg-fill-${name}`, x: x + shift * step, y: floor - tall, width: step * 0.33, height: tall,
+          class: `wsg-fill-${name}`, x: x + shift * step, y: bottom - barHeight, width: step * 0.33, height: barHeight,
         }));
       });
       if (index % every === 0) {
@@ -106,31 +106,31 @@
     drawRuns(part("runs"), figures.broadcasts);
   }
 
-  async function read() {
+  async function readFigures() {
     timer = 0;
     try {
-      const answer = await fetch(root.dataset.figures, { headers: { Accept: "application/json" } });
-      // A session that has ended answers with the page to log in.
-      if (answer.redirected) return location.reload();
-      if (!answer.ok) throw new Error(String(answer.status));
-      draw(await answer.json());
+      const response = await fetch(root.dataset.figures, { headers: { Accept: "application/json" } });
+      // After the end of the login, the response redirects to the login page.
+      if (response.redirected) return location.reload();
+      if (!response.ok) throw new Error(String(response.status));
+      draw(await response.json());
     } catch {
       part("age").textContent = root.dataset.failed;
     }
-    plan();
+    schedule();
   }
 
-  function plan() {
-    if (!document.hidden && !timer) timer = setTimeout(read, EVERY_MS);
+  function schedule() {
+    if (!document.hidden && !timer) timer = setTimeout(readFigures, EVERY_MS);
   }
 
   document.addEventListener("visibilitychange", () => {
     clearTimeout(timer);
     timer = 0;
-    if (!document.hidden) read();
+    if (!document.hidden) readFigures();
   });
   window.addEventListener("resize", () => {
     if (hours.length) drawHours(part("hours"), hours);
   });
-  read();
+  readFigures();
 }

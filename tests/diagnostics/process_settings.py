@@ -1,4 +1,4 @@
-"""Settings of the process that runs the probes: the test suite's, with what a test wants otherwise."""
+"""Settings of a process that runs the command: the test suite's, with what a test wants otherwise."""
 
 from __future__ import annotations
 

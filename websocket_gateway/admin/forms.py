@@ -1,8 +1,8 @@
-"""Form fields and forms that the admin's pages share."""
+"""Form fields and forms of the admin."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from django import forms
 from django.contrib.auth.models import Permission
@@ -15,15 +15,23 @@ from websocket_gateway.frames import encode_json, parse_json
 from websocket_gateway.sending.audience import find_user
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH, validate_channel_name
 
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+    from django.utils.functional import _StrPromise
+
+    _RuleForm = forms.ModelForm[models.ChannelPermission]
+else:
+    _RuleForm = forms.ModelForm
+
 
 class MessageField(forms.CharField):
-    """A message, written as JSON; its value is the bytes that go over the wire."""
+    """A message written as JSON. The value is the bytes to send."""
 
     widget = forms.Textarea(attrs={"rows": 6, "cols": 70, "spellcheck": "false", "class": "wsg-message"})
     default_error_messages = {"required": _("Write the message as JSON.")}
 
-    def to_python(self, value: Any) -> Any:
-        """The frame; what can never be sent is refused with the reason."""
+    def to_python(self, value: str | None) -> bytes:  # type: ignore[override]
+        """Return the bytes to send. Raise `ValidationError` with the reason if it cannot be sent."""
         text = super().to_python(value)
         if not text:
             return b""
@@ -32,8 +40,8 @@ class MessageField(forms.CharField):
         except ValueError as exc:  # `InvalidMessageError` is one
             raise ValidationError(str(exc), code="invalid") from exc
 
-    def validate(self, value: Any) -> None:
-        """Anything that JSON can say is a message; nothing at all is none."""
+    def validate(self, value: object) -> None:
+        """Accept any JSON document; refuse an empty text."""
         if not value:
             raise ValidationError(self.error_messages["required"], code="required")
 
@@ -41,34 +49,42 @@ class MessageField(forms.CharField):
 class ChannelField(forms.CharField):
     """The name of a channel."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, required: bool = True, help_text: str | _StrPromise = "") -> None:
         super().__init__(
             max_length=CHANNEL_NAME_MAX_LENGTH,
             validators=[validate_channel_name],
             label=_("Channel"),
-            **options,
+            required=required,
+            help_text=help_text,
         )
 
 
+class Audience(TypedDict, total=False):
+    """The keyword argument that selects the recipients of a broadcast; empty for everyone."""
+
+    channel: str
+    user: AbstractBaseUser
+
+
 class BroadcastForm(forms.Form):
-    """A message, and whom it is for."""
+    """A message and its audience."""
 
     to = forms.ChoiceField(label=_("To"), choices=models.BroadcastRun.Audience.choices)
-    channel = ChannelField(required=False, help_text=_("Where it is for a channel."))
+    channel = ChannelField(required=False, help_text=_("For a message to a channel."))
     user = forms.CharField(
-        label=_("User name"), max_length=255, required=False, help_text=_("Where it is for a user.")
+        label=_("User name"), max_length=255, required=False, help_text=_("For a message to a user.")
     )
     message = MessageField(label=_("Message"), help_text=_("As JSON."))
 
-    def clean(self) -> dict[str, Any] | None:
-        """Name the one it is for, and no other."""
+    def clean(self) -> dict[str, object]:
+        """Require the channel or the user that the audience needs, and no other."""
         cleaned = super().clean() or self.cleaned_data
         to = cleaned.get("to")
         for name in ("channel", "user"):
             if to == name and not cleaned.get(name) and name not in self.errors:
-                self.add_error(name, _("Say which one."))
+                self.add_error(name, _("This field is required for this audience."))
             elif to is not None and to != name and cleaned.get(name):
-                self.add_error(name, _("It would not count: this is for \u201c%s\u201d.") % to)
+                self.add_error(name, _("Leave this empty: the message is for \u201c%s\u201d.") % to)
         if to == "user" and not self.errors.get("user"):
             try:
                 self._user = find_user(cleaned["user"].replace("\0", ""))
@@ -76,15 +92,15 @@ class BroadcastForm(forms.Form):
                 self.add_error("user", str(exc))
         return cleaned
 
-    def audience(self) -> dict[str, Any]:
-        """As `find_audience` takes it."""
+    def audience(self) -> Audience:
+        """Return the keyword arguments of `create_run`; none for everyone."""
         to = self.cleaned_data["to"]
         if to == "channel":
             return {"channel": self.cleaned_data["channel"]}
-        return {"user": self._user} if to == "user" else {"everyone": True}
+        return {"user": self._user} if to == "user" else {}
 
     def in_words(self) -> str:
-        """Whom it is for."""
+        """Return the audience in words."""
         to = self.cleaned_data["to"]
         if to == "everyone":
             return str(_("everyone"))
@@ -93,56 +109,77 @@ class BroadcastForm(forms.Form):
         )
 
 
+class MessageForm(forms.Form):
+    """The message to send."""
+
+    message = MessageField(label=_("Message"), help_text=_('JSON, such as {"type": "notice"}.'))
+
+
+class ChannelForm(forms.Form):
+    """The channel, and whether to subscribe to it or to move to it."""
+
+    channel = ChannelField()
+    how = forms.ChoiceField(
+        label=_("Change"),
+        choices=[
+            ("subscribe", _("Subscribe: add it to the channels of each session")),
+            ("move", _("Move: make it the primary channel of each session")),
+        ],
+        initial="subscribe",
+        widget=forms.RadioSelect,
+    )
+
+
 class PermissionNamesField(forms.Field):
-    """A list of permissions, edited as text: one a line."""
+    """A list of permissions, edited as text: one per line."""
 
     widget = forms.Textarea(attrs={"rows": 4, "cols": 60})
 
-    def prepare_value(self, value: Any) -> Any:
-        """The text of the list; what was typed stays as it is."""
+    def prepare_value(self, value: object) -> object:
+        """Return the text of a list. Submitted text stays unchanged."""
         return "\n".join(value) if isinstance(value, list) else value
 
-    def to_python(self, value: Any) -> list[str]:
-        """The list, each once."""
-        # PostgreSQL cannot even be asked for a NUL.
+    def to_python(self, value: str | None) -> list[str]:
+        """Return the list without duplicates."""
+        # PostgreSQL does not accept a NUL in a query.
         return list(dict.fromkeys((value or "").replace("\0", " ").split()))
 
     def validate(self, value: list[str]) -> None:
-        """Each must exist: a mistyped permission is one that nobody has."""
+        """Check that each permission exists: a misspelt one would be granted to no user."""
         super().validate(value)
         codenames = [name.partition(".")[2] for name in value]
         found = Permission.objects.filter(codename__in=codenames)
         known = {".".join(names) for names in found.values_list("content_type__app_label", "codename")}
         if unknown := [name for name in value if name not in known]:
             raise ValidationError(
-                _("There is no such permission: %(names)s. Write app_label.codename, one a line."),
+                _("There is no such permission: %(names)s. Write app_label.codename, one per line."),
                 code="unknown_permission",
                 params={"names": ", ".join(unknown)},
             )
 
 
-class ChannelPermissionForm(forms.ModelForm):  # type: ignore[type-arg]
+class ChannelPermissionForm(_RuleForm):
     """A rule for channels."""
 
     any_of = PermissionNamesField(
         label=_("any of these permissions"),
         required=False,
-        help_text=_("One a line, such as chat.view_room. A user needs one of them."),
+        help_text=_("One per line, such as chat.view_room. A user needs one of them."),
     )
     all_of = PermissionNamesField(
         label=_("all of these permissions"),
         required=False,
-        help_text=_("One a line. A user needs every one of them."),
+        help_text=_("One per line. A user needs all of them."),
     )
 
-    def clean(self) -> dict[str, Any] | None:
-        """Permissions beside another audience would look as if they counted."""
+    def clean(self) -> dict[str, object]:
+        """Refuse permissions for another audience, which would ignore them."""
         cleaned = super().clean() or self.cleaned_data
         audience = models.ChannelPermission.Audience
         given = cleaned.get("any_of") or cleaned.get("all_of")
         if given and cleaned.get("audience") != audience.PERMISSIONS:
             self.add_error(
                 "audience",
-                _("The permissions below count only for \u201c%s\u201d.") % audience.PERMISSIONS.label,
+                _("The permissions below are used only for \u201c%s\u201d.") % audience.PERMISSIONS.label,
             )
         return cleaned

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from tests.provisioning.planning.builders import API_ID, MARK, UUID, built, wanted_gateway
 from websocket_gateway.provisioning.plan import Kind
-from websocket_gateway.provisioning.planning.deleting import plan_deletion
 from websocket_gateway.provisioning.planning.gateway import plan_gateway
+from websocket_gateway.provisioning.planning.leftovers import plan_deletion
 from websocket_gateway.resources import (
     AliasRecord,
     ApiMapping,

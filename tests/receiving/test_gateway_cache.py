@@ -13,9 +13,8 @@ from django.test import RequestFactory
 from tests.factories import ApiGatewayFactory
 from websocket_gateway.admin.live_figures import read_overview
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.receiving import gateways
-from websocket_gateway.receiving.authentication import find_gateway
-from websocket_gateway.receiving.gateways import current_place, forget_gateways
+from websocket_gateway.receiving import authentication
+from websocket_gateway.receiving.authentication import current_place, find_gateway, forget_gateways
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -169,7 +168,7 @@ def test_the_place_is_told_by_the_connection(
 
 
 def test_memory_is_bounded_however_many_tenants_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateways, "_PLACES", 3)
+    monkeypatch.setattr(authentication, "_PLACES", 3)
     gateway = ApiGatewayFactory.create()
     forget_gateways()
 
@@ -177,4 +176,4 @@ def test_memory_is_bounded_however_many_tenants_there_are(monkeypatch: pytest.Mo
         monkeypatch.setattr(connections["default"], "schema_name", f"t{number}", raising=False)
         assert find(gateway.api_id) == gateway
 
-    assert len(gateways.known_gateways()._places) <= 3
+    assert len(authentication.known_gateways()._places) <= 3

@@ -15,10 +15,10 @@ from django.db.models.functions import Now
 
 from tests.factories import ApiGatewayFactory
 from tests.threads import run_together
+from websocket_gateway import leases
 from websocket_gateway.exceptions import GatewayBusyError, LeaseLostError
+from websocket_gateway.leases import GatewayLease, held, leased
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.provisioning import lease as leases
-from websocket_gateway.provisioning.lease import Lease, held, leased
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ELSEWHERE = "elsewhere:123:abcd"
@@ -68,7 +68,7 @@ def test_it_is_given_back_after_an_error_too() -> None:
 def test_of_many_only_one_gets_it() -> None:
     gateway = ApiGatewayFactory.create()
 
-    taken = run_together(*[Lease(gateway).take for _ in range(8)])
+    taken = run_together(*[GatewayLease(gateway).acquire for _ in range(8)])
 
     assert sorted(taken) == [False] * 7 + [True]
 
@@ -134,7 +134,7 @@ def test_a_lost_lease_stops_before_the_next_step() -> None:
 
     with leased(gateway, on_wait=nobody_waits) as lease:
         held_by(gateway, ELSEWHERE, seconds=60)
-        lease._renewed -= 60  # as after a machine that slept
+        lease._held_at -= 60  # as after a machine that slept
         with pytest.raises(LeaseLostError, match="run the command again"):
             lease.check()
         with pytest.raises(LeaseLostError):
@@ -146,8 +146,8 @@ def test_a_lost_lease_stops_before_the_next_step() -> None:
 def test_the_thread_renews_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.05)
     gateway = ApiGatewayFactory.create()
-    lease = Lease(gateway)
-    assert lease.take()
+    lease = GatewayLease(gateway)
+    assert lease.acquire()
     held_by(gateway, lease.holder, seconds=-1)
 
     with held(lease):
@@ -170,9 +170,9 @@ def test_a_new_row_is_held_from_its_first_moment() -> None:
     gateway = ApiGatewayFactory.build(api_name="chat", planned=True)
     twin = ApiGatewayFactory.build(api_name="chat", planned=True)
 
-    assert Lease(gateway).insert()
-    assert not Lease(twin).insert()
-    assert not Lease(ApiGateway.objects.get()).take()
+    assert GatewayLease(gateway).insert()
+    assert not GatewayLease(twin).insert()
+    assert not GatewayLease(ApiGateway.objects.get()).acquire()
 
 
 def test_saving_a_row_leaves_its_lease_alone() -> None:

@@ -1,0 +1,183 @@
+"""Messages, help texts, admin pages, docstrings and comments of the package do not use certain words.
+
+Quotations (backticks, quotes) and identifiers are not looked at.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands, load_command_class
+
+PACKAGE = Path(__file__).resolve().parents[1] / "websocket_gateway"
+
+PENDING: tuple[str, ...] = ("aws", "channels", "connections", "models", "purging", "sending")
+"""Parts that still use such words. The test of a part that does not any more fails until it is removed."""
+
+# The expression, and what to write instead.
+WORDS: dict[str, str] = {
+    r"deeds?": "operation, step, task",
+    r"whom|who(m)?ever|somebody|nobody|anybody": "the thing: a client, a process, a user",
+    r"anew": "again",
+    r"mend(s|ed|ing)?": "fix",
+    r"reckon\w*": "estimate, count",
+    r"dear(er|est)?": "expensive",
+    r"so long as": "while, as long as",
+    # "There is no queue" is plain; "this is no queue" is not.
+    r"(?<!there )(is|are|was|were) no (?!longer|more|less|later|earlier|larger|smaller|older)\w+": "is not a",
+    r"may not": "must not (forbidden), might not (possible)",
+    r"rooms?|houses?|floors?|doors?": "the thing itself, not a metaphor",
+    r"crews?|lanes?|ledgers?": "workers, queue, table",
+}
+_FORBIDDEN = re.compile("|".join(rf"\b(?:{expression})\b" for expression in WORDS), re.IGNORECASE)
+_QUOTATION = re.compile(r"``.*?``|`[^`]*`|\"[^\"\n]*\"|(?<!\w)'[^'\n]+'(?!\w)|“[^”]*”", re.DOTALL)
+_TAG = re.compile(r"\{\{.*?\}\}|<[^>]*>", re.DOTALL)
+_STATEMENT = re.compile(r"\{%\s*(?:translate|trans)\s+(\"[^\"]*\"|'[^']*').*?%\}|\{%.*?%\}", re.DOTALL)
+
+
+def forbidden_words(text: str, *, quotations: bool = False) -> list[str]:
+    """The forbidden words of a text, each with some words around it."""
+    prose = " ".join((text if quotations else _QUOTATION.sub("…", text)).split())
+    return [prose[max(0, found.start() - 30) : found.end() + 20] for found in _FORBIDDEN.finditer(prose)]
+
+
+def prose_of_module(source: str) -> Iterator[tuple[int, str]]:
+    """Line and text of every string and block of comments."""
+    yield from _strings(ast.parse(source))
+    comment: list[str] = []
+    last = 0
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type != tokenize.COMMENT:
+            continue
+        if comment and token.start[0] != last + 1:
+            yield last, " ".join(comment)
+            comment = []
+        comment.append(token.string.lstrip("# "))
+        last = token.start[0]
+    yield last, " ".join(comment)
+
+
+def _strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Strings that are sentences; the values within an f-string are left out."""
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.JoinedStr(values=values):
+                pieces = [str(piece.value) if isinstance(piece, ast.Constant) else "…" for piece in values]
+                yield node.lineno, "".join(pieces)
+            case ast.Constant(value=str(text)) if " " in text:
+                yield node.lineno, text
+            case _:
+                yield from _strings(node)
+
+
+def prose_of_page(source: str) -> str:
+    """What a template shows, and its comments."""
+    shown = _STATEMENT.sub(lambda found: f" {(found[1] or '')[1:-1]} ", source)
+    return _TAG.sub(" … ", shown)
+
+
+def parts() -> dict[str, list[Path]]:
+    """The modules of each part of the package, by its name: a package or a module."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).parts[0]
+        if name != "migrations":
+            found.setdefault(name.removesuffix(".py"), []).append(path)
+    return found
+
+
+COMMANDS = sorted(name for name, app in get_commands().items() if app == "websocket_gateway")
+
+
+def check(part: str, found: list[str]) -> None:
+    """Fail on words in a part that should have none, and on none in a part that is pending."""
+    if part in PENDING:
+        assert found, f"{part} does not use such words any more: remove it from PENDING."
+    else:
+        assert found == []
+
+
+@pytest.mark.parametrize("part", parts())
+def test_modules_are_in_plain_english(part: str) -> None:
+    check(
+        part,
+        [
+            f"{path.relative_to(PACKAGE)}:{line} {words}"
+            for path in parts()[part]
+            for line, text in prose_of_module(path.read_text())
+            for words in forbidden_words(text)
+        ],
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_in_plain_english(command: str) -> None:
+    parser = load_command_class("websocket_gateway", command).create_parser("manage.py", command)
+
+    check(f"{command} --help", forbidden_words(parser.format_help()))
+
+
+@pytest.mark.parametrize(
+    "page", sorted(str(path.relative_to(PACKAGE)) for path in (PACKAGE / "templates").rglob("*.html"))
+)
+def test_admin_pages_are_in_plain_english(page: str) -> None:
+    check(page, forbidden_words(prose_of_page((PACKAGE / page).read_text()), quotations=True))
+
+
+def test_nothing_else_is_pending() -> None:
+    pages = {str(path.relative_to(PACKAGE)) for path in (PACKAGE / "templates").rglob("*.html")}
+
+    assert set(PENDING) <= {*parts(), *(f"{command} --help" for command in COMMANDS), *pages}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Whoever knows the id can send.",
+        "A shard that somebody died on.",
+        "'x' is no whole number.",
+        "Views are no\n    handlers.",
+        "It may not be told the secret.",
+        "Each deed of a purge.",
+        "The ledger of failures.",
+    ],
+)
+def test_such_words_are_found(text: str) -> None:
+    assert len(forbidden_words(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "There is no gateway of that name.",
+        "It is no longer connected.",
+        'It has the permission `chat.view_room`, and the quotation "nobody".',
+        "The user's room_id is a user's.".replace("room_id", "`room`"),
+        "Recommended, commendable, and a dearth of nothing.",
+    ],
+)
+def test_plain_sentences_and_quotations_are_left_alone(text: str) -> None:
+    assert forbidden_words(text) == []
+
+
+def test_strings_comments_and_pages_are_read() -> None:
+    source = '''
+def post(name):
+    """Post to nobody."""
+    # A comment about
+    # somebody.
+    raise ValueError(f"{name} is no name" " at all")
+'''
+    page = '{% load i18n %}{# mended #}<p title="x">{% translate "Nobody is here" %}</p>{{ nobody }}'
+
+    found = [words for _line, text in prose_of_module(source) for words in forbidden_words(text)]
+    shown = forbidden_words(prose_of_page(page), quotations=True)
+
+    assert found == ["Post to nobody.", "… is no name at all", "A comment about somebody."]
+    assert shown == ["{# mended #} … Nobody is here", "{# mended #} … Nobody is here … …"]

@@ -1,0 +1,58 @@
+"""The context of a step: the adapters that it may use, and what earlier steps of the run have learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from websocket_gateway.aws.apis import Apis
+from websocket_gateway.aws.dns import Dns
+from websocket_gateway.aws.domains import Domains
+from websocket_gateway.leases import GatewayLease
+from websocket_gateway.models import ApiGateway
+from websocket_gateway.provisioning.custom_domain import dns_beside, domains_beside
+from websocket_gateway.provisioning.plan import AnyStep, Step, T
+
+Handler = Callable[["Context", AnyStep], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """One run of one plan."""
+
+    gateway: ApiGateway
+    apis: Apis
+    lease: GatewayLease
+    on_wait: Callable[[str], None]
+    integrations: dict[str, str] = field(default_factory=dict)
+    """Route key -> id of the integration made in this run."""
+    routes: dict[str, str] = field(default_factory=dict)
+    """Route key -> route id."""
+
+    @property
+    def api_id(self) -> str:
+        """The id of the gateway's API, as soon as there is one."""
+        return self.gateway.api_id
+
+    @property
+    def domains(self) -> Domains:
+        """The adapter for custom domains."""
+        return domains_beside(self.apis)
+
+    @property
+    def dns(self) -> Dns:
+        """The adapter for DNS."""
+        return dns_beside(self.apis)
+
+    def save(self, **values: object) -> None:
+        """Keep what a step learnt in the gateway's row, at once; raises `LeaseLostError`."""
+        self.lease.save(**values)
+
+
+def on(resource_type: type[T], function: Callable[[Context, Step[T]], None]) -> Handler:
+    """The handler that applies a step on a resource of that type."""
+
+    def handle(context: Context, step: AnyStep) -> None:
+        function(context, step.of(resource_type))
+
+    return handle

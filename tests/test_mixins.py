@@ -90,7 +90,7 @@ def test_view_outside_every_app_is_told_so() -> None:
     class Page(AppChannelWebSocketMixin, TemplateView):
         __module__ = "nowhere.views"
 
-    with pytest.raises(ImproperlyConfigured, match="in no installed app"):
+    with pytest.raises(ImproperlyConfigured, match="not in an installed app"):
         context_of(Page)
 
 

@@ -12,6 +12,25 @@ import pytest
 from tests.end_to_end.sample import MANAGE, environment
 
 NOT_LOADED = ("tqdm", "uvicorn", "websocket_gateway.local", "websockets")
+SLOW = (
+    *("boto3", "botocore", "httptools", "s3transfer", "urllib3", "uvloop"),
+    *("websocket_gateway.aws.credentials", "websocket_gateway.aws.engines.asyncio_loop"),
+)
+"""What the first AWS call and the first broadcast import."""
+PUBLIC = (
+    *("channels", "connections", "diagnostics", "exceptions", "mixins", "models", "provisioning", "purging"),
+    *("receiving.tokens", "sending", "signals", "testing", "views"),
+)
+IMPORT = """
+import importlib, json, sys
+import django
+django.setup()
+module = importlib.import_module(sys.argv[1])
+for name in getattr(module, "__all__", ()):
+    getattr(module, name)
+print(json.dumps(sorted(sys.modules)))
+"""
+"""Sets Django up, imports a module with all that it offers, and prints what is loaded then."""
 PROBE = """
 import atexit, json, runpy, sys
 path, *sys.argv = sys.argv[1:]
@@ -61,3 +80,31 @@ def test_the_local_gateway_shows_its_options_without_its_server(tmp_path: Path) 
 
     assert "websocket_gateway.local.command_line" in modules
     assert modules & {"uvicorn", "websockets"} == set()
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_importing_what_projects_import_loads_no_boto3(name: str, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", IMPORT, f"websocket_gateway.{name}"],
+        cwd=MANAGE.parent,
+        env=environment(tmp_path / "sample.sqlite3") | {"DJANGO_SETTINGS_MODULE": "project.settings"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    modules = set(json.loads(ended.stdout))
+    assert {"websocket_gateway.models", f"websocket_gateway.{name}"} <= modules
+    assert [slow for slow in SLOW if slow in modules] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [pytest.param(["check"], id="check"), pytest.param(["migrate", "--verbosity=0"], id="migrate")],
+)
+def test_a_command_that_calls_no_aws_loads_no_boto3(arguments: list[str], tmp_path: Path) -> None:
+    modules = modules_loaded_by(*arguments, folder=tmp_path)
+
+    assert "websocket_gateway.models" in modules
+    assert [slow for slow in SLOW if slow in modules] == []

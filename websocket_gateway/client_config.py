@@ -1,4 +1,4 @@
-"""What a browser must know to connect."""
+"""The configuration of the browser client."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.middleware.csrf import get_token
 
 from websocket_gateway.conf import get_settings
-from websocket_gateway.connections.endpoints import find_socket_url
+from websocket_gateway.connections import find_socket_url
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.models import ApiGateway
 
@@ -29,13 +29,13 @@ CLIENT_OPTIONS: Final = (
     *("backoff_ms", "backoff_max_ms", "connect_ms", "stable_ms", "heartbeat_ms", "pong_ms", "rotate_ms"),
     *("handover_ms", "max_refusals", "max_frame_bytes"),
 )
-"""What a page may choose about the client, in Python's spelling."""
+"""The options of the client, in Python's spelling."""
 
 
 def find_page_gateway(name: str = "") -> ApiGateway | None:
     """The gateway of a page: the one called `name`, else `DEFAULT_GATEWAY`, else the only one in AWS.
 
-    None where there is none. A page is shown without it, so the reason is logged, once per process.
+    None if there is none. The page is shown without it, so the reason is logged, once per process.
     """
     rows = ApiGateway.objects.filter(api_name=name) if name else ApiGateway.objects.all()
     found = read_or_log(rows)
@@ -48,10 +48,10 @@ def find_page_gateway(name: str = "") -> ApiGateway | None:
 
 
 def read_or_log(rows: QuerySet[_Row]) -> list[_Row] | None:
-    """The rows; None, and a warning in the log, where the database cannot be asked for them.
+    """The rows; None, and a warning in the log, if the database cannot read them.
 
-    On PostgreSQL an error spoils the open transaction, so there it is raised: what the page has written
-    must not be lost without a word.
+    On PostgreSQL an error aborts the open transaction, so there it is raised: what the page has written
+    must not be lost silently.
     """
     try:
         return list(rows)
@@ -61,13 +61,13 @@ def read_or_log(rows: QuerySet[_Row]) -> list[_Row] | None:
             raise
         _warn_once(
             f"A page has no address to connect to: {rows.model._meta.db_table} cannot be read "
-            f"({type(exc).__name__}). Run `manage.py migrate`, and look whether the database answers."
+            f"({type(exc).__name__}). Run `manage.py migrate`, and check that the database answers."
         )
         return None
 
 
 def _choose(rows: list[ApiGateway], name: str) -> tuple[ApiGateway | None, str]:
-    """The gateway, and why there is none or why it has no address."""
+    """The gateway, and the reason why there is none or why it has no address."""
     if not rows:
         wanted = name or "NAME"
         which = f"gateway {name!r}" if name else "gateway"
@@ -90,16 +90,16 @@ def _choose(rows: list[ApiGateway], name: str) -> tuple[ApiGateway | None, str]:
 
 
 @lru_cache(maxsize=64)
-def _warn_once(words: str) -> None:
-    logger.warning("%s", words)
+def _warn_once(message: str) -> None:
+    logger.warning("%s", message)
 
 
 def build_client_config(
     gateway: ApiGateway | None, *, channel_name: str = "", token_url: str = ""
-) -> dict[str, Any]:
-    """The client's configuration: nothing in it is secret.
+) -> dict[str, str]:
+    """The client's configuration, which contains no secret.
 
-    An empty `url` means that there is nothing to connect to, an empty `tokenUrl` a public endpoint.
+    An empty `url` means that there is no address, an empty `tokenUrl` means a public endpoint.
     """
     return {
         "url": find_socket_url(gateway) if gateway else "",
@@ -109,15 +109,15 @@ def build_client_config(
     }
 
 
-def build_client_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The client's own options in its spelling: `share_key` -> `shareKey`. Raises `TypeError`."""
+def build_client_options(options: Mapping[str, object]) -> dict[str, object]:
+    """The client's options in its own spelling: `share_key` -> `shareKey`. Raises `TypeError`."""
     return {_camel_case(_known(name)): value for name, value in options.items()}
 
 
 def build_csrf_config(request: HttpRequest) -> dict[str, str]:
-    """Where the client finds its CSRF token; the cookie is sent with the page.
+    """The names of the CSRF cookie and header; the cookie is sent with the page.
 
-    The token itself is in the configuration only where scripts cannot read the cookie.
+    The token itself is included only if scripts cannot read the cookie.
     """
     token = get_token(request)
     config = {

@@ -1,8 +1,8 @@
-"""Single statements that survive a busy database, and what must wait for the end of a transaction.
+"""Run single statements while the database is busy, and functions once a transaction has committed.
 
 SQLite lets one connection write at a time and gives up after its busy timeout (5 s by
 default); MariaDB and PostgreSQL may end a statement to resolve a deadlock. In autocommit a
-single statement can simply be run again. Inside a transaction it cannot, and is not.
+single statement can be run again. Inside a transaction it cannot, and is not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from websocket_gateway.forking import jitter
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 15.0
-"""How long a statement is repeated; API Gateway itself waits at most 29 s for the answer."""
+"""How long a statement is repeated; API Gateway waits at most 29 s for a response."""
 
 _BUSY_CODES = frozenset({1205, 1213})  # MariaDB: lock wait timeout, deadlock
 # PostgreSQL: serialization failure, deadlock, lock not available
@@ -27,7 +27,7 @@ _BUSY_STATES = frozenset({"40001", "40P01", "55P03"})
 
 
 def is_busy(error: OperationalError) -> bool:
-    """Whether the database refused only because others were at work."""
+    """Whether the database refused a statement only because of concurrent statements."""
     code = error.args[0] if error.args else None
     state = getattr(error.__cause__, "sqlstate", None)
     return code in _BUSY_CODES or state in _BUSY_STATES or "is locked" in str(error)

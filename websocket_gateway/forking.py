@@ -1,6 +1,6 @@
 """State that belongs to one process: after a fork, the child makes its own.
 
-A child inherits its parent's sockets and locks. The answers on a shared socket reach whichever process reads
+A child inherits its parent's sockets and locks. The responses on a shared socket reach the process that reads
 first, and a lock that another thread held at the moment of the fork is never released in the child.
 
 Locks, sockets and what holds one are reached through `PerProcess` or `cached_per_process`. Caches that hold

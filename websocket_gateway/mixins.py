@@ -1,4 +1,4 @@
-"""Template context: which route and which channel a page talks to."""
+"""Template context: the route and the channel of a page."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class AddWebSocketRouteToContextMixin:
     websocket_route_key: str = "default"
     channel_name: str = ""
     api_gateway_name: str = ""
-    """The `api_name` of a gateway; empty for `DEFAULT_GATEWAY`, else the oldest one, that has the route."""
+    """The `api_name` of a gateway; empty takes `DEFAULT_GATEWAY`, else the oldest gateway with the route."""
 
     def get_websocket_route_key(self) -> str:
-        """The route key that is looked for."""
+        """The route key to look for."""
         return self.websocket_route_key
 
     def get_channel_name(self) -> str:
-        """The channel that the page is about."""
+        """The channel of the page."""
         return self.channel_name
 
     def get_api_gateway_route(self) -> ApiGatewayAdditionalRoute | None:
-        """The route with that key, its gateway loaded; None if there is none."""
+        """The route with that key, with its gateway loaded; None if there is none."""
         routes = ApiGatewayAdditionalRoute.objects.filter(route_key=self.get_websocket_route_key())
         if self.api_gateway_name:
             routes = routes.filter(api_gateway__api_name=self.api_gateway_name)
@@ -38,9 +38,9 @@ class AddWebSocketRouteToContextMixin:
         found = read_or_log(routes.select_related("api_gateway").order_by(first, "pk")[:1])
         return found[0] if found else None
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the two names; what a view or caller sets under them wins."""
-        context: dict[str, Any] = {
+    def get_context_data(self, **kwargs: object) -> dict[str, Any]:
+        """Add both names; a value that a view or caller sets under one of them has priority."""
+        context = {
             "api_gateway_route": self.get_api_gateway_route(),
             "channel_name": self.get_channel_name(),
         }
@@ -48,10 +48,10 @@ class AddWebSocketRouteToContextMixin:
 
 
 class AppChannelWebSocketMixin(AddWebSocketRouteToContextMixin):
-    """Takes route key and channel from the Django app of the view: its app label."""
+    """Takes route key and channel from the Django app of the view: both are its app label."""
 
     app_channel_override: str = ""
-    """The channel's name, where it is not the app label."""
+    """The channel's name, if it is not the app label."""
 
     def get_websocket_route_key(self) -> str:
         """The app label."""
@@ -65,5 +65,5 @@ class AppChannelWebSocketMixin(AddWebSocketRouteToContextMixin):
         view = type(self)
         config = apps.get_containing_app_config(view.__module__)
         if config is None:
-            raise ImproperlyConfigured(f"{view.__module__}.{view.__qualname__} is in no installed app.")
+            raise ImproperlyConfigured(f"{view.__module__}.{view.__qualname__} is not in an installed app.")
         return config.label

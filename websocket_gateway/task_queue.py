@@ -1,7 +1,7 @@
-"""The project's own task queue: whether there is one that works outside this process, and enqueueing to it.
+"""The task queue of the project: find one that works outside this process, and enqueue to it.
 
-`django.tasks` is part of Django from 6.0 on; before, the package `django-tasks` is the same under another
-name. Either is imported late, because a project without a queue needs neither.
+`django.tasks` is part of Django 6.0 and later; for earlier versions it is the package `django-tasks`. Both
+are imported late, because a project without a queue needs neither.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayErr
 from websocket_gateway.models import BroadcastRun
 
 _FRAMEWORKS = ("django.tasks", "django_tasks")
-_WITHIN_THE_CALLER = ("immediate.ImmediateBackend", "dummy.DummyBackend")
+_FOREGROUND = ("immediate.ImmediateBackend", "dummy.DummyBackend")
 
 
 def background_backend() -> str | None:
     """The name in `TASKS` of the queue that `TASK_BACKEND` and `TASK_QUEUE` choose; None if there is none.
 
-    Backends that run a task within the caller's request, or never, are none.
+    A backend that runs tasks in the caller's process, or never, does not count.
     """
     try:
         return require_background_backend()
@@ -34,20 +34,20 @@ def background_backend() -> str | None:
 
 
 def require_background_backend() -> str:
-    """The queue's name, as `background_backend`; raises `ConfigurationError` saying what to configure."""
+    """The queue's name, as `background_backend`; raises `ConfigurationError` that says what to configure."""
     settings = get_settings()
     name = settings.task_backend
     handler = _framework().task_backends
     if name not in handler.settings:
         raise ConfigurationError(
             f"WEBSOCKET_GATEWAY['TASK_BACKEND'] is {name!r}, but TASKS has no such backend. "
-            "Add it to TASKS, or name one that is there."
+            "Add it to TASKS, or name one of its backends."
         )
     try:
         backend = handler[name]
     except (ImportError, ImproperlyConfigured) as exc:
         raise ConfigurationError(f"The backend {name!r} of TASKS cannot be used: {exc}") from exc
-    if isinstance(backend, _classes_within_the_caller()):
+    if isinstance(backend, _foreground_backends()):
         raise ConfigurationError(
             f"The backend {name!r} of TASKS ({type(backend).__name__}) does not work in the background. "
             "Configure a queue in TASKS, such as that of django-tasks-db or django-tasks-rq, and name it in "
@@ -61,10 +61,10 @@ def require_background_backend() -> str:
     return name
 
 
-def define(function: Callable[..., Any]) -> Any:
+def define(function: Callable[..., None]) -> Any:
     """The task that calls `function`, on the queue that the settings choose.
 
-    Without such a queue the function itself: other task libraries import every app's `tasks` module.
+    Without such a queue the function itself, because other task libraries import every app's `tasks` module.
     """
     try:
         backend = require_background_backend()
@@ -73,23 +73,25 @@ def define(function: Callable[..., Any]) -> Any:
     return _framework().task(backend=backend, queue_name=get_settings().task_queue)(function)
 
 
-def enqueue(path: str, *args: Any) -> None:
+def enqueue(path: str, *args: object) -> None:
     """Enqueue the task at the dotted `path` once the surrounding transaction, if any, has committed.
 
-    The path is imported here and not earlier, because a task is defined by the queue that is configured. A
-    worker could begin before it can see the rows, so the transaction commits first. Raises
+    The path is imported here and not earlier, because the task is defined for the configured queue. The
+    transaction commits first, because a worker could start before the rows are visible. Raises
     `ConfigurationError` without a queue, and `WebSocketGatewayError` if the queue cannot be reached.
     """
     backend = require_background_backend()
     chosen = import_string(path).using(backend=backend, queue_name=get_settings().task_queue)
 
-    def hand_over() -> None:
+    def put() -> None:
         try:
             chosen.enqueue(*args)
-        except Exception as exc:  # every queue has exceptions of its own
-            raise WebSocketGatewayError(f"The queue {backend!r} of TASKS took nothing: {exc}") from exc
+        except Exception as exc:  # each queue has its own exceptions
+            raise WebSocketGatewayError(
+                f"The queue {backend!r} of TASKS did not accept the task: {exc}"
+            ) from exc
 
-    transaction.on_commit(hand_over, using=router.db_for_write(BroadcastRun))
+    transaction.on_commit(put, using=router.db_for_write(BroadcastRun))
 
 
 def _framework() -> Any:
@@ -105,10 +107,10 @@ def _framework() -> Any:
     )
 
 
-def _classes_within_the_caller() -> tuple[type, ...]:
+def _foreground_backends() -> tuple[type, ...]:
     found = []
     for framework in _FRAMEWORKS:
-        for path in _WITHIN_THE_CALLER:
+        for path in _FOREGROUND:
             module, name = path.split(".")
             try:
                 found.append(getattr(importlib.import_module(f"{framework}.backends.{module}"), name))

@@ -13,7 +13,7 @@ from django.views.generic import TemplateView, View
 from chat.models import TEXT_MAX_LENGTH, Message
 from chat.rooms import LOBBY, ROOMS, find_room, people_in
 from chat.users import DEMO_USERS
-from websocket_gateway.connections.endpoints import find_socket_url
+from websocket_gateway.connections import find_socket_url
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.sending import broadcast
 

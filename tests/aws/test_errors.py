@@ -91,7 +91,7 @@ def test_what_boto_raises_by_itself_is_translated_too(raised: Exception, expecte
         ("ExpiredTokenException", 403, "The credentials in use have expired; renew them."),
         ("InvalidSignatureException", 403, "Check the secret access key in use, and this machine's clock."),
         ("RequestExpired", 400, "Check this machine's clock."),
-        ("ConflictException", 409, "Somebody else may be changing the same; run it again."),
+        ("ConflictException", 409, "Another process may be changing the same; run it again."),
         ("302", 302, "AWS never redirects: is ENDPOINT_URL right, or a proxy in the way?"),
     ],
 )

@@ -71,7 +71,7 @@ def test_an_unknown_profile_is_named() -> None:
 
 @pytest.mark.parametrize("region", ["eu central 1", "\u00e9"])
 def test_a_region_that_can_be_none_is_named_with_the_settings(region: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"is no AWS region\. Correct AWS_GATEWAY_REGION_NAME"):
+    with pytest.raises(ConfigurationError, match=r"is not an AWS region\. Correct AWS_GATEWAY_REGION_NAME"):
         clients.control_plane_client(region)
 
 

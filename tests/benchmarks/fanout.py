@@ -112,7 +112,10 @@ def child(sender: str, url: str, location: str, connections: int, messages: int)
 
 
 def _send(sender: str, url: str, location: str, messages: int) -> None:
+    import boto3  # noqa: F401 - a process imports it once, at its first AWS call
+
     from tests.factories import ApiGatewayFactory
+    from websocket_gateway.aws.engines import asyncio_loop, boto3_threads  # noqa: F401 - likewise
     from websocket_gateway.models import WebSocketSession
     from websocket_gateway.sending import broadcast
 

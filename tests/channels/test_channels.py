@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, Permission
 
 from tests.factories import ChannelPermissionFactory, UserFactory
-from websocket_gateway.channels.rules import find_channel_permission, may_join
+from websocket_gateway.channels import find_channel_permission, may_join
 
 pytestmark = pytest.mark.django_db
 

@@ -272,5 +272,5 @@ def test_an_endpoint_that_is_no_api_gateway_is_one_line(refusing: dict[str, Any]
     ended = run("create_gateway", "chat", *TARGET)
 
     assert ended.status == 1
-    assert ended.stderr.splitlines()[-1].endswith("none of API Gateway's. Is ENDPOINT_URL right?")
+    assert ended.stderr.splitlines()[-1].endswith("did not come from API Gateway. Is ENDPOINT_URL right?")
     assert not ApiGateway.objects.filter(api_created=True).exists()

@@ -126,8 +126,9 @@ def test_disconnecting_in_the_admin_says_what_was_closed_and_why_not(
     page = text_of(act(client_with(superuser=True), "disconnect", *mixed, step="apply"))
 
     assert closed_at(sink) == ["sound1=", "sound2="]
-    assert "1 sockets were closed; 1 were closed already" in page
-    assert "2 may still be open:" in page
+    assert "1 socket was closed." in page
+    assert "1 socket was closed already." in page
+    assert "2 sockets may still be open:" in page
 
 
 def test_missing_credentials_of_one_endpoint_keep_no_other_socket_open(

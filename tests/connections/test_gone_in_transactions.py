@@ -18,8 +18,7 @@ from tests.sending.broadcasts import connect, counts
 from tests.sink import Sink
 from tests.threads import run_together
 from websocket_gateway.models import ApiGateway, ConnectionRateLimit, WebSocketSession
-from websocket_gateway.sending.asynchronous import abroadcast
-from websocket_gateway.sending.broadcasting import broadcast, send
+from websocket_gateway.sending.broadcasting import abroadcast, broadcast, send
 from websocket_gateway.sending.delivery import SendOptions
 from websocket_gateway.sending.reports import DeliveryReport
 from websocket_gateway.signals import connection_gone, disconnected

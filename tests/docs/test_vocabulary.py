@@ -7,6 +7,7 @@ import importlib
 import re
 from dataclasses import fields
 
+import pytest
 from django.apps import apps
 
 from tests.docs.pages import PAGES, ROOT, names, read
@@ -67,6 +68,14 @@ def test_every_name_in_the_reference_can_be_imported() -> None:
         else:
             module, _, name = path.rpartition(".")
             assert hasattr(importlib.import_module(module), name), path
+
+
+@pytest.mark.parametrize("package", ["channels", "connections", "sending"])
+def test_every_public_name_of_a_package_is_in_the_reference(package: str) -> None:
+    path = f"websocket_gateway.{package}"
+    listed = re.findall(rf"^\.\. auto\w+:: {re.escape(path)}\.([\w.]+)$", read("reference.md"), re.MULTILINE)
+
+    assert sorted(listed) == sorted(importlib.import_module(path).__all__)
 
 
 def test_every_name_that_a_page_imports_is_in_the_reference() -> None:

@@ -59,13 +59,15 @@ reveal_type(issue_token)
 """
 WRONG = """
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.sending import broadcast
+from websocket_gateway.sending import abroadcast, broadcast
 from websocket_gateway.testing import FakeConnections
 
 broadcast({}, channel="lobby").delivered.upper()
 broadcast({}, chanel="lobby")
 FakeConnections(1, 2, 3)
 WebSocketSession.objects.in_chanel("lobby")
+WebSocketSession.objects.connected().send_message({}, on_comit=True)
+later = abroadcast({}, chanel="lobby")
 """
 
 
@@ -134,7 +136,9 @@ def test_what_is_used_wrongly_is_an_error(project: Path) -> None:
     assert 'Unexpected keyword argument "chanel" for "broadcast"' in errors[1]
     assert 'Too many arguments for "FakeConnections"' in errors[2]
     assert 'has no attribute "in_chanel"' in errors[3]
-    assert len(errors) == 4
+    assert 'Unexpected keyword argument "on_comit" for "send_message"' in errors[4]
+    assert 'Unexpected keyword argument "chanel" for "abroadcast"' in errors[5]
+    assert len(errors) == 6
 
 
 def test_without_the_marker_nothing_would_be_typed(project: Path) -> None:

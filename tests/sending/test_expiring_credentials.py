@@ -95,7 +95,7 @@ def test_credentials_that_cannot_be_renewed_fail_those_who_are_left_and_say_why(
 
     assert (report.delivered, report.recipients) == (2_000, AUDIENCE)
     assert any("refusals in a row: ExpiredTokenException" in reason for reason in report.reasons)
-    assert "The credentials cannot be renewed; the old ones serve on." in caplog.messages
+    assert "The credentials cannot be renewed; the old ones stay in use." in caplog.messages
     assert "the helper is broken" in caplog.text
 
 

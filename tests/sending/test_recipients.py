@@ -17,8 +17,14 @@ from tests.factories import (
     WebSocketSessionFactory,
 )
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.sending import audience as recipients
 from websocket_gateway.sending import paging
+from websocket_gateway.sending.audience import (
+    audience_of,
+    audience_of_channel,
+    audience_of_connections,
+    audience_of_everyone,
+    audience_of_user,
+)
 from websocket_gateway.sending.paging import Audience
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +53,7 @@ def pks(rows: list[WebSocketSession]) -> list[int]:
 def test_pages_give_everyone_once_in_primary_key_order(count: int) -> None:
     rows = sessions(count)
 
-    pages = list(recipients.of_query(WebSocketSession.objects.order_by("-pk")).pages())
+    pages = list(audience_of(WebSocketSession.objects.order_by("-pk")).pages())
 
     assert [row.pk for page in pages for row in page] == pks(rows)
     assert all(len(page) <= 3 for page in pages)
@@ -57,9 +63,9 @@ def test_ended_sessions_are_nobody() -> None:
     sessions(1, ended=True)
     sessions(1, ended=True, channel_name="")
 
-    assert keys(recipients.of_query(WebSocketSession.objects.all())) == []
-    assert keys(recipients.of_channel("lobby")) == []
-    assert keys(recipients.of_everyone()) == []
+    assert keys(audience_of(WebSocketSession.objects.all())) == []
+    assert keys(audience_of_channel("lobby")) == []
+    assert keys(audience_of_everyone()) == []
 
 
 def test_a_channel_is_its_primary_and_its_subscribed_sessions_each_once() -> None:
@@ -76,13 +82,13 @@ def test_a_channel_is_its_primary_and_its_subscribed_sessions_each_once() -> Non
     )
 
     # The second one is in it twice, and the seventh only by subscription: names are case-sensitive.
-    assert keys(recipients.of_channel("sport")) == pks([rows[index] for index in (0, 1, 4, 6, 7, 8)])
+    assert keys(audience_of_channel("sport")) == pks([rows[index] for index in (0, 1, 4, 6, 7, 8)])
 
 
 def test_an_empty_channel_name_joins_nothing() -> None:
     sessions(2, channel_name="")
 
-    assert keys(recipients.of_channel("lobby")) == []
+    assert keys(audience_of_channel("lobby")) == []
 
 
 def test_a_user_and_everyone() -> None:
@@ -91,21 +97,21 @@ def test_a_user_and_everyone() -> None:
     others = sessions(4)
     mine += sessions(2, user=user)
 
-    assert keys(recipients.of_user(user)) == pks(mine)
-    assert keys(recipients.of_everyone()) == sorted(pks(mine + others))
+    assert keys(audience_of_user(user)) == pks(mine)
+    assert keys(audience_of_everyone()) == sorted(pks(mine + others))
 
 
 @pytest.mark.parametrize("nobody", [AnonymousUser(), User(username="not saved")])
 def test_a_message_for_nobody_is_never_one_for_all_anonymous_visitors(nobody: Any) -> None:
     sessions(2, user=None)
 
-    with pytest.raises(ValueError, match="nobody in the database"):
-        recipients.of_user(nobody)
+    with pytest.raises(ValueError, match="not in the database"):
+        audience_of_user(nobody)
 
 
 def test_one_connection_id_is_no_list_of_letters() -> None:
     with pytest.raises(TypeError, match=r"write \['abc='\]"):
-        recipients.of_connection_ids("abc=")
+        audience_of_connections("abc=")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +165,7 @@ def test_a_query_means_exactly_its_sessions(build: Any, expected: list[int]) -> 
     for name in "az":
         ChannelSubscriptionFactory.create(session=rows[1], channel_name=name)
 
-    audience = recipients.of_query(build(WebSocketSession.objects.order_by("pk")))
+    audience = audience_of(build(WebSocketSession.objects.order_by("pk")))
 
     assert keys(audience) == pks([rows[index] for index in expected])
 
@@ -169,7 +175,7 @@ def test_a_slice_sends_to_the_connected_ones_of_the_slice() -> None:
     second.connected = False
     second.save()
 
-    audience = recipients.of_query(WebSocketSession.objects.order_by("-pk")[:2])
+    audience = audience_of(WebSocketSession.objects.order_by("-pk")[:2])
 
     assert keys(audience) == [third.pk]
     assert first.connected
@@ -178,39 +184,39 @@ def test_a_slice_sends_to_the_connected_ones_of_the_slice() -> None:
 def test_a_single_session_is_an_audience() -> None:
     first, _second = sessions(2)
 
-    assert keys(recipients.of_query(first)) == [first.pk]
+    assert keys(audience_of(first)) == [first.pk]
 
 
 @pytest.mark.parametrize("wrong", ["lobby", None, 7, []])
 def test_anything_but_sessions_is_a_type_error(wrong: Any) -> None:
     with pytest.raises(TypeError, match="Send to a QuerySet of WebSocketSession"):
-        recipients.of_query(wrong)
+        audience_of(wrong)
 
 
 def test_a_query_of_another_model_is_a_type_error() -> None:
     gateways: Any = ApiGateway.objects.all()
 
     with pytest.raises(TypeError):
-        recipients.of_query(gateways)
+        audience_of(gateways)
 
 
 def test_a_page_costs_one_query_and_a_short_page_is_the_last(django_assert_num_queries: Any) -> None:
     sessions(7)
 
     with django_assert_num_queries(3):
-        keys(recipients.of_query(WebSocketSession.objects.all()))
+        keys(audience_of(WebSocketSession.objects.all()))
 
 
 def test_a_channel_with_nobody_costs_two_queries(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(2):
-        assert keys(recipients.of_channel("nobody-here")) == []
+        assert keys(audience_of_channel("nobody-here")) == []
 
 
 def test_pages_are_cut_by_key_and_never_by_offset(django_assert_num_queries: Any) -> None:
     sessions(7)
 
     with django_assert_num_queries(4) as queries:
-        keys(recipients.of_channel("lobby"))
+        keys(audience_of_channel("lobby"))
 
     statements = [query["sql"].upper() for query in queries.captured_queries]
     assert not any("OFFSET" in sql or " OR " in sql or "EXISTS" in sql for sql in statements)
@@ -221,7 +227,7 @@ def test_a_whole_channel_asked_for_by_query_uses_the_indexes_as_well(django_asse
     ChannelSubscriptionFactory.create(session=sessions(1, channel_name="x")[0], channel_name="lobby")
 
     with django_assert_num_queries(2) as queries:
-        assert len(keys(recipients.of_query(WebSocketSession.objects.in_channel("lobby")))) == 3
+        assert len(keys(audience_of(WebSocketSession.objects.in_channel("lobby")))) == 3
 
     statements = [query["sql"].upper() for query in queries.captured_queries]
     assert not any(" OR " in sql or "EXISTS" in sql for sql in statements)
@@ -254,7 +260,7 @@ def test_what_is_asked_beside_a_channel_counts(build: Any, expected: list[int]) 
     for row in rows[:2]:
         ChannelSubscriptionFactory.create(session=row, channel_name="b")
 
-    audience = recipients.of_query(build(WebSocketSession.objects.all()))
+    audience = audience_of(build(WebSocketSession.objects.all()))
 
     assert keys(audience) == pks([rows[index] for index in expected])
 
@@ -264,12 +270,12 @@ def test_counting_asks_each_stream_once(django_assert_num_queries: Any) -> None:
     ChannelSubscriptionFactory.create(session=rows[0], channel_name="other")
 
     with django_assert_num_queries(2):
-        assert recipients.of_channel("other").count() == 1
-    assert recipients.of_query(WebSocketSession.objects.all()[:3]).count() == 3
+        assert audience_of_channel("other").count() == 1
+    assert audience_of(WebSocketSession.objects.all()[:3]).count() == 3
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="the words are those of SQLite")
-@pytest.mark.parametrize("ask", [lambda: recipients.of_channel("lobby"), recipients.of_everyone])
+@pytest.mark.parametrize("ask", [lambda: audience_of_channel("lobby"), audience_of_everyone])
 def test_no_page_is_sorted(ask: Any) -> None:
     ApiGatewayFactory.create()
 

@@ -6,8 +6,9 @@ import pytest
 from django.utils import timezone
 
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.engines.base import Outcome, Pace, Recipient, Status
+from websocket_gateway.aws.engines.base import Outcome, Recipient, Status
 from websocket_gateway.aws.engines.outcomes import reason_of
+from websocket_gateway.aws.pacing import Pace
 from websocket_gateway.sending import DeliveryReport, Failure
 from websocket_gateway.sending.reports import Tally
 

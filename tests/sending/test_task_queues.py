@@ -42,7 +42,11 @@ class Project:
 
     def python(self, *words: str) -> str:
         """Run a module to its end; what it printed."""
-        command = [sys.executable, "-m", *words]
+        return self.run("-m", *words)
+
+    def run(self, *words: str) -> str:
+        """Run Python to its end; what it printed."""
+        command = [sys.executable, *words]
         done = subprocess.run(
             command, cwd=ROOT, env=self._environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS
         )
@@ -151,3 +155,50 @@ def test_four_workers_on_redis_survive_the_death_of_two(tmp_path: Path, sink: Si
             for pid in orphans:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+
+QUEUED_BY_AN_EARLIER_RELEASE = """
+import django
+django.setup()
+from datetime import timedelta
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+from websocket_gateway.models import ApiGateway
+from websocket_gateway.provisioning.tasks import apply_plan
+
+# Another process holds the gateway, so that nothing is asked of AWS.
+ApiGateway.objects.update(lease_holder="another", lease_expires_on=timezone.now() + timedelta(hours=1))
+apply_plan.enqueue(ApiGateway.objects.get().pk, "a fingerprint", False)
+for job in DBTaskResult.objects.all():
+    job.task_path = "websocket_gateway.tasks." + job.task_path.rpartition(".")[2]
+    job.save()
+print(*sorted({job.task_path for job in DBTaskResult.objects.all()}))
+"""
+
+WHAT_BECAME_OF_IT = """
+import django, json
+django.setup()
+from django_tasks_db.models import DBTaskResult
+from websocket_gateway.models import ApiGateway, BroadcastRun
+print(json.dumps({
+    "states": sorted({f"{job.task_path} {job.status}" for job in DBTaskResult.objects.all()}),
+    "broadcast": BroadcastRun.objects.get().state,
+    "last_error": ApiGateway.objects.get().last_error,
+}))
+"""
+
+
+def test_jobs_that_an_earlier_release_has_queued_are_done(tmp_path: Path, sink: Sink) -> None:
+    project = Project(tmp_path, "database")
+    begin(project, sink)
+    queued = project.run("-c", QUEUED_BY_AN_EARLIER_RELEASE).split()
+    assert queued == ["websocket_gateway.tasks.apply_plan", "websocket_gateway.tasks.work_on_broadcast"]
+
+    with project.workers(1, "db_worker", "--batch", "--no-startup-delay", "--no-reload") as (worker,):
+        assert worker.wait(timeout=PATIENCE_SECONDS) == 0
+
+    found = json.loads(project.run("-c", WHAT_BECAME_OF_IT))
+    assert len(sink.received) == RECIPIENTS
+    assert found["broadcast"] == "finished"
+    assert "websocket_gateway.tasks.work_on_broadcast SUCCESSFUL" in found["states"]
+    assert "is being changed by process" in found["last_error"]

@@ -160,7 +160,7 @@ def while_sending(engine: str) -> None:
 
 def with_every_lock_held(how: str) -> None:
     """Fork while other threads hold what they can hold."""
-    from websocket_gateway.aws import clients, connections
+    from websocket_gateway.aws import clients
     from websocket_gateway.models import ApiGateway
     from websocket_gateway.receiving.authentication import known_gateways
 
@@ -170,7 +170,6 @@ def with_every_lock_held(how: str) -> None:
     (pool,) = client._endpoint.http_session._manager.pools._container.values()  # type: ignore[attr-defined]
     locks: list[Any] = [
         clients._lock(),
-        connections._building(),
         known_gateways()._lock,
         *(rows._lock for rows in known_gateways()._places.values()),
         pool.pool.mutex,

@@ -21,7 +21,7 @@ from websocket_gateway.admin.live_figures import read_overview
 from websocket_gateway.admin.reporting import report_delivery
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import BroadcastRun, WebSocketSession
-from websocket_gateway.sending.broadcasting import find_audience
+from websocket_gateway.sending.audience import find_audience
 from websocket_gateway.sending.runs import create_run, enqueue_run
 from websocket_gateway.sending.summaries import summarize
 from websocket_gateway.sending.worker import work_until_finished

@@ -14,13 +14,17 @@ from typing import Any
 from websocket_gateway.aws import shapes
 from websocket_gateway.aws.calls import Calls, no_progress
 from websocket_gateway.aws.clients import control_plane_client, is_loopback, partition_of
-from websocket_gateway.aws.pacing import Pacer
+from websocket_gateway.aws.pacing import Pace
 from websocket_gateway.exceptions import AWSError, NotFoundError
 from websocket_gateway.resources import Api, Deployment, Integration, Route, RouteResponse, Stage
 
 __all__ = ["Apis", "no_progress"]
 
 _SIDE_BY_SIDE = 8
+# The quota is 10 calls a second with a burst of 40, for everything in the account.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+_BURST = 20
+_PER_SECOND = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +65,7 @@ class Apis(Calls):
         )
 
     def update_api(self, api_id: str, api: Api) -> None:
-        """Set what `api` says; fields that are None stay."""
+        """Set what `api` says; fields that are None are not changed."""
         self.call("update_api", ApiId=api_id, **shapes.write_api(api))
 
     def tag_api(self, api_id: str, tags: Mapping[str, str]) -> None:
@@ -83,7 +87,7 @@ class Apis(Calls):
         return tuple(shapes.read_integration(item) for item in self.pages("get_integrations", ApiId=api_id))
 
     def create_integration(self, api_id: str, integration: Integration) -> str:
-        """Create an integration that carries the origin secret; answers its id."""
+        """Create an integration that carries the origin secret; returns its id."""
         secret = self.origin_secret(api_id)
         fields = shapes.write_integration(integration, secret=secret)
         with _kept_out_of_errors(secret):
@@ -111,7 +115,7 @@ class Apis(Calls):
         return tuple(shapes.read_route(item) for item in self.pages("get_routes", ApiId=api_id))
 
     def create_route(self, api_id: str, route: Route) -> str:
-        """Create a route; answers its id."""
+        """Create a route; returns its id."""
         fields = shapes.write_route(route)
         if not route.route_response_selection_expression:
             del fields["RouteResponseSelectionExpression"]
@@ -140,11 +144,11 @@ class Apis(Calls):
         self, api_id: str, route_ids: Iterable[str]
     ) -> dict[str, tuple[RouteResponse, ...]]:
         """The responses of several routes by route id, read side by side and under the account's rate."""
-        pacer = None if is_loopback(self.client.meta.endpoint_url) else Pacer(sleep=self.sleep)
+        per_second = 0.0 if is_loopback(self.client.meta.endpoint_url) else _PER_SECOND
+        pace = Pace(per_second, burst=_BURST, sleep=self.sleep)
 
         def read(route_id: str) -> tuple[RouteResponse, ...]:
-            if pacer is not None:
-                pacer.wait()
+            pace.wait()
             return self.list_route_responses(api_id, route_id)
 
         ids = list(route_ids)
@@ -152,7 +156,7 @@ class Apis(Calls):
             return dict(zip(ids, pool.map(read, ids), strict=True))
 
     def create_route_response(self, api_id: str, route_id: str, response: RouteResponse) -> str:
-        """Make a route two-way; answers the response's id."""
+        """Make a route two-way; returns the response's id."""
         answer = self.create(
             "create_route_response",
             ApiId=api_id,
@@ -177,15 +181,15 @@ class Apis(Calls):
         """Create a stage that serves nothing yet; its tags are part of the call."""
         fields = shapes.write_stage(stage)
         if fields.get("DefaultRouteSettings") == {"LoggingLevel": "OFF", "DataTraceEnabled": False}:
-            del fields["DefaultRouteSettings"]  # a new stage is so by itself, with the account's throttling
+            del fields["DefaultRouteSettings"]  # the default of a new stage, with the account's throttling
         self.create("create_stage", ApiId=api_id, Tags=dict(stage.tags), **fields)
 
     def update_stage(self, api_id: str, stage: Stage, *, stale: Iterable[str] = ()) -> None:
-        """Set what `stage` says, remove the `stale` stage variables; fields that are None stay."""
+        """Set what `stage` says, remove the `stale` stage variables; fields that are None are not changed."""
         fields = shapes.write_stage(stage)
         # UpdateStage merges variables; an empty value removes one.
         if removed := dict.fromkeys(stale, ""):
-            fields["StageVariables"] = {**fields.get("StageVariables", {}), **removed}
+            fields["StageVariables"] = {**(stage.stage_variables or {}), **removed}
         self.call("update_stage", ApiId=api_id, **fields)
 
     def tag_stage(self, api_id: str, stage_name: str, tags: Mapping[str, str]) -> None:
@@ -199,11 +203,11 @@ class Apis(Calls):
         self.call("untag_resource", ResourceArn=arn, TagKeys=list(keys))
 
     def delete_stage(self, api_id: str, stage_name: str) -> None:
-        """Delete a stage; who is connected through it is cut off."""
+        """Delete a stage, which ends every connection through it."""
         self.delete("delete_stage", ApiId=api_id, StageName=stage_name)
 
     def delete_route_settings(self, api_id: str, stage_name: str, route_key: str) -> None:
-        """Let the stage's own settings count for a route again."""
+        """Apply the stage's own settings to a route again."""
         self.delete("delete_route_settings", ApiId=api_id, StageName=stage_name, RouteKey=route_key)
 
     def create_deployment(self, api_id: str, *, stage_name: str, description: str) -> Deployment:
@@ -233,7 +237,7 @@ def _kept_out_of_errors(secret: str) -> Iterator[None]:
     except AWSError as exc:
         if secret not in str(exc):
             raise
-        told = str(exc).replace(secret, "(secret)")
+        message = str(exc).replace(secret, "(secret)")
         raise type(exc)(
-            told, operation=exc.operation, code=exc.code, status=exc.status, request_id=exc.request_id
+            message, operation=exc.operation, code=exc.code, status=exc.status, request_id=exc.request_id
         ) from None

@@ -1,19 +1,20 @@
-"""How every control plane call is made: read to the last page, patient with throttling, careful with repeats.
+"""How every control plane call is made: read to the last page, repeated when throttled or unresponseed.
 
-Refusals for exceeding the account's rate (10 calls a second) are waited out, since nothing has
-happened then. After a lost answer only calls that may be repeated are: no token makes a create
-call idempotent, so its caller looks what happened.
+A call that exceeds the account's rate (10 calls a second) had no effect, so it is repeated after a pause.
+After a lost response only calls that may be repeated are: no token makes a create call idempotent, so its
+caller looks at what happened.
 """
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from websocket_gateway.aws.errors import translated
+from websocket_gateway.aws.errors import not_api_gateway, translated
 from websocket_gateway.exceptions import (
     AWSError,
     EndpointUnreachableError,
@@ -30,7 +31,7 @@ _BASE_SECONDS = 1.0
 
 
 def no_progress(text: str) -> None:
-    """Take a line about a wait and drop it."""
+    """Take the report of a wait and drop it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,50 +40,50 @@ class Calls:
 
     region: str
     client: Any = field(repr=False)
-    """Makes one attempt a call; what is repeated is decided here."""
+    """Makes one attempt per call; what is repeated is decided here."""
     throttled_attempts: int = _THROTTLED_ATTEMPTS
     on_wait: Callable[[str], None] = no_progress
     sleep: Callable[[float], None] = time.sleep
 
-    def pages(self, operation: str, **arguments: Any) -> Iterator[Any]:
+    def pages(self, operation: str, **arguments: object) -> Iterator[Any]:
         """The items of every page of a list call."""
         token: dict[str, str] = {}
         seen: set[str] = set()
         while True:
-            answer = self.call(operation, MaxResults=_PAGE, **arguments, **token)
-            yield from _objects(answer.get("Items") or [], operation)
-            following = answer.get("NextToken")
+            response = self.call(operation, MaxResults=_PAGE, **arguments, **token)
+            yield from _objects(response.get("Items") or [], operation)
+            following = response.get("NextToken")
             if not following:
                 return
             if following in seen:
-                raise _foreign(operation)
+                raise not_api_gateway(_name(operation))
             seen.add(following)
             token = {"NextToken": following}
 
-    def call(self, operation: str, **arguments: Any) -> Any:
-        """One call that may be repeated when its answer was lost."""
-        return self._patiently(operation, arguments, repeatable=True)
+    def call(self, operation: str, **arguments: object) -> Any:
+        """Call `operation`, which may be repeated when its response was lost."""
+        return self._repeat(operation, arguments, repeatable=True)
 
-    def create(self, operation: str, **arguments: Any) -> Any:
-        """One call that must not be repeated when its answer was lost."""
-        return self._patiently(operation, arguments, repeatable=False)
+    def create(self, operation: str, **arguments: object) -> Any:
+        """Call `operation`, which must not be repeated when its response was lost."""
+        return self._repeat(operation, arguments, repeatable=False)
 
-    def delete(self, operation: str, **arguments: Any) -> None:
-        """One call that deletes; what is gone already is gone."""
+    def delete(self, operation: str, **arguments: object) -> None:
+        """Call `operation`, which deletes; a resource that is gone already is not an error."""
         with suppress(NotFoundError):
             self.call(operation, **arguments)
 
-    def _patiently(self, operation: str, arguments: dict[str, Any], *, repeatable: bool) -> Any:
+    def _repeat(self, operation: str, arguments: dict[str, object], *, repeatable: bool) -> Any:
         name = _name(operation)
         attempt = 0
         while True:
             attempt += 1
             try:
                 with translated(name):
-                    answer = getattr(self.client, operation)(**arguments)
-                if not isinstance(answer, dict):
-                    raise _foreign(operation)
-                return answer
+                    response = getattr(self.client, operation)(**arguments)
+                if not isinstance(response, dict):
+                    raise not_api_gateway(_name(operation))
+                return response
             except (ThrottledError, EndpointUnreachableError, ServiceError) as exc:
                 if attempt >= self._attempts_after(exc, repeatable=repeatable):
                     raise
@@ -101,15 +102,22 @@ class Calls:
         self.sleep(seconds)
 
 
-def _objects(items: Any, operation: str) -> list[Any]:
+def _objects(items: object, operation: str) -> list[Any]:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise _foreign(operation)
+        raise not_api_gateway(_name(operation))
     return items
-
-
-def _foreign(operation: str) -> ServiceError:
-    return ServiceError(f"{_name(operation)}: the answer is none of API Gateway's. Is ENDPOINT_URL right?")
 
 
 def _name(operation: str) -> str:
     return "".join(word.capitalize() for word in operation.split("_"))
+
+
+def refuse_other_than_json(response_dict: Mapping[str, Any], **kwargs: object) -> None:
+    """Raise `ValueError` for a success whose body is not a JSON object: a proxy's page, or half a response.
+
+    Called by botocore before it parses. It would report such a response as one without fields, and a list
+    without items is an account without APIs: everything would be created once more.
+    """
+    body = response_dict["body"]
+    if response_dict["status_code"] < 300 and body.strip() and not isinstance(json.loads(body), dict):
+        raise ValueError("not a JSON object")

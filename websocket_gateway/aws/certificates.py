@@ -1,4 +1,4 @@
-"""Certificates in ACM: only looked up, never made.
+"""Certificates in ACM: only looked up, never created.
 
 https://docs.aws.amazon.com/acm/latest/APIReference/API_DescribeCertificate.html
 """

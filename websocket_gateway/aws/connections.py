@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-c
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,20 +15,18 @@ from websocket_gateway.aws.clients import management_client
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.errors import translated
 from websocket_gateway.exceptions import InvalidRequestError
-from websocket_gateway.forking import PerProcess
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
 
-# One attempt: who sends to many repeats on its own, without holding a thread meanwhile.
+# One attempt: an engine repeats posts itself, without holding a thread meanwhile.
 _POST_ATTEMPTS = 1
-_ASK_ATTEMPTS = 3
-_building = PerProcess(threading.Lock)
+_OTHER_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionInfo:
-    """What the service knows about an open connection; both times are aware."""
+    """What AWS reports of an open connection; both times are aware."""
 
     connected_at: datetime
     last_active_at: datetime
@@ -38,10 +35,10 @@ class ConnectionInfo:
 
 
 class Connections(Protocol):
-    """What can be done to one connection. Thread-safe; raises our errors only.
+    """The calls about one connection. Thread-safe; raises our errors only.
 
     Every method raises `ConnectionGoneError` for a connection that is closed or not yet open,
-    another `AWSError` for everything else that AWS answers, and `ConfigurationError` where
+    another `AWSError` for every other response of AWS, and `ConfigurationError` where
     credentials or settings are at fault, in which case nothing was sent.
     """
 
@@ -71,7 +68,7 @@ class AwsConnections:
         """Ask whether the connection is open, and since when."""
         _require_id(connection_id, "GetConnection")
         with translated("GetConnection"):
-            answer = self._client(endpoint, _ASK_ATTEMPTS).get_connection(ConnectionId=connection_id)
+            answer = self._client(endpoint, _OTHER_ATTEMPTS).get_connection(ConnectionId=connection_id)
             identity = answer.get("Identity", {})
             return ConnectionInfo(
                 connected_at=answer["ConnectedAt"],
@@ -84,12 +81,10 @@ class AwsConnections:
         """Close the connection; its `$disconnect` follows."""
         _require_id(connection_id, "DeleteConnection")
         with translated("DeleteConnection"):
-            self._client(endpoint, _ASK_ATTEMPTS).delete_connection(ConnectionId=connection_id)
+            self._client(endpoint, _OTHER_ATTEMPTS).delete_connection(ConnectionId=connection_id)
 
     def _client(self, endpoint: ManagementEndpoint, attempts: int) -> ApiGatewayManagementApiClient:
-        # Without the lock, a pool of threads that starts all at once would build one client each.
-        with _building():
-            return management_client(endpoint.region, endpoint.url, attempts=attempts)
+        return management_client(endpoint.region, endpoint.url, attempts=attempts)
 
 
 def _require_id(connection_id: str, operation: str) -> None:

@@ -46,7 +46,7 @@ class Dns(Calls):
         self._change(hosted_zone_id, record, "UPSERT")
 
     def delete_record(self, hosted_zone_id: str, record: AliasRecord) -> None:
-        """Delete an alias record, exactly as it was read; one that is gone is gone."""
+        """Delete an alias record, exactly as it was read; one that is gone already is not an error."""
         try:
             self._change(hosted_zone_id, record, "DELETE")
         except InvalidRequestError:
@@ -67,14 +67,14 @@ class Dns(Calls):
         )
         self._wait(answer.get("ChangeInfo") or {}, record)
 
-    def _wait(self, change: Mapping[str, Any], record: AliasRecord) -> None:
+    def _wait(self, change: Mapping[str, object], record: AliasRecord) -> None:
         for _ in range(_POLLS):
             if change.get("Status") != "PENDING":
                 return
             self.on_wait(f"waiting until DNS record {record.record_type} {record.name} is INSYNC")
             self.sleep(_POLL_SECONDS)
             change = self.call("get_change", Id=change["Id"]).get("ChangeInfo") or {}
-        self.on_wait(f"DNS record {record.name} is still PENDING; it will be there in a while")
+        self.on_wait(f"DNS record {record.name} is still PENDING; it becomes visible later")
 
 
 def _read(item: Mapping[str, Any]) -> AliasRecord:

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-custo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from websocket_gateway.aws.calls import Calls
 from websocket_gateway.aws.clients import partition_of
@@ -14,9 +14,16 @@ from websocket_gateway.aws.shapes import answered
 from websocket_gateway.exceptions import NotFoundError
 from websocket_gateway.resources import ApiMapping, Domain, frozen
 
+if TYPE_CHECKING:
+    from mypy_boto3_apigatewayv2.type_defs import (
+        ApiMappingTypeDef,
+        DomainNameConfigurationOutputTypeDef,
+        DomainNameTypeDef,
+    )
+
 
 class Domains(Calls):
-    """Every call that a domain in one region needs. CreateDomainName is limited to one in 30 seconds."""
+    """The calls about domains in one region. CreateDomainName is limited to one in 30 seconds."""
 
     def find_domain(self, name: str) -> Domain | None:
         """The domain of that name; None if this account and region have none."""
@@ -62,7 +69,7 @@ class Domains(Calls):
         return tuple(_read_mapping(item) for item in self.pages("get_api_mappings", DomainName=name))
 
     def create_mapping(self, name: str, mapping: ApiMapping) -> str:
-        """Lead a path of the domain to a stage; answers the mapping's id."""
+        """Map a path of the domain to a stage; returns the mapping's id."""
         answer = self.create(
             "create_api_mapping",
             DomainName=name,
@@ -73,7 +80,7 @@ class Domains(Calls):
         return answered(answer, "ApiMappingId")
 
     def update_mapping(self, name: str, mapping: ApiMapping) -> None:
-        """Lead a path of the domain elsewhere."""
+        """Map a path of the domain to another stage."""
         self.call(
             "update_api_mapping",
             DomainName=name,
@@ -84,11 +91,11 @@ class Domains(Calls):
         )
 
     def delete_mapping(self, name: str, api_mapping_id: str) -> None:
-        """Take a path off the domain."""
+        """Delete the mapping of a path."""
         self.delete("delete_api_mapping", DomainName=name, ApiMappingId=api_mapping_id)
 
 
-def _configuration(domain: Domain) -> dict[str, Any]:
+def _configuration(domain: Domain) -> dict[str, str]:
     configuration = {
         "CertificateArn": domain.certificate_arn,
         "EndpointType": domain.endpoint_type,
@@ -99,8 +106,8 @@ def _configuration(domain: Domain) -> dict[str, Any]:
     return configuration
 
 
-def _read_domain(item: Mapping[str, Any]) -> Domain:
-    configurations = item.get("DomainNameConfigurations") or [{}]
+def _read_domain(item: DomainNameTypeDef) -> Domain:
+    configurations: list[DomainNameConfigurationOutputTypeDef] = item.get("DomainNameConfigurations") or [{}]
     configuration = configurations[0]
     return Domain(
         domain_name=answered(item, "DomainName"),
@@ -116,7 +123,7 @@ def _read_domain(item: Mapping[str, Any]) -> Domain:
     )
 
 
-def _read_mapping(item: Mapping[str, Any]) -> ApiMapping:
+def _read_mapping(item: ApiMappingTypeDef) -> ApiMapping:
     return ApiMapping(
         api_mapping_id=answered(item, "ApiMappingId"),
         api_mapping_key=item.get("ApiMappingKey") or "",

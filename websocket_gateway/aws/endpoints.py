@@ -1,4 +1,4 @@
-"""The URLs of a gateway, derived from what AWS answered: never from a domain suffix of our own.
+"""The URLs of a gateway, derived from AWS's own responses, never from a domain suffix of our own.
 
 The stored `ApiEndpoint` already holds the partition's suffix (`amazonaws.com.cn`,
 `amazonaws.eu`, …), and the local gateway's address.

@@ -1,31 +1,22 @@
 """Translates what boto3 raises into our errors: one table, closed by default.
 
-Classified by error code, else by HTTP status; an answer that stands in neither is a
+Classified by error code, else by HTTP status; a response with neither in the table is a
 `ServiceError`, never "gone". AWS sometimes leaves the code out, then botocore reports the
-status as the code.
+status as the code. botocore is imported when there is something to translate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
-
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionError,
-    EndpointConnectionError,
-    HTTPClientError,
-    NoCredentialsError,
-    NoRegionError,
-    ParamValidationError,
-    PartialCredentialsError,
-)
+from typing import TYPE_CHECKING, Any
 
 from websocket_gateway import exceptions as errors
 from websocket_gateway.aws.permissions import needed_actions
 from websocket_gateway.conf import get_settings
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
 
 _BY_CODE: dict[str, type[errors.AWSError]] = {
     "AccessDenied": errors.AccessDeniedError,
@@ -80,7 +71,7 @@ _ADVICE_BY_CODE: dict[str, str] = {
     "RequestTimeTooSkewed": _CLOCK,
 }
 _ADVICE: dict[type[errors.AWSError], str] = {
-    errors.ConflictError: "Somebody else may be changing the same; run it again.",
+    errors.ConflictError: "Another process may be changing the same; run it again.",
     errors.AccessDeniedError: "Check the credentials in use and their IAM policy.",
     errors.ThrottledError: "AWS is limiting the rate of calls; run it again in a minute.",
     errors.ServiceError: "This is AWS's own failure; run it again.",
@@ -92,42 +83,94 @@ def translated(operation: str) -> Iterator[None]:
     """Raise our error for whatever boto3 raises inside; `operation` is AWS's name of the call."""
     try:
         yield
-    except ClientError as exc:
-        raise _from_answer(exc, operation) from exc
-    except (NoCredentialsError, PartialCredentialsError) as exc:
-        raise errors.MissingCredentialsError(
-            "No AWS credentials were found. Set AWS_IAM_PROFILE in the settings, or give boto3 credentials "
-            "by environment, `aws configure` or an instance role."
-        ) from exc
-    except NoRegionError as exc:
-        raise errors.MissingRegionError("No AWS region is configured. Set AWS_GATEWAY_REGION_NAME.") from exc
-    except ParamValidationError as exc:
-        detail = " ".join(str(exc).split())
-        raise errors.InvalidRequestError(f"{operation}: {detail}", operation=operation) from exc
-    except EndpointConnectionError as exc:
-        raise _unreachable(operation, exc, _where_to_look(str(exc.kwargs.get("endpoint_url")))) from exc
-    except (ConnectionError, HTTPClientError) as exc:
-        raise _unreachable(operation, exc, "Run it again.") from exc
-    except BotoCoreError as exc:
-        raise errors.ServiceError(f"{operation}: {exc}", operation=operation) from exc
-    except (AttributeError, KeyError, TypeError, ValueError) as exc:
-        # botocore's parser stumbles like this over JSON of another shape than AWS's.
-        raise errors.ServiceError(
-            f"{operation}: the answer is none of API Gateway's. Is ENDPOINT_URL right?", operation=operation
-        ) from exc
+    except Exception as exc:
+        if error := _from_call(exc, operation):
+            raise error from exc
+        raise
+
+
+@contextmanager
+def setup_errors() -> Iterator[None]:
+    """Raise `ConfigurationError` for whatever boto3 raises while a session or a client is made."""
+    try:
+        yield
+    except Exception as exc:
+        if error := _from_setup(exc):
+            raise error from exc
+        raise
+
+
+def not_api_gateway(operation: str) -> errors.ServiceError:
+    """The error for a response that AWS never gives: a proxy's page, or that of another server."""
+    return errors.ServiceError(
+        f"{operation}: the response did not come from API Gateway. Is ENDPOINT_URL right?",
+        operation=operation,
+    )
 
 
 def error_class(code: str, status: int) -> type[errors.AWSError]:
-    """Which of our errors an answer is: by its code, else by its status, else `ServiceError`."""
+    """The class of our error for a response: by its code, else by its status, else `ServiceError`."""
     known = _BY_CODE.get(code) or _BY_STATUS.get(int(code) if code.isdecimal() else status)
     return known or errors.ServiceError
 
 
+def _from_call(exc: Exception, operation: str) -> Exception | None:
+    from botocore import exceptions as boto
+
+    if isinstance(exc, boto.ClientError):
+        return _from_answer(exc, operation)
+    if isinstance(exc, (boto.NoCredentialsError, boto.PartialCredentialsError)):
+        return errors.MissingCredentialsError(
+            "No AWS credentials were found. Set AWS_IAM_PROFILE in the settings, or give boto3 credentials "
+            "by environment, `aws configure` or an instance role."
+        )
+    if isinstance(exc, boto.NoRegionError):
+        return errors.MissingRegionError("No AWS region is configured. Set AWS_GATEWAY_REGION_NAME.")
+    if isinstance(exc, boto.ParamValidationError):
+        return errors.InvalidRequestError(f"{operation}: {_in_one_line(exc)}", operation=operation)
+    if isinstance(exc, boto.EndpointConnectionError):
+        return _unreachable(operation, exc, _where_to_look(str(exc.kwargs.get("endpoint_url"))))
+    if isinstance(exc, (boto.ConnectionError, boto.HTTPClientError)):
+        return _unreachable(operation, exc, "Run it again.")
+    if isinstance(exc, boto.BotoCoreError):
+        return errors.ServiceError(f"{operation}: {exc}", operation=operation)
+    if isinstance(exc, (AttributeError, KeyError, TypeError, ValueError)):
+        # botocore's parser fails like this on JSON of another shape than AWS's.
+        return not_api_gateway(operation)
+    return None
+
+
+def _from_setup(exc: Exception) -> Exception | None:
+    from botocore import exceptions as boto
+
+    if isinstance(exc, (boto.InvalidRegionError, boto.UnknownRegionError)):
+        told: Mapping[str, object] = exc.kwargs
+        return errors.ConfigurationError(
+            f"{told.get('region_name')!r} is not an AWS region. Correct AWS_GATEWAY_REGION_NAME in the "
+            "settings, or the region of the gateway's row."
+        )
+    if isinstance(exc, boto.ProfileNotFound):
+        return errors.ConfigurationError(
+            f"{exc}. Correct AWS_IAM_PROFILE in the settings (or AWS_PROFILE in the environment), "
+            "or run `aws configure --profile NAME`."
+        )
+    if isinstance(exc, (boto.BotoCoreError, OSError, ValueError)):
+        return errors.ConfigurationError(
+            f"boto3 cannot be set up: {_in_one_line(exc).rstrip('.')}. Correct what it names: a variable "
+            "AWS_… of the environment, or a line of AWS's configuration files."
+        )
+    return None
+
+
+def _in_one_line(exc: Exception) -> str:
+    return " ".join(str(exc).split())
+
+
 def _from_answer(exc: ClientError, operation: str) -> errors.AWSError:
-    answer: Any = exc.response
-    code = str(answer.get("Error", {}).get("Code", ""))
-    text = answer.get("Error", {}).get("Message") or answer.get("message") or answer.get("Message") or ""
-    metadata = answer.get("ResponseMetadata", {})
+    response: dict[str, Any] = {**exc.response}
+    error, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
+    code = str(error.get("Code", ""))
+    text = error.get("Message") or response.get("message") or response.get("Message") or ""
     status = int(metadata.get("HTTPStatusCode") or 0)
     kind = error_class(code, status)
     message = f"{operation}: AWS answered {code or status}"

@@ -1,4 +1,4 @@
-"""Whose credentials are in use."""
+"""The identity that the credentials belong to."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from websocket_gateway.exceptions import AWSError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who AWS takes us for."""
+    """The identity of the credentials, as AWS sees it."""
 
     arn: str
     account: str
     clock_skew_seconds: float
-    """By how much our clock is ahead of AWS's; 0 where AWS did not tell the time."""
+    """By how much our clock is ahead of AWS's; 0 where the response has no date."""
 
 
 def ask_caller(region: str) -> Caller:
@@ -32,7 +32,7 @@ def ask_caller(region: str) -> Caller:
 
 
 def caller_account(region: str) -> str:
-    """A phrase that names the AWS account of the credentials; says so where it cannot be found out."""
+    """A phrase that names the AWS account of the credentials, or says that it cannot be named."""
     endpoint_url = get_settings().endpoint_url
     if is_loopback(endpoint_url):
         return f"at {endpoint_url}"

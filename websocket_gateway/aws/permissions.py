@@ -1,4 +1,4 @@
-"""Which IAM actions a control plane call needs. The pages and the error messages are held against this list.
+"""The IAM actions that a control plane call needs. The pages and the error messages follow this list.
 
 Control plane actions are HTTP verbs; some calls need more than their own.
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_apigatewayv2.html
@@ -68,9 +68,9 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "UpdateStage": (_PATCH,),
     }
 )
-"""Operation -> actions; every operation that this package calls stands here."""
+"""Operation -> actions, for every operation that this package calls."""
 
 
 def needed_actions(operation: str) -> str:
-    """The actions that `operation` needs, as words; empty for one that does not stand in the list."""
+    """The actions that `operation` needs, as words; empty for one that is not in the list."""
     return " and ".join(ACTIONS.get(operation, ()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from websocket_gateway.context_headers import ORIGIN_SECRET_HEADER, STATIC_HEADERS
 from websocket_gateway.exceptions import ServiceError
@@ -18,26 +18,36 @@ from websocket_gateway.resources import (
     frozen,
 )
 
+if TYPE_CHECKING:
+    from mypy_boto3_apigatewayv2.type_defs import (
+        ApiTypeDef,
+        DeploymentTypeDef,
+        IntegrationTypeDef,
+        RouteResponseTypeDef,
+        RouteTypeDef,
+        StageTypeDef,
+    )
+
 HEADER_PREFIX: Final = "integration.request.header."
 _SECRET_PARAMETER: Final = HEADER_PREFIX + ORIGIN_SECRET_HEADER
 _TARGET_PREFIX: Final = "integrations/"
 
 
-def _given(**fields: Any) -> dict[str, Any]:
+def _given(**fields: object) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def answered(item: Mapping[str, Any], name: str) -> str:
-    """What AWS always answers; raises `ServiceError` where something else than AWS answered."""
+def answered(item: Mapping[str, object], name: str) -> str:
+    """A field of every response of AWS; raises `ServiceError` for a response without it."""
     value = item.get(name)
     if not value:
         raise ServiceError(
-            f"The answer has no {name}, so it is none of API Gateway's. Is ENDPOINT_URL right?"
+            f"The response has no {name}, so it did not come from API Gateway. Is ENDPOINT_URL right?"
         )
     return str(value)
 
 
-def read_api(item: Mapping[str, Any]) -> Api:
+def read_api(item: ApiTypeDef) -> Api:
     """An API as GetApi and GetApis report it."""
     return Api(
         api_id=answered(item, "ApiId"),
@@ -53,7 +63,7 @@ def read_api(item: Mapping[str, Any]) -> Api:
     )
 
 
-def write_api(api: Api) -> dict[str, Any]:
+def write_api(api: Api) -> dict[str, object]:
     """The fields of CreateApi and UpdateApi, without protocol and tags."""
     return _given(
         Name=api.name,
@@ -65,7 +75,7 @@ def write_api(api: Api) -> dict[str, Any]:
     )
 
 
-def read_integration(item: Mapping[str, Any]) -> Integration:
+def read_integration(item: IntegrationTypeDef) -> Integration:
     """An integration as GetIntegrations reports it; the secret is turned into its fingerprint here."""
     parameters = dict(item.get("RequestParameters") or {})
     secret = parameters.pop(_SECRET_PARAMETER, None)
@@ -85,7 +95,7 @@ def read_integration(item: Mapping[str, Any]) -> Integration:
 
 
 def _shown(name: str, value: str) -> str:
-    """A static text that is none of ours may be somebody else's secret: only its fingerprint goes on."""
+    """A static text that is not ours may be another system's secret: only its fingerprint is shown."""
     if not value.startswith("'") or name.removeprefix(HEADER_PREFIX) in STATIC_HEADERS:
         return value
     return f"'static text {secret_fingerprint(value)}'"
@@ -106,7 +116,7 @@ def write_integration(integration: Integration, *, secret: str) -> dict[str, Any
     }
 
 
-def read_route(item: Mapping[str, Any]) -> Route:
+def read_route(item: RouteTypeDef) -> Route:
     """A route as GetRoutes reports it."""
     return Route(
         route_id=answered(item, "RouteId"),
@@ -119,7 +129,7 @@ def read_route(item: Mapping[str, Any]) -> Route:
     )
 
 
-def write_route(route: Route) -> dict[str, Any]:
+def write_route(route: Route) -> dict[str, object]:
     """The fields of CreateRoute and UpdateRoute."""
     return {
         "RouteKey": route.route_key,
@@ -130,7 +140,7 @@ def write_route(route: Route) -> dict[str, Any]:
     }
 
 
-def read_route_response(item: Mapping[str, Any]) -> RouteResponse:
+def read_route_response(item: RouteResponseTypeDef) -> RouteResponse:
     """A route response as GetRouteResponses reports it."""
     return RouteResponse(
         route_response_id=answered(item, "RouteResponseId"),
@@ -138,7 +148,7 @@ def read_route_response(item: Mapping[str, Any]) -> RouteResponse:
     )
 
 
-def read_stage(item: Mapping[str, Any]) -> Stage:
+def read_stage(item: StageTypeDef) -> Stage:
     """A stage as GetStages reports it."""
     defaults, logs = item.get("DefaultRouteSettings") or {}, item.get("AccessLogSettings") or {}
     return Stage(
@@ -158,7 +168,7 @@ def read_stage(item: Mapping[str, Any]) -> Stage:
     )
 
 
-def write_stage(stage: Stage) -> dict[str, Any]:
+def write_stage(stage: Stage) -> dict[str, object]:
     """The fields of CreateStage and UpdateStage, without tags and deployment."""
     defaults = _given(
         ThrottlingRateLimit=stage.throttling_rate_limit,
@@ -177,7 +187,7 @@ def write_stage(stage: Stage) -> dict[str, Any]:
     )
 
 
-def read_deployment(item: Mapping[str, Any]) -> Deployment:
+def read_deployment(item: DeploymentTypeDef) -> Deployment:
     """A deployment as CreateDeployment and GetDeployment report it."""
     return Deployment(
         deployment_id=answered(item, "DeploymentId"),

@@ -1,3 +1,7 @@
 """Channels: who may join them."""
 
 from __future__ import annotations
+
+from websocket_gateway.channels.rules import find_channel_permission, is_admitted, may_join
+
+__all__ = ["find_channel_permission", "is_admitted", "may_join"]

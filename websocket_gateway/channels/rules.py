@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Q
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def find_channel_permission(channel_name: str) -> ChannelPermission | None:
-    """The row that rules a channel: the exact name's, else that of the longest prefix; None if unlisted."""
+    """The row of a channel: the exact name's, else that of the longest prefix; None if there is none."""
     patterns = [channel_name[:length] + "*" for length in range(len(channel_name) + 1)]
     rows = ChannelPermission.objects.filter(Q(channel_name=channel_name) | Q(channel_name__in=patterns))
     by_name = {row.channel_name: row for row in rows}
@@ -29,30 +29,30 @@ def find_channel_permission(channel_name: str) -> ChannelPermission | None:
 def may_join(
     user: AbstractBaseUser | AnonymousUser, channel_name: str, *, allow_unlisted: bool = True
 ) -> bool:
-    """Whether `user` may join; a channel without a row is open as `allow_unlisted` says. One query."""
+    """Whether `user` may join; `allow_unlisted` decides for a channel without a row. One query."""
     permission = find_channel_permission(channel_name)
     return allow_unlisted if permission is None else is_admitted(user, permission)
 
 
 def is_admitted(user: AbstractBaseUser | AnonymousUser, permission: ChannelPermission) -> bool:
-    """Whether a row lets `user` in. An inactive user is nobody."""
+    """Whether a row admits `user`. An inactive user counts as not logged in."""
     rule = _AUDIENCES.get(permission.audience)
     if permission.audience == str(ChannelPermission.Audience.ANYONE):
         return True
     if rule is None or not user.is_authenticated or not getattr(user, "is_active", True):
-        return False  # an audience this version does not know is closed
+        return False  # an audience that this version does not know admits no user
     return rule(user, permission)
 
 
-def _has_permissions(user: Any, permission: ChannelPermission) -> bool:
+def _has_permissions(user: object, permission: ChannelPermission) -> bool:
     has_perm = getattr(user, "has_perm", None)
     if has_perm is None or not (permission.any_of or permission.all_of):
-        return False  # "users with the permissions below", and none are given: nobody is meant
+        return False  # "users with the permissions below" means no user if none are given
     any_fits = not permission.any_of or any(has_perm(name) for name in permission.any_of)
     return any_fits and all(has_perm(name) for name in permission.all_of)
 
 
-_AUDIENCES: Mapping[str, Callable[[Any, ChannelPermission], bool]] = {
+_AUDIENCES: Mapping[str, Callable[[object, ChannelPermission], bool]] = {
     str(ChannelPermission.Audience.AUTHENTICATED): lambda user, permission: True,
     str(ChannelPermission.Audience.STAFF): lambda user, permission: bool(getattr(user, "is_staff", False)),
     str(ChannelPermission.Audience.SUPERUSER): lambda user, permission: bool(

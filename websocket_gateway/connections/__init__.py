@@ -1,11 +1,14 @@
 """The life of a connection's row, for every caller.
 
-`sessions`: find, register, touch. `ending`: the only code that marks a connection as ended, and announces it.
-`closing`: the only code that closes sockets. `endpoints`: the addresses of a gateway.
+`sessions`: find, register, touch. `ending`: the only code that marks a connection as ended and announces it.
+`closing`: the only code that closes sockets. `verifying`: asks AWS which connections are open.
+`endpoints`: the addresses of a gateway.
 """
 
 from __future__ import annotations
 
 from websocket_gateway.connections.closing import Closing, disconnect, revoke
+from websocket_gateway.connections.endpoints import find_socket_url
+from websocket_gateway.connections.verifying import Verification, verify
 
-__all__ = ["Closing", "disconnect", "revoke"]
+__all__ = ["Closing", "Verification", "disconnect", "find_socket_url", "revoke", "verify"]

@@ -1,15 +1,16 @@
 """The end of a connection: the only code that marks one as ended, and the only code that announces it.
 
 Every end is announced by `disconnected`, once for each connection, by the call that marked it. Connections
-that were found closed are announced by `connection_gone` as well, a batch at a time.
+whose socket was found closed are announced by `connection_gone` too, in batches.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TypedDict
 
 from django.db import Error, connections, router, transaction
 from django.db.models import QuerySet, Subquery
@@ -34,7 +35,7 @@ _BATCH = 1_000
 def end(session: WebSocketSession, *, reason: str) -> bool:
     """Mark a connection as ended and announce it at once; False if it had ended already.
 
-    For the views, which are exempt from `ATOMIC_REQUESTS`; everything else must wait for the commit.
+    For the views, which are exempt from `ATOMIC_REQUESTS`. Other callers must wait for the commit.
     Its attempt counts for good, unless the caller takes it first.
     """
     if not _mark(session, attempt_window_seconds=0):
@@ -58,8 +59,8 @@ def end_by_client(session: WebSocketSession) -> bool:
 
 
 def end_each(sessions: Iterable[WebSocketSession], *, reason: str) -> list[WebSocketSession]:
-    """Mark connections as ended, and return those that this call has marked; announced after the commit."""
-    # In one order, so that two callers in transactions never wait for each other.
+    """Mark connections as ended, announce them after the commit, and return those that this call marked."""
+    # By primary key, so that two callers in transactions never wait for each other.
     ended = [session for session in sorted(sessions, key=lambda session: session.pk) if _mark(session)]
     if ended:
         _announce_after_commit(ended, reason=reason)
@@ -67,9 +68,9 @@ def end_each(sessions: Iterable[WebSocketSession], *, reason: str) -> list[WebSo
 
 
 def end_unknown(connection_id: str, gateway: ApiGateway) -> WebSocketSession | None:
-    """Leave an ended row for a `$disconnect` that overtook its `$connect`, so that the latter finds it.
+    """Insert an ended row for a `$disconnect` that overtook its `$connect`, which finds it then.
 
-    Returns the row to end instead if the `$connect` came in this very moment.
+    Returns the row to end instead if the `$connect` came at this very moment.
     """
     now = _ended_now()
     seen = now["disconnected_on"]
@@ -80,27 +81,27 @@ def end_unknown(connection_id: str, gateway: ApiGateway) -> WebSocketSession | N
 
 
 def end_gone(keys: Iterable[int]) -> int:
-    """Mark connections that were found closed as ended; how many this call marked.
+    """Mark connections that were found closed as ended, and return how many this call marked.
 
-    Rows are locked in the order of their primary keys. The end is announced after the commit.
+    Rows are locked in the order of their primary keys. The ends are announced after the commit.
     """
     return _end_gone(sorted(keys))
 
 
 def end_gone_after_sending(keys: Iterable[int]) -> None:
-    """Mark connections that answered 410: after the caller's transaction, and never at its expense.
+    """Mark connections that answered 410 once the caller's transaction commits; it takes no lock in it.
 
-    A failure is logged. After a rollback nothing is marked: the next message meets the 410 again.
+    A failure is logged. After a rollback nothing is marked; the next message is answered 410 again.
     """
     found = sorted(keys)
     try:
         run_after_commit(partial(_end_gone_quietly, found), model=WebSocketSession)
-    except Error:  # not even connected
+    except Error:  # no connection to the database
         _log_failure(found)
 
 
 def end_all_of(gateway: ApiGateway) -> None:
-    """Mark every open connection of a gateway that was taken down, in batches."""
+    """Mark every open connection of a gateway that was deleted, in batches."""
     using = router.db_for_write(WebSocketSession)
     open_ones = WebSocketSession.objects.using(using).filter(api_gateway=gateway, connected=True)
     while keys := list(open_ones.order_by("pk").values_list("pk", flat=True)[:_BATCH]):
@@ -114,7 +115,7 @@ def _announce_after_commit(ended: Sequence[WebSocketSession], *, reason: str) ->
 
 
 def _announce(ended: Sequence[WebSocketSession], reason: str) -> None:
-    """Send the signals of an end; a receiver that raises is logged."""
+    """Send the signals of the ends; a receiver that raises is logged."""
     for session in ended:
         logger.info(
             "connection ended",
@@ -155,10 +156,9 @@ def _log_failure(keys: list[int]) -> None:
 def _end_gone(keys: list[int], *, patience: float = PATIENCE_SECONDS, skip_locked: bool = False) -> int:
     using = router.db_for_write(WebSocketSession)
     rows = WebSocketSession.objects.using(using).filter(pk__in=keys, connected=True).order_by("pk")
-    if not _is_heard():
-        return _update(
-            _in_key_order(rows, len(keys), skip_locked=skip_locked), _ended_now(), patience=patience
-        )
+    if not _has_receivers():
+        ordered = _in_key_order(rows, len(keys), skip_locked=skip_locked)
+        return _update(ordered, _ended_now(), patience=patience)
     mark = partial(_mark_and_list, rows, skip_locked=skip_locked)
     ended = retry_when_busy(mark, model=WebSocketSession, patience=patience)
     if ended:
@@ -166,14 +166,14 @@ def _end_gone(keys: list[int], *, patience: float = PATIENCE_SECONDS, skip_locke
     return len(ended)
 
 
-def _is_heard() -> bool:
-    """Whether it matters which connections ended: without a receiver one statement is enough."""
+def _has_receivers() -> bool:
+    """Whether the ended rows must be known. Without a receiver one statement is enough."""
     return disconnected.has_listeners(WebSocketSession) or connection_gone.has_listeners(WebSocketSession)
 
 
 def _mark_and_list(rows: QuerySet[WebSocketSession], *, skip_locked: bool) -> list[WebSocketSession]:
-    """Mark `rows`, and return exactly those that this call has marked."""
-    # Elsewhere `skip_locked` would pass over rows that the scan of another call has only read.
+    """Mark `rows`, and return exactly those that this call marked."""
+    # Other databases would skip rows that another call's scan has only read.
     by_row = connections[rows.db].vendor == "postgresql"
     locked = rows.select_for_update(no_key=by_row, skip_locked=by_row and skip_locked)
     now = _ended_now()
@@ -188,9 +188,9 @@ def _mark_and_list(rows: QuerySet[WebSocketSession], *, skip_locked: bool) -> li
 def _in_key_order(
     rows: QuerySet[WebSocketSession], number: int, *, skip_locked: bool
 ) -> QuerySet[WebSocketSession]:
-    """`rows` for an UPDATE that locks them by primary key, so that two of them never wait for each other."""
+    """`rows` for an UPDATE that locks them by primary key, so that two of these never wait for each other."""
     if connections[rows.db].vendor != "postgresql":
-        return rows  # MariaDB's UPDATE knows ORDER BY, SQLite locks the file
+        return rows  # MariaDB's UPDATE supports ORDER BY, SQLite locks the file
     # A slice, because Django drops the order of every other subquery.
     keys = (_LockedSkipping if skip_locked else _Locked)(rows.values("pk")[:number])
     return WebSocketSession.objects.using(rows.db).filter(pk__in=keys)
@@ -204,16 +204,21 @@ class _LockedSkipping(Subquery):
     template = "(%(subquery)s FOR NO KEY UPDATE SKIP LOCKED)"
 
 
-def _ended_now() -> dict[str, Any]:
+class _Ended(TypedDict):
+    """The columns of an end."""
+
+    connected: bool
+    disconnected_on: datetime
+
+
+def _ended_now() -> _Ended:
     return {"connected": False, "disconnected_on": timezone.now()}
 
 
-def _set(session: WebSocketSession, values: dict[str, Any]) -> None:
-    for name, value in values.items():
-        setattr(session, name, value)
+def _set(session: WebSocketSession, values: _Ended) -> None:
+    session.connected = values["connected"]
+    session.disconnected_on = values["disconnected_on"]
 
 
-def _update(
-    rows: QuerySet[WebSocketSession], values: dict[str, Any], *, patience: float = PATIENCE_SECONDS
-) -> int:
+def _update(rows: QuerySet[WebSocketSession], values: _Ended, *, patience: float = PATIENCE_SECONDS) -> int:
     return retry_when_busy(lambda: rows.update(**values), model=WebSocketSession, patience=patience)

@@ -1,9 +1,10 @@
-"""Addresses of a gateway, from its row: the socket URL for clients, the management endpoint for us."""
+"""Addresses of a gateway, from its row: the socket URL for clients, the management endpoint for sending."""
 
 from __future__ import annotations
 
 import logging
 import shlex
+from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -16,7 +17,12 @@ from websocket_gateway.aws.endpoints import (
     socket_url,
 )
 from websocket_gateway.conf import get_settings
-from websocket_gateway.exceptions import GatewayMissingError, MissingRegionError
+from websocket_gateway.exceptions import (
+    ConfigurationError,
+    GatewayMissingError,
+    MissingRegionError,
+    WebSocketGatewayError,
+)
 from websocket_gateway.models import ApiGateway
 
 logger = logging.getLogger(__name__)
@@ -31,16 +37,63 @@ def find_socket_url(gateway: ApiGateway) -> str:
     try:
         return socket_url(api_endpoint=gateway.api_endpoint, stage_name=gateway.stage_name)
     except ValueError:
-        return ""  # such as half an IPv6 address: a row can be written by anything
+        return ""  # such as half an IPv6 address: a row can hold anything
+
+
+class EndpointMap:
+    """The management endpoint of each gateway that was looked up once, or the reason why it has none.
+
+    A row can hold anything. One without a usable address must not end the work for the other gateways.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[int, ManagementEndpoint | str] = {}
+
+    def find(self, gateway_id: int) -> ManagementEndpoint | str:
+        """The endpoint of a gateway that was loaded, or the reason."""
+        return self._found[gateway_id]
+
+    def of(self, gateway: ApiGateway) -> ManagementEndpoint | str:
+        """The endpoint of a gateway whose row is at hand, or the reason."""
+        if gateway.pk not in self._found:
+            self._found[gateway.pk] = _endpoint_or_reason(gateway)
+        return self._found[gateway.pk]
+
+    def load(self, gateway_ids: Iterable[int], *, strict: bool = False) -> None:
+        """Look up the gateways that are not known yet, in one query.
+
+        With `strict`, a fault of the settings, such as a missing region, is raised and is not a reason.
+        """
+        unknown = set(gateway_ids) - self._found.keys()
+        rows = ApiGateway.objects.in_bulk(unknown) if unknown else {}
+        for pk in unknown:
+            self._found[pk] = (
+                _endpoint_or_reason(rows[pk], strict=strict)
+                if pk in rows
+                else "the gateway's row was deleted"
+            )
+
+
+def _endpoint_or_reason(gateway: ApiGateway, *, strict: bool = False) -> ManagementEndpoint | str:
+    try:
+        return endpoint_of(gateway)
+    except ConfigurationError as exc:
+        if strict:
+            raise
+        return str(exc)
+    except WebSocketGatewayError as exc:
+        return str(exc)
+    except Exception as exc:
+        logger.exception("The address of the gateway %r cannot be determined.", gateway.api_name)
+        return f"unexpected {type(exc).__name__} about the gateway {gateway.api_name!r}"
 
 
 def endpoint_of(api_gateway: ApiGateway) -> ManagementEndpoint:
     """The `@connections` endpoint of a gateway's stage.
 
-    Raises `GatewayMissingError` for a row that was never created in AWS, or that holds no address, and
-    `MissingRegionError` where neither the row nor the settings nor boto3 know a region. Logs a
-    warning, once, when the region in use is not the one that the stored `api_endpoint` names;
-    the latter is called.
+    Raises `GatewayMissingError` for a row that was never created in AWS or holds no address, and
+    `MissingRegionError` where neither the row nor the settings nor boto3 name a region. If the region in
+    use differs from the one in the stored `api_endpoint`, logs a warning once and uses the stored one.
     """
     if not api_gateway.api_endpoint:
         name = api_gateway.api_name
@@ -67,22 +120,22 @@ def endpoint_of(api_gateway: ApiGateway) -> ManagementEndpoint:
 
 
 def _check_address(api_gateway: ApiGateway) -> None:
-    """A row can be written by anybody; one that holds no address must not end a run for the others."""
+    """Raise `GatewayMissingError` unless the row holds an address."""
     try:
         parts = urlsplit(api_gateway.api_endpoint)
-        sound = parts.scheme in ("ws", "wss", "http", "https") and parts.hostname and parts.port != 0
+        valid = parts.scheme in ("ws", "wss", "http", "https") and parts.hostname and parts.port != 0
     except ValueError:
-        sound = False
-    if not sound:
+        valid = False
+    if not valid:
         name = api_gateway.api_name
         raise GatewayMissingError(
-            f"Gateway {name!r} has {api_gateway.api_endpoint!r} stored as its address, which is none. "
+            f"Gateway {name!r} has {api_gateway.api_endpoint!r} stored as its address, which is not a URL. "
             f"Run `manage.py sync_routes {shlex.quote(name)}`, which reads it from AWS."
         )
 
 
 def _must_use_domain(api_gateway: ApiGateway) -> bool:
-    """Whether the default endpoint is switched off, so that callbacks need the custom domain."""
+    """Whether the default endpoint is disabled, so that callbacks need the custom domain."""
     options = get_settings().gateway_options(api_gateway.api_name)
     return bool(options.disable_execute_api_endpoint and api_gateway.custom_domain_created)
 

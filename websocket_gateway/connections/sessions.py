@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import router, transaction
 from django.db.models import F
@@ -16,13 +16,30 @@ from websocket_gateway.models import ConnectionRateLimit, WebSocketSession
 _WITH_USER = WebSocketSession.objects.select_related("user")
 
 TOUCH_SECONDS = 60
-"""At most one write in so many seconds tells that a connection is alive."""
+"""A connection that is alive is written at most once in this time."""
+
+ROW_FIELDS = ("pk", "connection_id", "api_gateway_id", "created_on")
+"""The columns of a `Row`, in its order."""
+
+
+class Row(NamedTuple):
+    """What calling AWS about a session needs to know of it."""
+
+    pk: int
+    connection_id: str
+    gateway_id: int
+    connected_on: datetime
+
+
+def row_of(session: WebSocketSession) -> Row:
+    """The `Row` of a session that is loaded."""
+    return Row(session.pk, session.connection_id, session.api_gateway_id, session.created_on)
 
 
 def find_session(connection_id: str) -> WebSocketSession | None:
     """The row of a connection with its user, in one query; None if there is none."""
-    # Every message comes by here. A list costs less than `get()`, which clones once more, clears
-    # the order and sets a limit, none of which a unique column needs. A replica may not have it yet.
+    # Every message passes here. A list is cheaper than `get()`, which clones once more, clears the order and
+    # sets a limit; a unique column needs none of these. Read from the primary: a replica may lag behind.
     row = _WITH_USER.using(router.db_for_write(WebSocketSession)).filter(connection_id=connection_id)
     found: list[WebSocketSession] = retry_when_busy(lambda: list(row), model=WebSocketSession)
     return found[0] if found else None
@@ -34,7 +51,7 @@ def register(session: WebSocketSession) -> bool:
 
 
 def oldest_alive(now: datetime) -> datetime:
-    """A connection that was opened before this is dead: the service closes every socket at that age."""
+    """The time before which no connection is alive: AWS closes every socket at that age."""
     options = get_settings()
     return now - timedelta(seconds=options.max_connection_seconds + options.max_age_grace_seconds)
 
@@ -74,7 +91,7 @@ def withdraw_beyond(session: WebSocketSession, limit: int) -> bool:
 
 
 def touch(session: WebSocketSession, *, now: datetime | None = None) -> bool:
-    """Note that the connection is alive; True if a minute had passed and the row was written.
+    """Save that the connection is alive; True if a minute had passed and the row was written.
 
     The same statement begins a new minute of `recent_messages`.
     """

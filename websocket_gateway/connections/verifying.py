@@ -1,75 +1,109 @@
-"""Asking AWS about a few connections that a person has chosen."""
+"""Ask AWS whether connections are open, and end those that are not: for the admin and for the purge."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import TracebackType
 
 from django.utils import timezone
 
 from websocket_gateway.aws.connections import get_connections
-from websocket_gateway.aws.engines.base import Recipient, Status
-from websocket_gateway.aws.lookups import Asking
+from websocket_gateway.aws.engines.base import Outcome, Recipient, Status
+from websocket_gateway.aws.lookups import Lookups
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.ending import end_gone
-from websocket_gateway.connections.endpoints import endpoint_of
-from websocket_gateway.exceptions import ConfigurationError, GatewayMissingError
+from websocket_gateway.connections.endpoints import EndpointMap
+from websocket_gateway.connections.sessions import Row, row_of
 from websocket_gateway.models import WebSocketSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What AWS said."""
+    """What AWS answered."""
 
     open: int = 0
+    closed: int = 0
+    """Sockets that are closed."""
     ended: int = 0
-    """Sockets that are closed; their sessions are marked as ended now."""
+    """Sessions of closed sockets that this call marked as ended; the others had ended meanwhile."""
     too_young: int = 0
-    """Sessions younger than the connect grace, of which "closed" proves nothing."""
+    """Sessions younger than the connect grace. While `$connect` is answered, AWS calls them closed too."""
     unknown: Mapping[str, int] = field(default_factory=dict)
-    """Why nothing is known of some: reason -> number."""
+    """Why the state of some is unknown: reason -> number."""
+
+    @property
+    def answered(self) -> int:
+        """How many AWS answered about."""
+        return self.open + self.closed + self.too_young
 
 
-def verify(sessions: Sequence[WebSocketSession]) -> Verification:
-    """Ask about each of `sessions`, and end those whose sockets are closed. Raises nothing."""
-    settings = get_settings()
-    unknown: Counter[str] = Counter()
-    by_id = {session.connection_id: session for session in sessions}
-    recipients = list(_recipients(sessions, unknown))
-    counts: Counter[str] = Counter()
-    gone: list[int] = []
-    youngest = timezone.now() - timedelta(seconds=settings.connect_grace_seconds)
-    with Asking(
-        connections=get_connections(),
-        concurrency=settings.send_concurrency,
-        max_per_second=settings.send_max_per_second,
-    ) as asking:
-        for answer in asking.ask(recipients):
-            session = by_id[answer.recipient.connection_id]
-            if answer.status is Status.FAILED:
-                unknown[answer.reason] += 1
-            elif answer.status is Status.DELIVERED:
+def verify(sessions: Iterable[WebSocketSession]) -> Verification:
+    """Ask AWS about each of `sessions`, and end those whose sockets are closed. Raises no failure of AWS."""
+    endpoints = EndpointMap()
+    rows = []
+    for session in sessions:
+        endpoints.of(session.api_gateway)  # the caller may have loaded it already
+        rows.append(row_of(session))
+    with Verifier(endpoints) as verifier:
+        return verifier.verify(rows)
+
+
+class Verifier:
+    """Verifies rows page by page: with one pace, and each gateway looked up once. Used in a `with` block."""
+
+    def __init__(self, endpoints: EndpointMap | None = None) -> None:
+        options = get_settings()
+        self._endpoints = endpoints or EndpointMap()
+        self._grace = timedelta(seconds=options.connect_grace_seconds)
+        self._lookups = Lookups(
+            connections=get_connections(),
+            concurrency=options.send_concurrency,
+            max_per_second=options.send_max_per_second,
+        )
+
+    def __enter__(self) -> Verifier:
+        self._lookups.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lookups.__exit__(kind, error, trace)
+
+    def verify(self, rows: Sequence[Row]) -> Verification:
+        """Ask AWS about each of `rows`, and end those whose sockets are closed."""
+        keys = {row.connection_id: row.pk for row in rows}
+        unknown: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
+        gone: list[int] = []
+        youngest = timezone.now() - self._grace
+        for outcome in self._look_up(rows, unknown):
+            if outcome.status is Status.FAILED:
+                unknown[outcome.reason] += 1
+            elif outcome.status is Status.DELIVERED:
                 counts["open"] += 1
-            elif session.created_on > youngest:
+            elif outcome.recipient.connected_on > youngest:
                 counts["too_young"] += 1
             else:
-                gone.append(session.pk)
-    if gone:
-        end_gone(gone)
-    return Verification(
-        open=counts["open"], ended=len(gone), too_young=counts["too_young"], unknown=dict(unknown)
-    )
+                gone.append(keys[outcome.recipient.connection_id])
+        return Verification(
+            open=counts["open"],
+            closed=len(gone),
+            ended=end_gone(gone) if gone else 0,
+            too_young=counts["too_young"],
+            unknown=unknown,
+        )
 
-
-def _recipients(sessions: Sequence[WebSocketSession], unknown: Counter[str]) -> list[Recipient]:
-    found = []
-    for session in sessions:
-        try:
-            endpoint = endpoint_of(session.api_gateway)
-        except (GatewayMissingError, ConfigurationError) as exc:
-            unknown[str(exc)] += 1
-        else:
-            found.append(Recipient(endpoint, session.connection_id, session.created_on))
-    return found
+    def _look_up(self, rows: Sequence[Row], unknown: Counter[str]) -> Iterator[Outcome]:
+        self._endpoints.load(row.gateway_id for row in rows)
+        found = []
+        for row in rows:
+            endpoint = self._endpoints.find(row.gateway_id)
+            if isinstance(endpoint, str):
+                unknown[endpoint] += 1
+            else:
+                found.append(Recipient(endpoint, row.connection_id, row.connected_on))
+        return self._lookups.ask(found)

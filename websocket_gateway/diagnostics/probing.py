@@ -15,7 +15,6 @@ from typing import Final, Literal
 from django.core.checks import ERROR, CheckMessage, run_checks
 
 from websocket_gateway.checks.messages import TAG, error, is_finding
-from websocket_gateway.connections.gateways import find_gateway
 from websocket_gateway.diagnostics.aws import probe_plan, probe_posting
 from websocket_gateway.diagnostics.callback import probe_callback
 from websocket_gateway.diagnostics.credentials import probe_credentials
@@ -24,6 +23,7 @@ from websocket_gateway.diagnostics.domain import probe_certificate, probe_dns
 from websocket_gateway.diagnostics.rows import check_row
 from websocket_gateway.diagnostics.threads import run_calls
 from websocket_gateway.models import ApiGateway
+from websocket_gateway.provisioning.row import find_gateway
 
 PROBING_SECONDS = 7
 """For all probes together; `check_ws_settings` promises ten for everything."""

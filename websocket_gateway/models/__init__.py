@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from websocket_gateway.models.broadcasts import BroadcastRun, BroadcastShard
 from websocket_gateway.models.gateways import ApiGateway, ApiGatewayAdditionalRoute
-from websocket_gateway.models.messages import HandledMessage
 from websocket_gateway.models.security import ChannelPermission, ConnectionRateLimit, WebSocketToken
-from websocket_gateway.models.sessions import ChannelSubscription, WebSocketSession
+from websocket_gateway.models.sessions import ChannelSubscription, HandledMessage, WebSocketSession
 
 __all__ = [
     "ApiGateway",

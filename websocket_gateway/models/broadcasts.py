@@ -1,4 +1,4 @@
-"""A broadcast that is more than one call: what is sent to whom, and how far each part of it is."""
+"""Broadcasts that are sent by several tasks: the message, its audience, and the progress of each part."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ class BroadcastRun(models.Model):
     """One message to one audience. Its state lives here and in its shards, never in a queue."""
 
     class Audience(models.TextChoices):
-        """Whom a run can be for."""
+        """The audiences that a broadcast can have."""
 
         CHANNEL = "channel", _("a channel")
         USER = "user", _("a user")
         EVERYONE = "everyone", _("everyone")
 
     class State(models.TextChoices):
-        """How a run stands."""
+        """The states of a broadcast."""
 
         RUNNING = "running", _("running")
         FINISHED = "finished", _("finished")
         CANCELLED = "cancelled", _("cancelled")
 
     message = models.BinaryField(_("message"))
-    """The bytes as they go over the wire."""
+    """The bytes that are sent."""
     audience = models.CharField(_("audience"), max_length=16, choices=Audience.choices)
     channel_name = CaseSensitiveCharField(
         _("channel"), max_length=CHANNEL_NAME_MAX_LENGTH, blank=True, default=""
@@ -52,9 +52,9 @@ class BroadcastRun(models.Model):
     )
     state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.RUNNING)
     max_per_second = models.FloatField(_("posts a second"), default=0)
-    """The pace of the whole run; 0 is no limit."""
+    """The pace of the whole broadcast; 0 means no limit."""
     recipients = models.PositiveBigIntegerField(_("recipients"), default=0)
-    """How many there were at the start, at most."""
+    """The number of recipients at the start, at most."""
     created_on = models.DateTimeField(_("started"), default=timezone.now, db_index=True)
     finished_on = models.DateTimeField(_("finished"), null=True, blank=True)
 
@@ -68,7 +68,7 @@ class BroadcastRun(models.Model):
 
 
 class BroadcastShard(models.Model):
-    """A range of session primary keys of a run; whoever holds its lease sends to it, page by page."""
+    """A range of session primary keys of a broadcast; the holder of its lease sends to it, page by page."""
 
     run = models.ForeignKey(BroadcastRun, on_delete=models.CASCADE, related_name="shards", db_index=False)
     first_pk = models.BigIntegerField()
@@ -79,7 +79,7 @@ class BroadcastShard(models.Model):
     unsettled = models.JSONField(default=list, blank=True)
     """Primary keys up to `position` whose outcome was not known yet when it was confirmed."""
     fence = models.PositiveBigIntegerField(default=0)
-    """Counts the takings of the lease: only the newest holder may confirm a page."""
+    """Incremented whenever the lease is taken: only the newest holder can confirm a page."""
     lease_holder = models.CharField(max_length=255, blank=True, default="")
     lease_expires_on = models.DateTimeField(null=True, blank=True)
     delivered = models.PositiveBigIntegerField(default=0)
@@ -97,7 +97,7 @@ class BroadcastShard(models.Model):
             models.UniqueConstraint(fields=("run", "first_pk"), name="websocket_gateway_unique_shard"),
         )
         indexes = (
-            # Whoever has room looks for a shard of an unfinished run whose lease is over.
+            # A worker looks for an unfinished shard whose lease has expired.
             models.Index(fields=["finished_on", "lease_expires_on"], name="wsg_shard_lease"),
         )
 

@@ -1,4 +1,4 @@
-"""A text column that tells upper from lower case on every database."""
+"""A text column that is case-sensitive on every database."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ else:
 class CaseSensitiveCharField(_CharField):
     """A `CharField` compared byte for byte.
 
-    PostgreSQL and SQLite compare so by themselves. MariaDB and MySQL would take `kXyZ=` and
-    `KxYz=` for the same connection under their default collation, so there the column is
-    `utf8mb4_bin`, whatever the database's own character set is.
+    PostgreSQL and SQLite do so by default. With their default collation, MariaDB and MySQL regard
+    `kXyZ=` and `KxYz=` as equal, so there the collation is `utf8mb4_bin`, whatever the character
+    set of the database is.
     """
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
-        """Add the collation where the database needs one."""
+        """Add the collation if the database needs one."""
         parameters: dict[str, Any] = dict(super().db_parameters(connection))
         if connection.vendor == "mysql":
             parameters["collation"] = "utf8mb4_bin"
         return parameters
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
-        """Name the character set that the collation belongs to, where the database needs it."""
+        """Add the character set of the collation if the database needs it."""
         column = super().db_type(connection)
         return f"{column} CHARACTER SET utf8mb4" if connection.vendor == "mysql" else column

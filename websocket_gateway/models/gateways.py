@@ -1,4 +1,4 @@
-"""A gateway and its additional routes: what is wanted, and the ids that AWS answered."""
+"""Gateways and their additional routes: the wanted configuration, and the ids that AWS assigned."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from websocket_gateway.models.fields import CaseSensitiveCharField
 
 
 class ApiGateway(models.Model):
-    """One WebSocket API in AWS. Saving it changes nothing there: `create_gateway` does."""
+    """One WebSocket API in AWS. Saving the row changes nothing there; `create_gateway` does."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    """The mark by which our resources in AWS are found again."""
+    """The tag that identifies our resources in AWS."""
     api_name = CaseSensitiveCharField(
         _("name"), max_length=128, unique=True, validators=[validators.validate_gateway_name]
     )
@@ -76,7 +76,7 @@ class ApiGateway(models.Model):
     """`host:pid:nonce` of the process that is changing this gateway in AWS right now."""
     lease_expires_on = models.DateTimeField(_("lease expires"), null=True, blank=True, editable=False)
     imported_on = models.DateTimeField(_("imported"), null=True, blank=True, editable=False)
-    """When `import_legacy_gateways` took it over. Until it is applied, its old secret is accepted too."""
+    """When `import_legacy_gateways` imported it. Until it is applied, its old secret is accepted too."""
     created_on = models.DateTimeField(_("created"), auto_now_add=True)
     updated_on = models.DateTimeField(_("updated"), auto_now=True)
 
@@ -92,7 +92,7 @@ class ApiGateway(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Add the trailing slash that the slugs `connect`, `disconnect` and `default` follow.
 
-        The lease is left as it is in the database: it is only ever changed by comparing and setting.
+        The lease is not saved: it is only changed by compare-and-set statements.
         """
         if not self._state.adding and not args and not kwargs.keys() & {"force_insert", "update_fields"}:
             loaded = {field.name for field in self._meta.concrete_fields if not field.primary_key}
@@ -105,7 +105,7 @@ class ApiGateway(models.Model):
         super().save(*args, **kwargs)
 
     def clean(self) -> None:
-        """Refuse a default channel that nobody could send to; take an emptied field of tags for no tags."""
+        """Refuse an invalid default channel; read an empty field of tags as no tags."""
         super().clean()
         if self.tags is None:
             self.tags = {}
@@ -117,7 +117,7 @@ class ApiGateway(models.Model):
 
 
 class ApiGatewayAdditionalRoute(models.Model):
-    """A route beside `$connect`, `$disconnect` and `$default`, with a URL of its own."""
+    """A route besides `$connect`, `$disconnect` and `$default`, with its own URL."""
 
     api_gateway = models.ForeignKey(
         ApiGateway, on_delete=models.CASCADE, related_name="additional_routes", verbose_name=_("API gateway")

@@ -1,4 +1,4 @@
-"""Who may come in: channel permissions, connect tokens, counters of attempts."""
+"""Admission: channel permissions, connect tokens, counters of attempts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ChannelPermission(models.Model):
     """Who may join a channel, or all channels that begin with a prefix (`orders_*`)."""
 
     class Audience(models.TextChoices):
-        """The kinds of people a channel can be open to."""
+        """The groups of users that a channel can be open to."""
 
         ANYONE = "anyone", _("anyone, logged in or not")
         AUTHENTICATED = "authenticated", _("logged-in users")
@@ -51,7 +51,7 @@ class ChannelPermission(models.Model):
 
 
 class WebSocketToken(models.Model):
-    """A single-use connect token. Only hashes are stored: nothing here opens anything."""
+    """A single-use connect token. Only hashes are stored, with which no connection can be opened."""
 
     token_hash = CaseSensitiveCharField(max_length=64, unique=True, editable=False)
     user = models.ForeignKey(
@@ -72,10 +72,10 @@ class WebSocketToken(models.Model):
 
 
 class ConnectionRateLimit(models.Model):
-    """One counter of attempts: one row a key, advanced in one statement."""
+    """A counter of attempts: one row per key, incremented in one statement."""
 
     key = CaseSensitiveCharField(max_length=191, unique=True, editable=False)
-    """What is counted, such as `connect:user:7` or `connect:ip:192.0.2.1`."""
+    """The thing that is counted, such as `connect:user:7` or `connect:ip:192.0.2.1`."""
     window_start = models.DateTimeField(_("window began"), db_index=True)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
 

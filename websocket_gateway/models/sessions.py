@@ -1,8 +1,8 @@
-"""Who is connected, and which channels they are in."""
+"""Sessions, and the channels that they are in."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
@@ -14,43 +14,45 @@ from websocket_gateway.models.gateways import ApiGateway
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
 
 if TYPE_CHECKING:
-    from websocket_gateway.sending import DeliveryReport
+    from typing_extensions import Unpack
+
+    from websocket_gateway.sending import DeliveryReport, SendArguments
 
 
 class WebSocketSessionQuerySet(models.QuerySet["WebSocketSession"]):
-    """The words in which sessions are asked for."""
+    """Queries for sessions, and sending to them."""
 
     whole_channel: str | None = None
-    """The channel of which these are all; whatever is asked on top makes a new query, without it."""
+    """The channel whose sessions these all are; a query that is derived from this one does not have it."""
 
     def connected(self) -> WebSocketSessionQuerySet:
-        """Those whose socket is open, as far as is known."""
+        """The sessions whose socket is open, as far as is known."""
         return self.filter(connected=True)
 
     def in_channel(self, channel_name: str) -> WebSocketSessionQuerySet:
-        """Those in a channel, be it their primary one or one they subscribed to; nobody is in `""`."""
+        """The sessions in a channel, as their primary one or by subscription; no session is in `""`."""
         if not channel_name:
             return self.none()
         subscribed = ChannelSubscription.objects.filter(channel_name=channel_name).values("session_id")
         found = self.filter(models.Q(channel_name=channel_name) | models.Q(pk__in=subscribed))
-        asked = self.query
-        narrowed = asked.where or asked.annotations or asked.extra_tables or asked.distinct_fields
-        database = self._db  # type: ignore[attr-defined]  # as Django's page on managers uses it
+        query = self.query
+        narrowed = query.where or query.annotations or query.extra_tables or query.distinct_fields
+        database = self._db  # type: ignore[attr-defined]  # as Django's documentation of managers uses it
         if self.model is WebSocketSession and database is None and not narrowed:
             found.whole_channel = channel_name
         return found
 
-    def send_message(self, message: Any, **options: Any) -> DeliveryReport:
-        """Send `message` to every connected session of this query; see `sending.send`."""
+    def send_message(self, message: object, **arguments: Unpack[SendArguments]) -> DeliveryReport:
+        """Send `message` to every connected session of this query; see `websocket_gateway.sending.send`."""
         from websocket_gateway.sending import send
 
-        return send(message, to=self, **options)
+        return send(message, to=self, **arguments)
 
-    async def asend_message(self, message: Any, **options: Any) -> DeliveryReport:
-        """`send_message` from `async def`; see `sending.asend`."""
+    async def asend_message(self, message: object, **arguments: Unpack[SendArguments]) -> DeliveryReport:
+        """`send_message`, from `async def`."""
         from websocket_gateway.sending import asend
 
-        return await asend(message, to=self, **options)
+        return await asend(message, to=self, **arguments)
 
 
 class WebSocketSession(models.Model):
@@ -60,7 +62,7 @@ class WebSocketSession(models.Model):
     channel_name = CaseSensitiveCharField(
         _("channel"), max_length=CHANNEL_NAME_MAX_LENGTH, blank=True, default=""
     )
-    """The primary channel; empty joins nothing."""
+    """The primary channel; empty for none."""
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -79,9 +81,9 @@ class WebSocketSession(models.Model):
     )
     connected = models.BooleanField(_("connected"), default=True)
     session_key_hash = CaseSensitiveCharField(max_length=64, blank=True, default="", editable=False)
-    """SHA-256 of the Django session the socket was opened from; a logout ends the sockets of that session."""
+    """SHA-256 of the Django session that opened the socket; a logout ends the sockets of that session."""
     session_auth_hash = CaseSensitiveCharField(max_length=64, blank=True, default="", editable=False)
-    """SHA-256 of the user's session-auth hash at `$connect`; it no longer fits once the password changed."""
+    """SHA-256 of the user's session-auth hash at `$connect`; it differs once the password has changed."""
     created_on = models.DateTimeField(_("connected on"), default=timezone.now)
     last_seen_on = models.DateTimeField(_("last seen"), default=timezone.now)
     disconnected_on = models.DateTimeField(_("disconnected on"), null=True, blank=True)
@@ -99,10 +101,10 @@ class WebSocketSession(models.Model):
         indexes = (
             # A broadcast pages through a channel in primary-key order.
             models.Index(fields=["channel_name", "connected", "id"], name="wsg_session_channel"),
-            # "Who of this user is here" and, for each gateway, "how many are here".
+            # "The open sessions of this user" and, for each gateway, "the number of open sessions".
             models.Index(fields=["user", "connected", "id"], name="wsg_session_user"),
             models.Index(fields=["api_gateway", "connected", "id"], name="wsg_session_gateway"),
-            # The purge asks for the oldest that are open, and for those that ended long ago.
+            # The purge reads the oldest open sessions, and those that ended long ago.
             models.Index(fields=["connected", "created_on"], name="wsg_session_age"),
             models.Index(fields=["connected", "disconnected_on"], name="wsg_session_ended"),
         )
@@ -114,13 +116,13 @@ class WebSocketSession(models.Model):
     def __str__(self) -> str:
         return self.connection_id
 
-    def send_message(self, message: Any, **options: Any) -> DeliveryReport:
-        """Send `message` to this connection; see `sending.send`."""
-        return type(self).objects.filter(pk=self.pk).send_message(message, **options)
+    def send_message(self, message: object, **arguments: Unpack[SendArguments]) -> DeliveryReport:
+        """Send `message` to this connection; see `websocket_gateway.sending.send`."""
+        return type(self).objects.filter(pk=self.pk).send_message(message, **arguments)
 
-    async def asend_message(self, message: Any, **options: Any) -> DeliveryReport:
-        """`send_message` from `async def`; see `sending.asend`."""
-        return await type(self).objects.filter(pk=self.pk).asend_message(message, **options)
+    async def asend_message(self, message: object, **arguments: Unpack[SendArguments]) -> DeliveryReport:
+        """`send_message`, from `async def`."""
+        return await type(self).objects.filter(pk=self.pk).asend_message(message, **arguments)
 
     def subscribe(self, channel_name: str) -> bool:
         """Join a further channel; False if the session was in it already."""
@@ -139,7 +141,7 @@ class WebSocketSession(models.Model):
 
 
 class ChannelSubscription(models.Model):
-    """A channel that a session is in beside its primary one."""
+    """A channel that a session is in besides its primary one."""
 
     session = models.ForeignKey(
         WebSocketSession, on_delete=models.CASCADE, related_name="subscriptions", db_index=False
@@ -159,3 +161,18 @@ class ChannelSubscription(models.Model):
 
     def __str__(self) -> str:
         return self.channel_name
+
+
+class HandledMessage(models.Model):
+    """One message of one client, by its hash. A second INSERT of the same message fails."""
+
+    key = CaseSensitiveCharField(max_length=64, unique=True, editable=False)
+    """SHA-256 over user, `_ws.client` and `_ws.id`."""
+    created_on = models.DateTimeField(_("handled on"), default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("handled message")
+        verbose_name_plural = _("handled messages")
+
+    def __str__(self) -> str:
+        return f"message {self.pk}"

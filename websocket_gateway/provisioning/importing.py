@@ -9,13 +9,12 @@ from django.core.exceptions import ValidationError
 from websocket_gateway.aws.apis import Apis
 from websocket_gateway.aws.clients import resolve_region
 from websocket_gateway.aws.identity import caller_account
-from websocket_gateway.connections.gateways import find_gateway
 from websocket_gateway.exceptions import ConfigurationError, GatewayMissingError, GatewayNotFoundError
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute
 from websocket_gateway.origin_secret import origin_secret
 from websocket_gateway.provisioning.plan import Kind, RecordStep
 from websocket_gateway.provisioning.planning.importing import Importable, plan_import
-from websocket_gateway.provisioning.row import set_values
+from websocket_gateway.provisioning.row import find_gateway, set_values
 from websocket_gateway.provisioning.wanted import wanted_gateway
 from websocket_gateway.provisioning.wanted_routes import ProjectRoute, own_routes
 from websocket_gateway.resources import Api, ObservedGateway, WantedGateway

@@ -1,4 +1,4 @@
-"""Open connections: those too old to be alive, and those of users who may no longer be there."""
+"""End open connections: those too old to be alive, and those of users who must not be connected."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from websocket_gateway.purging.old_rows import BATCH, read_pages
 from websocket_gateway.purging.report import Part, Run
 
 _REVOKED_AT_ONCE = 50
-"""AWS is asked to close them one after the other, and between two such batches the run can stop."""
+"""AWS closes them one after the other; the run can stop between two such batches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndOverdue:
-    """End what is older than the service lets any socket become; AWS need not be asked."""
+    """End connections that are older than AWS lets a socket become; AWS need not be asked."""
 
     now: datetime
     part: Part = Part.SESSIONS
@@ -47,21 +47,21 @@ class EndOverdue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndRevoked:
-    """End the sockets of users who were deleted, deactivated, or whose password is another one now.
+    """End the sockets of users who were deleted, deactivated, or whose password has changed.
 
-    Signals do so at once; this finds what went past them, such as `QuerySet.update()`. Permissions
-    belong to views, which ask for them at every message: a row cannot tell.
+    Signals do so at once; this finds changes without signals, such as `QuerySet.update()`. Permissions
+    are not checked here, because views check them for every message.
     """
 
     part: Part = Part.USERS
     name: str = "sessions_ended_revoked"
 
     def count(self) -> int:
-        """How many there are now; every open session of a user is read for that."""
+        """How many there are now; reads every open session of a user."""
         return sum(len(keys) for rows in self._pages() for keys in self._outdated(rows).values())
 
     def do(self, run: Run) -> None:
-        """Mark them, and have AWS close the sockets."""
+        """Mark them as ended, and close their sockets."""
         for rows in self._pages():
             if run.is_over():
                 return
@@ -79,7 +79,7 @@ class EndRevoked:
         )
 
     def _outdated(self, rows: list[tuple[Any, ...]]) -> dict[str, list[int]]:
-        """The keys among `rows` whose sockets must end, by the reason."""
+        """The keys among `rows` whose sockets must end, by reason."""
         found: dict[str, list[int]] = defaultdict(list)
         sessions = WebSocketSession.objects.filter(pk__in=[row[0] for row in rows]).select_related("user")
         for session in sessions:

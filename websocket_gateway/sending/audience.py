@@ -1,4 +1,4 @@
-"""Who gets it: audiences by what they are called for."""
+"""The audiences of messages: a query, a channel, a user, everyone, some connections, a broadcast."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
 from websocket_gateway.exceptions import WebSocketGatewayError
@@ -19,26 +20,50 @@ from websocket_gateway.sending.paging import (
     connected_sessions,
 )
 from websocket_gateway.sending.queries import bare, is_fixed, refuse_unless_sessions
+from websocket_gateway.validators import validate_channel_name
 
 
-def of_query(to: QuerySet[WebSocketSession] | WebSocketSession) -> Audience:
-    """The connected ones among the sessions of a query, or one session.
+def find_audience(
+    *,
+    channel: str | None = None,
+    user: AbstractBaseUser | None = None,
+    everyone: bool = False,
+    connection_ids: Iterable[str] | None = None,
+) -> Audience:
+    """The audience of a `broadcast` with these arguments. Raises `TypeError` unless exactly one is given."""
+    if (channel is not None) + (user is not None) + everyone + (connection_ids is not None) != 1:
+        raise TypeError("Give exactly one of channel, user, everyone=True and connection_ids.")
+    if channel is not None:
+        try:
+            validate_channel_name(channel)
+        except ValidationError as exc:
+            raise ValidationError({"channel": exc.messages}) from exc
+        return audience_of_channel(channel)
+    if connection_ids is not None:
+        return audience_of_connections(connection_ids)
+    return audience_of_user(user) if user is not None else audience_of_everyone()
+
+
+def audience_of(to: QuerySet[WebSocketSession] | WebSocketSession) -> Audience:
+    """The connected sessions of a query, or one session.
 
     Slices, unions, `distinct(*fields)` and queries with window functions mean exactly the
     sessions they give at this moment, or gave when they were evaluated. Raises `TypeError` for
-    anything else than sessions, such as groups of them.
+    a query whose rows are not sessions, such as groups of them.
     """
     if isinstance(to, WebSocketSession):
         return Audience((QueryStream(connected_sessions().filter(pk=to.pk)),))
     refuse_unless_sessions(to)
-    whole_channel = getattr(to, "whole_channel", None)  # other managers' querysets know no channels
+    whole_channel = getattr(
+        to, "whole_channel", None
+    )  # the QuerySet of another manager has no such attribute
     if whole_channel is not None:
-        return of_channel(whole_channel)
+        return audience_of_channel(whole_channel)
     stream = FixedStream(to) if is_fixed(to) else QueryStream(bare(to).filter(**CONNECTED))
     return Audience((stream,))
 
 
-def of_channel(channel_name: str) -> Audience:
+def audience_of_channel(channel_name: str) -> Audience:
     """The connected sessions of a channel, primary or subscribed."""
     subscriptions = ChannelSubscription.objects.filter(channel_name=channel_name, session__connected=True)
     return Audience(
@@ -49,40 +74,40 @@ def of_channel(channel_name: str) -> Audience:
     )
 
 
-def of_user(user: AbstractBaseUser) -> Audience:
+def audience_of_user(user: AbstractBaseUser) -> Audience:
     """The connected sessions of a user; raises `ValueError` for one without a primary key.
 
-    Nobody's sessions are those of all anonymous visitors, and a message for one of them is not for all.
+    Sessions without a user belong to all anonymous visitors, and a message is for one of them.
     """
     if user.pk is None:
-        raise ValueError(f"{user!r} is nobody in the database. Send to the visitor's own session instead.")
+        raise ValueError(f"{user!r} is not in the database. Send to the visitor's own session instead.")
     return Audience((QueryStream(connected_sessions().filter(user_id=user.pk)),))
 
 
-def of_everyone() -> Audience:
-    """All connected sessions, gateway by gateway, because that is how they are indexed."""
+def audience_of_everyone() -> Audience:
+    """All connected sessions, gateway by gateway, as they are indexed."""
     gateways = ApiGateway.objects.order_by("pk").values_list("pk", flat=True)
     return Audience(tuple(QueryStream(connected_sessions().filter(api_gateway_id=pk)) for pk in gateways))
 
 
-def of_connection_ids(connection_ids: Iterable[str]) -> Audience:
-    """The connected ones among connections whose ids are known; raises `TypeError` for a text."""
+def audience_of_connections(connection_ids: Iterable[str]) -> Audience:
+    """The connected sessions among connections whose ids are known; raises `TypeError` for a str."""
     if isinstance(connection_ids, (str, bytes)):
         raise TypeError(f"connection_ids must be a list, not {connection_ids!r}: write [{connection_ids!r}].")
     return Audience((ListStream(tuple(dict.fromkeys(connection_ids))),))
 
 
-def of_run(run: BroadcastRun) -> Audience:
-    """The connected sessions a broadcast is for."""
+def audience_of_run(run: BroadcastRun) -> Audience:
+    """The connected sessions that a broadcast is for."""
     if run.audience == BroadcastRun.Audience.CHANNEL:
-        return of_channel(run.channel_name)
+        return audience_of_channel(run.channel_name)
     if run.audience == BroadcastRun.Audience.EVERYONE:
-        return of_everyone()
-    return of_user(run.user) if run.user is not None else Audience(())
+        return audience_of_everyone()
+    return audience_of_user(run.user) if run.user is not None else Audience(())
 
 
 def find_user(name: str) -> AbstractBaseUser:
-    """The user of that name; raises `WebSocketGatewayError` where there is none."""
+    """The user of that name; raises `WebSocketGatewayError` if there is none."""
     model = get_user_model()
     try:
         user: AbstractBaseUser = model._default_manager.get(**{model.USERNAME_FIELD: name})

@@ -1,31 +1,56 @@
-"""Sending: one pipeline from the recipients' rows to a `DeliveryReport`."""
+"""Sending: from an audience to a `DeliveryReport`; also from `async def`, and once a transaction commits."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, TypedDict
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.exceptions import ValidationError
+from django.db import connections as databases
 from django.db import router, transaction
 from django.db.models import QuerySet
 
 from websocket_gateway.aws.connections import Connections
 from websocket_gateway.frames import encode_message
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.sending import audience as recipients
 from websocket_gateway.sending import runs
+from websocket_gateway.sending.audience import audience_of, find_audience
 from websocket_gateway.sending.delivery import Delivery, OnProgress, SendOptions
 from websocket_gateway.sending.paging import Audience
 from websocket_gateway.sending.reports import DeliveryReport, OnFailure, Tally
-from websocket_gateway.validators import validate_channel_name
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 logger = logging.getLogger(__name__)
 
 
+class SendArguments(TypedDict, total=False):
+    """The arguments of `send` beside the message and `to`."""
+
+    on_commit: bool
+    options: SendOptions | None
+    on_progress: OnProgress | None
+    on_failure: OnFailure | None
+    connections: Connections | None
+
+
+class BroadcastArguments(SendArguments, total=False):
+    """The arguments of `broadcast` beside the message."""
+
+    channel: str | None
+    user: AbstractBaseUser | None
+    everyone: bool
+    connection_ids: Iterable[str] | None
+    enqueue: bool
+
+
 def send(
-    message: Any,
+    message: object,
     *,
     to: QuerySet[WebSocketSession] | WebSocketSession,
     on_commit: bool = False,
@@ -36,26 +61,25 @@ def send(
 ) -> DeliveryReport:
     """Send one message to the connected sessions of a query, or to one session.
 
-    bytes and str go as they are, everything else as JSON by Django's encoder. Who is there is
-    looked up page by page while sending. What happens to single recipients stands in the
-    report; raised are only `InvalidMessageError` (a `ValueError`), `TypeError` for a `to` that
-    is none, and, before the first post, `MissingCredentialsError` and `MissingRegionError`.
+    bytes and str are sent as they are, everything else as JSON by Django's encoder. Recipients are
+    looked up page by page while sending. What happens to single recipients is in the report. Raised are
+    only `InvalidMessageError` (a `ValueError`), `TypeError` for a `to` that is not one of these, and,
+    before the first post, a `ConfigurationError` such as `MissingCredentialsError` and `MissingRegionError`.
 
-    With `on_commit=True` inside a transaction the message is checked at once, but recipients
-    are looked up and posted to only after the commit, and never after a rollback; the report
-    returned then is empty and `deferred`, and later failures are logged. Without a surrounding
-    transaction it is sent at once, as usual.
+    With `on_commit=True` inside a transaction the message is checked at once, but recipients are looked
+    up and posted to only after the commit, and never after a rollback. The report returned is then empty
+    and `deferred`, and later failures are logged. Without a surrounding transaction it is sent at once.
 
-    `on_progress` gets the report so far about ten times a second, and once at the end, however
-    it ends; `on_failure` gets each failure when it is known.
+    `on_progress` gets the report so far about ten times a second, and once at the end, however it ends.
+    `on_failure` gets each failure when it is known.
     """
     data = encode_message(message)
     sending = _Sending(data, options or SendOptions(), on_progress, on_failure, connections)
-    return sending.start(recipients.of_query(to), on_commit=on_commit)
+    return sending.start(audience_of(to), on_commit=on_commit)
 
 
 def broadcast(
-    message: Any,
+    message: object,
     *,
     channel: str | None = None,
     user: AbstractBaseUser | None = None,
@@ -70,13 +94,13 @@ def broadcast(
 ) -> DeliveryReport:
     """Send one message to a channel (primary and subscribed), a user, everyone, or some connections.
 
-    Exactly one of the four must be given, else `TypeError`. Raises `ValidationError` for a name
-    that no channel can have, and `ValueError` for a user who is not in the database, such as
-    `AnonymousUser`; everything else is as with `send`.
+    Exactly one of the four must be given, else `TypeError`. Raises `ValidationError` for an invalid
+    channel name, and `ValueError` for a user who is not in the database, such as `AnonymousUser`.
+    Everything else is as with `send`.
 
-    With `enqueue=True` the project's task queue sends, once the surrounding transaction commits;
-    the report returned is empty and `deferred`, and its `run` is the number of the broadcast. Of the
-    options only `max_per_second` counts then. Raises `ConfigurationError` where there is no such queue.
+    With `enqueue=True` the project's task queue sends once the surrounding transaction commits. The
+    report returned is empty and `deferred`, and its `run` is the number of the broadcast. Of the options
+    only `max_per_second` is used then. Raises `ConfigurationError` if no such queue is configured.
     """
     data = encode_message(message)
     audience = find_audience(channel=channel, user=user, everyone=everyone, connection_ids=connection_ids)
@@ -90,62 +114,52 @@ def broadcast(
     return sending.start(audience, on_commit=on_commit)
 
 
-def find_audience(
+async def asend(
+    message: object,
     *,
-    channel: str | None = None,
-    user: AbstractBaseUser | None = None,
-    everyone: bool = False,
-    connection_ids: Iterable[str] | None = None,
-) -> Audience:
-    """Those whom `broadcast` would reach. Raises `TypeError` unless exactly one is given."""
-    if (channel is not None) + (user is not None) + everyone + (connection_ids is not None) != 1:
-        raise TypeError("Give exactly one of channel, user, everyone=True and connection_ids.")
-    if channel is not None:
-        try:
-            validate_channel_name(channel)
-        except ValidationError as exc:
-            raise ValidationError({"channel": exc.messages}) from exc
-        return recipients.of_channel(channel)
-    if connection_ids is not None:
-        return recipients.of_connection_ids(connection_ids)
-    return recipients.of_user(user) if user is not None else recipients.of_everyone()
+    to: QuerySet[WebSocketSession] | WebSocketSession,
+    **arguments: Unpack[SendArguments],
+) -> DeliveryReport:
+    """`send`, from `async def`. Callbacks are called in the thread that sends.
+
+    Cancelling the task that awaits it does not stop the sending.
+    """
+    return await _in_thread(partial(send, message, to=to, **arguments))
 
 
+async def abroadcast(message: object, **arguments: Unpack[BroadcastArguments]) -> DeliveryReport:
+    """`broadcast`, from `async def`, as `asend` is to `send`."""
+    return await _in_thread(partial(broadcast, message, **arguments))
+
+
+@dataclass(frozen=True, slots=True)
 class _Sending:
-    """A message that is ready to be sent, and who wants to know how it goes."""
+    """A message that is ready to be sent, and the callbacks about it."""
 
-    def __init__(
-        self,
-        data: bytes,
-        options: SendOptions,
-        on_progress: OnProgress | None,
-        on_failure: OnFailure | None,
-        connections: Connections | None,
-    ) -> None:
-        self._data = data
-        self._options = options
-        self._on_progress = on_progress
-        self._on_failure = on_failure
-        self._connections = connections
+    data: bytes
+    options: SendOptions
+    on_progress: OnProgress | None
+    on_failure: OnFailure | None
+    connections: Connections | None
 
     def start(self, audience: Audience, *, on_commit: bool) -> DeliveryReport:
         """Send now, or when the surrounding transaction commits."""
         using = router.db_for_write(WebSocketSession)
         if on_commit and transaction.get_connection(using).in_atomic_block:
-            # Robust: the transaction is done, and whoever opened it must not fail because of us.
+            # Robust: the transaction is committed, so its code must not fail because of this.
             transaction.on_commit(lambda: _log(self._run(audience)), using=using, robust=True)
             return DeliveryReport(deferred=True)
         return self._run(audience)
 
     def _run(self, audience: Audience) -> DeliveryReport:
-        tally = Tally(on_failure=self._on_failure)
+        tally = Tally(on_failure=self.on_failure)
         delivery = Delivery(
-            self._data,
+            self.data,
             tally=tally,
-            engine=self._options.chosen_engine,
-            limits=self._options.limits(),
-            connections=self._connections,
-            on_progress=self._on_progress,
+            engine=self.options.chosen_engine,
+            limits=self.options.limits(),
+            connections=self.connections,
+            on_progress=self.on_progress,
         )
         try:
             for page in audience.pages():
@@ -154,8 +168,8 @@ class _Sending:
         finally:
             delivery.stop()
             report = tally.report()
-            if self._on_progress and not delivery.inherited:
-                self._on_progress(report)
+            if self.on_progress and not delivery.inherited:
+                self.on_progress(report)
         return report
 
 
@@ -167,3 +181,27 @@ def _log(report: DeliveryReport) -> None:
             report.recipients,
             dict(report.reasons),
         )
+
+
+async def _in_thread(sending: Callable[[], DeliveryReport]) -> DeliveryReport:
+    """Send in a thread of its own, or on the connection of an open transaction.
+
+    Django does all asynchronous database work in one thread, which sending would block. But an open
+    transaction, such as a test's, is visible in that thread only.
+    """
+    if await sync_to_async(_in_transaction)():
+        return await sync_to_async(sending)()
+    return await sync_to_async(partial(_and_close_databases, sending), thread_sensitive=False)()
+
+
+def _in_transaction() -> bool:
+    connection = transaction.get_connection(router.db_for_write(WebSocketSession))
+    return bool(connection.in_atomic_block)
+
+
+def _and_close_databases(sending: Callable[[], DeliveryReport]) -> DeliveryReport:
+    """Django does not close the database connections of this thread."""
+    try:
+        return sending()
+    finally:
+        databases.close_all()

@@ -1,4 +1,4 @@
-"""One message on its way: rows become posts, and outcomes become figures and ended sessions."""
+"""The delivery of one message: rows become posts, and outcomes become figures and ended sessions."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from datetime import timedelta
 from django.utils import timezone
 
 from websocket_gateway.aws.connections import Connections, get_connections
-from websocket_gateway.aws.endpoints import ManagementEndpoint
+from websocket_gateway.aws.engines import open_engine
 from websocket_gateway.aws.engines.base import Engine, Limits, Outcome, Recipient, Status
-from websocket_gateway.aws.engines.choice import open_engine
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.ending import end_gone_after_sending
-from websocket_gateway.connections.endpoints import endpoint_of
-from websocket_gateway.exceptions import GatewayMissingError, MissingRegionError
-from websocket_gateway.models import ApiGateway
-from websocket_gateway.sending.paging import Row
+from websocket_gateway.connections.endpoints import EndpointMap
+from websocket_gateway.connections.sessions import Row
 from websocket_gateway.sending.reports import DeliveryReport, Tally
 
 ENGINES = ("auto", "asyncio", "boto3")
@@ -31,30 +28,30 @@ OnProgress = Callable[[DeliveryReport], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendOptions:
-    """How to send, where it shall differ from the settings; None is what the settings say."""
+    """How to send, where it differs from the settings; None takes the setting."""
 
     engine: str | None = None
     """`auto`, `asyncio` or `boto3`."""
     concurrency: int | None = None
-    """Posts under way at a time."""
+    """Posts at the same time."""
     max_per_second: float | None = None
-    """Posts a second; 0 is no limit."""
+    """Posts per second; 0 means no limit."""
 
     def __post_init__(self) -> None:
         if self.engine is not None and self.engine not in ENGINES:
             raise ValueError(f"engine must be one of {', '.join(ENGINES)}, not {self.engine!r}.")
         if self.concurrency is not None and self.concurrency < 1:
-            raise ValueError(f"concurrency must be above zero, not {self.concurrency!r}.")
+            raise ValueError(f"concurrency must be 1 or above, not {self.concurrency!r}.")
         if self.max_per_second is not None and self.max_per_second < 0:
             raise ValueError(f"max_per_second must be 0 (no limit) or above, not {self.max_per_second!r}.")
 
     @property
     def chosen_engine(self) -> str:
-        """The engine, with the setting in place of None."""
+        """The engine, from the settings if it is None."""
         return self.engine or get_settings().send_engine
 
     def limits(self) -> Limits:
-        """The limits, with the settings in place of None."""
+        """The limits, from the settings where one is None."""
         settings = get_settings()
         pace = settings.send_max_per_second if self.max_per_second is None else self.max_per_second
         return Limits(
@@ -66,7 +63,7 @@ class SendOptions:
 
 
 class Delivery:
-    """Hands pages of rows to an engine and folds what comes back into `tally`.
+    """Hand pages of rows to an engine, and count the outcomes in `tally`.
 
     `on_settled` gets the connection id of each outcome, `on_progress` the figures about ten times a second.
     """
@@ -91,20 +88,20 @@ class Delivery:
         self._on_progress = on_progress
         self._engine: Engine | None = None
         self._process = os.getpid()
-        self._told = time.monotonic()
-        self._targets: dict[int, ManagementEndpoint | str] = {}
+        self._reported_on = time.monotonic()
+        self._endpoints = EndpointMap()
         self._keys: dict[str, int] = {}
         self._gone: list[int] = []
         self._grace = timedelta(seconds=get_settings().connect_grace_seconds)
 
     @property
     def inherited(self) -> bool:
-        """Whether this process was forked by a callback in the middle of the run. The run is the parent's."""
+        """Whether a callback forked this process while it was sending. Only the parent goes on."""
         return os.getpid() != self._process
 
     def post(self, rows: list[Row]) -> None:
-        """Take a page on; returns when there is room for the next one."""
-        self._learn_targets(rows)
+        """Begin to send a page; return when the engine can take the next one."""
+        self._endpoints.load((row.gateway_id for row in rows), strict=not self._tally.total)
         page = list(self._addressed(rows))
         if page and self._engine is None:
             self._engine = open_engine(
@@ -115,47 +112,35 @@ class Delivery:
             self._fold(self._engine.send(page, self._data))
 
     def set_pace(self, max_per_second: float) -> None:
-        """Go on at another pace; 0 is no limit."""
+        """Continue at another pace; 0 means no limit."""
         if self._engine is not None:
             self._engine.set_pace(max_per_second)
 
     def drain(self) -> None:
-        """Wait for every outcome that is still to come."""
+        """Wait for all outstanding outcomes."""
         if self._engine is not None:
             self._fold(self._engine.drain())
 
     def stop(self) -> None:
-        """Begin nothing more, fold what had been begun, and end what was found gone; the last call."""
+        """Send nothing more, count the posts in flight, mark the gone sessions as ended. The last call."""
         if self.inherited:
-            return  # the threads that would answer exist in the parent alone
+            return  # the engine's threads exist in the parent only
         try:
             if self._engine is not None:
                 self._fold(self._engine.stop())
         finally:
             self.mark_gone()
 
-    def _learn_targets(self, rows: list[Row]) -> None:
-        unknown = {row.gateway_id for row in rows} - self._targets.keys()
-        for pk, gateway in ApiGateway.objects.in_bulk(unknown).items() if unknown else ():
-            try:
-                self._targets[pk] = endpoint_of(gateway)
-            except GatewayMissingError as exc:
-                self._targets[pk] = str(exc)
-            except MissingRegionError as exc:
-                if not self._tally.total:
-                    raise
-                self._targets[pk] = str(exc)
-
     def _addressed(self, rows: list[Row]) -> Iterator[Recipient]:
         for pk, connection_id, gateway_id, connected_on in rows:
-            target = self._targets.get(gateway_id, "the gateway's row was deleted meanwhile")
-            if isinstance(target, str):
-                self._tally.fail(connection_id, target)
+            endpoint = self._endpoints.find(gateway_id)
+            if isinstance(endpoint, str):
+                self._tally.fail(connection_id, endpoint)
                 if self._on_settled:
                     self._on_settled(connection_id)
             else:
                 self._keys[connection_id] = pk
-                yield Recipient(target, connection_id, connected_on)
+                yield Recipient(endpoint, connection_id, connected_on)
 
     def _fold(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
@@ -166,9 +151,9 @@ class Delivery:
                 self._tally.add(outcome)
             if self._on_settled:
                 self._on_settled(outcome.recipient.connection_id)
-            if self._on_progress and time.monotonic() - self._told >= _PROGRESS_SECONDS:
+            if self._on_progress and time.monotonic() - self._reported_on >= _PROGRESS_SECONDS:
                 self._on_progress(self._tally.report())
-                self._told = time.monotonic()
+                self._reported_on = time.monotonic()
             if self.inherited:
                 raise RuntimeError(
                     "This process was forked by a callback while it was sending. The parent goes on sending; "
@@ -177,7 +162,7 @@ class Delivery:
 
     def _fold_gone(self, outcome: Outcome, key: int | None) -> None:
         to = outcome.recipient
-        # While `$connect` is still being answered the service says "gone" too.
+        # While `$connect` is answered, AWS answers 410 too.
         if timezone.now() - to.connected_on < self._grace:
             seconds = int(self._grace.total_seconds())
             self._tally.fail(to.connection_id, f"gone or not open yet: connected less than {seconds} s ago")
@@ -189,7 +174,7 @@ class Delivery:
             self.mark_gone()
 
     def mark_gone(self) -> None:
-        """Have the sessions found gone marked as ended; raises nothing."""
+        """Mark the sessions found gone as ended; raises nothing."""
         if self._gone:
             found, self._gone = self._gone, []
             end_gone_after_sending(found)

@@ -1,9 +1,9 @@
-"""Connected sessions in primary-key order, a page at a time, each once.
+"""Connected sessions in primary-key order, page by page, each once.
 
-Pages are cut by key (`pk > last`), never by OFFSET, and never held all at once. Where an
-audience has several sources (a channel: those whose primary channel it is, and those who
-subscribed), each is read along its own index and the streams are merged by primary key:
-one query with OR or EXISTS would leave the index.
+Pages are cut by key (`pk > last`), never by OFFSET, and never all in memory at once. If an audience
+has several sources (a channel: the sessions with it as their primary channel, and those that
+subscribed), each is read along its own index and the streams are merged by primary key.
+One query with OR or EXISTS would not use an index.
 """
 
 from __future__ import annotations
@@ -12,30 +12,20 @@ import heapq
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
+from websocket_gateway.connections.sessions import ROW_FIELDS, Row
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.sending.queries import read_keys
 
 PAGE_SIZE = 1_000
-# Primary keys in one IN list; some databases take no more parameters than this.
+# Primary keys in one IN list; some databases do not accept more parameters.
 _IN_LIST = 500
-# For SQLite: beyond a bare `connected` it uses no index, and would sort the whole channel for every page.
+# For SQLite: with a bare `connected` it uses no index and sorts the whole channel for every page.
 CONNECTED = {"connected__in": (True,)}
-_NAMES = ("pk", "connection_id", "api_gateway_id", "created_on")
-
-
-class Row(NamedTuple):
-    """What sending needs of a session."""
-
-    pk: int
-    connection_id: str
-    gateway_id: int
-    connected_on: datetime
 
 
 class Stream(Protocol):
@@ -46,7 +36,7 @@ class Stream(Protocol):
         ...
 
     def count(self) -> int:
-        """How many they are now."""
+        """The number of sessions now."""
         ...
 
 
@@ -54,13 +44,13 @@ class Stream(Protocol):
 class QueryStream:
     """A query that can be cut by key; `prefix` is the path from its model to the session."""
 
-    query: QuerySet[Any]
+    query: QuerySet[Model]
     key: str = "pk"
     prefix: str = ""
 
     def rows(self) -> Iterator[Row]:
         """See `Stream.rows`."""
-        names = [f"{self.prefix}{name}" for name in _NAMES[1:]]
+        names = [f"{self.prefix}{name}" for name in ROW_FIELDS[1:]]
         query = self.query.order_by(self.key).values_list(self.key, *names)
         last: int | None = None
         while True:
@@ -68,7 +58,7 @@ class QueryStream:
             count = 0
             for values in page[:PAGE_SIZE]:
                 count += 1
-                # A join over a to-many relation repeats a session, always right behind itself.
+                # A join over a to-many relation repeats a session, always directly after itself.
                 if values[0] != last:
                     yield Row(*values)
                 last = values[0]
@@ -80,12 +70,12 @@ class QueryStream:
         return self.query.count()
 
     def between(self, after: int, last: int) -> QueryStream:
-        """Those with a primary key above `after` and up to `last`."""
+        """The sessions with a primary key above `after` and up to `last`."""
         bounds = {f"{self.key}__gt": after, f"{self.key}__lte": last}
         return replace(self, query=self.query.filter(**bounds))
 
     def ends(self) -> tuple[int, int] | None:
-        """The first and the last primary key, both read from an index; None where nobody is."""
+        """The first and the last primary key, both read from an index; None if there is no session."""
         keys = self.query.order_by(self.key).values_list(self.key, flat=True)
         first, last = keys.first(), keys.last()
         return None if first is None or last is None else (first, last)
@@ -100,7 +90,7 @@ class ListStream:
     def rows(self) -> Iterator[Row]:
         """See `Stream.rows`."""
         for query in self._queries():
-            for values in query.values_list(*_NAMES):
+            for values in query.values_list(*ROW_FIELDS):
                 yield Row(*values)
 
     def count(self) -> int:
@@ -114,9 +104,9 @@ class ListStream:
 
 @dataclass(frozen=True, slots=True)
 class FixedStream:
-    """A query that cannot be cut by key without changing what it means; see `queries.is_fixed`.
+    """A query that cannot be cut by key without changing its meaning; see `queries.is_fixed`.
 
-    Its primary keys, 8 bytes each, are read at once; the sessions themselves page by page.
+    Its primary keys, 8 bytes each, are read at once, the sessions page by page.
     """
 
     query: QuerySet[WebSocketSession]
@@ -126,11 +116,11 @@ class FixedStream:
         keys = self._keys()
         sessions = WebSocketSession.objects.using(self.query.db).filter(**CONNECTED).order_by("pk")
         for start in range(0, len(keys), _IN_LIST):
-            for values in sessions.filter(pk__in=keys[start : start + _IN_LIST]).values_list(*_NAMES):
+            for values in sessions.filter(pk__in=keys[start : start + _IN_LIST]).values_list(*ROW_FIELDS):
                 yield Row(*values)
 
     def count(self) -> int:
-        """See `Stream.count`; sessions that ended are counted too."""
+        """See `Stream.count`; includes sessions that have ended."""
         return len(self._keys())
 
     def _keys(self) -> array[int]:
@@ -150,15 +140,15 @@ class Audience:
             yield page
 
     def count(self) -> int:
-        """How many there are at most; someone who is in a channel in two ways is counted twice."""
+        """The number of sessions at most; a session that is in a channel in two ways is counted twice."""
         return sum(stream.count() for stream in self.streams)
 
     def between(self, after: int, last: int) -> Audience:
-        """Those with a primary key above `after` and up to `last`, of an audience made of queries."""
+        """The part with a primary key above `after` and up to `last`, of an audience made of queries."""
         return Audience(tuple(stream.between(after, last) for stream in self._queries()))
 
     def ends(self) -> tuple[int, int] | None:
-        """The first and the last primary key; None where nobody is."""
+        """The first and the last primary key; None if there is no session."""
         found = [ends for stream in self._queries() if (ends := stream.ends())]
         return (min(first for first, _ in found), max(last for _, last in found)) if found else None
 
@@ -175,15 +165,15 @@ class Audience:
 
 
 def rows_of(keys: Iterable[int]) -> Iterator[Row]:
-    """The connected ones among sessions whose primary keys are known."""
+    """The connected sessions among those with these primary keys."""
     wanted = sorted(keys)
     for start in range(0, len(wanted), _IN_LIST):
         query = connected_sessions().filter(pk__in=wanted[start : start + _IN_LIST]).order_by("pk")
-        for values in query.values_list(*_NAMES):
+        for values in query.values_list(*ROW_FIELDS):
             yield Row(*values)
 
 
 def connected_sessions() -> QuerySet[WebSocketSession]:
-    """Those whose socket is open, as far as is known."""
+    """The sessions whose socket is open, as far as is known."""
     connected: QuerySet[WebSocketSession] = WebSocketSession.objects.filter(**CONNECTED)
     return connected

@@ -1,9 +1,8 @@
-"""Which QuerySets of sessions can be sent to, and how each is read."""
+"""Which QuerySets of sessions a message can be sent to, and how each is read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from django.db.models import QuerySet
 from django.db.models.expressions import Col
@@ -15,7 +14,7 @@ _SESSIONS = "WebSocketSession.objects.filter(pk__in=[...])"
 
 
 def refuse_unless_sessions(to: object) -> None:
-    """Raise `TypeError` unless `to` is a QuerySet each row of which stands for one session."""
+    """Raise `TypeError` unless `to` is a QuerySet in which each row is one session."""
     if not isinstance(to, QuerySet) or not issubclass(to.model, WebSocketSession):
         raise TypeError(
             f"Send to a QuerySet of WebSocketSession or to one session, not to {to!r}. "
@@ -43,8 +42,8 @@ def refuse_unless_sessions(to: object) -> None:
         )
 
 
-def is_fixed(to: QuerySet[Any]) -> bool:
-    """Whether a query cannot be cut by key without changing what it means."""
+def is_fixed(to: QuerySet[WebSocketSession]) -> bool:
+    """Whether a query cannot be cut by key without changing its meaning."""
     query = to.query
     return bool(
         query.is_sliced
@@ -57,11 +56,11 @@ def is_fixed(to: QuerySet[Any]) -> bool:
     )
 
 
-def bare(to: QuerySet[Any]) -> QuerySet[Any]:
-    """The same sessions in no order, without the locks and the columns that were asked for.
+def bare(to: QuerySet[WebSocketSession]) -> QuerySet[WebSocketSession]:
+    """The same sessions without an order, locks and additional columns.
 
-    `reverse()` would turn around each order that is set later, and a column of `extra()` may have
-    the name of one that is read.
+    `reverse()` would reverse every order that is set later, and a column of `extra()` may have the
+    name of one that is read.
     """
     found = to.order_by()
     found.query.standard_ordering = True
@@ -71,11 +70,11 @@ def bare(to: QuerySet[Any]) -> QuerySet[Any]:
     return found
 
 
-def read_keys(to: QuerySet[Any]) -> Iterable[int]:
-    """The primary keys that a query gives as it stands, perhaps several times.
+def read_keys(to: QuerySet[WebSocketSession]) -> Iterable[int]:
+    """The primary keys that a query gives as it is, possibly with repetitions.
 
-    What was evaluated already is not asked again: the program has seen these rows, and another
-    evaluation of a random order gives others.
+    A query that was evaluated is not evaluated again: the program has seen these rows, and a
+    random order would give others.
     """
     given = to._result_cache
     if given is not None and to.query.default_cols:
@@ -84,7 +83,7 @@ def read_keys(to: QuerySet[Any]) -> Iterable[int]:
     found._prefetch_related_lookups = ()  # type: ignore[attr-defined]
     query = found.query
     query.select_for_update = query.select_for_update_skip_locked
-    # Which rows are equal depends on all their columns.
+    # All columns decide which rows are equal.
     if query.combinator or (query.distinct and query.default_cols):
         return (session.pk for session in found.iterator(chunk_size=1_000))
     query.set_extra_mask(())
@@ -103,7 +102,7 @@ def _gives_sessions(query: Query) -> bool:
     return query.default_cols and model is not None and issubclass(model, WebSocketSession)
 
 
-def _selects_key(query: Query, columns: Iterable[Any]) -> bool:
+def _selects_key(query: Query, columns: Iterable[object]) -> bool:
     key = query.get_meta().pk
     return any(
         isinstance(column, Col) and column.target == key and column.alias == query.base_table
@@ -112,7 +111,7 @@ def _selects_key(query: Query, columns: Iterable[Any]) -> bool:
 
 
 def _compares_with_slice(query: Query) -> bool:
-    """Whether a condition holds a slice, such as a random one, which each page would draw again."""
+    """Whether a condition contains a slice, such as a random one, which each page would evaluate again."""
     for leaf in query.where.leaves():
         for side in (leaf, getattr(leaf, "rhs", None)):
             if getattr(getattr(side, "query", side), "is_sliced", False):

@@ -1,4 +1,4 @@
-"""What became of a message, in figures: folded one outcome at a time, bounded in memory."""
+"""The result of sending a message: outcomes counted one at a time, bounded in memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OTHER_REASONS = "other reasons"
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A connection that the message may not have reached, and why."""
+    """A connection that possibly did not get the message, and the reason."""
 
     connection_id: str
     reason: str
@@ -28,16 +28,16 @@ OnFailure = Callable[[Failure], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryReport:
-    """How many got the message, and what happened to the others."""
+    """How many recipients got the message, and what happened to the others."""
 
     delivered: int = 0
-    """Recipients whose message the service took."""
+    """Recipients whose message AWS accepted."""
     gone: int = 0
     """Recipients whose socket was closed; their sessions are marked as ended."""
     failed: int = 0
-    """Recipients that may not have the message; their sessions are as they were."""
+    """Recipients that possibly did not get the message; their sessions are unchanged."""
     reasons: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    """Why they failed: reason -> number, the most frequent first, at most 20 and `other reasons`."""
+    """Reasons of the failures: reason -> number, the most frequent first, at most 20 and `other reasons`."""
     retried: int = 0
     """Attempts beyond the first, over all recipients."""
     seconds: float = 0.0
@@ -45,30 +45,30 @@ class DeliveryReport:
     failures: tuple[Failure, ...] = ()
     """The first 1,000 failures, one by one."""
     deferred: bool = False
-    """Nothing was sent yet: it will be when the surrounding transaction commits, or by the task queue."""
+    """Nothing was sent yet: it is sent once the surrounding transaction commits, or by the task queue."""
     run: int | None = None
-    """The number of the broadcast that the task queue works on."""
+    """The number of the broadcast that the task queue sends."""
 
     @property
     def recipients(self) -> int:
-        """How many were tried."""
+        """How many recipients there were."""
         return self.delivered + self.gone + self.failed
 
     @property
     def complete(self) -> bool:
-        """Whether everyone who was there got the message; true as well where nobody was."""
+        """Whether every recipient that was connected got the message; true if there was none."""
         return not self.failed and not self.deferred
 
 
 class Tally:
-    """Counts outcomes as they come; `on_failure` gets every failure, also those that are not listed."""
+    """Count outcomes as they arrive; `on_failure` gets every failure, also those that are not listed."""
 
     def __init__(self, *, engine: str = "", on_failure: OnFailure | None = None) -> None:
         self.engine = engine
-        """The name of the engine that sends; empty while there was nobody to send to."""
+        """The name of the engine that sends; empty until there is a recipient."""
         self._on_failure = on_failure
         self._started = time.monotonic()
-        # Plain numbers: this is done once for each message.
+        # Plain numbers, because they are counted for every recipient.
         self._delivered = self._gone = self._failed = self._retried = 0
         self._reasons: Counter[str] = Counter()
         self._failures: list[Failure] = []
@@ -114,7 +114,7 @@ class Tally:
 
 
 def count_reason(reasons: Counter[str], reason: str, number: int = 1) -> None:
-    """Count a reason; a new one beyond the twentieth is one of the `other reasons`."""
+    """Count a reason; a new one after the twentieth is counted as `other reasons`."""
     if reason not in reasons and len(reasons) >= MAX_REASONS:
         reason = OTHER_REASONS
     reasons[reason] += number

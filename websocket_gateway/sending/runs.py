@@ -1,4 +1,4 @@
-"""Broadcasts that outlive the call which started them: saved, enqueued, resumed, cancelled."""
+"""Broadcasts as rows: saved, enqueued, resumed, cancelled."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import BroadcastRun, BroadcastShard
 from websocket_gateway.sending import shards
-from websocket_gateway.sending.audience import of_run
+from websocket_gateway.sending.audience import audience_of_run
 from websocket_gateway.task_queue import background_backend, enqueue, require_background_backend
 
 RECIPIENTS_A_SHARD = 10_000
 MAX_SHARDS = 256
 WORK_ON_BROADCAST = "websocket_gateway.sending.tasks.work_on_broadcast"
 MAX_TASKS = 32
-# A broadcast that nobody works on so long after its start does not wait in the queue any more.
-_WAITS_IN_QUEUE = timedelta(minutes=10)
+# A broadcast that no process works on after this time is not waiting in the queue: its tasks are lost.
+_LOST_AFTER = timedelta(minutes=10)
 
 
 def create_run(
@@ -34,10 +34,10 @@ def create_run(
     max_per_second: float | None = None,
     started_by: AbstractBaseUser | None = None,
 ) -> BroadcastRun:
-    """Save a broadcast to a channel, a user or (neither) everyone, cut into shards.
+    """Save a broadcast to a channel, a user or (if neither is given) everyone, cut into shards.
 
-    It is for those who are connected now and still are when their turn comes. `max_per_second` is the pace
-    of all shards together, 0 for no limit, None for what `SEND_MAX_PER_SECOND` says.
+    It is sent to the sessions that are connected now and still are when they are reached. `max_per_second`
+    is the pace of all shards together: 0 means no limit, None takes `SEND_MAX_PER_SECOND`.
     """
     kinds = BroadcastRun.Audience
     kind = kinds.CHANNEL if channel is not None else kinds.USER if user is not None else kinds.EVERYONE
@@ -49,7 +49,7 @@ def create_run(
         started_by_id=started_by.pk if started_by is not None else None,
         max_per_second=get_settings().send_max_per_second if max_per_second is None else max_per_second,
     )
-    audience = of_run(run)
+    audience = audience_of_run(run)
     run.recipients = audience.count()
     ends = audience.ends() if run.recipients else None
     if ends is None:
@@ -69,9 +69,9 @@ def enqueue_run(
     max_per_second: float | None = None,
     started_by: AbstractBaseUser | None = None,
 ) -> BroadcastRun:
-    """Save a broadcast like `create_run`, and have the task queue send it once the transaction commits.
+    """Save a broadcast like `create_run`; the task queue sends it once the transaction commits.
 
-    Raises `ConfigurationError` where the project has no queue that works in the background.
+    Raises `ConfigurationError` if the project has no queue that works in the background.
     """
     require_background_backend()
     run = create_run(data, channel=channel, user=user, max_per_second=max_per_second, started_by=started_by)
@@ -80,15 +80,15 @@ def enqueue_run(
 
 
 def enqueue_tasks(run_id: int) -> int:
-    """Enqueue a task for each free shard of a broadcast, up to 32; returns how many."""
+    """Enqueue a task for each free shard of a broadcast, up to 32, and return their number."""
     return _enqueue(run_id, min(MAX_TASKS, shards.free_shards().filter(run_id=run_id).count()))
 
 
 def resume_run(run_id: int) -> int:
-    """Have the task queue go on with a broadcast that nobody works on; returns the number of tasks enqueued.
+    """Enqueue tasks for the free shards of a broadcast, and return their number.
 
-    Raises `WebSocketGatewayError` where there is no such broadcast or it was cancelled, and
-    `ConfigurationError` where there is no queue.
+    Raises `WebSocketGatewayError` if there is no such broadcast or it was cancelled, and
+    `ConfigurationError` if there is no queue.
     """
     run = find_run(run_id)
     if run.state == BroadcastRun.State.CANCELLED:
@@ -100,9 +100,9 @@ def resume_run(run_id: int) -> int:
 
 
 def resume_expired_shards() -> int:
-    """Enqueue the tasks that `count_missing_tasks` counts, and close broadcasts whose shards are finished.
+    """Enqueue the tasks that `count_missing_tasks` counts, and finish broadcasts whose shards are finished.
 
-    For a clock, such as `purge_connections`. Returns the number of tasks; 0 where there is no queue.
+    For a scheduled job, such as `purge_connections`. Returns the number of tasks; 0 if there is no queue.
     """
     running = BroadcastRun.objects.filter(state=BroadcastRun.State.RUNNING)
     for pk in running.order_by("pk").values_list("pk", flat=True):
@@ -113,22 +113,22 @@ def resume_expired_shards() -> int:
 def count_missing_tasks() -> dict[int, int]:
     """The number of tasks to enqueue for each broadcast that no worker continues, by the broadcast's number.
 
-    A worker of it died, or the queue lost its tasks. Changes nothing; empty where there is no queue.
+    Its worker died, or the queue lost its tasks. Changes nothing; empty if there is no queue.
     """
     if background_backend() is None:
         return {}
     working = set(shards.leased_shards().values_list("run_id", flat=True))
-    waited = timezone.now() - _WAITS_IN_QUEUE
+    lost_before = timezone.now() - _LOST_AFTER
     free = shards.free_shards().order_by().values_list("run_id", "run__created_on")
     return {
         run_id: min(MAX_TASKS, number)
         for run_id, created, number, expired in free.annotate(Count("pk"), Count("lease_expires_on"))
-        if expired or (created < waited and run_id not in working)
+        if expired or (created < lost_before and run_id not in working)
     }
 
 
 def cancel_run(run_id: int) -> bool:
-    """Stop a broadcast after the pages that are under way; False if it had ended already."""
+    """Stop a broadcast after the pages that are being sent; False if it had ended already."""
     running = BroadcastRun.objects.filter(pk=find_run(run_id).pk, state=BroadcastRun.State.RUNNING)
     return bool(
         retry_when_busy(
@@ -139,7 +139,7 @@ def cancel_run(run_id: int) -> bool:
 
 
 def find_run(run_id: int) -> BroadcastRun:
-    """The broadcast of that number; raises `WebSocketGatewayError` where there is none."""
+    """The broadcast of that number; raises `WebSocketGatewayError` if there is none."""
     query = BroadcastRun.objects.using(router.db_for_write(BroadcastRun))
     run: BroadcastRun | None = query.select_related("user", "started_by").filter(pk=run_id).first()
     if run is None:
@@ -154,7 +154,7 @@ def _enqueue(run_id: int, tasks: int) -> int:
 
 
 def _cut(run: BroadcastRun, first: int, last: int) -> Iterator[BroadcastShard]:
-    """Ranges of equal length, for about 10,000 recipients each."""
+    """Ranges of equal length, with about 10,000 recipients each."""
     wanted = min(MAX_SHARDS, -(-run.recipients // RECIPIENTS_A_SHARD))
     length = -(-(last - first + 1) // wanted)
     for start in range(first, last + 1, length):

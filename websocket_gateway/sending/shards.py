@@ -1,8 +1,8 @@
-"""A broadcast's shards: each is taken by a lease, sent page by page, and every page confirmed with the fence.
+"""The shards of a broadcast: each is leased, sent page by page, and every page is confirmed with the fence.
 
-The state is in our rows and never in a queue, which may lose a task, run it twice, or leave an orphan of it
-working. Taking a lease counts up the shard's fence, and only the newest holder's pages count. What a crash
-leaves behind is sent again from the last confirmed page on.
+The state is in our rows and never in a queue, which may lose a task, run it twice, or leave a worker
+running without it. Taking a lease increments the shard's fence, and only the newest holder can confirm a
+page. After a crash, sending continues at the last confirmed page.
 """
 
 from __future__ import annotations
@@ -20,24 +20,26 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from websocket_gateway.aws.pacing import Pace
 from websocket_gateway.concurrency import retry_when_busy
+from websocket_gateway.connections.sessions import Row
 from websocket_gateway.exceptions import LeaseLostError
 from websocket_gateway.forking import jitter
 from websocket_gateway.leases import Lease, held, host_name, is_free
 from websocket_gateway.models import BroadcastRun, BroadcastShard
 from websocket_gateway.sending import paging
-from websocket_gateway.sending.audience import of_run
+from websocket_gateway.sending.audience import audience_of_run
 from websocket_gateway.sending.delivery import Delivery, SendOptions
-from websocket_gateway.sending.paging import Row, rows_of
+from websocket_gateway.sending.paging import rows_of
 from websocket_gateway.sending.reports import Tally, count_reason
 
 logger = logging.getLogger(__name__)
 
-# A lap ends within 60 seconds: so long it takes pages on, then it waits at most so long for what is under way
-# (and for the last attempt's time-out).
+# A turn ends within 60 seconds: it starts pages for PAGES_SECONDS, then waits at most DEADLINE_SECONDS for
+# the posts in flight (and for the last attempt's time-out).
 PAGES_SECONDS = 15.0
 DEADLINE_SECONDS = 40
-# A paced page is about so long, so that a changed pace is soon felt.
+# A paced page takes about this time, so that a changed pace takes effect soon.
 _PAGE_SECONDS = 2.0
 _CANDIDATES = 32
 
@@ -45,23 +47,23 @@ OnPage = Callable[[], None]
 
 
 def open_shards() -> QuerySet[BroadcastShard]:
-    """Shards with something left to send, of broadcasts that were not cancelled."""
+    """Unfinished shards of running broadcasts."""
     using = router.db_for_write(BroadcastShard)
     return BroadcastShard.objects.using(using).filter(finished_on=None, run__state=BroadcastRun.State.RUNNING)
 
 
 def leased_shards() -> QuerySet[BroadcastShard]:
-    """Shards that somebody is working on."""
+    """Open shards that a worker holds."""
     return open_shards().filter(lease_expires_on__gte=Now())
 
 
 def free_shards() -> QuerySet[BroadcastShard]:
-    """Open shards that nobody holds, or whose holder gave no sign of life for 15 seconds."""
+    """Open shards without a lease, or whose lease has not been renewed for 15 seconds."""
     return open_shards().filter(is_free())
 
 
 def take_shard(run_id: int) -> BroadcastShard | None:
-    """Take a free shard of this broadcast, else one of another that somebody died on; None without any."""
+    """Take a free shard of this broadcast, else one of another whose worker died; None if there is none."""
     others = free_shards().filter(lease_expires_on__isnull=False)
     return _take_one(free_shards().filter(run_id=run_id)) or _take_one(others)
 
@@ -72,15 +74,15 @@ def send_shard(
     until: float,
     on_page: OnPage | None = None,
 ) -> None:
-    """Send to a shard whose lease was taken, page by page, until it is finished or `until` (monotonic).
+    """Send to a shard that was taken, page by page, until it is finished or until `until` (monotonic).
 
-    Raises `LeaseLostError` once another process has taken it over.
+    Raises `LeaseLostError` once another process holds it.
     """
-    _Lap(shard, on_page=on_page).run(until)
+    _Turn(shard, on_page=on_page).run(until)
 
 
 def finish_run_if_done(run_id: int) -> bool:
-    """Call a broadcast finished if all its shards are; whether this call did."""
+    """Mark a broadcast as finished if all its shards are; True if this call did."""
     using = router.db_for_write(BroadcastRun)
     if BroadcastShard.objects.using(using).filter(run_id=run_id, finished_on=None).exists():
         return False
@@ -95,7 +97,7 @@ def finish_run_if_done(run_id: int) -> bool:
 
 def _take_one(free: QuerySet[BroadcastShard]) -> BroadcastShard | None:
     while candidates := list(free.order_by("pk").values_list("pk", "fence")[:_CANDIDATES]):
-        jitter.shuffle(candidates)  # many workers ask at the same moment
+        jitter.shuffle(candidates)  # many workers look at the same moment
         for pk, fence in candidates:
             holder = f"{host_name()}:{os.getpid()}"
             if _lease(pk, fence).hold(fence=F("fence") + 1, lease_holder=holder):
@@ -104,12 +106,12 @@ def _take_one(free: QuerySet[BroadcastShard]) -> BroadcastShard | None:
 
 
 def _lease(pk: int, fence: int) -> Lease:
-    """The lease of who counted the shard's fence up to this; it ends when the shard is finished."""
+    """The lease of the holder that set this fence; it ends when the shard is finished."""
     return Lease(BroadcastShard, pk, fence=Q(fence=fence), only=Q(finished_on=None))
 
 
-class _Lap:
-    """One holder's work on a shard."""
+class _Turn:
+    """The work of one holder on a shard."""
 
     def __init__(self, shard: BroadcastShard, *, on_page: OnPage | None) -> None:
         self._shard = shard
@@ -130,7 +132,7 @@ class _Lap:
         )
 
     def run(self, until: float) -> None:
-        """Work until the shard is finished or the time is up; gives the lease back, however it ends."""
+        """Work until the shard is finished or the time is up; always release the lease."""
         with held(self._lease):
             self._work(until)
         finish_run_if_done(self._shard.run_id)
@@ -150,24 +152,26 @@ class _Lap:
             self._delivery.stop()
 
     def _send_pages(self, until: float) -> bool | None:
-        """Whether everybody of the shard was handed over; None if the broadcast was cancelled."""
-        rows = of_run(self._shard.run).between(self._shard.position, self._shard.last_pk).rows()
+        """Whether every row of the shard was handed over; None if the broadcast was cancelled."""
+        rows = audience_of_run(self._shard.run).between(self._shard.position, self._shard.last_pk).rows()
+        pages = Pace(0)
         while (pace := self._pace()) is not None:
             self._delivery.set_pace(pace)
+            pages.change(pace)
             began = time.monotonic()
             if began >= until:
                 return False
             page = list(islice(rows, _page_size(pace)))
             if not page and not self._again:
                 return True
+            pages.spend(began, len(page))
             self._post(page)
-            if pace:
-                time.sleep(max(0.0, len(page) / pace - (time.monotonic() - began)))
+            time.sleep(pages.pause(time.monotonic()))
         return None
 
     def _post(self, page: list[Row]) -> None:
         handed, self._again = self._again + page, []
-        # Written down before they are handed over: whatever happens then, nobody is forgotten.
+        # Saved before they are handed over, so that no recipient is lost whatever happens then.
         self._unsettled.update((row.connection_id, row.pk) for row in handed)
         if page:
             self._position = page[-1].pk
@@ -177,7 +181,7 @@ class _Lap:
             self._on_page()
 
     def _pace(self) -> float | None:
-        """This shard's share of the broadcast's pace, 0 for no limit; None when it was cancelled."""
+        """This shard's share of the broadcast's pace, 0 for no limit; None if it was cancelled."""
         run = BroadcastRun.objects.using(router.db_for_write(BroadcastRun)).filter(pk=self._shard.run_id)
         found = run.values_list("state", "max_per_second").first()
         if found is None or found[0] != BroadcastRun.State.RUNNING:
@@ -185,7 +189,7 @@ class _Lap:
         return float(found[1]) / max(1, leased_shards().count()) if found[1] else 0.0
 
     def _confirm(self, **values: object) -> None:
-        """Write down how far it is; raises `LeaseLostError` if that is no longer ours to say."""
+        """Save the progress; raises `LeaseLostError` if another process holds the shard."""
         shard, report = self._shard, self._tally.report()
         reasons = Counter(shard.reasons)
         for reason, number in report.reasons.items():

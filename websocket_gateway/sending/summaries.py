@@ -1,4 +1,4 @@
-"""Broadcasts in figures: what their shards add up to."""
+"""The status of broadcasts: the sums over their shards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SUMS = ("delivered", "gone", "failed", "retried")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """How a broadcast stands."""
+    """The status of a broadcast."""
 
     run: BroadcastRun
     report: DeliveryReport
@@ -30,16 +30,16 @@ class RunSummary:
     finished: int
     """Shards that are finished."""
     working: int
-    """Shards that somebody is sending to at this moment."""
+    """Shards that a worker holds at this moment."""
 
     @property
     def waiting(self) -> bool:
-        """Whether it is not finished and nobody works on it: its tasks wait in the queue, or are lost."""
+        """Whether it is unfinished and no worker holds a shard: its tasks wait in the queue, or are lost."""
         return self.run.state == BroadcastRun.State.RUNNING and not self.working
 
 
 def summarize(run_id: int) -> RunSummary:
-    """How a broadcast stands, reasons included; raises `WebSocketGatewayError` where there is none."""
+    """The status of a broadcast, with reasons; raises `WebSocketGatewayError` if there is none."""
     run = find_run(run_id)
     reasons: Counter[str] = Counter()
     for found in _shards([run]).values_list("reasons", flat=True):
@@ -49,7 +49,7 @@ def summarize(run_id: int) -> RunSummary:
 
 
 def recent_runs(*, limit: int = 10) -> list[RunSummary]:
-    """The newest broadcasts first, in two queries; without reasons."""
+    """The newest broadcasts, newest first, in two queries; without reasons."""
     newest = BroadcastRun.objects.select_related("user", "started_by").order_by("-pk")
     # The message may have 128 KB.
     return _summaries(newest.defer("message")[:limit], Counter())
@@ -69,13 +69,11 @@ def _summaries(runs: Iterable[BroadcastRun], reasons: Counter[str]) -> list[RunS
         )
     )
     by_run: dict[int, Mapping[str, Any]] = {row["run_id"]: row for row in sums}
-    nothing: Mapping[str, Any] = dict.fromkeys(
-        (*(f"sum_{name}" for name in _SUMS), "shards", "finished", "working"), 0
-    )
-    return [_summary(run, by_run.get(run.pk, nothing), reasons) for run in found]
+    without_shards = Counter[str]()
+    return [_summary(run, by_run.get(run.pk, without_shards), reasons) for run in found]
 
 
-def _summary(run: BroadcastRun, row: Mapping[str, Any], reasons: Counter[str]) -> RunSummary:
+def _summary(run: BroadcastRun, row: Mapping[str, int], reasons: Counter[str]) -> RunSummary:
     report = DeliveryReport(
         delivered=row["sum_delivered"],
         gone=row["sum_gone"],

@@ -1,4 +1,4 @@
-"""What the project's task queue runs of a broadcast."""
+"""The task of a broadcast, for the project's task queue."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from websocket_gateway.task_queue import define, enqueue
 
 @define
 def work_on_broadcast(run_id: int) -> None:
-    """Work on a broadcast for up to 60 seconds; enqueue a successor while something is left to send."""
+    """Work on a broadcast for up to 60 seconds; enqueue another task while a shard is free."""
     if work_once(run_id):
         enqueue(WORK_ON_BROADCAST, run_id)

@@ -1,4 +1,4 @@
-"""Working on a broadcast: as a task for up to 60 seconds, or in this process until it is finished."""
+"""The worker of a broadcast: a task for up to 60 seconds, or this process until it is finished."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from websocket_gateway.sending.delivery import OnProgress
 from websocket_gateway.sending.summaries import RunSummary, summarize
 
 _IDLE_SECONDS = 1.0
-# Whoever finds every open shard held waits so long for a holder that died.
+# A worker that finds every open shard held waits this time for the lease of a worker that died.
 _PATIENCE_SECONDS = LEASE_SECONDS + 2
 
 
@@ -22,10 +22,10 @@ def work_once(
     on_page: shards.OnPage | None = None,
     patience: float = _PATIENCE_SECONDS,
 ) -> bool:
-    """Send, for up to 60 seconds, to free shards of a broadcast, or to those of others that somebody died on.
+    """Send for up to 60 seconds to free shards: of this broadcast, then of others whose worker died.
 
-    Where every open shard is held, waits `patience` seconds for a holder that died. Returns whether
-    there is a free shard left, so that somebody should go on.
+    If every open shard is held, waits `patience` seconds for an expired lease. Returns whether this
+    broadcast has a free shard left, so that another worker is needed.
     """
     until = time.monotonic() + shards.PAGES_SECONDS
     give_up = time.monotonic() + patience
@@ -54,14 +54,14 @@ def work_until_finished(
     *,
     on_progress: OnProgress | None = None,
 ) -> RunSummary:
-    """Work on a broadcast in this process, beside whoever else does, until it is finished or cancelled."""
+    """Work on a broadcast in this process, along with other workers, until it is finished or cancelled."""
 
-    def tell() -> None:
+    def report() -> None:
         if on_progress:
             on_progress(summarize(run_id).report)
 
     while (summary := summarize(run_id)).run.state == BroadcastRun.State.RUNNING:
-        tell()
-        work_once(run_id, on_page=tell, patience=_IDLE_SECONDS)
-    tell()
+        report()
+        work_once(run_id, on_page=report, patience=_IDLE_SECONDS)
+    report()
     return summary

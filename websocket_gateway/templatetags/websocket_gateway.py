@@ -1,8 +1,6 @@
-"""`{% load websocket_gateway %}`: the browser's client, and its configuration as JSON."""
+"""`{% load websocket_gateway %}`: the browser client, and its configuration as JSON."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from django import template
 from django.template.context import Context
@@ -17,7 +15,7 @@ from websocket_gateway.client_config import (
     build_csrf_config,
     find_page_gateway,
 )
-from websocket_gateway.connections.endpoints import find_socket_url
+from websocket_gateway.connections import find_socket_url
 
 register = template.Library()
 
@@ -29,17 +27,15 @@ def websocket_client(
     gateway: str = "",
     token_url: str = "",
     element_id: str = "websocket-gateway",
-    nonce: Any = None,
-    **options: Any,
+    nonce: object = None,
+    **options: object,
 ) -> SafeString:
     """The configuration, and the script tag of the client, which `fromPage()` connects with it.
 
-    `options` are the client's own, in Python's spelling: `share=True`. The nonce is the given one,
-    else `csp_nonce` of the context. Without a gateway the configuration has no address, and the log says why.
+    `options` are those of the client, in Python's spelling: `share=True`. The nonce is the argument, else
+    `csp_nonce` of the context. Without a gateway the configuration has no address, and the reason is logged.
     """
-    config = build_client_config(
-        find_page_gateway(gateway), channel_name=str(channel or ""), token_url=_resolve(token_url)
-    )
+    config: dict[str, object] = {**_config(channel, gateway, token_url)}
     request = context.get("request")
     if config["tokenUrl"] and request is not None:
         config |= build_csrf_config(request)
@@ -47,7 +43,7 @@ def websocket_client(
         config |= build_client_options(options)
     except TypeError as exc:
         raise template.TemplateSyntaxError(f"websocket_client: {exc}") from exc
-    # Not `or`: Django's lazy nonce is false until something has used it.
+    # Not `or`: Django's lazy nonce is false until it is used.
     nonce = context.get("csp_nonce") if nonce is None else nonce
     script = format_html(
         '<script type="module" src="{}"{}></script>',
@@ -66,13 +62,10 @@ def websocket_config(
 ) -> SafeString:
     """A `<script type="application/json">` with `url`, `tokenUrl`, `channel` and `subprotocol`.
 
-    `gateway` is an `api_name` and may be left out while there is one gateway; `token_url` is a
-    path or the name of a URL pattern. Without a gateway `url` is empty.
+    `gateway` is an `api_name`, and optional if there is one gateway. `token_url` is a path or the name of a
+    URL pattern. Without a gateway `url` is empty.
     """
-    config = build_client_config(
-        find_page_gateway(gateway), channel_name=str(channel or ""), token_url=_resolve(token_url)
-    )
-    return json_script(config, element_id)
+    return json_script(_config(channel, gateway, token_url), element_id)
 
 
 @register.simple_tag
@@ -80,6 +73,11 @@ def websocket_url(gateway: str = "") -> str:
     """The gateway's `wss://` URL; empty until `create_gateway` has run."""
     found = find_page_gateway(gateway)
     return find_socket_url(found) if found else ""
+
+
+def _config(channel: str, gateway: str, token_url: str) -> dict[str, str]:
+    found = find_page_gateway(gateway)
+    return build_client_config(found, channel_name=str(channel or ""), token_url=_resolve(token_url))
 
 
 def _resolve(url: str) -> str:

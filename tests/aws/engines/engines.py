@@ -9,12 +9,12 @@ import pytest
 
 from tests.support.rawsink import OK, Reply, status_line
 from websocket_gateway.aws.connections import AwsConnections
+from websocket_gateway.aws.credentials import Credentials
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.engines.asyncio_loop import AsyncioEngine
 from websocket_gateway.aws.engines.base import Engine, Limits, Outcome, Recipient, Status
 from websocket_gateway.aws.engines.boto3_threads import Boto3Engine
-from websocket_gateway.aws.engines.network import ca_bundle
-from websocket_gateway.aws.engines.signing import Credentials
+from websocket_gateway.aws.engines.dialing import ca_bundle
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 KEYS = Credentials("AKID", "secret")

@@ -10,8 +10,8 @@ import pytest
 
 from websocket_gateway.aws.connections import AwsConnections, Connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
+from websocket_gateway.aws.engines import FEW, open_engine
 from websocket_gateway.aws.engines.base import Limits, Recipient
-from websocket_gateway.aws.engines.choice import FEW, open_engine
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.testing import FakeConnections
 

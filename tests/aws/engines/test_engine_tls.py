@@ -16,7 +16,7 @@ from tests.support.rawsink import RawSink, Reply, running_raw_sink
 from websocket_gateway.aws.clients import forget_clients
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.engines.base import Limits, Status
-from websocket_gateway.aws.engines.network import ca_bundle
+from websocket_gateway.aws.engines.dialing import ca_bundle
 
 
 @pytest.fixture(scope="module")

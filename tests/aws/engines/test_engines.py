@@ -8,10 +8,10 @@ import pytest
 
 from tests.aws.engines.engines import ANSWERS, FAST, KEYS, make_engine, recipients, send_all, statuses
 from tests.support.rawsink import OK, RawSink, Reply, running_raw_sink, status_line
+from websocket_gateway.aws.credentials import Credentials
 from websocket_gateway.aws.engines.asyncio_loop import AsyncioEngine
 from websocket_gateway.aws.engines.base import Limits, Status
-from websocket_gateway.aws.engines.network import ca_bundle
-from websocket_gateway.aws.engines.signing import Credentials
+from websocket_gateway.aws.engines.dialing import ca_bundle
 
 
 @pytest.mark.parametrize(("reply", "status"), ANSWERS)

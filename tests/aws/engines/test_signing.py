@@ -14,7 +14,8 @@ from botocore.utils import percent_encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from websocket_gateway.aws.engines.signing import Credentials, Payload, Signer, host_header
+from websocket_gateway.aws.credentials import Credentials
+from websocket_gateway.aws.engines.signing import Payload, Signer, host_header
 
 KEYS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/production"
@@ -103,7 +104,7 @@ def test_one_signer_serves_many_seconds_days_and_messages() -> None:
 
 @pytest.mark.parametrize("connection_id", ["", ".", ".."])
 def test_what_is_no_path_segment_is_refused(connection_id: str) -> None:
-    with pytest.raises(ValueError, match="is no connection id"):
+    with pytest.raises(ValueError, match="is not a connection id"):
         Signer(URL, "eu-central-1", KEYS).request(connection_id, Payload(b""))
 
 

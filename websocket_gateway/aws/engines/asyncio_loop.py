@@ -1,6 +1,6 @@
 """The engine that posts over its own HTTP/1.1 connections, from an event loop in a thread of its own.
 
-The thread that sends (and asks the database) hands pages in and takes outcomes out; the loop knows no ORM.
+The thread that sends (and queries the database) puts pages in and takes outcomes out; the loop uses no ORM.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
-from typing import Any
 
+from websocket_gateway.aws.credentials import Credentials
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.engines.base import Limits, Outcome, Recipient
 from websocket_gateway.aws.engines.sender import Sender
-from websocket_gateway.aws.engines.signing import Credentials, Payload, Signer
-from websocket_gateway.exceptions import WebSocketGatewayError
+from websocket_gateway.aws.engines.signing import Payload, Signer
+from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
 
 logger = logging.getLogger(__name__)
 
-# Recipients handed in and not begun, beyond those that wait for another attempt.
-_ROOM = 3_000
+# Recipients put in and not begun, beyond those that wait for another attempt.
+_MAX_WAITING = 3_000
 # With more of them waiting for another attempt, no further page is taken.
 _MAX_DELAYED = 5_000
 # boto3 renews temporary credentials ten minutes before they expire at the latest.
@@ -33,9 +33,9 @@ _CREDENTIALS_SECONDS = 60.0
 class AsyncioEngine:
     """`Engine` over `asyncio.Protocol`, stdlib `ssl` and httptools; uvloop where it is installed.
 
-    `credentials` is asked once a page, and once a minute while a page lasts, so that a run outlives those
+    `credentials` is called once a page, and once a minute while a page lasts, so that a run outlives those
     that expire. What it raises for the first page comes out of `send`; what it raises later is logged, and
-    the old ones serve on.
+    the old ones stay in use.
     """
 
     name = "asyncio"
@@ -43,15 +43,15 @@ class AsyncioEngine:
     def __init__(self, *, limits: Limits, ca_bundle: str, credentials: Callable[[], Credentials]) -> None:
         self._credentials = credentials
         self._used: Credentials | None = None
-        self._asked = 0.0
+        self._renewed_at = 0.0
         self._signers: dict[ManagementEndpoint, Signer] = {}
         self._payload = Payload(b"")
-        self._told: deque[Outcome] = deque()
+        self._ready: deque[Outcome] = deque()
         self._wake: SimpleQueue[BaseException | None] = SimpleQueue()
         self._outstanding = 0
         self._loop = new_event_loop()
         self._loop.set_exception_handler(self._failed)
-        self._sender = Sender(limits=limits, ca_bundle=ca_bundle, deliver=self._tell)
+        self._sender = Sender(limits=limits, ca_bundle=ca_bundle, deliver=self._deliver)
         self._thread = threading.Thread(target=self._run, name="websocket-gateway-send", daemon=True)
         self._thread.start()
 
@@ -69,7 +69,7 @@ class AsyncioEngine:
         signers = self._signers_for(recipients)
         self._outstanding += len(recipients)
         self._loop.call_soon_threadsafe(self._sender.take, recipients, signers, self._payload)
-        while self._is_full() or self._told or not self._wake.empty():
+        while self._is_full() or self._ready or not self._wake.empty():
             yield from self._next()
 
     def drain(self) -> Iterator[Outcome]:
@@ -83,7 +83,7 @@ class AsyncioEngine:
             self._loop.call_soon_threadsafe(self._sender.stop)
             self._thread.join()
             self._loop.close()
-        while self._told or not self._wake.empty():
+        while self._ready or not self._wake.empty():
             try:
                 yield from self._next()
             except Exception:  # noqa: BLE001 - what broke the run has been raised already
@@ -91,17 +91,17 @@ class AsyncioEngine:
 
     def _is_full(self) -> bool:
         delayed = self._sender.delayed
-        return delayed > _MAX_DELAYED or self._outstanding - delayed > _ROOM
+        return delayed > _MAX_DELAYED or self._outstanding - delayed > _MAX_WAITING
 
     def _next(self) -> Iterator[Outcome]:
-        """Wait for outcomes, and give them one by one: whoever is interrupted finds the rest in `stop`."""
-        if not self._told:
+        """Wait for outcomes, and give them one by one: after an interrupt the rest comes out of `stop`."""
+        if not self._ready:
             self._renew()
             if (error := self._wake.get()) is not None:
                 raise error
-        while self._told:
+        while self._ready:
             self._outstanding -= 1
-            yield self._told.popleft()
+            yield self._ready.popleft()
 
     def _signers_for(self, recipients: list[Recipient]) -> dict[ManagementEndpoint, Signer]:
         """Signers for new endpoints, and new ones for all if the credentials changed."""
@@ -115,37 +115,38 @@ class AsyncioEngine:
         return made
 
     def _current_credentials(self) -> Credentials:
-        self._asked = time.monotonic()
+        self._renewed_at = time.monotonic()
         try:
             self._used = self._credentials()
-        except WebSocketGatewayError:
+        except (WebSocketGatewayError, ConfigurationError):
             if self._used is None:
                 raise
-            logger.warning("The credentials cannot be renewed; the old ones serve on.", exc_info=True)
+            logger.warning("The credentials cannot be renewed; the old ones stay in use.", exc_info=True)
         return self._used
 
     def _renew(self) -> None:
-        """Ask for the credentials where the last page is long under way: at a slow pace it outlives them."""
-        if time.monotonic() - self._asked >= _CREDENTIALS_SECONDS:
+        """Get the credentials again while a page takes long: at a slow pace it outlives them."""
+        if time.monotonic() - self._renewed_at >= _CREDENTIALS_SECONDS:
             signers = self._signers_for([])
             self._loop.call_soon_threadsafe(self._sender.sign_with, signers)
 
-    def _tell(self, outcomes: list[Outcome]) -> None:
-        # What wakes the other thread does not carry the outcomes: Ctrl-C may swallow what a `get` returns.
-        self._told.extend(outcomes)
+    def _deliver(self, outcomes: list[Outcome]) -> None:
+        # The outcomes are not in the queue that wakes the other thread: Ctrl-C may lose what a `get` returns.
+        self._ready.extend(outcomes)
         self._wake.put(None)
 
     def _run(self) -> None:
         try:
             self._loop.run_until_complete(self._sender.run())
-        except BaseException as exc:  # noqa: BLE001 - told to the thread that waits for outcomes
+        except BaseException as exc:  # noqa: BLE001 - passed to the thread that waits for outcomes
             self._wake.put(exc)
 
-    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")
-        logger.error("The sending loop: %s", context.get("message"), exc_info=error)
-        if error is not None:
-            self._wake.put(error)
+        known = error if isinstance(error, BaseException) else None
+        logger.error("The sending loop: %s", context.get("message"), exc_info=known)
+        if known is not None:
+            self._wake.put(known)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
+import _thread
 import time
-from collections.abc import Iterable, Iterator
-from queue import Empty
-from typing import TypeAlias
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeAlias, TypeVar
 
 from websocket_gateway.aws.connections import Connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.engines.base import Outcome, Pace, Recipient
-from websocket_gateway.aws.engines.endpoint_queue import Attempt, Lane
+from websocket_gateway.aws.engines.base import Outcome, Recipient
 from websocket_gateway.aws.engines.outcomes import answer_of_error
-from websocket_gateway.aws.engines.thread_pool import Crew
+from websocket_gateway.aws.engines.retries import Attempt, EndpointQueue, Retries
+from websocket_gateway.aws.pacing import Pace
 from websocket_gateway.exceptions import ConfigurationError
 
-# More threads than this cost more in hand-overs of the interpreter's lock than they gain.
+# More threads than this cost more in switches of the interpreter's lock than they gain.
 MAX_THREADS = 32
 # Recipients that wait, for their turn or for another attempt; with more of them, no further page is taken.
 MAX_WAITING = 5_000
-_Post: TypeAlias = "tuple[Lane, Attempt, bytes]"
+Job = TypeVar("Job")
+_Post: TypeAlias = "tuple[EndpointQueue, Attempt, bytes]"
 
 
 class Boto3Engine:
@@ -38,12 +39,11 @@ class Boto3Engine:
     ) -> None:
         self._connections = connections
         self._threads = min(concurrency, MAX_THREADS)
-        self._crew: Crew[_Post] = Crew(self._send_one, most=self._threads)
+        self._pool: ThreadPool[_Post] = ThreadPool(self._send_one, most=self._threads)
         self._pace = Pace(max_per_second)
         self._deadline_seconds = deadline_seconds
-        self._lanes: dict[ManagementEndpoint, Lane] = {}
-        self._delayed: list[tuple[float, int, Lane, Attempt]] = []
-        self._order = itertools.count()
+        self._queues: dict[ManagementEndpoint, EndpointQueue] = {}
+        self._retries: Retries[EndpointQueue] = Retries()
         self._data = b""
         self._settled = False
         self._stopped = False
@@ -57,107 +57,148 @@ class Boto3Engine:
         self._data = data
         for recipient in page:
             yield from self._enqueue(recipient)
-        while self._ready() or self._waiting() + len(self._delayed) > MAX_WAITING:
+        while self._ready() or self._waiting() + len(self._retries) > MAX_WAITING:
             yield from self._turn()
 
     def drain(self) -> Iterator[Outcome]:
         """See `Engine.drain`."""
-        while self._delayed or any(lane.waiting or lane.in_flight for lane in self._lanes.values()):
+        while self._retries or any(queue.waiting or queue.in_flight for queue in self._queues.values()):
             yield from self._turn()
 
     def stop(self) -> Iterator[Outcome]:
         """See `Engine.stop`; waits for the posts in flight, one attempt's time-out at most."""
         self._stopped = True
-        not_begun = self._crew.stop()
+        not_begun = self._pool.stop()
         yield from self._collect(block_seconds=None)
-        yield from (lane.give_up(attempt) for lane, attempt, _data in not_begun if attempt.retries)
-        for _due, _number, lane, attempt in self._delayed:
-            yield lane.give_up(attempt)
-        self._delayed.clear()
-        for lane in self._lanes.values():
-            yield from lane.stop()
-        self._lanes.clear()
+        yield from (queue.give_up(attempt) for queue, attempt, _data in not_begun if attempt.retries)
+        yield from self._retries.stop(self._queues.values())
+        self._queues.clear()
 
     def _enqueue(self, recipient: Recipient) -> Iterator[Outcome]:
-        lane = self._lanes.get(recipient.endpoint)
-        if lane is None:
-            lane = Lane(recipient.endpoint, deadline_seconds=self._deadline_seconds)
-            self._lanes[recipient.endpoint] = lane
-        lane.waiting.append(Attempt(recipient))
-        if lane.stopped:
-            yield from lane.give_up_waiting()
+        queue = self._queues.get(recipient.endpoint)
+        if queue is None:
+            queue = EndpointQueue(recipient.endpoint, deadline_seconds=self._deadline_seconds)
+            self._queues[recipient.endpoint] = queue
+        queue.waiting.append(Attempt(recipient))
+        if queue.stopped:
+            yield from queue.give_up_waiting()
 
     def _waiting(self) -> int:
-        return sum(len(lane.waiting) for lane in self._lanes.values())
+        return sum(len(queue.waiting) for queue in self._queues.values())
 
     def _ready(self) -> bool:
         """Whether a gateway that answers has work left: then the next page would only fill the memory."""
-        return any(lane.waiting and lane.in_flight < self._share() for lane in self._lanes.values())
+        return any(queue.waiting and queue.in_flight < self._share() for queue in self._queues.values())
 
     def _share(self) -> int:
         """Posts for one gateway at a time: twice the threads, so that none waits for the next post."""
-        busy = sum(bool(lane.waiting or lane.in_flight) for lane in self._lanes.values())
+        busy = sum(bool(queue.waiting or queue.in_flight) for queue in self._queues.values())
         return max(1, self._threads * 2 // max(1, busy))
 
     def _turn(self) -> Iterator[Outcome]:
         """Begin what may begin, then wait for the next thing to happen."""
         now = time.monotonic()
-        while self._delayed and self._delayed[0][0] <= now:
-            _due, _number, lane, attempt = heapq.heappop(self._delayed)
-            lane.waiting.appendleft(attempt)
-        pause = self._begin(now)
-        wake = [pause] if pause else []
-        if self._delayed:
-            wake.append(self._delayed[0][0] - now)
-        if wake or any(lane.in_flight for lane in self._lanes.values()):
-            yield from self._collect(block_seconds=max(min(wake), 0.001) if wake else 3600.0)
+        self._retries.wake(now)
+        pauses = [
+            pause for pause in (self._begin(now) or None, self._retries.pause(now)) if pause is not None
+        ]
+        if pauses or any(queue.in_flight for queue in self._queues.values()):
+            yield from self._collect(block_seconds=max(min(pauses), 0.001) if pauses else 3600.0)
 
     def _begin(self, now: float) -> float:
-        """Begin in turns what there is room for; the seconds until the pace allows more, or 0."""
+        """Begin in turns what can begin; the seconds until the pace allows more, or 0."""
         share = self._share()
-        lanes = [lane for lane in self._lanes.values() if lane.may_begin(share)]
-        while lanes:
-            for lane in lanes:
+        queues = [queue for queue in self._queues.values() if queue.may_begin(share)]
+        while queues:
+            for queue in queues:
                 if pause := self._pace.take(now):
                     return pause
-                self._crew.put((lane, lane.begin(now), self._data))
-            lanes = [lane for lane in lanes if lane.may_begin(share)]
+                self._pool.put((queue, queue.begin(now), self._data))
+            queues = [queue for queue in queues if queue.may_begin(share)]
         return 0.0
 
     def _send_one(self, post: _Post) -> None:
-        _lane, attempt, data = post
+        _queue, attempt, data = post
         self._connections.post(attempt.recipient.endpoint, attempt.recipient.connection_id, data)
 
     def _collect(self, *, block_seconds: float | None) -> Iterator[Outcome]:
-        """Settle what came back; with `block_seconds`, wait that long for the first."""
+        """Settle what has ended; with `block_seconds`, wait that long for the first."""
         try:
-            (lane, attempt, _data), error = self._crew.take(block_seconds)
+            (queue, attempt, _data), error = self._pool.take(block_seconds)
             while True:
-                yield from self._settle(lane, attempt, error)
-                (lane, attempt, _data), error = self._crew.take(None)
+                yield from self._settle(queue, attempt, error)
+                (queue, attempt, _data), error = self._pool.take(None)
         except Empty:
             return
 
-    def _settle(self, lane: Lane, attempt: Attempt, error: BaseException | None) -> Iterator[Outcome]:
+    def _settle(self, queue: EndpointQueue, attempt: Attempt, error: BaseException | None) -> list[Outcome]:
         if isinstance(error, ConfigurationError) and not self._settled and not self._stopped:
             raise error
-        now = time.monotonic()
-        outcome = lane.settle(attempt, answer_of_error(error, lane.endpoint), now)
-        if isinstance(outcome, Outcome):
-            self._settled = True
-            yield outcome
-        elif self._stopped:
-            yield lane.give_up(attempt)
-        else:
-            heapq.heappush(self._delayed, (now + outcome, next(self._order), lane, attempt))
-        if lane.stopped:
-            yield from self._abandon(lane)
+        answer = answer_of_error(error, queue.endpoint)
+        outcomes = self._retries.settle(queue, attempt, answer, time.monotonic())
+        self._settled = self._settled or bool(outcomes)
+        return outcomes
 
-    def _abandon(self, lane: Lane) -> Iterator[Outcome]:
-        """Give up everyone of a gateway that was stopped, at once."""
-        yield from lane.give_up_waiting()
-        yield from (
-            lane.give_up(attempt) for _due, _number, theirs, attempt in self._delayed if theirs is lane
-        )
-        self._delayed = [item for item in self._delayed if item[2] is not lane]
-        heapq.heapify(self._delayed)
+
+class ThreadPool(Generic[Job]):
+    """At most `most` threads, started as they are needed; `work` is called with each job that is put.
+
+    Neither `ThreadPoolExecutor` nor `Thread`: their locks are taken in Python, so that a `KeyboardInterrupt`
+    at the wrong moment leaves one held, and every thread waits for ever. Here a transfer is one call in C.
+    Only the thread that made the pool may call its methods.
+    """
+
+    def __init__(self, work: Callable[[Job], None], *, most: int) -> None:
+        self._work = work
+        self._most = most
+        self._jobs: SimpleQueue[tuple[Job] | None] = SimpleQueue()
+        # The results are not in the queue that wakes: Ctrl-C may lose what a `get` returns.
+        self._done: deque[tuple[Job, BaseException | None]] = deque()
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._ended: SimpleQueue[None] = SimpleQueue()
+        self._under_way = 0
+        self._size = 0
+
+    def put(self, job: Job) -> None:
+        """Give the job to the thread that is free first."""
+        self._jobs.put((job,))
+        self._under_way += 1
+        if self._size < min(self._most, self._under_way):
+            _thread.start_new_thread(self._run, ())
+            self._size += 1
+
+    def take(self, block_seconds: float | None) -> tuple[Job, BaseException | None]:
+        """A finished job, and what it raised; raises `Empty` after so many seconds, or at once for None."""
+        while not self._done:
+            self._wake.get(block_seconds is not None, block_seconds)
+        self._under_way -= 1
+        return self._done.popleft()
+
+    def stop(self) -> list[Job]:
+        """Begin no further job, and wait for those under way; returns those that were not begun."""
+        left = []
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except Empty:
+                break
+            if job is not None:
+                left.append(job[0])
+        # One more than are counted: a signal may have struck between a thread's start and its being counted.
+        for _number in range(self._size + 1):
+            self._jobs.put(None)
+        while self._size:
+            self._ended.get()
+            self._size -= 1
+        return left
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                self._work(job[0])
+            except BaseException as exc:  # noqa: BLE001 - passed to the thread that takes
+                self._done.append((job[0], exc))
+            else:
+                self._done.append((job[0], None))
+            self._wake.put(None)
+        self._ended.put(None)

@@ -1,30 +1,46 @@
-"""Opens connections to one endpoint: name, address, TLS."""
+"""Opens connections to one endpoint: addresses, TLS, and the certificates that boto3 trusts."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import socket
 import ssl
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 from urllib.parse import urlsplit
 
+from botocore.httpsession import get_cert_path
+
+from websocket_gateway.aws.clients import config_variable
 from websocket_gateway.aws.engines.http1 import Connection, Owner, SecureConnection
+from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.forking import cached_per_process
 
 _RESOLVED_SECONDS = 30.0
+Queue = TypeVar("Queue")
+
+
+def ca_bundle() -> str:
+    """The file or folder of certificates that boto3 trusts: `AWS_CA_BUNDLE`, the profile's, or its own.
+
+    Raises `ConfigurationError` for a path where there is nothing.
+    """
+    configured = config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
+    path = configured or str(get_cert_path(True))
+    if not os.path.exists(path):
+        raise ConfigurationError(f"The CA bundle {path!r} does not exist. Correct AWS_CA_BUNDLE.")
+    return path
 
 
 @cached_per_process(maxsize=8)
 def tls_context(ca_bundle: str) -> ssl.SSLContext:
     """TLS that verifies name and chain against the certificates in `ca_bundle`, a file or a folder."""
-    return ssl.create_default_context(**_where(ca_bundle))
-
-
-def _where(ca_bundle: str) -> dict[str, Any]:
-    return {"capath": ca_bundle} if Path(ca_bundle).is_dir() else {"cafile": ca_bundle}
+    if Path(ca_bundle).is_dir():
+        return ssl.create_default_context(capath=ca_bundle)
+    return ssl.create_default_context(cafile=ca_bundle)
 
 
 class Dialer:
@@ -39,19 +55,19 @@ class Dialer:
         self._resolved_at = 0.0
         self._turns = itertools.count()
 
-    async def connect(self, owner: Owner, line: Any) -> Connection:
+    async def connect(self, owner: Owner[Queue], queue: Queue) -> Connection[Queue]:
         """An open connection. Raises `OSError` (`ssl.SSLError` and failures of DNS are such)."""
         loop = asyncio.get_running_loop()
         try:
             addresses = await self._resolve(loop)
         except OSError:
-            self._addresses = None  # ask anew the next time
+            self._addresses = None  # resolve again the next time
             raise
         first = next(self._turns)
         error: OSError | None = None
         for number in range(len(addresses)):
             try:
-                return await self._open(loop, addresses[(first + number) % len(addresses)], owner, line)
+                return await self._open(loop, addresses[(first + number) % len(addresses)], owner, queue)
             except ssl.SSLError:
                 raise
             except OSError as exc:
@@ -60,12 +76,12 @@ class Dialer:
         raise error or OSError(f"{self._host} has no address")
 
     async def _open(
-        self, loop: asyncio.AbstractEventLoop, address: str, owner: Owner, line: Any
-    ) -> Connection:
-        def make() -> Connection:
+        self, loop: asyncio.AbstractEventLoop, address: str, owner: Owner[Queue], queue: Queue
+    ) -> Connection[Queue]:
+        def make() -> Connection[Queue]:
             if self._tls is None:
-                return Connection(owner, line)
-            return SecureConnection(owner, line, context=self._tls, server_hostname=self._host)
+                return Connection(owner, queue)
+            return SecureConnection(owner, queue, context=self._tls, server_hostname=self._host)
 
         _, connection = await loop.create_connection(make, address, self._port)
         try:
@@ -78,12 +94,12 @@ class Dialer:
     async def _resolve(self, loop: asyncio.AbstractEventLoop) -> list[str]:
         if self._addresses is None or loop.time() - self._resolved_at > _RESOLVED_SECONDS:
             self._addresses, self._resolved_at = _look_up(loop, self._host, self._port), loop.time()
-        # Shielded: one connection that gives up must not cancel the answer for the others.
+        # Shielded: one connection that gives up must not cancel the look-up of the others.
         return await asyncio.shield(self._addresses)
 
 
 def _look_up(loop: asyncio.AbstractEventLoop, host: str, port: int) -> asyncio.Future[list[str]]:
-    """Ask for the addresses of a host in a thread that nobody waits for: a resolver may hang for minutes."""
+    """Resolve a host in a thread that is never joined: a resolver may hang for minutes."""
     future: asyncio.Future[list[str]] = loop.create_future()
 
     def settle(addresses: list[str] | None, error: OSError | None) -> None:
@@ -91,7 +107,7 @@ def _look_up(loop: asyncio.AbstractEventLoop, host: str, port: int) -> asyncio.F
             return
         if error is not None:
             future.set_exception(error)
-            future.exception()  # seen: whoever asked may have given up
+            future.exception()  # seen: the task that waited may have given up
         else:
             future.set_result(addresses or [])
 

@@ -1,12 +1,14 @@
-"""What an attempt to post came to, in the few kinds that sending tells apart; the same for both engines."""
+"""How a post ended, in the few kinds that sending distinguishes; how outcomes reach the caller."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
 from websocket_gateway.aws.endpoints import ManagementEndpoint
+from websocket_gateway.aws.engines.base import Outcome
 from websocket_gateway.aws.errors import error_class
 from websocket_gateway.exceptions import (
     AccessDeniedError,
@@ -21,10 +23,11 @@ logger = logging.getLogger(__name__)
 
 _ADVICE = "; check the IAM policy, the stage and the region"
 _TIMED_OUT_STATUS = 408
+_BATCH = 200
 
 
 class Kind(Enum):
-    """What to do about an attempt."""
+    """What follows from a post."""
 
     DELIVERED = "delivered"
     GONE = "gone"
@@ -36,9 +39,9 @@ class Kind(Enum):
     UNANSWERED = "unanswered"
     """Nothing came back; the message may have arrived nevertheless."""
     DENIED = "denied"
-    """403: as likely as not the same for everyone of the gateway."""
+    """403: probably the same for every recipient of the gateway."""
     REFUSED = "refused"
-    """Anything else: it would be the same the next time."""
+    """Anything else: the next post would end in the same way."""
 
 
 class Answer(NamedTuple):
@@ -52,7 +55,7 @@ DELIVERED = Answer(Kind.DELIVERED)
 
 
 def answer_of_status(status: int, code: str, endpoint: ManagementEndpoint) -> Answer:
-    """Judge an HTTP answer by the code that AWS gave it, else by its status."""
+    """Judge an HTTP response by its error code, else by its status."""
     if 200 <= status < 300:
         return DELIVERED
     reason = f"{code or status} from {endpoint.url}"
@@ -91,3 +94,46 @@ def _judged(error: type[AWSError], status: int, reason: str) -> Answer:
     if issubclass(error, AccessDeniedError):
         return Answer(Kind.DENIED, reason + _ADVICE)
     return Answer(Kind.FAILING if status >= 500 else Kind.REFUSED, reason)
+
+
+class OutcomeBuffer:
+    """Counts the recipients whose outcome is to come, and delivers outcomes in batches. Used by one thread.
+
+    `on_empty` is called whenever no outcome is to come.
+    """
+
+    def __init__(self, *, deliver: Callable[[list[Outcome]], None], on_empty: Callable[[], None]) -> None:
+        self._deliver = deliver
+        self._on_empty = on_empty
+        self._expected = 0
+        self._batch: list[Outcome] = []
+
+    def expect(self, number: int) -> None:
+        """Count recipients that were taken, or, below zero, forgotten."""
+        self._expected += number
+        if not self._expected:
+            self._end()
+
+    def add(self, outcome: Outcome) -> None:
+        """Take one outcome."""
+        self._expected -= 1
+        self._batch.append(outcome)
+        if len(self._batch) >= _BATCH:
+            self.flush()
+        if not self._expected:
+            self._end()
+
+    def extend(self, outcomes: list[Outcome]) -> None:
+        """Take several outcomes."""
+        for outcome in outcomes:
+            self.add(outcome)
+
+    def flush(self) -> None:
+        """Deliver what there is."""
+        if self._batch:
+            batch, self._batch = self._batch, []
+            self._deliver(batch)
+
+    def _end(self) -> None:
+        self.flush()
+        self._on_empty()

@@ -1,4 +1,4 @@
-"""The event loop's side of the asyncio engine: lanes, connections, clocks. All of it runs in one thread."""
+"""The event loop's side of the asyncio engine: queues, connections, clocks. All of it runs in one thread."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.engines.base import Limits, Outcome, Pace, Recipient
+from websocket_gateway.aws.engines.base import Limits, Outcome, Recipient
 from websocket_gateway.aws.engines.dialing import Dialer
-from websocket_gateway.aws.engines.endpoint_queue import Attempt, Lane
 from websocket_gateway.aws.engines.http1 import Connection
-from websocket_gateway.aws.engines.outcomes import Answer, Kind, answer_of_status
-from websocket_gateway.aws.engines.retries import Ledger
+from websocket_gateway.aws.engines.outcomes import Answer, Kind, OutcomeBuffer, answer_of_status
+from websocket_gateway.aws.engines.retries import Attempt, EndpointQueue, Retries
 from websocket_gateway.aws.engines.signing import Payload, Signer
+from websocket_gateway.aws.pacing import Pace
 
 _TICK_SECONDS = 0.05
 _RECEIVE_BYTES = 65_536
@@ -22,17 +22,15 @@ _RECEIVE_BYTES = 65_536
 _SHORTEST_PAUSE_SECONDS = 0.005
 
 
-class Line(Lane):
-    """A lane with the connections that serve it."""
+class PostQueue(EndpointQueue):
+    """The queue of an endpoint with the connections that serve it."""
 
-    def __init__(
-        self, signer: Signer, endpoint: ManagementEndpoint, *, ca_bundle: str, limits: Limits
-    ) -> None:
+    def __init__(self, signer: Signer, endpoint: ManagementEndpoint, ca_bundle: str, limits: Limits) -> None:
         super().__init__(endpoint, deadline_seconds=limits.deadline_seconds)
         self.signer = signer
         self.dialer = Dialer(endpoint.url, ca_bundle=ca_bundle)
-        self.connections: set[Connection] = set()
-        self.idle: list[Connection] = []
+        self.connections: set[Connection[PostQueue]] = set()
+        self.idle: list[Connection[PostQueue]] = []
 
 
 class Sender:
@@ -41,10 +39,11 @@ class Sender:
     def __init__(self, *, limits: Limits, ca_bundle: str, deliver: Callable[[list[Outcome]], None]) -> None:
         self._limits = limits
         self._ca_bundle = ca_bundle
-        self._ledger = Ledger(deliver=deliver, on_empty=self._end_if_stopping)
+        self._outcomes = OutcomeBuffer(deliver=deliver, on_empty=self._end_if_stopping)
+        self._retries: Retries[PostQueue] = Retries()
         self._pace = Pace(limits.max_per_second)
         self._paused = False
-        self._lines: dict[ManagementEndpoint, Line] = {}
+        self._queues: dict[ManagementEndpoint, PostQueue] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._payload = Payload(b"")
         self._share = limits.concurrency
@@ -55,7 +54,7 @@ class Sender:
     @property
     def delayed(self) -> int:
         """How many wait for another attempt. May be read from any thread."""
-        return self._ledger.delayed
+        return len(self._retries)
 
     async def run(self) -> None:
         """Keep the clock until `stop`, then close every connection."""
@@ -66,8 +65,8 @@ class Sender:
             tasks = [clock, *self._opening]
             for task in tasks:
                 task.cancel()
-            for line in self._lines.values():
-                for connection in tuple(line.connections):
+            for queue in self._queues.values():
+                for connection in tuple(queue.connections):
                     connection.close()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.sleep(0)  # lets the transports end
@@ -75,24 +74,24 @@ class Sender:
     def take(
         self, page: list[Recipient], signers: dict[ManagementEndpoint, Signer], payload: Payload
     ) -> None:
-        """Take a page on, with the signers to use from now on."""
+        """Take a page, with the signers to use from now on."""
         self._payload = payload
-        self._ledger.expect(len(page))
+        self._outcomes.expect(len(page))
         self.sign_with(signers)
-        line = next(iter(self._lines.values()))
+        queue = next(iter(self._queues.values()))
         for recipient in page:
-            if recipient.endpoint is not line.endpoint:
-                line = self._lines[recipient.endpoint]
-            line.waiting.append(Attempt(recipient))
+            if recipient.endpoint is not queue.endpoint:
+                queue = self._queues[recipient.endpoint]
+            queue.waiting.append(Attempt(recipient))
         self._pump_all()
 
     def sign_with(self, signers: dict[ManagementEndpoint, Signer]) -> None:
         """Use these signers from now on."""
         for endpoint, signer in signers.items():
-            if endpoint in self._lines:
-                self._lines[endpoint].signer = signer
+            if endpoint in self._queues:
+                self._queues[endpoint].signer = signer
             else:
-                self._lines[endpoint] = Line(signer, endpoint, ca_bundle=self._ca_bundle, limits=self._limits)
+                self._queues[endpoint] = PostQueue(signer, endpoint, self._ca_bundle, self._limits)
 
     def set_pace(self, max_per_second: float) -> None:
         """Go on at another pace."""
@@ -102,65 +101,70 @@ class Sender:
     def stop(self) -> None:
         """Begin nothing more; `run` ends once what is under way has ended."""
         self._stopping = True
-        self._ledger.stop(self._lines.values())
+        waiting = len(self._retries) + sum(len(queue.waiting) for queue in self._queues.values())
+        begun = self._retries.stop(self._queues.values())
+        self._outcomes.extend(begun)
+        self._outcomes.expect(len(begun) - waiting)
 
     def _end_if_stopping(self) -> None:
         if self._stopping:
             self._ended.set()
 
-    # What connections tell
+    def _settle(self, queue: PostQueue, attempt: Attempt, answer: Answer, now: float) -> None:
+        self._outcomes.extend(self._retries.settle(queue, attempt, answer, now))
 
-    def answered(self, connection: Connection, status: int, code: str) -> None:
+    # What connections call
+
+    def answered(self, connection: Connection[PostQueue], status: int, code: str) -> None:
         """Settle the recipient, and send to the next one over the same connection."""
-        line: Line = connection.line
-        attempt: Attempt = connection.load
-        connection.load = None
+        queue, attempt = connection.queue, connection.attempt
+        connection.attempt = None
         now = time.monotonic()
-        if status == 200:
-            self._ledger.settled(line.delivered(attempt, now))
-        else:
-            self._ledger.settle(line, attempt, answer_of_status(status, code, line.endpoint), now)
+        if attempt is not None:
+            if status == 200:
+                self._outcomes.add(queue.delivered(attempt, now))
+            else:
+                self._settle(queue, attempt, answer_of_status(status, code, queue.endpoint), now)
         if not connection.reusable:
             self._drop(connection)
-            self._pump(line)
-        elif line.may_begin(self._share) and self._may_go(now):
-            self._post(connection, line.begin(now), now)
+            self._pump(queue)
+        elif queue.may_begin(self._share) and self._may_go(now):
+            self._post(connection, queue.begin(now), now)
         else:
-            line.idle.append(connection)
+            queue.idle.append(connection)
 
-    def lost(self, connection: Connection) -> None:
+    def lost(self, connection: Connection[PostQueue]) -> None:
         """Send again at once what went out on a connection that was dead; else count it as unanswered."""
-        line: Line = connection.line
-        attempt: Attempt | None = connection.load
-        connection.load = None
+        queue, attempt = connection.queue, connection.attempt
+        connection.attempt = None
         self._drop(connection)
         if attempt is None:
             return
-        if connection.served and not attempt.resent and not line.stopped:
+        if connection.served and not attempt.resent and not queue.stopped:
             attempt.resent = True
             attempt.retries += 1
-            line.in_flight -= 1
-            line.waiting.appendleft(attempt)
+            queue.in_flight -= 1
+            queue.waiting.appendleft(attempt)
         else:
-            self._ledger.settle(line, attempt, _unanswered(line), time.monotonic())
-        self._pump(line)
+            self._settle(queue, attempt, _unanswered(queue), time.monotonic())
+        self._pump(queue)
 
     # Beginning
 
     def _pump_all(self) -> None:
-        busy = sum(bool(line.waiting or line.in_flight) for line in self._lines.values())
+        busy = sum(bool(queue.waiting or queue.in_flight) for queue in self._queues.values())
         self._share = max(1, self._limits.concurrency // max(1, busy))
-        for line in self._lines.values():
-            self._pump(line)
+        for queue in self._queues.values():
+            self._pump(queue)
 
-    def _pump(self, line: Line) -> None:
+    def _pump(self, queue: PostQueue) -> None:
         now = time.monotonic()
-        while line.may_begin(self._share) and self._may_go(now):
-            attempt = line.begin(now)
-            if line.idle:
-                self._post(line.idle.pop(), attempt, now)
+        while queue.may_begin(self._share) and self._may_go(now):
+            attempt = queue.begin(now)
+            if queue.idle:
+                self._post(queue.idle.pop(), attempt, now)
             else:
-                task = asyncio.get_running_loop().create_task(self._open(line, attempt))
+                task = asyncio.get_running_loop().create_task(self._open(queue, attempt))
                 self._opening.add(task)
                 task.add_done_callback(self._opening.discard)
 
@@ -179,68 +183,67 @@ class Sender:
         self._paused = False
         self._pump_all()
 
-    def _post(self, connection: Connection, attempt: Attempt, now: float) -> None:
-        line: Line = connection.line
+    def _post(self, connection: Connection[PostQueue], attempt: Attempt, now: float) -> None:
+        queue = connection.queue
         try:
-            request = line.signer.request(attempt.recipient.connection_id, self._payload)
+            request = queue.signer.request(attempt.recipient.connection_id, self._payload)
         except ValueError as exc:
-            line.idle.append(connection)
-            self._ledger.settle(line, attempt, Answer(Kind.REFUSED, str(exc)), now)
+            queue.idle.append(connection)
+            self._settle(queue, attempt, Answer(Kind.REFUSED, str(exc)), now)
             return
         connection.send(request, attempt, now)
 
-    async def _open(self, line: Line, attempt: Attempt) -> None:
-        answer = _unanswered(line)
+    async def _open(self, queue: PostQueue, attempt: Attempt) -> None:
+        answer = _unanswered(queue)
         try:
-            connecting = line.dialer.connect(self, line)
+            connecting = queue.dialer.connect(self, queue)
             connection = await asyncio.wait_for(connecting, self._limits.timeout_seconds)
         except ssl.SSLCertVerificationError as exc:
-            line.stopped = (
-                f"the certificate of {line.endpoint.url} is not trusted ({exc.verify_message}); "
+            queue.stopped = (
+                f"the certificate of {queue.endpoint.url} is not trusted ({exc.verify_message}); "
                 "AWS_CA_BUNDLE names the certificates to trust"
             )
-            answer = Answer(Kind.REFUSED, line.stopped)
+            answer = Answer(Kind.REFUSED, queue.stopped)
         except (OSError, ValueError, asyncio.TimeoutError):  # ValueError: what cannot be a host's name
             pass
         else:
-            line.connections.add(connection)
-            if connection.closed:
-                line.connections.discard(connection)
-            else:
-                return self._post(connection, attempt, time.monotonic())
-        self._ledger.settle(line, attempt, answer, time.monotonic())
-        self._pump(line)
-        return None
+            if not connection.closed:
+                queue.connections.add(connection)
+                self._post(connection, attempt, time.monotonic())
+                return
+        self._settle(queue, attempt, answer, time.monotonic())
+        self._pump(queue)
 
     # Ending
 
-    def _drop(self, connection: Connection) -> None:
-        line: Line = connection.line
-        line.connections.discard(connection)
-        if connection in line.idle:
-            line.idle.remove(connection)
+    def _drop(self, connection: Connection[PostQueue]) -> None:
+        queue = connection.queue
+        queue.connections.discard(connection)
+        if connection in queue.idle:
+            queue.idle.remove(connection)
         connection.close()
 
     async def _keep_clock(self) -> None:
-        """Twenty times a second: what is due again, what took too long, what can be told."""
+        """Twenty times a second: begin what is due again, end what took too long, deliver outcomes."""
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             now = time.monotonic()
-            self._ledger.wake(now)
-            for line in self._lines.values():
-                self._end_late(line, now)
+            self._retries.wake(now)
+            for queue in self._queues.values():
+                self._end_late(queue, now)
             self._pump_all()
-            self._ledger.flush()
+            self._outcomes.flush()
 
-    def _end_late(self, line: Line, now: float) -> None:
-        if line.stopped and line.waiting:
-            self._ledger.abandon(line)
-        for connection in tuple(line.connections):
-            if connection.load is not None and now - connection.started > self._limits.timeout_seconds:
-                attempt, connection.load = connection.load, None
+    def _end_late(self, queue: PostQueue, now: float) -> None:
+        if queue.stopped and queue.waiting:
+            self._outcomes.extend(self._retries.abandon(queue))
+        for connection in tuple(queue.connections):
+            attempt = connection.attempt
+            if attempt is not None and now - connection.started > self._limits.timeout_seconds:
+                connection.attempt = None
                 self._drop(connection)
-                self._ledger.settle(line, attempt, _unanswered(line), now)
+                self._settle(queue, attempt, _unanswered(queue), now)
 
 
-def _unanswered(line: Line) -> Answer:
-    return Answer(Kind.UNANSWERED, f"no answer from {line.endpoint.url}")
+def _unanswered(queue: PostQueue) -> Answer:
+    return Answer(Kind.UNANSWERED, f"no answer from {queue.endpoint.url}")

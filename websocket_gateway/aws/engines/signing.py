@@ -1,7 +1,7 @@
 """Signature Version 4 for one shape of request: POST to `@connections/{id}`.
 
-botocore signs any request, which takes it 60 µs; here everything that changes once a second at most is
-laid out once a second; one SHA-256 and one HMAC a message are left. The result is the same, byte for byte.
+botocore signs any request, which takes 60 µs. Here everything that changes once a second at most is prepared
+once a second; one SHA-256 and one HMAC per message are left. The result is the same, byte for byte.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
@@ -13,12 +13,13 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 from botocore.utils import normalize_url_path
 
 from websocket_gateway import __version__
+from websocket_gateway.aws.credentials import Credentials
 
 _SERVICE: Final = "execute-api"
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
@@ -30,19 +31,8 @@ _UNRESERVED: Final = "-._~"
 _USUAL_ID: Final = re.compile(r"[A-Za-z0-9_-]+=?").fullmatch
 
 
-class Credentials(NamedTuple):
-    """A key pair, with the session token that belongs to temporary ones."""
-
-    access_key: str
-    secret_key: str
-    token: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Credentials(access_key={self.access_key!r})"
-
-
 class Payload:
-    """A message and its SHA-256, computed once for all who get it."""
+    """A message and its SHA-256, computed once for all recipients."""
 
     __slots__ = ("data", "digest")
 
@@ -98,7 +88,7 @@ class Signer:
     def request(self, connection_id: str, payload: Payload) -> bytes:
         """The whole HTTP/1.1 request that posts `payload` to a connection.
 
-        Raises `ValueError` for an id that is no path segment of its own: empty, `.` or `..`.
+        Raises `ValueError` for an id that is not a path segment of its own: empty, `.` or `..`.
         """
         number = int(self.clock())
         second = self._second
@@ -106,7 +96,7 @@ class Signer:
             # Swapped whole, so that no thread ever mixes two seconds.
             self._second = second = self._lay_out(number, payload)
         if connection_id in ("", ".", ".."):
-            raise ValueError(f"{connection_id!r} is no connection id.")
+            raise ValueError(f"{connection_id!r} is not a connection id.")
         if _USUAL_ID(connection_id):
             label = connection_id.replace("=", "%3D").encode()
         else:

@@ -19,7 +19,7 @@ from websocket_gateway.management.delivery import delivery_progress, render_repo
 from websocket_gateway.management.failures import failures_written_to, refuse_same_file
 from websocket_gateway.management.queued import QueuedBroadcasts, add_queue_arguments, end_with
 from websocket_gateway.sending import DeliveryReport, SendOptions, broadcast
-from websocket_gateway.sending.broadcasting import find_audience
+from websocket_gateway.sending.audience import find_audience
 from websocket_gateway.sending.delivery import ENGINES
 
 

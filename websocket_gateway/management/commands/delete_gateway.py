@@ -6,13 +6,13 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from websocket_gateway.connections.gateways import find_gateway
 from websocket_gateway.exceptions import GatewayNotFoundError
 from websocket_gateway.management.provisioning import ProvisioningCommand
 from websocket_gateway.provisioning.applying import Planned
 from websocket_gateway.provisioning.deleting import delete_gateway, plan_gateway_deletion
 from websocket_gateway.provisioning.describe import plan_as_dict, render_plan, to_json
 from websocket_gateway.provisioning.plan import Plan
+from websocket_gateway.provisioning.row import find_gateway
 
 
 class Command(ProvisioningCommand):

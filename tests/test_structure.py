@@ -1,0 +1,56 @@
+"""What a reader of the tree relies on: small modules, short functions, no cycle."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+grimp = pytest.importorskip("grimp", reason="grimp comes with import-linter, in the extra dev")
+
+PACKAGE = Path(__file__).resolve().parent.parent / "websocket_gateway"
+MODULES = [
+    path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" and "migrations" not in path.parts
+]
+LATE = "websocket_gateway.models.sessions", "websocket_gateway.sending"
+"""The one import against the layers, made when `send_message` is called."""
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
+def test_there_are_few_enough_modules_to_know_them() -> None:
+    assert len(MODULES) <= 200
+    assert 100 <= median(map(lines, MODULES)) <= 120
+
+
+def test_every_module_fits_in_view() -> None:
+    assert {str(path.relative_to(PACKAGE)): lines(path) for path in MODULES if lines(path) > 250} == {}
+
+
+def test_every_function_is_short() -> None:
+    long = {
+        f"{path.relative_to(PACKAGE)}:{node.lineno} {node.name}": size
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and (size := (node.end_lineno or 0) - node.lineno + 1) > 40
+    }
+
+    assert long == {}
+
+
+def test_no_module_leads_back_to_itself_but_by_the_named_import() -> None:
+    graph = grimp.build_graph("websocket_gateway")
+    edges = {name: set(graph.find_modules_directly_imported_by(name)) for name in graph.modules}
+    assert LATE[1] in edges[LATE[0]]
+    edges[LATE[0]].discard(LATE[1])
+
+    try:
+        TopologicalSorter(edges).prepare()
+    except CycleError as exc:
+        pytest.fail(" -> ".join(reversed(exc.args[1])))

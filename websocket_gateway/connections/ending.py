@@ -38,7 +38,8 @@ def end(session: WebSocketSession, *, reason: str) -> bool:
     For the views, which are exempt from `ATOMIC_REQUESTS`. Other callers must wait for the commit.
     Its attempt counts for good, unless the caller takes it first.
     """
-    if not _mark(session, attempt_window_seconds=0):
+    values: _EndedByView = {**_ended_now(), "attempt_window_seconds": 0}
+    if not _mark(session, values):
         return False
     _announce([session], reason)
     return True
@@ -55,7 +56,7 @@ def end_by_client(session: WebSocketSession) -> bool:
     if end(session, reason="client"):
         return True
     taken = WebSocketSession.objects.filter(pk=session.pk, attempt_window_seconds__gt=0)
-    return bool(_update(taken, {"attempt_window_seconds": 0}))
+    return bool(retry_when_busy(lambda: taken.update(attempt_window_seconds=0), model=WebSocketSession))
 
 
 def end_each(sessions: Iterable[WebSocketSession], *, reason: str) -> list[WebSocketSession]:
@@ -127,8 +128,8 @@ def _announce(ended: Sequence[WebSocketSession], reason: str) -> None:
         send_safely(connection_gone, sender=WebSocketSession, connection_ids=ids)
 
 
-def _mark(session: WebSocketSession, **more: object) -> bool:
-    now = _ended_now() | more
+def _mark(session: WebSocketSession, values: _Ended | None = None) -> bool:
+    now = values or _ended_now()
     if not _update(WebSocketSession.objects.filter(pk=session.pk, connected=True), now):
         session.connected = now["connected"]
         return False
@@ -209,6 +210,12 @@ class _Ended(TypedDict):
 
     connected: bool
     disconnected_on: datetime
+
+
+class _EndedByView(_Ended):
+    """The same, for an end after which an attempt is not given back a second time."""
+
+    attempt_window_seconds: int
 
 
 def _ended_now() -> _Ended:

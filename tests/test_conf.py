@@ -13,9 +13,11 @@ from websocket_gateway.exceptions import ConfigurationError
 
 DEFAULTS: dict[str, Any] = {
     "TOKEN_EXPIRY_SECONDS": 60,
-    "TOKEN_RATE_LIMIT_PER_MINUTE": 20,
+    "TOKEN_RATE_LIMIT_PER_MINUTE": 60,
     "RATE_LIMIT_MAX_ATTEMPTS": 20,
     "RATE_LIMIT_WINDOW_MINUTES": 5,
+    "MAX_CONNECTIONS_PER_USER": 100,
+    "MAX_MESSAGES_PER_MINUTE": 600,
     "ALLOWED_ORIGINS": None,
     "ORIGIN_SECRET_REQUIRED": True,
     "ALLOWED_TARGET_HOSTS": (),

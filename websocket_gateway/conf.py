@@ -75,9 +75,11 @@ class GatewaySettings:
     """Every setting of the package. Units are in the names: seconds, minutes, days."""
 
     token_expiry_seconds: int = _setting(60, kinds.Number(1))
-    token_rate_limit_per_minute: int = _setting(20, kinds.Number(1))
+    token_rate_limit_per_minute: int = _setting(60, kinds.Number(1))
     rate_limit_max_attempts: int = _setting(20, kinds.Number(1))
     rate_limit_window_minutes: int = _setting(5, kinds.Number(1))
+    max_connections_per_user: int = _setting(100, kinds.Number())
+    max_messages_per_minute: int = _setting(600, kinds.Number())
     allowed_origins: tuple[str, ...] | None = _setting(None, kinds.optional_strings)
     origin_secret_required: bool = _setting(True, kinds.flag)
     allowed_target_hosts: tuple[str, ...] = _setting((), kinds.strings)

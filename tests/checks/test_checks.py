@@ -53,6 +53,26 @@ CASES = {
     "an origin without a scheme": Case(
         number="E002", bad=gateway_settings(ALLOWED_ORIGINS=["www.example.com"])
     ),
+    "a limit that is text": Case(
+        number="E011",
+        bad={"ROOT_URLCONF": urls(MAX_CONNECTIONS_PER_USER="100")},
+        good={"ROOT_URLCONF": urls(MAX_CONNECTIONS_PER_USER=100)},
+    ),
+    "a limit below zero": Case(
+        number="E011",
+        bad={"ROOT_URLCONF": urls(RATE_LIMIT_MAX_ATTEMPTS=-1)},
+        good={"ROOT_URLCONF": urls(RATE_LIMIT_MAX_ATTEMPTS=None)},
+    ),
+    "a limit of connections below zero in the settings": Case(
+        number="E001",
+        bad=gateway_settings(MAX_CONNECTIONS_PER_USER=-1),
+        good=gateway_settings(MAX_CONNECTIONS_PER_USER=0),
+    ),
+    "a limit of messages that is text": Case(
+        number="E001",
+        bad=gateway_settings(MAX_MESSAGES_PER_MINUTE="600"),
+        good=gateway_settings(MAX_MESSAGES_PER_MINUTE=600),
+    ),
     "a URL without route": Case(
         number="E003",
         bad={"ROOT_URLCONF": urls("ws/")},

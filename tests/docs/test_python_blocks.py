@@ -101,7 +101,7 @@ def test_a_native_client_gets_a_token_and_is_told_when_to_come_again(world: dict
         answers.append(world["socket_token"](world["request"]))
 
     *good, refused = answers
-    assert 20 <= len(good) <= 40  # the minute may end meanwhile
+    assert 60 <= len(good) <= 120  # the minute may end meanwhile
     assert {len(answer.data["token"]) for answer in good} == {43}
     assert (refused.status, [*refused.headers]) == (429, ["Retry-After"])
 

@@ -11,7 +11,13 @@ from django.db import transaction
 from tests.threads import run_together
 from websocket_gateway.models import ConnectionRateLimit
 from websocket_gateway.receiving import limits
-from websocket_gateway.receiving.limits import client_key, count_attempt, forget_known_keys
+from websocket_gateway.receiving.limits import (
+    client_key,
+    count_attempt,
+    find_used_up,
+    forget_known_keys,
+    give_back_attempt,
+)
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=timezone.utc)
 
@@ -197,6 +203,80 @@ def test_sixty_simultaneous_attempts_let_exactly_twenty_through(fresh: bool) -> 
 
     assert verdicts.count(True) == 20
     assert ConnectionRateLimit.objects.get().attempts == 20
+
+
+def give_back(who: str = "user:7", *, at: datetime = NOON, now: datetime = NOON) -> bool:
+    return give_back_attempt("connect", who, window_seconds=300, attempted_on=at, now=now)
+
+
+@pytest.mark.django_db
+def test_attempt_that_is_given_back_can_be_made_again() -> None:
+    assert [attempt(limit=1), attempt(limit=1), give_back(), attempt(limit=1), attempt(limit=1)] == [
+        True,
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.django_db
+def test_counter_never_falls_below_zero() -> None:
+    assert not give_back()
+    attempt()
+
+    assert [give_back(), give_back()] == [True, False]
+    assert ConnectionRateLimit.objects.get().attempts == 0
+
+
+@pytest.mark.django_db
+def test_attempt_of_another_window_is_not_given_back() -> None:
+    later = NOON + timedelta(seconds=300)
+    attempt()
+    attempt(now=later)
+
+    assert not give_back(at=NOON, now=later)
+    assert not give_back(at=NOON, now=NOON + timedelta(seconds=10))  # the row has moved on by now
+    assert ConnectionRateLimit.objects.get().attempts == 1
+
+
+@pytest.mark.django_db
+def test_giving_back_is_one_statement(django_assert_num_queries: Any) -> None:
+    attempt()
+
+    with django_assert_num_queries(1):
+        give_back()
+    with django_assert_num_queries(0):
+        give_back(at=NOON, now=NOON + timedelta(seconds=300))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_attempts_and_returns_at_once_are_counted_exactly() -> None:
+    for _ in range(20):
+        attempt(limit=20)
+
+    results = run_together(*[lambda: attempt(limit=20)] * 20, *[give_back] * 15)
+
+    allowed = results[:20].count(True)
+    assert results[20:] == [True] * 15
+    assert ConnectionRateLimit.objects.get().attempts == 5 + allowed
+    assert allowed <= 15
+
+
+@pytest.mark.django_db
+def test_used_up_is_a_client_who_is_at_every_limit() -> None:
+    attempt(limit=1)
+    later = NOON + timedelta(seconds=100)
+
+    def used_up(limits: dict[int, int], now: datetime = later) -> int | None:
+        return find_used_up("connect", "user:7", limits, now=now)
+
+    assert used_up({300: 1}) == 200
+    assert used_up({300: 2}) is None
+    assert used_up({300: 1, 60: 1}) is None
+    assert used_up({300: 1, 60: 0}) == 20
+    assert used_up({}) is None
+    assert used_up({300: 1}, now=NOON + timedelta(seconds=300)) is None
 
 
 @pytest.mark.parametrize(

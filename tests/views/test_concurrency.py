@@ -54,15 +54,104 @@ def test_twenty_of_sixty_simultaneous_strangers_are_let_in(gateway: ApiGateway) 
 
 @pytest.mark.usefixtures("atomic_requests")
 def test_twenty_of_sixty_simultaneous_sockets_of_one_user_are_let_in(
-    gateway: ApiGateway, settings: Any
+    gateway: ApiGateway,
 ) -> None:
-    settings.WEBSOCKET_GATEWAY = {**settings.WEBSOCKET_GATEWAY, "TOKEN_RATE_LIMIT_PER_MINUTE": 100}
     user = UserFactory.create()
     attempts = [connecting(gateway, token=issue_token(user)) for _ in range(60)]
 
     statuses = Counter(run_together(*attempts))
 
     assert statuses == {200: 20, 429: 40}
+
+
+def test_twenty_of_twenty_one_simultaneous_sockets_of_one_user_are_let_in(gateway: ApiGateway) -> None:
+    user = UserFactory.create()
+    attempts = [connecting(gateway, token=issue_token(user)) for _ in range(21)]
+
+    assert Counter(run_together(*attempts)) == {200: 20, 429: 1}
+
+
+def test_many_disconnects_at_once_give_an_attempt_back_once(gateway: ApiGateway) -> None:
+    user = UserFactory.create()
+    stacks = [Stack(gateway) for _ in range(3)]
+    for stack in stacks:
+        stack.connect(token=issue_token(user))
+
+    run_together(*[stacks[0].disconnect] * 6, *[stacks[1].disconnect] * 6)
+
+    assert ConnectionRateLimit.objects.get(key__contains=":user:", key__startswith="connect").attempts == 1
+
+
+@pytest.mark.parametrize("round_number", range(5))
+def test_attempt_is_given_back_while_its_user_is_logged_out(
+    gateway: ApiGateway, fake_connections: FakeConnections, round_number: int
+) -> None:
+    user = UserFactory.create()
+    stacks = [Stack(gateway) for _ in range(2)]
+    for stack in stacks:
+        stack.connect(token=issue_token(user))
+    one = WebSocketSession.objects.filter(connection_id=stacks[0].connection_id)
+
+    run_together(lambda: revoke(one), *[lambda: stacks[0].disconnect().status_code] * 3)
+
+    assert ConnectionRateLimit.objects.get(key__contains=":user:", key__startswith="connect").attempts == 1
+
+
+@pytest.mark.parametrize("round_number", range(5))
+def test_connect_racing_disconnect_gives_its_attempt_back(gateway: ApiGateway, round_number: int) -> None:
+    stack = Stack(gateway)
+    token = issue_token(UserFactory.create())
+
+    run_together(lambda: stack.connect(token=token), lambda: stack.disconnect())
+
+    assert ConnectionRateLimit.objects.get(key__startswith="connect").attempts == 0
+
+
+def test_user_who_clicks_in_several_tabs_at_once_is_never_refused(gateway: ApiGateway) -> None:
+    user = UserFactory.create()
+
+    def click() -> set[int]:
+        statuses = set()
+        for _ in range(10):
+            stack = Stack(gateway)
+            statuses |= {stack.connect(token=issue_token(user)).status_code, stack.disconnect().status_code}
+        return statuses
+
+    assert run_together(*[click] * 6) == [{200}] * 6
+    assert ConnectionRateLimit.objects.get(key__startswith="connect").attempts == 0
+
+
+@pytest.mark.usefixtures("atomic_requests")
+@pytest.mark.parametrize("open_before", [0, 3])
+def test_simultaneous_connections_of_one_user_fill_their_limit_exactly(
+    gateway: ApiGateway, settings: Any, open_before: int
+) -> None:
+    settings.WEBSOCKET_GATEWAY = {
+        **settings.WEBSOCKET_GATEWAY,
+        "MAX_CONNECTIONS_PER_USER": 10,
+        "RATE_LIMIT_MAX_ATTEMPTS": 100,
+    }
+    user = UserFactory.create()
+    WebSocketSessionFactory.create_batch(open_before, api_gateway=gateway, user=user)
+    attempts = [connecting(gateway, token=issue_token(user)) for _ in range(30)]
+
+    statuses = Counter(run_together(*attempts))
+
+    assert statuses == {200: 10 - open_before, 429: 20 + open_before}
+    assert WebSocketSession.objects.filter(user=user, connected=True).count() == 10
+
+
+@pytest.mark.parametrize(("limit", "sent"), [(20, 60), (45, 60)])
+def test_simultaneous_messages_fill_the_limit_exactly(
+    gateway: ApiGateway, settings: Any, limit: int, sent: int
+) -> None:
+    settings.WEBSOCKET_GATEWAY = {**settings.WEBSOCKET_GATEWAY, "MAX_MESSAGES_PER_MINUTE": limit}
+    session = WebSocketSessionFactory.create(api_gateway=gateway)
+    stack = Stack(gateway, connection_id=session.connection_id)
+
+    statuses = Counter(run_together(*[lambda: stack.send({"_ws": {"type": "ping"}}).status_code] * sent))
+
+    assert statuses == {200: limit, 429: sent - limit}
 
 
 @pytest.mark.usefixtures("atomic_requests")

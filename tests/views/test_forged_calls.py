@@ -167,7 +167,7 @@ def test_doubled_header_is_refused(session: WebSocketSession, field: str) -> Non
 
 def test_client_cannot_choose_its_address(gateway: ApiGateway) -> None:
     for number in range(2):
-        connect(gateway, {"X-Forwarded-For": f"198.51.100.{number}"}, source_ip="2001:db8::7")
+        connect(gateway, {"X-Forwarded-For": f"198.51.100.{number}"}, source_ip="2001:db8::7", token="wrong")
 
     keys = set(ConnectionRateLimit.objects.values_list("key", flat=True))
     assert "connect:300s:ip:2001:db8::/64" in keys

@@ -24,6 +24,8 @@ class StrictView(WebSocketView):
     RATE_LIMIT_MAX_ATTEMPTS = 3
     RATE_LIMIT_MAX_ATTEMPTS_PER_IP = 4
     MAX_BODY_SIZE = 40
+    MAX_CONNECTIONS_PER_USER = 1
+    MAX_MESSAGES_PER_MINUTE = 4
     permissions_required = ["auth.view_user"]
 
     accepting = False
@@ -79,9 +81,9 @@ def test_connect_is_checked_in_the_documented_order() -> None:
     assert attempt() == (413, None)
     assert attempt(length="0") == (403, None)
     assert attempt(headers={"wsEventType": "MESSAGE"}) == (400, None)
-    assert attempt(headers={}) == (429, "rate_limited")
-    assert attempt(source_ip="192.0.2.N") == (403, "origin_denied")
-    assert attempt(origin="https://www.example.com") == (403, "invalid_token")
+    assert attempt(headers={}) == (403, "origin_denied")
+    assert attempt(origin="https://www.example.com") == (429, "rate_limited")
+    assert attempt(source_ip="192.0.2.N") == (403, "invalid_token")
     assert attempt(token=issue_token(limited)) == (429, "rate_limited")
     assert attempt(token=issue_token(user)) == (403, "permission_denied")
     assert attempt(token=issue_token(may_view(user))) == (403, "connection_refused")
@@ -89,6 +91,7 @@ def test_connect_is_checked_in_the_documented_order() -> None:
     user = may_view(UserFactory.create())
     assert attempt(token=issue_token(user), channel="open") == (409, "already_connected")
     assert attempt(token=issue_token(user), connection_id="") == (200, None)
+    assert attempt(token=issue_token(user), connection_id="") == (429, "rate_limited")
 
 
 def test_message_is_checked_in_the_documented_order() -> None:
@@ -108,3 +111,5 @@ def test_message_is_checked_in_the_documented_order() -> None:
     assert attempt(session.connection_id, {"nothing": 1}) == "handler_missing"
     assert attempt(session.connection_id, {"handler": "no"}) == "unknown_handler"
     assert attempt(session.connection_id, {"handler": "say"}) is None
+    user.user_permissions.clear()
+    assert attempt(session.connection_id, {"handler": "say"}) == "rate_limited"

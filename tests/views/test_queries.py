@@ -53,11 +53,11 @@ def client() -> WebSocketClient:
     return made
 
 
-def test_first_connect_of_a_user_and_an_address_costs_seven_at_most(client: WebSocketClient) -> None:
+def test_first_connect_of_a_user_costs_six(client: WebSocketClient) -> None:
     token = issue_token(UserFactory.create())
 
-    # Address counter, token, user counter (both counters are new), row.
-    with queries(["UPDATE", "INSERT", "SELECT", "UPDATE", "UPDATE", "INSERT", "INSERT"]):
+    # Token, user counter (which is new), row, how many rows there are then.
+    with queries(["SELECT", "UPDATE", "UPDATE", "INSERT", "INSERT", "SELECT"]):
         assert client.connect(token=token).ok
 
 
@@ -66,8 +66,26 @@ def test_later_connect_costs_five(client: WebSocketClient) -> None:
     WebSocketClient(OpenView, gateway=client.gateway).connect(user=user)
     token = issue_token(user)
 
-    with queries(["UPDATE", "SELECT", "UPDATE", "UPDATE", "INSERT"]):
+    with queries(["SELECT", "UPDATE", "UPDATE", "INSERT", "SELECT"]):
         assert client.connect(token=token).ok
+
+
+def test_connect_without_limit_of_connections_costs_four(client: WebSocketClient, settings: Any) -> None:
+    settings.WEBSOCKET_GATEWAY = {**settings.WEBSOCKET_GATEWAY, "MAX_CONNECTIONS_PER_USER": 0}
+    user = UserFactory.create()
+    WebSocketClient(OpenView, gateway=client.gateway).connect(user=user)
+    token = issue_token(user)
+
+    with queries(["SELECT", "UPDATE", "UPDATE", "INSERT"]):
+        assert client.connect(token=token).ok
+
+
+def test_origin_that_is_not_allowed_costs_nothing(client: WebSocketClient) -> None:
+    token = issue_token(UserFactory.create())
+
+    for given in (token, "wrong", None):
+        with queries([]):
+            assert client.connect(origin="https://evil.example", token=given).error == "origin_denied"
 
 
 @pytest.mark.urls("tests.views.urls")
@@ -83,7 +101,7 @@ def test_session_cookie_adds_nothing_to_a_connect_with_token(client: WebSocketCl
     assert response.status_code == 200
     statements = [query["sql"] for query in captured.captured_queries]
     counted = [sql for sql in statements if sql.startswith(COUNTED) and "channelpermission" not in sql]
-    assert len(counted) == 7, "\n".join(counted)
+    assert len(counted) == 6, "\n".join(counted)
 
 
 def test_message_costs_one_select(client: WebSocketClient) -> None:
@@ -118,11 +136,42 @@ def test_frame_that_is_no_json_costs_nothing(client: WebSocketClient) -> None:
         client.send("{")
 
 
-def test_disconnect_costs_two(client: WebSocketClient) -> None:
+def test_disconnect_within_the_window_of_its_attempt_costs_three(client: WebSocketClient) -> None:
     client.connect(user=UserFactory.create())
+
+    with queries(["SELECT", "UPDATE", "UPDATE"]):
+        client.disconnect()
+
+
+def test_disconnect_later_costs_two(client: WebSocketClient) -> None:
+    client.connect(user=UserFactory.create())
+    WebSocketSession.objects.update(created_on=timezone.now() - timedelta(minutes=5))
 
     with queries(["SELECT", "UPDATE"]):
         client.disconnect()
+    with queries(["SELECT", "UPDATE"]):
+        client.disconnect()
+
+
+def test_most_messages_of_a_busy_connection_cost_one_select(client: WebSocketClient) -> None:
+    client.connect(user=UserFactory.create())
+
+    with CaptureQueriesContext(connection) as captured:
+        for _ in range(300):
+            assert client.control("ping").ok
+
+    verbs = [query["sql"].split(None, 1)[0] for query in captured.captured_queries]
+    assert verbs.count("SELECT") == 300
+    assert verbs.count("UPDATE") <= 20
+
+
+def test_message_beyond_the_limit_costs_one_select(client: WebSocketClient, settings: Any) -> None:
+    settings.WEBSOCKET_GATEWAY = {**settings.WEBSOCKET_GATEWAY, "MAX_MESSAGES_PER_MINUTE": 1}
+    client.connect(user=UserFactory.create())
+    client.control("ping")
+
+    with queries(["SELECT"]):
+        assert client.control("ping").error == "rate_limited"
 
 
 def test_disconnect_of_an_unknown_connection_costs_two(client: WebSocketClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.factories import UserFactory
 from tests.views.urls import StackView
 from websocket_gateway.models import ConnectionRateLimit
+from websocket_gateway.receiving.tokens import issue_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within_one_minute")]
 
@@ -38,23 +40,69 @@ def test_wrong_tokens_of_an_address_leave_its_users_alone(ws_client: Any) -> Non
     assert right.ok
 
 
-def test_all_attempts_of_an_address_have_a_limit_of_ten_times_as_many(ws_client: Any) -> None:
+def test_three_hundred_refusals_of_an_address_keep_none_of_its_users_out(ws_client: Any) -> None:
+    wrong = Counter(ws_client(StackView).connect(token="wrong").status_code for _ in range(300))
+    right = [ws_client(StackView).connect(user=UserFactory.create()) for _ in range(20)]
+
+    assert wrong == {403: 20, 429: 280}
+    assert all(reply.ok for reply in right)
+
+
+def test_limit_per_address_counts_refused_strangers_alone(ws_client: Any) -> None:
+    options = {"RATE_LIMIT_MAX_ATTEMPTS_PER_IP": 2}
+    user = UserFactory.create()
+
+    wrong = [ws_client(StackView, **options).connect(token="wrong") for _ in range(3)]
+    elsewhere = ws_client(StackView, **options).connect(token="wrong", source_ip="198.51.100.1")
+    right = [ws_client(StackView, **options).connect(user=user) for _ in range(3)]
+
+    assert [reply.status_code for reply in wrong] == [403, 403, 429]
+    assert elsewhere.status_code == 403
+    assert all(reply.ok for reply in right)
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [{"headers": {"Sec-WebSocket-Key": ""}}, {"origin": None}, {"token": "wrong"}, {}],
+    ids=["header missing", "neither origin nor token", "wrong token", "no token"],
+)
+def test_whatever_is_refused_before_a_user_is_known_counts_for_strangers(
+    ws_client: Any, attempt: dict[str, Any]
+) -> None:
+    options = {"RATE_LIMIT_MAX_ATTEMPTS_PER_IP": 1}
+
+    statuses = [ws_client(StackView, **options).connect(**attempt).status_code for _ in range(2)]
+
+    assert statuses[0] in (400, 403)
+    assert statuses[1] == 429
+
+
+def test_origin_is_checked_before_anything_is_counted(ws_client: Any) -> None:
     replies = [
-        ws_client(StackView, RATE_LIMIT_MAX_ATTEMPTS=1).connect(user=UserFactory.create()) for _ in range(11)
+        ws_client(StackView, RATE_LIMIT_MAX_ATTEMPTS_PER_IP=1).connect(origin="https://evil.example")
+        for _ in range(3)
     ]
 
-    assert [reply.status_code for reply in replies] == [200] * 10 + [429]
+    assert {reply.error for reply in replies} == {"origin_denied"}
+    assert not ConnectionRateLimit.objects.exists()
 
 
-def test_limit_per_address_can_be_set(ws_client: Any) -> None:
-    options = {"RATE_LIMIT_MAX_ATTEMPTS_PER_IP": 1}
-    users = UserFactory.create_batch(2)
+def test_refusal_is_logged_with_its_rule(ws_client: Any, caplog: pytest.LogCaptureFixture) -> None:
+    user = UserFactory.create()
+    for _ in range(2):
+        token = issue_token(user)
+        ws_client(StackView, RATE_LIMIT_MAX_ATTEMPTS=1).connect(token=token)
 
-    replies = [ws_client(StackView, **options).connect(user=user) for user in users]
-    elsewhere = ws_client(StackView, **options).connect(user=users[1], source_ip="198.51.100.1")
-
-    assert [reply.status_code for reply in replies] == [200, 429]
-    assert elsewhere.ok
+    record = vars(caplog.records[-1])
+    known = {name: record[name] for name in ("rule", "user_id", "source_ip", "origin", "status")}
+    assert known == {
+        "rule": "RATE_LIMIT_MAX_ATTEMPTS",
+        "user_id": user.pk,
+        "source_ip": "192.0.2.1",
+        "origin": "https://www.example.com",
+        "status": 429,
+    }
+    assert token not in str(record)
 
 
 def test_window_is_part_of_the_view(ws_client: Any) -> None:

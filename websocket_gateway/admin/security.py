@@ -50,7 +50,7 @@ class ConnectionRateLimitAdmin(_RateLimitAdmin):
         *_rest, kind, value = ("", "", *row.key.split(":", 3)[2:])
         if kind == "user":
             return str(_("user %s") % _name_of_user(value))
-        return str(_("address %s") % value) if kind == "ip" else "\u2013"
+        return str(_("address %s") % value) if kind in ("ip", "anonymous") else "\u2013"
 
     @admin.action(permissions=["delete"], description=_("Unblock: delete the counters"))
     def unblock(self, request: HttpRequest, queryset: QuerySet[models.ConnectionRateLimit]) -> None:

@@ -36,6 +36,7 @@ ALWAYS: Final[tuple[Check, ...]] = (
     routing.check_trailing_slash,
     routing.check_every_view_is_routed,
     attributes.check_channel_names,
+    attributes.check_limits,
 )
 IN_PRODUCTION: Final[tuple[Check, ...]] = (
     configuration.check_keys_in_settings,

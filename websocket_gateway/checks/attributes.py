@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from django.core.checks import CheckMessage
 
 from websocket_gateway.checks.messages import error, warning
-from websocket_gateway.checks.routing import RoutedView, find_routed_views
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
 from websocket_gateway.views import WebSocketView
+from websocket_gateway.views.routed import RoutedView, find_routed_views
 
 
 def check_channel_names() -> Iterator[CheckMessage]:
@@ -31,6 +32,28 @@ def check_channel_names() -> Iterator[CheckMessage]:
                 f"{view}.CHANNEL_NAME_PATTERN is not a regular expression: {exc}.",
                 hint='Set CHANNEL_NAME_PATTERN = r"[A-Za-z0-9_-]+" or another one.',
             )
+
+
+_LIMITS: Final = (
+    "RATE_LIMIT_MAX_ATTEMPTS",
+    "RATE_LIMIT_MAX_ATTEMPTS_PER_IP",
+    "RATE_LIMIT_WINDOW_MINUTES",
+    "MAX_CONNECTIONS_PER_USER",
+    "MAX_MESSAGES_PER_MINUTE",
+)
+
+
+def check_limits() -> Iterator[CheckMessage]:
+    """Limits are whole numbers; with anything else the first event would fail."""
+    for view in find_routed_views():
+        for name in _LIMITS:
+            value = view.read(name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+                yield error(
+                    "E011",
+                    f"{view}.{name} is {value!r}, not a whole number of zero or more.",
+                    hint=f"Delete the line to use the default, or set {name} to a number.",
+                )
 
 
 def check_tokens() -> Iterator[CheckMessage]:

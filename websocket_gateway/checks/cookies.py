@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 
 from websocket_gateway.checks.messages import warning
-from websocket_gateway.checks.routing import find_routed_views
+from websocket_gateway.views.routed import find_routed_views
 
 _COOKIES = ("SESSION_COOKIE", "CSRF_COOKIE")
 _SOCKET_LABELS = frozenset({"ws", "wss", "websocket", "websockets", "socket", "sockets"})

@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage
 from django.utils.module_loading import import_string
 
 from websocket_gateway.checks.messages import error, warning
-from websocket_gateway.checks.routing import find_routed_views
+from websocket_gateway.views.routed import find_routed_views
 
 _BACKENDS = "django.contrib.sessions.backends"
 _IN_DATABASE = (f"{_BACKENDS}.db", f"{_BACKENDS}.cached_db")

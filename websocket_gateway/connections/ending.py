@@ -35,12 +35,28 @@ _BATCH = 1_000
 def end(session: WebSocketSession, *, reason: str) -> bool:
     """Mark a connection as ended and announce it at once; False if it had ended already.
 
-    For the views, which are exempt from `ATOMIC_REQUESTS`. Everything else must wait for the commit.
+    For the views, which are exempt from `ATOMIC_REQUESTS`. Other callers must wait for the commit.
+    Its attempt counts for good, unless the caller takes it first.
     """
-    if not _mark(session):
+    values: _EndedByView = {**_ended_now(), "attempt_window_seconds": 0}
+    if not _mark(session, values):
         return False
     _announce([session], reason)
     return True
+
+
+def end_by_client(session: WebSocketSession) -> bool:
+    """End a connection at its `$disconnect`; True for exactly one caller, who may give its attempt back.
+
+    That caller need not be the one who has marked it: a socket that we closed has its `$disconnect`, too.
+    """
+    if not session.attempt_window_seconds:
+        end(session, reason="client")
+        return False
+    if end(session, reason="client"):
+        return True
+    taken = WebSocketSession.objects.filter(pk=session.pk, attempt_window_seconds__gt=0)
+    return bool(retry_when_busy(lambda: taken.update(attempt_window_seconds=0), model=WebSocketSession))
 
 
 def end_each(sessions: Iterable[WebSocketSession], *, reason: str) -> list[WebSocketSession]:
@@ -52,17 +68,17 @@ def end_each(sessions: Iterable[WebSocketSession], *, reason: str) -> list[WebSo
     return ended
 
 
-def end_unknown(connection_id: str, gateway: ApiGateway) -> None:
-    """Insert an ended row for a `$disconnect` that overtook its `$connect`, which finds it then."""
+def end_unknown(connection_id: str, gateway: ApiGateway) -> WebSocketSession | None:
+    """Insert an ended row for a `$disconnect` that overtook its `$connect`, which finds it then.
+
+    Returns the row to end instead if the `$connect` came at this very moment.
+    """
     now = _ended_now()
     seen = now["disconnected_on"]
     row = WebSocketSession(
         connection_id=connection_id, api_gateway=gateway, created_on=seen, last_seen_on=seen, **now
     )
-    if not insert_unless_exists(row):  # the `$connect` came at this very moment
-        known = find_session(connection_id)
-        if known is not None and known.api_gateway_id == gateway.pk:
-            end(known, reason="client")
+    return None if insert_unless_exists(row) else find_session(connection_id)
 
 
 def end_gone(keys: Iterable[int]) -> int:
@@ -112,8 +128,8 @@ def _announce(ended: Sequence[WebSocketSession], reason: str) -> None:
         send_safely(connection_gone, sender=WebSocketSession, connection_ids=ids)
 
 
-def _mark(session: WebSocketSession) -> bool:
-    now = _ended_now()
+def _mark(session: WebSocketSession, values: _Ended | None = None) -> bool:
+    now = values or _ended_now()
     if not _update(WebSocketSession.objects.filter(pk=session.pk, connected=True), now):
         session.connected = now["connected"]
         return False
@@ -194,6 +210,12 @@ class _Ended(TypedDict):
 
     connected: bool
     disconnected_on: datetime
+
+
+class _EndedByView(_Ended):
+    """The same, for an end after which an attempt is not given back a second time."""
+
+    attempt_window_seconds: int
 
 
 def _ended_now() -> _Ended:

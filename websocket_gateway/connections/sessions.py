@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db import router
+from django.db import router, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy
-from websocket_gateway.models import WebSocketSession
+from websocket_gateway.conf import get_settings
+from websocket_gateway.models import ConnectionRateLimit, WebSocketSession
 
 _WITH_USER = WebSocketSession.objects.select_related("user")
 
@@ -48,12 +50,69 @@ def register(session: WebSocketSession) -> bool:
     return insert_unless_exists(session)
 
 
+def oldest_alive(now: datetime) -> datetime:
+    """The time before which no connection is alive: AWS closes every socket at that age."""
+    options = get_settings()
+    return now - timedelta(seconds=options.max_connection_seconds + options.max_age_grace_seconds)
+
+
+def has_open(user_id: Any, number: int) -> bool:
+    """Whether the user has at least `number` open connections."""
+    alive = WebSocketSession.objects.using(router.db_for_write(WebSocketSession)).filter(
+        user_id=user_id, connected=True, created_on__gte=oldest_alive(timezone.now())
+    )
+    return bool(retry_when_busy(lambda: alive[:number].count() >= number, model=WebSocketSession))
+
+
+def withdraw_beyond(session: WebSocketSession, limit: int) -> bool:
+    """Delete a row that was registered just now if its user has more than `limit` open ones; True if so.
+
+    Every connection is inserted first, and counts the rows then, so of several at once the last one sees
+    all of them: never are more than `limit` let in. Those that see too many withdraw one after the other,
+    under a lock, and stop when the number fits: so never are fewer let in either.
+    """
+    if not has_open(session.user_id, limit + 1):
+        return False
+    key = f"connections:60s:user:{session.user_id}"
+
+    def withdraw() -> bool | None:
+        with transaction.atomic(using=router.db_for_write(ConnectionRateLimit)):
+            # It writes before it reads: else SQLite could not wait for others, and would be "locked" at once.
+            if not ConnectionRateLimit.objects.filter(key=key).update(attempts=F("attempts") + 1):
+                return None
+            beyond = has_open(session.user_id, limit + 1)
+            if beyond:
+                WebSocketSession.objects.filter(pk=session.pk).delete()
+            return beyond
+
+    while (withdrawn := retry_when_busy(withdraw, model=ConnectionRateLimit)) is None:
+        insert_unless_exists(ConnectionRateLimit(key=key, window_start=timezone.now()))
+    return withdrawn
+
+
 def touch(session: WebSocketSession, *, now: datetime | None = None) -> bool:
-    """Save that the connection is alive; True if a minute had passed and the row was written."""
+    """Save that the connection is alive; True if a minute had passed and the row was written.
+
+    The same statement begins a new minute of `recent_messages`.
+    """
     now = now or timezone.now()
     due = now - timedelta(seconds=TOUCH_SECONDS)
     if session.last_seen_on > due:
         return False
-    session.last_seen_on = now
     stale = WebSocketSession.objects.filter(pk=session.pk, last_seen_on__lte=due)
-    return bool(retry_when_busy(lambda: stale.update(last_seen_on=now), model=WebSocketSession))
+    if not retry_when_busy(lambda: stale.update(last_seen_on=now, recent_messages=0), model=WebSocketSession):
+        refresh_minute(session)  # another process was faster
+        return False
+    session.last_seen_on, session.recent_messages = now, 0
+    return True
+
+
+def refresh_minute(session: WebSocketSession) -> bool:
+    """Read again what messages change in the row; False if it has been deleted."""
+    row = WebSocketSession.objects.using(router.db_for_write(WebSocketSession)).filter(pk=session.pk)
+    values = row.values_list("last_seen_on", "recent_messages")
+    found = retry_when_busy(values.first, model=WebSocketSession)
+    if found is None:
+        return False
+    session.last_seen_on, session.recent_messages = found
+    return True

@@ -16,12 +16,12 @@ from websocket_gateway.aws.clients import is_loopback
 from websocket_gateway.aws.endpoints import region_in
 from websocket_gateway.checks.cookies import judge_reach
 from websocket_gateway.checks.messages import warning
-from websocket_gateway.checks.routing import find_routed_views
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.declared_routes import class_based, read_urlconf
 from websocket_gateway.views import WebSocketView
+from websocket_gateway.views.routed import find_routed_views
 
 _BODY_KEY = re.compile(r"\$request\.body\.([A-Za-z0-9_.-]+)|\$\{request\.body\.([A-Za-z0-9_.-]+)\}")
 _LOCAL_HOSTS = [".localhost", "127.0.0.1", "[::1]"]

@@ -87,6 +87,11 @@ class WebSocketSession(models.Model):
     created_on = models.DateTimeField(_("connected on"), default=timezone.now)
     last_seen_on = models.DateTimeField(_("last seen"), default=timezone.now)
     disconnected_on = models.DateTimeField(_("disconnected on"), null=True, blank=True)
+    # `db_default`: workers of the release before go on inserting rows while the new one is deployed.
+    attempt_window_seconds = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    """Length of the window in which the attempt of this connection counts; 0 where it is not given back."""
+    recent_messages = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    """Messages since `last_seen_on`, as far as processes have reported them."""
 
     objects = WebSocketSessionQuerySet.as_manager()
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.closing import revoke
 from websocket_gateway.connections.ending import end_gone
+from websocket_gateway.connections.sessions import oldest_alive
 from websocket_gateway.logins import reason_to_end
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.purging.old_rows import BATCH, read_pages
@@ -20,12 +20,6 @@ from websocket_gateway.purging.report import Part, Run
 
 _REVOKED_AT_ONCE = 50
 """AWS closes them one after the other; the run can stop between two such batches."""
-
-
-def oldest_alive(now: datetime) -> datetime:
-    """The time before which no connection is alive: AWS closes every socket at that age."""
-    options = get_settings()
-    return now - timedelta(seconds=options.max_connection_seconds + options.max_age_grace_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 
 from websocket_gateway.conf import get_settings
-from websocket_gateway.connections.sessions import Row
+from websocket_gateway.connections.sessions import Row, oldest_alive
 from websocket_gateway.connections.verifying import Verifier
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.purging.old_rows import read_pages
 from websocket_gateway.purging.report import Part, Run
-from websocket_gateway.purging.sessions import oldest_alive
 
 _PAGE = 200
 _NAMES = ("connection_id", "api_gateway_id")

@@ -6,10 +6,12 @@ import hashlib
 import ipaddress
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from django.conf import settings
+from django.db import router
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone as django_timezone
 
@@ -51,18 +53,63 @@ def count_attempt(
     counter already had a row: no attempt costs more than two statements, except under a flood of new keys.
     """
     now = now or django_timezone.now()
-    begun = now.timestamp() // window_seconds * window_seconds
-    # Without `USE_TZ` times in the database are naive, in the process's own time zone.
-    window = datetime.fromtimestamp(begun, tz=timezone.utc if settings.USE_TZ else None)
+    window = window_of(now, window_seconds)
     key = _key(scope, window_seconds, client)
-    retry_after = max(1, math.ceil(begun + window_seconds - now.timestamp()))
     if limit > 0 and _advance(key, window, limit):
         allowed = True
         _sweep(key, window, after=_SWEEP_EVERY)
     else:
         allowed = limit > 0 and _begin(key, window, limit)
         _sweep(key, window, after=_FLOOD)
-    return Verdict(allowed=allowed, retry_after=retry_after)
+    return Verdict(allowed=allowed, retry_after=_seconds_left(window_seconds, now))
+
+
+def give_back_attempt(
+    scope: str, client: str, *, window_seconds: int, attempted_on: datetime, now: datetime | None = None
+) -> bool:
+    """Take one attempt of `client` off its counter; False, and nothing changed, if its window is over.
+
+    One conditional statement. The caller sees to it that no attempt is given back twice.
+    """
+    window = window_of(attempted_on, window_seconds)
+    if window != window_of(now or django_timezone.now(), window_seconds):
+        return False
+    counted = ConnectionRateLimit.objects.filter(
+        key=_key(scope, window_seconds, client), window_start=window, attempts__gt=0
+    )
+    return bool(
+        retry_when_busy(lambda: counted.update(attempts=F("attempts") - 1), model=ConnectionRateLimit)
+    )
+
+
+def find_used_up(
+    scope: str, client: str, limits: Mapping[int, int], *, now: datetime | None = None
+) -> int | None:
+    """The seconds until one more attempt is allowed by any of `limits`; None if one is allowed now.
+
+    `limits` has the limit for each length of a window. Nothing is counted.
+    """
+    now = now or django_timezone.now()
+    windows = {_key(scope, seconds, client): seconds for seconds in limits}
+    # A replica may not have the latest attempts yet.
+    rows = ConnectionRateLimit.objects.using(router.db_for_write(ConnectionRateLimit)).filter(key__in=windows)
+    found = rows.values_list("key", "window_start", "attempts")
+    full = {
+        windows[key]
+        for key, begun, attempts in retry_when_busy(lambda: list(found), model=ConnectionRateLimit)
+        if begun >= window_of(now, windows[key]) and attempts >= limits[windows[key]]
+    }
+    full |= {seconds for seconds, limit in limits.items() if limit <= 0}
+    if not limits or full != limits.keys():
+        return None
+    return min(_seconds_left(seconds, now) for seconds in full)
+
+
+def window_of(moment: datetime, window_seconds: int) -> datetime:
+    """The beginning of the window of that length in which `moment` is. Windows are aligned to the clock."""
+    begun = moment.timestamp() // window_seconds * window_seconds
+    # Without `USE_TZ` times in the database are naive, in the process's own time zone.
+    return datetime.fromtimestamp(begun, tz=timezone.utc if settings.USE_TZ else None)
 
 
 def client_key(source_ip: str) -> str:
@@ -93,6 +140,11 @@ def window_seconds_of(key: str) -> int:
     """Return the length of the window in the key of a row; a day if the key has none."""
     length = key.split(":", 2)[1:2]
     return int(length[0][:-1]) if length and _LENGTH.fullmatch(length[0]) else _A_DAY
+
+
+def _seconds_left(window_seconds: int, now: datetime) -> int:
+    end = (now.timestamp() // window_seconds + 1) * window_seconds
+    return max(1, math.ceil(end - now.timestamp()))
 
 
 def _advance(key: str, window: datetime, limit: int) -> bool:

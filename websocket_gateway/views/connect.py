@@ -1,10 +1,10 @@
-"""`$connect`: IP limit, origin, token, user limit, permissions, channel, row, in this order."""
+"""`$connect`: origin, token, limit, permissions, channel, row, number of rows, in this order."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import NoReturn
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
@@ -12,40 +12,45 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
-from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.ending import end
-from websocket_gateway.connections.sessions import register
+from websocket_gateway.connections.sessions import find_session, register
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.logins import hash_session_auth, hash_session_key, is_active, session_key_of
 from websocket_gateway.models import WebSocketSession, WebSocketToken
 from websocket_gateway.receiving.events import ConnectEvent
-from websocket_gateway.receiving.limits import client_key, count_attempt
 from websocket_gateway.receiving.origins import is_allowed_origin
 from websocket_gateway.receiving.tokens import consume_token
 from websocket_gateway.signals import connected, send_safely
-from websocket_gateway.views import checks
+from websocket_gateway.views import checks, limits
 from websocket_gateway.views.channels import check_channel_name
+from websocket_gateway.views.failures import bind_user
 from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.responses import ErrorCode, RefusalError, answer
 
 logger = logging.getLogger("websocket_gateway.views")
 
-_PER_IP_FACTOR = 10
-
 
 def accept_connection(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) -> HttpResponseBase:
     """Check and register a connection, or refuse it."""
+    # The cheapest first: a page of another site can make the browsers of many people try, and writes nothing.
+    if event.origin is not None and not is_allowed_origin(event.origin):
+        raise RefusalError(ErrorCode.ORIGIN_DENIED, f"The origin {event.origin!r} is not allowed.")
     if checks.missing(request, view.required_connection_headers):
+        limits.count_refused(view, event)
         return refuse_connection(view, request, view.missing_headers, ErrorCode.BAD_REQUEST)
-    _limit_address(view, event)
     token = _identify(view, request, event)
-    _limit_identity(view, request, event)
+    user = request.user
+    attempt = limits.count_user(view, user) if user.is_authenticated else limits.count_anonymous(view, event)
     if (refusal := _authorise(view, request)) is not None:
         return refusal
     channel_name = _channel(view, request, event)
-    view.websocket_session = _session(view, request, event, channel_name, token)
-    if not register(view.websocket_session):
-        raise RefusalError(ErrorCode.ALREADY_CONNECTED, "A connection with this id is already known.")
+    session = _session(view, request, event, channel_name, token)
+    if attempt is not None:
+        session.attempt_window_seconds = attempt.window_seconds_at(session.created_on)
+    view.websocket_session = session
+    if not register(session):
+        _refuse_known(view, event, attempt)
+    limits.limit_connections(view, session)
     return _welcome(view, request, event)
 
 
@@ -59,75 +64,38 @@ def refuse_connection(
     return response
 
 
-def _limit_address(view: WebSocketHooks, event: ConnectEvent) -> None:
-    per_ip = view.RATE_LIMIT_MAX_ATTEMPTS_PER_IP
-    limit = _PER_IP_FACTOR * _max_attempts(view) if per_ip is None else per_ip
-    if event.source_ip:  # empty from an imported gateway, until it is applied
-        _count(view, f"ip:{client_key(event.source_ip)}", limit)
-
-
-def _limit_identity(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) -> None:
-    user = request.user
-    if user.is_authenticated:
-        _count(view, f"user:{user.pk}", _max_attempts(view))
-    else:
-        _limit_anonymous(view, event)
-
-
-def _limit_anonymous(view: WebSocketHooks, event: ConnectEvent) -> None:
-    if event.source_ip:
-        _count(view, f"anonymous:{client_key(event.source_ip)}", _max_attempts(view))
-
-
-def _max_attempts(view: WebSocketHooks) -> int:
-    own = view.RATE_LIMIT_MAX_ATTEMPTS
-    return get_settings().rate_limit_max_attempts if own is None else own
-
-
-def _count(view: WebSocketHooks, client: str, limit: int) -> None:
-    if not view.RATE_LIMIT_ENABLED:
-        return
-    minutes = view.RATE_LIMIT_WINDOW_MINUTES
-    seconds = 60 * max(1, get_settings().rate_limit_window_minutes if minutes is None else minutes)
-    verdict = count_attempt("connect", client, limit=limit, window_seconds=seconds)
-    if not verdict.allowed:
-        raise RefusalError(
-            ErrorCode.RATE_LIMITED,
-            f"More than {limit} attempts in the window.",
-            headers={"Retry-After": str(verdict.retry_after)},
-        )
+def _refuse_known(view: WebSocketHooks, event: ConnectEvent, attempt: limits.Attempt | None) -> NoReturn:
+    """Refuse a connection whose id is known. If it has ended, its `$disconnect` has overtaken this event."""
+    known = find_session(event.connection_id)
+    if known is not None and not known.connected and known.api_gateway_id == view.api_gateway.pk:
+        limits.give_back(attempt)
+    raise RefusalError(ErrorCode.ALREADY_CONNECTED, "A connection with this id is already known.")
 
 
 def _identify(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) -> WebSocketToken | None:
     """Bind the request to the user of the token, or of the session if no token is required."""
-    if event.origin is not None and not is_allowed_origin(event.origin):
-        raise RefusalError(ErrorCode.ORIGIN_DENIED, f"The origin {event.origin!r} is not allowed.")
     token = None
     if event.token is not None:
         token = consume_token(event.token, session_key=session_key_of(request))
     if token is None and (view.USE_WS_TOKEN or event.token is not None):
-        _limit_anonymous(view, event)
+        _count_stranger(view, event)
         given = "is not valid" if event.token is not None else "is missing"
         raise RefusalError(ErrorCode.INVALID_TOKEN, f"The token {given}.")
     if token is None and event.origin is None:
+        _count_stranger(view, event)
         raise RefusalError(ErrorCode.ORIGIN_DENIED, "A request without an Origin header needs a valid token.")
     bind_user(request, token.user if token is not None else _session_user(request))
     return token
 
 
+def _count_stranger(view: WebSocketHooks, event: ConnectEvent) -> None:
+    limits.count_refused(view, event)
+    limits.count_anonymous(view, event)
+
+
 def _session_user(request: HttpRequest) -> AbstractBaseUser | AnonymousUser:
     user: AbstractBaseUser | AnonymousUser | None = getattr(request, "user", None)
     return user if user is not None and user.is_authenticated and is_active(user) else AnonymousUser()
-
-
-def bind_user(request: HttpRequest, user: Any) -> None:
-    """Make `user` the user of the request, for `request.user` and `await request.auser()` alike."""
-
-    async def auser() -> Any:
-        return user
-
-    request.user = user
-    request.auser = auser
 
 
 def _authorise(view: WebSocketHooks, request: HttpRequest) -> HttpResponseBase | None:

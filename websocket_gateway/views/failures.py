@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from django.core.signals import got_request_exception
 from django.db import OperationalError
@@ -16,7 +16,28 @@ from websocket_gateway.frames import ReplyId
 from websocket_gateway.receiving.events import hide_token
 from websocket_gateway.views.responses import ErrorCode, RefusalError, empty_response, error_response
 
+_BOUND: Final = "_websocket_user_id"
+
 logger = logging.getLogger("websocket_gateway.views")
+
+
+def bind_user(request: HttpRequest, user: Any) -> None:
+    """Make `user` the user of the request, for `request.user` and `await request.auser()` alike."""
+
+    async def auser() -> Any:
+        return user
+
+    request.user = user
+    request.auser = auser
+    vars(request)[_BOUND] = user.pk
+
+
+def bound_user_id(request: HttpRequest) -> object:
+    """The primary key of the user whom an event belongs to; None before that is known.
+
+    Not `request.user.pk`: that of the session cookie would be read from the database, and is not checked.
+    """
+    return vars(request).get(_BOUND)
 
 
 class RefusingView(Protocol):
@@ -38,7 +59,11 @@ def refuse(view: RefusingView, refusal: RefusalError) -> HttpResponseBase:
             "event": "refused",
             "code": code.code,
             "status": code.status,
+            "rule": refusal.rule,
             "connection_id": getattr(event, "connection_id", None),
+            "user_id": bound_user_id(view.request),
+            "source_ip": getattr(event, "source_ip", None),
+            "origin": getattr(event, "origin", None),
         },
     )
     if event is None and not view.debug:

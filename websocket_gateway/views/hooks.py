@@ -36,11 +36,15 @@ class WebSocketHooks(View):
     RATE_LIMIT_ENABLED: bool = True
     """Limit connection attempts."""
     RATE_LIMIT_MAX_ATTEMPTS: int | None = None
-    """Attempts per user in the window; None for the setting."""
+    """Attempts per user in the window, and per address without a valid user; None for the setting."""
     RATE_LIMIT_MAX_ATTEMPTS_PER_IP: int | None = None
-    """Attempts per address in the window; None for 10 times the limit per user."""
+    """Attempts per address that are refused before a user is known; None for 10 times the above."""
     RATE_LIMIT_WINDOW_MINUTES: int | None = None
     """Length of the window; None for the setting."""
+    MAX_CONNECTIONS_PER_USER: int | None = None
+    """Open connections of one user; 0 for no limit, None for the setting."""
+    MAX_MESSAGES_PER_MINUTE: int | None = None
+    """Messages of one connection in a minute; 0 for no limit, None for the setting."""
     MAX_BODY_SIZE: int = 1024 * 128
     """Bytes; a larger body is refused before it is parsed."""
     MAX_CHANNEL_NAME_LENGTH: int = 191

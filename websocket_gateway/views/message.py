@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from websocket_gateway.connections import revoke
-from websocket_gateway.connections.ending import end, end_unknown
+from websocket_gateway.connections.ending import end_by_client, end_unknown
 from websocket_gateway.connections.sessions import find_session, touch
 from websocket_gateway.frames import Frame, InvalidFrameError, parse_frame
 from websocket_gateway.logins import reason_to_end
@@ -18,9 +18,9 @@ from websocket_gateway.receiving.deduplication import handle_once, message_key
 from websocket_gateway.receiving.events import DisconnectEvent, MessageEvent
 from websocket_gateway.receiving.handlers import Handler, is_admitted
 from websocket_gateway.signals import message_received, send_safely
-from websocket_gateway.views import channels
+from websocket_gateway.views import channels, limits
 from websocket_gateway.views.checks import has_permissions
-from websocket_gateway.views.connect import bind_user
+from websocket_gateway.views.failures import bind_user
 from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.responses import (
     ErrorCode,
@@ -48,6 +48,7 @@ def receive_message(view: WebSocketHooks, request: HttpRequest, event: MessageEv
     view.websocket_session = session
     bind_user(request, session.user or AnonymousUser())
     touch(session)
+    limits.limit_messages(view, session)
     if not has_permissions(view, request):
         return answer(view._call(view.permission_denied, request), reply_id=frame.reply_id)
     if frame.control is not None:
@@ -57,14 +58,15 @@ def receive_message(view: WebSocketHooks, request: HttpRequest, event: MessageEv
 
 def end_connection(view: WebSocketHooks, request: HttpRequest, event: DisconnectEvent) -> HttpResponseBase:
     """End a connection. One that is not known yet leaves a row, so that its late `$connect` is refused."""
-    session = find_session(event.connection_id)
+    session = find_session(event.connection_id) or end_unknown(event.connection_id, view.api_gateway)
     if session is None:
-        end_unknown(event.connection_id, view.api_gateway)
         return empty_response()
     _check_gateway(view, session)
     view.websocket_session = session
     bind_user(request, session.user or AnonymousUser())
-    end(session, reason="client")
+    attempt = limits.attempt_of(session, event)
+    if end_by_client(session):
+        limits.give_back(attempt)
     return answer(view._call(view.disconnect, request))
 
 

@@ -47,8 +47,12 @@ class ErrorCode(Enum):
 class RefusalError(Exception):
     """A request is refused. `reason` is for the log; the client gets only the code."""
 
-    def __init__(self, code: ErrorCode, reason: str, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, code: ErrorCode, reason: str, *, headers: Mapping[str, str] | None = None, rule: str = ""
+    ) -> None:
         super().__init__(reason)
+        self.rule = rule or code.code
+        """The attribute or setting that refuses, where it is not the code alone."""
         self.code = code
         self.reason = reason
         self.headers = dict(headers or {})

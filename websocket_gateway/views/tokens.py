@@ -18,6 +18,7 @@ from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import RateLimitedError
 from websocket_gateway.logins import has_lasting_session_keys, is_active
 from websocket_gateway.receiving.tokens import issue_token
+from websocket_gateway.views.token_limits import find_refusal
 
 logger = logging.getLogger("websocket_gateway.tokens")
 
@@ -26,7 +27,8 @@ class WebSocketTokenView(View):
     """POST: `{"token": …, "expires_in": seconds, "user": mark}` for the user who is logged in.
 
     Refusals are JSON: 403 with `{"error": "csrf_failed"}` or `{"error": "not_authenticated"}`,
-    429 with `{"error": "rate_limited"}` and `Retry-After` beyond `TOKEN_RATE_LIMIT_PER_MINUTE`.
+    429 with `{"error": "rate_limited"}` and `Retry-After` beyond `TOKEN_RATE_LIMIT_PER_MINUTE`, and while
+    a limit of connections would refuse the token.
     """
 
     http_method_names = ["post"]
@@ -49,16 +51,33 @@ class WebSocketTokenView(View):
         user: AbstractBaseUser | AnonymousUser | None = getattr(request, "user", None)
         if user is None or not user.is_authenticated or not is_active(user):
             return JsonResponse({"error": "not_authenticated"}, status=403)
+        refusal = find_refusal(user)
+        if refusal is not None:
+            return _too_many(request, user, rule=refusal.rule, retry_after=refusal.retry_after)
         session = getattr(request, "session", None)
         session_key = session.session_key if session is not None and has_lasting_session_keys() else None
         try:
             token = issue_token(user, session_key=session_key)
         except RateLimitedError as exc:
-            logger.warning("too many tokens", extra={"user_id": user.pk, "event": "rate_limited"})
-            headers = {"Retry-After": str(exc.retry_after)}
-            return JsonResponse({"error": "rate_limited"}, status=429, headers=headers)
+            return _too_many(request, user, rule="TOKEN_RATE_LIMIT_PER_MINUTE", retry_after=exc.retry_after)
         expires_in = get_settings().token_expiry_seconds
         return JsonResponse({"token": token, "expires_in": expires_in, **build_user_marks(user)})
+
+
+def _too_many(request: HttpRequest, user: AbstractBaseUser, *, rule: str, retry_after: int) -> HttpResponse:
+    logger.warning(
+        "no token is issued: %s",
+        rule,
+        extra={
+            "event": "rate_limited",
+            "rule": rule,
+            "user_id": user.pk,
+            "source_ip": request.META.get("REMOTE_ADDR"),
+            "origin": request.headers.get("Origin"),
+        },
+    )
+    headers = {"Retry-After": str(retry_after)}
+    return JsonResponse({"error": "rate_limited"}, status=429, headers=headers)
 
 
 class _CsrfCheck(CsrfViewMiddleware):

@@ -1,0 +1,1 @@
+"""URLconfs with the token view, each beside other WebSocket views."""

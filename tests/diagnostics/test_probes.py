@@ -17,9 +17,8 @@ from tests.sink import running_sink
 from tests.support.commands import run
 from websocket_gateway.aws.clients import forget_clients
 from websocket_gateway.checks.messages import fact, is_finding
-from websocket_gateway.diagnostics.aws import probe_plan, probe_posting
+from websocket_gateway.diagnostics.aws import probe_credentials, probe_plan, probe_posting
 from websocket_gateway.diagnostics.callback import RefusedAddressError, check_address, probe_callback
-from websocket_gateway.diagnostics.credentials import probe_credentials
 from websocket_gateway.diagnostics.database import probe_database, probe_purging
 from websocket_gateway.diagnostics.domain import probe_dns, resolve
 from websocket_gateway.models import ApiGateway

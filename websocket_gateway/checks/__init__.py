@@ -13,7 +13,7 @@ from typing import Final
 from django.conf import settings
 from django.core.checks import CheckMessage, register
 
-from websocket_gateway.checks import attributes, configuration, cookies, origins, routing, stack
+from websocket_gateway.checks import attributes, configuration, cookies, routing, stack
 from websocket_gateway.checks.messages import TAG
 
 Check = Callable[[], Iterable[CheckMessage]]
@@ -22,9 +22,9 @@ ALWAYS: Final[tuple[Check, ...]] = (
     configuration.check_legacy_secret,
     configuration.check_region,
     configuration.check_credentials,
-    origins.check_patterns,
-    origins.check_trusted_origins,
-    origins.check_any_origin_is_allowed,
+    cookies.check_patterns,
+    cookies.check_trusted_origins,
+    cookies.check_any_origin_is_allowed,
     cookies.check_same_site,
     cookies.check_domains,
     cookies.check_reach,

@@ -15,9 +15,8 @@ from typing import Final, Literal
 from django.core.checks import ERROR, CheckMessage, run_checks
 
 from websocket_gateway.checks.messages import TAG, error, is_finding
-from websocket_gateway.diagnostics.aws import probe_plan, probe_posting
+from websocket_gateway.diagnostics.aws import probe_credentials, probe_plan, probe_posting
 from websocket_gateway.diagnostics.callback import probe_callback
-from websocket_gateway.diagnostics.credentials import probe_credentials
 from websocket_gateway.diagnostics.database import probe_database, probe_default_gateway, probe_purging
 from websocket_gateway.diagnostics.domain import probe_certificate, probe_dns
 from websocket_gateway.diagnostics.rows import check_row

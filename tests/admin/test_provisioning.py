@@ -54,7 +54,7 @@ def test_a_plan_that_changed_meanwhile_is_not_applied(gateway: ApiGateway) -> No
 
     answer = client.post(url, {"fingerprint": seen}, follow=True)
 
-    assert "Meanwhile something has changed, so nothing was done." in text_of(answer)
+    assert "The plan has changed since it was shown, so nothing was done." in text_of(answer)
     assert not ApiGateway.objects.get().api_id
 
 

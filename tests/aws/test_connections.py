@@ -101,7 +101,7 @@ def test_an_endpoint_where_nobody_listens_is_unreachable() -> None:
     with running_sink() as closed:
         endpoint = ManagementEndpoint(url=f"http://127.0.0.1:{closed.port}/x", region="eu-west-1")
 
-    with pytest.raises(errors.EndpointUnreachableError, match="no answer"):
+    with pytest.raises(errors.EndpointUnreachableError, match="no response"):
         AwsConnections().post(endpoint, "abc=", b"{}")
 
 

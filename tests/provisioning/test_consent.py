@@ -121,7 +121,7 @@ def test_a_path_that_appears_meanwhile_is_not_pruned(
                 DomainName=DOMAIN, ApiId=moved.api_id, Stage="production", ApiMappingKey="else"
             )
 
-    with pytest.raises(PlanOutdatedError, match="no longer what was agreed to"):
+    with pytest.raises(PlanOutdatedError, match="no longer those that were confirmed"):
         provision(moved, choices=Choices(prune=True), on_step=ignore, on_wait=on_wait)
 
     assert keys_of(aws) == {"old", "new", "else"}
@@ -159,7 +159,7 @@ def test_a_route_that_was_made_again_meanwhile_is_not_pruned(
             aws.delete_route(ApiId=chat.api_id, RouteId=made)
             aws.create_route(ApiId=chat.api_id, RouteKey="orders")
 
-    with pytest.raises(PlanOutdatedError, match="no longer what was agreed to"):
+    with pytest.raises(PlanOutdatedError, match="no longer those that were confirmed"):
         provision(chat, choices=Choices(prune=True), on_step=ignore, on_wait=on_wait)
 
     assert "orders" in {route["RouteKey"] for route in aws.get_routes(ApiId=chat.api_id)["Items"]}
@@ -191,11 +191,11 @@ def test_delete_gateway_leaves_an_api_that_the_question_did_not_name(
                 )["ApiId"]
             )
 
-    with pytest.raises(PlanOutdatedError, match="no longer what was agreed to"):
+    with pytest.raises(PlanOutdatedError, match="no longer those that were confirmed"):
         delete_gateway(chat, confirm=lambda planned: None, on_step=ignore, on_wait=on_wait)
 
     assert {item["ApiId"] for item in aws.get_apis()["Items"]} == {chat.api_id, *made}
-    assert "no longer what was agreed to" in ApiGateway.objects.get().last_error
+    assert "no longer those that were confirmed" in ApiGateway.objects.get().last_error
 
 
 def test_delete_gateway_goes_on_where_an_answer_was_lost(

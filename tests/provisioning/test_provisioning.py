@@ -163,7 +163,7 @@ def test_nothing_is_deleted_that_nobody_agreed_to(
             faults.control_errors = {}
             aws.create_route(ApiId=gateway.api_id, RouteKey="orders", Target=target)
 
-    with pytest.raises(PlanOutdatedError, match="no longer what was agreed to"):
+    with pytest.raises(PlanOutdatedError, match="no longer those that were confirmed"):
         provision(gateway, choices=Choices(prune=True), on_step=lambda step: None, on_wait=on_wait)
 
     assert "orders" in {route["RouteKey"] for route in aws.get_routes(ApiId=gateway.api_id)["Items"]}

@@ -35,10 +35,8 @@ def end_with(report: DeliveryReport, interrupted: str = "") -> None:
     if interrupted:
         raise CommandError(interrupted, returncode=130)
     if report.failed:
-        raise CommandError(
-            f"{report.failed} of {report.recipients} recipients did not get the message.",
-            returncode=3 if report.delivered else 1,
-        )
+        missed = f"{report.failed} of {report.recipients} recipients did not get the message."
+        raise CommandError(missed, returncode=3 if report.delivered else 1)
 
 
 class QueuedBroadcasts:
@@ -101,8 +99,7 @@ class QueuedBroadcasts:
         self._command.stderr.write(words)
 
     def _cancel(self, number: int) -> None:
-        cancelled = runs.cancel_run(number)
-        summary = summarize(number)
+        cancelled, summary = runs.cancel_run(number), summarize(number)
         if not cancelled:
             self._command.stderr.write(f"Nothing to do: it is {summary.run.get_state_display()} already.")
         self._command.stdout.write(render_run(summary, output_format=self._format))

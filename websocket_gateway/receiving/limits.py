@@ -91,7 +91,7 @@ def find_used_up(
     """
     now = now or django_timezone.now()
     windows = {_key(scope, seconds, client): seconds for seconds in limits}
-    # A replica may not have the latest attempts yet.
+    # A replica can lag behind the latest attempts.
     rows = ConnectionRateLimit.objects.using(router.db_for_write(ConnectionRateLimit)).filter(key__in=windows)
     found = rows.values_list("key", "window_start", "attempts")
     full = {

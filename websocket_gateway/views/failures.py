@@ -33,7 +33,7 @@ def bind_user(request: HttpRequest, user: Any) -> None:
 
 
 def bound_user_id(request: HttpRequest) -> object:
-    """The primary key of the user whom an event belongs to; None before that is known.
+    """The primary key of the user of an event; None before that is known.
 
     Not `request.user.pk`: that of the session cookie would be read from the database, and is not checked.
     """

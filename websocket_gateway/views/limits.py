@@ -33,7 +33,7 @@ _PER_IP_FACTOR = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """An attempt that was counted: for whom, in windows of what length, and when."""
+    """An attempt that was counted: its client, the length of its window, and its time."""
 
     client: str
     window_seconds: int

@@ -113,7 +113,7 @@ _Read = Callable[[str], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """The rule that would refuse the connection, and in how many seconds it may not."""
+    """The rule that would refuse the connection, and in how many seconds it might accept it."""
 
     rule: str
     retry_after: int

@@ -386,3 +386,148 @@ test("closing rejects a channel that is still asked for, and nothing is asked an
   assert.equal(await stateOf(joined), "closed");
   assert.equal(world.socket.sent.length, length);
 });
+
+/** A server that takes `most` channels, answers these types after `slow` ms, and the others at once. */
+function limit(most, slow = {}) {
+  const mine = new Set();
+  world.onFrame = (socket, frame) => {
+    const { type, channel } = frame._ws ?? {};
+    const answer = () => {
+      type === "unsubscribe" && mine.delete(channel);
+      const isFull = type === "subscribe" && mine.size >= most;
+      type === "subscribe" && !isFull && mine.add(channel);
+      const reply = () => (isFull ? socket.refuse(frame, "too_many_channels") : works(socket, frame));
+      world.clock.set(reply, slow.replies?.[type] ?? 0);
+    };
+    world.clock.set(answer, slow.frames?.[type] ?? 0);
+  };
+  return mine;
+}
+
+const RACES = {
+  "runs before the leave": { frames: { unsubscribe: 20 } },
+  "runs before the leave and is answered after it": { frames: { unsubscribe: 20 }, replies: { subscribe: 50 } },
+};
+
+for (const [name, slow] of Object.entries(RACES)) {
+  test(`a switch of channels at the limit succeeds where the join ${name}`, async () => {
+    const client = await start();
+    const mine = limit(1, slow);
+    client.subscribe("a");
+    await world.clock.advance(1_000);
+    client.unsubscribe("a");
+    const joined = client.subscribe("b");
+    await world.clock.advance(10_000);
+
+    assert.equal(await stateOf(joined), "joined");
+    assert.deepEqual([...mine], ["b"]);
+    assert.deepEqual(client.errors, []);
+    const { length } = world.socket.controls("subscribe");
+    const more = client.subscribe("c");
+    await world.clock.advance(10_000);
+    assert.equal(await stateOf(more), "too_many_channels", "final where nothing is left");
+    assert.equal(world.socket.controls("subscribe").length, length + 1);
+  });
+}
+
+for (const [name, respond] of Object.entries({ ...TROUBLES, silence: () => {} })) {
+  for (const wait of [0, 3_000]) {
+    test(`a join that meets ${name} is not repeated when it is left after ${wait} ms`, async () => {
+      const client = await start();
+      trouble(respond, { types: ["subscribe"] });
+      const joined = client.subscribe("news");
+      await world.clock.advance(wait);
+      const { length } = world.socket.controls("subscribe");
+      client.unsubscribe("news");
+      await world.clock.advance(10 * MINUTE);
+
+      assert.equal(await stateOf(joined), "unsubscribed");
+      assert.equal(world.socket.controls("subscribe").length, length);
+      assert.equal(world.socket.controls("unsubscribe").length, 1, "it may have been joined all the same");
+      world.onFrame = works;
+      assert.equal(await stateOf(client.subscribe("news")), "joined");
+    });
+  }
+}
+
+test("a leave that fails is not repeated once the channel is wanted again", async () => {
+  const client = await start();
+  await client.subscribe("news");
+  trouble((socket, frame) => socket.refuse(frame, "busy"), { types: ["unsubscribe"] });
+  client.unsubscribe("news");
+  const joined = client.subscribe("news");
+  await world.clock.advance(5_000);
+
+  assert.equal(await stateOf(joined), "joined");
+  assert.equal(world.socket.controls("unsubscribe").length, 1);
+});
+
+for (const channel of [undefined, null, "", 7, ["news"]]) {
+  test(`subscribe(${JSON.stringify(channel)}) is a TypeError, and nothing is sent`, async () => {
+    const client = await start();
+    assert.throws(() => client.subscribe(channel), { name: "TypeError", message: /takes the name of a channel/ });
+    await world.clock.advance(MINUTE);
+
+    assert.deepEqual(world.socket.sent, []);
+  });
+}
+
+/** A client in a hand-over whose new connection is refused every channel; `news` comes every second where it is joined. */
+async function longHandOver() {
+  const client = await start({ rotateMs: 10 * MINUTE });
+  await Promise.all([client.subscribe("news"), client.subscribe("sports")]);
+  const [old] = world.sockets;
+  trouble((socket, frame) => (socket === old ? works(socket, frame) : socket.refuse(frame, "busy")));
+  while (world.sockets.length < 2) {
+    await world.clock.advance(1_000);
+  }
+  return { client, old };
+}
+
+test("the old connection stays while the new one is refused the channels, and no frame is lost", async () => {
+  const { client, old } = await longHandOver();
+  const got = [];
+  client.on("news", () => got.push(1));
+  for (let n = 0; n < 120; n += 1) {
+    old.closed || old.deliver({ type: "news" });
+    await world.clock.advance(1_000);
+  }
+  assert.equal(got.length, 120);
+
+  world.onFrame = works;
+  await world.clock.advance(MINUTE);
+  assert.equal(old.closed, true);
+  assert.equal(client.state, "open");
+  await world.clock.advance(10_000);
+  world.socket.deliver({ type: "news" });
+  assert.equal(got.length, 121);
+});
+
+test("a long hand-over ends when the server closes the old connection, and frames count afresh", async () => {
+  const { client, old } = await longHandOver();
+  const got = [];
+  client.on("news", () => got.push(1));
+  await world.clock.advance(MINUTE);
+  [1, 2, 3].forEach(() => old.deliver({ type: "news" }));
+  old.cut();
+  world.onFrame = works;
+  await world.clock.advance(MINUTE);
+  world.socket.deliver({ type: "news" });
+
+  assert.equal(client.state, "open");
+  assert.equal(world.sockets.length, 2);
+  assert.equal(got.length, 4);
+});
+
+test("a channel that is left in a long hand-over is left on the old connection, and ends it when it was the last", async () => {
+  const { client, old } = await longHandOver();
+  await world.clock.advance(MINUTE);
+  client.unsubscribe("news");
+  await world.clock.advance(10_000);
+  assert.deepEqual(old.controls("unsubscribe").map(({ channel }) => channel), ["news"]);
+  assert.equal(old.closed, false);
+
+  client.unsubscribe("sports");
+  await world.clock.advance(10_000);
+  assert.equal(old.closed, true);
+});

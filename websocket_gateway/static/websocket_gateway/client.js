@@ -112,7 +112,7 @@ class Pending {
     for (const entry of wire ? this.entries : []) {
       if (!entry.sentOn) {
         entry.sentOn = wire;
-        entry.paused = false;
+        entry.paused = entry.freed = false;
         clearTimeout(entry.timer);
         entry.timer = entry.id && later(() => this.again([entry]), this.settings.resendMs);
         this.send(entry.text);
@@ -123,7 +123,14 @@ class Pending {
 
   /** @param {Entry[]} entries */
   again(entries) {
-    entries.forEach((entry) => (entry.sentOn = ""));
+    for (const entry of entries) {
+      entry.sentOn = "";
+      if (entry.isOver?.()) {
+        // It may have been done all the same, and is undone.
+        this.remove(entry);
+        entry.resolve(null);
+      }
+    }
     this.flush();
   }
 
@@ -197,6 +204,10 @@ class Wire {
   /** @param {string} channel What is under way about it. */
   asked(channel) {
     return this.pending.entries.find((entry) => entry.channel === channel);
+  }
+
+  isLeaving() {
+    return this.pending.entries.some(({ joins }) => joins === false);
   }
 
   /** @param {object} ours */
@@ -373,25 +384,24 @@ class Link {
     wire.after(rotateMs * (1 - Math.random() / 20), () => this.attempt());
     this.join();
     if (this.retiring) {
-      this.handOver(this.retiring, 6);
+      this.handOver(this.retiring);
     }
     this.report("open");
   }
 
-  /** @param {Wire} old Kept while answers may be under way. @param {number} patience For subscriptions. */
-  handOver(old, patience) {
+  /** @param {Wire} old Kept while answers may be under way, and while channels are joined on it alone. */
+  handOver(old) {
     old.after(this.settings.handoverMs, () => {
       if (old !== this.retiring) {
         return;
       }
-      if (patience > 0 && this.current?.pending.entries.length) {
-        this.handOver(old, patience - 1);
-        return;
+      const wanted = this.channels();
+      if ([...old.joined].some((channel) => wanted.has(channel) && !this.current?.joined.has(channel))) {
+        this.doubled = new Map(); // what it alone brought by now must not count against the new one
+        this.handOver(old);
+      } else {
+        this.ended(old);
       }
-      this.retiring = null;
-      old.drop();
-      this.report(this.state, this.reason);
-      this.current?.after(this.settings.handoverMs, () => (this.doubled = null));
     });
   }
 
@@ -407,6 +417,7 @@ class Link {
     } else if (wire === this.retiring) {
       this.retiring = null;
       this.report(this.state, this.reason);
+      this.current?.after(this.settings.handoverMs, () => (this.doubled = null));
     } else if (wire === this.current) {
       this.current = null;
       if (this.retiring) {
@@ -552,12 +563,13 @@ class Link {
 
   /** Tells the server what it does not know yet. */
   join() {
-    new Set([...this.channels(), ...(this.current?.joined ?? [])]).forEach((channel) => this.match(channel));
+    const wanted = this.channels();
+    new Set([...wanted, ...(this.current?.joined ?? [])]).forEach((channel) => this.match(channel));
+    this.retiring?.joined.forEach((channel) => wanted.has(channel) || this.match(channel, this.retiring));
   }
 
   /** @param {string} channel It is joined or left, one after the other, until that is as wanted. */
-  match(channel) {
-    const wire = this.current;
+  match(channel, wire = this.current) {
     if (!wire || wire.asked(channel)) {
       return;
     }
@@ -570,7 +582,9 @@ class Link {
         id,
         channel,
         joins: wanted,
-        isFinal: (code) => FINAL.includes(code),
+        // API Gateway may let this one overtake the leave that makes room.
+        isFinal: (code) => FINAL.includes(code) && !(code === "too_many_channels" && (entry.freed || wire.isLeaving())),
+        isOver: () => this.channels().has(channel) !== wanted,
         resolve: () => this.told(wire, channel, wanted),
         reject: (error) => (wanted ? this.refused(wire, entry, error) : this.told(wire, channel, false)),
       };
@@ -588,7 +602,12 @@ class Link {
     }
     // A late copy of what was asked before may have undone what is asked now: that is asked once more.
     asked && wire.pending.remove(asked);
-    joined ? wire.joined.add(channel) : wire.joined.delete(channel);
+    if (joined) {
+      wire.joined.add(channel);
+    } else {
+      wire.joined.delete(channel);
+      wire.pending.entries.forEach((entry) => (entry.freed = true));
+    }
     this.match(channel);
   }
 
@@ -901,6 +920,9 @@ export class GatewayClient {
    * @returns {Promise<void>}
    */
   subscribe(channel) {
+    if (!channel || typeof channel !== "string") {
+      throw new TypeError(`subscribe() takes the name of a channel, not ${JSON.stringify(channel)}.`);
+    }
     this.#refuseIfClosed();
     let waiting = this.#joining.get(channel);
     if (!waiting) {

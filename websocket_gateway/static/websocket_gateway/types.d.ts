@@ -113,6 +113,10 @@ export type Entry = {
     channel?: string;
     /** Whether it joins that one, or else leaves it. */
     joins?: boolean;
+    /** Whether its opposite is wanted by now. */
+    isOver?: () => boolean;
+    /** A channel was left since it was sent. */
+    freed?: boolean;
     /** The connection it went over; empty while it waits for one. */
     sentOn?: string;
     /** It failed and waits for its next turn. */

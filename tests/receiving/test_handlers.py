@@ -225,3 +225,89 @@ def test_method_gets_the_arguments_of_the_url_that_it_takes(
     kwargs = {"room": "blue", "route": "default", "channel_name": "lobby"}
 
     assert set(url_arguments(method, kwargs, given=given)) == expected
+
+
+def only(*names: str) -> Callable[[Any], Any]:
+    def decorate(view: Any) -> Any:
+        view.ALLOWED_HANDLERS = set(names)
+        return view
+
+    return decorate
+
+
+class Registered:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Does not call `super()`."""
+
+
+def set_by_a_decorator() -> Any:
+    return only("later")(type("View", (Layered,), {}))
+
+
+def set_on_the_class_above() -> Any:
+    above: Any = type("Above", (Layered,), {})
+    view = type("View", (above,), {})
+    above.ALLOWED_HANDLERS = ["later"]
+    return view
+
+
+def set_below_a_mixin_that_forgets_super() -> Any:
+    return type("View", (Registered, Layered), {"ALLOWED_HANDLERS": ["later"]})
+
+
+@pytest.mark.parametrize(
+    "make", [set_by_a_decorator, set_on_the_class_above, set_below_a_mixin_that_forgets_super]
+)
+def test_handlers_that_are_listed_late_are_the_only_ones(make: Callable[[], Any]) -> None:
+    view = make()
+    view.as_view()
+
+    assert set(view.handler_table) == {"later"}
+
+
+def test_handlers_that_are_added_late_are_handlers() -> None:
+    view: Any = type("View", (Layered,), {})
+    view.ADDITIONAL_ALLOWED_HANDLERS = ["mixed_in"]
+    view.as_view()
+
+    assert set(view.handler_table) == {"handler", "later", "from_base", "mixed_in"}
+
+
+@pytest.mark.parametrize("attribute", ["ALLOWED_HANDLERS", "ADDITIONAL_ALLOWED_HANDLERS"])
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("handlr", "Did you mean 'handler'?"),
+        ("dispach", "Define it, or take it out of the list."),
+        ("static", "A handler is a plain method"),
+        ("partial", "A handler is a plain method"),
+    ],
+)
+def test_listed_name_that_is_not_a_method_is_an_error_of_as_view(
+    attribute: str, name: str, problem: str
+) -> None:
+    view: Any = type("View", (Layered,), {attribute: ["handler", name]})
+
+    for make in (view.as_view, functools.partial(Layered.as_view, **{attribute: ["handler", name]})):
+        with pytest.raises(ConfigurationError, match=f"'{name}' is listed as a handler, .+ {problem}"):
+            make()
+
+
+def test_list_may_name_what_a_subclass_defines_or_takes_away() -> None:
+    class Above(WebSocketView):
+        ALLOWED_HANDLERS = {"say", "shout"}
+
+    class Below(Above):
+        def say(self, request: HttpRequest) -> None:
+            """A handler."""
+
+        shout = None
+
+    Below.as_view()
+
+    assert set(Below.handler_table) == {"say"}
+
+
+def test_iterator_is_not_a_list_of_handlers() -> None:
+    with pytest.raises(ConfigurationError, match="must be a set of method names"):
+        type("View", (Layered,), {"ALLOWED_HANDLERS": iter(["later"])})

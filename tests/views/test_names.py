@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from inspect import get_annotations
 from typing import Any
@@ -277,3 +278,58 @@ def test_answer_of_a_handler_decides_nothing(
     assert reply.status_code == 500
     assert f"{name} must return" in caplog.text
     assert not WebSocketSession.objects.exists()
+
+
+async def later() -> bool:
+    return False
+
+
+def steps() -> Any:
+    yield False
+
+
+@pytest.mark.parametrize(
+    ("answered", "kind"),
+    [
+        (lambda: (False, "not yours"), "tuple"),
+        (lambda: [False], "list"),
+        (lambda: "no", "str"),
+        (steps, "generator"),
+        (later, "coroutine"),
+    ],
+)
+@pytest.mark.parametrize(
+    "name", ["has_any_permission", "has_all_permission", "can_join_channel", "additional_connection_checks"]
+)
+def test_only_true_and_false_decide(
+    ws_client: Any,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    name: str,
+    answered: Callable[[], Any],
+    kind: str,
+) -> None:
+    def decide(self: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        decision = answered()
+        return (decision, "reason") if name == "additional_connection_checks" else decision
+
+    async def decide_later(self: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return decide(self, request)
+
+    view = in_the_class(name, decide_later if kind == "coroutine" else decide)
+
+    reply = ws_client(view).connect(user=UserFactory.create(), channel="lobby")
+
+    assert reply.status_code == 500
+    assert re.search(rf"{name} must return .+, not {kind}\.", caplog.text)
+    assert not WebSocketSession.objects.exists()
+
+
+@pytest.mark.parametrize(("answered", "status"), [(True, 200), (1, 200), (False, 403), (0, 403), (None, 403)])
+@pytest.mark.parametrize("name", ["has_any_permission", "has_all_permission", "can_join_channel"])
+def test_numbers_and_none_decide_as_their_truth(
+    ws_client: Any, name: str, answered: Any, status: int
+) -> None:
+    view = in_the_class(name, lambda self, request, *args: answered)
+
+    assert ws_client(view).connect(user=UserFactory.create(), channel="lobby").status_code == status

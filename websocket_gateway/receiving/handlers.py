@@ -5,8 +5,9 @@ A handler is looked up in that table, never by `getattr` with a string that the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache, wraps
 from inspect import Parameter, iscoroutinefunction, signature
 from types import FunctionType, MappingProxyType
@@ -138,21 +139,29 @@ def _parameters(function: Callable[..., object], given: int) -> tuple[frozenset[
 
 
 def build_handlers(
-    view: type, *, base: type, only: Iterable[str] | None = None, more: Iterable[str] | None = None
+    view: type,
+    *,
+    base: type,
+    only: Iterable[str] | None = None,
+    more: Iterable[str] | None = None,
+    complete: bool = False,
 ) -> Mapping[str, Handler]:
     """Build the table of `view`, a subclass of `base`; `only` and `more` replace its two attributes.
 
     Without `ALLOWED_HANDLERS`, the plain public methods of the layers between `view` and `base`
     are detected, and `ADDITIONAL_ALLOWED_HANDLERS` of all layers are added. Raises
-    `ConfigurationError` for a name that can never be a handler.
+    `ConfigurationError` for a name that can never be a handler; with `complete` also for one that
+    the view does not define, which a class above may leave to its subclasses.
     """
     explicit = _names(
         view, "ALLOWED_HANDLERS", getattr(view, "ALLOWED_HANDLERS", ()) if only is None else only
     )
-    if explicit:
-        names = _listed(view, base, explicit)
-    else:
-        names = _detected(view, base) | _listed(view, base, _additional(view, more))
+    listed = explicit or _additional(view, more)
+    names = _listed(view, base, listed)
+    if complete:
+        _check_defined(view, base, set(listed) - names)
+    if not explicit:
+        names |= _detected(view, base)
     return MappingProxyType({name: _handler(view, name) for name in sorted(names)})
 
 
@@ -195,6 +204,22 @@ def _listed(view: type, base: type, names: Iterable[str]) -> set[str]:
     return {name for name in names if _is_public_method(view, name)}
 
 
+def _check_defined(view: type, base: type, names: Iterable[str]) -> None:
+    """Raise `ConfigurationError` for a name without a plain method; None stands for a removed one."""
+    methods = [name for name in dir(view) if not hasattr(base, name) and _is_public_method(view, name)]
+    for name in sorted(names):
+        if getattr(view, name, view) is None:
+            continue
+        if hasattr(view, name):
+            hint = "A handler is a plain method, `def` or `async def`."
+        else:
+            close = get_close_matches(name, methods, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else "Define it, or take it out of the list."
+        raise ConfigurationError(
+            f"{view.__qualname__}: {name!r} is listed as a handler, but is not a method of the class. {hint}"
+        )
+
+
 def _is_public_method(view: type, name: str) -> bool:
     owner = next((cls for cls in view.__mro__ if name in vars(cls)), None)
     return owner is not None and not name.startswith("_") and type(vars(owner)[name]) is FunctionType
@@ -205,7 +230,11 @@ def _handler(view: type, name: str) -> Handler:
 
 
 def _names(view: type, attribute: str, value: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(value, (str, bytes)) or not all(isinstance(name, str) for name in value):
+    if (
+        not isinstance(value, Collection)  # an iterator would be empty the second time: no list at all
+        or isinstance(value, (str, bytes))
+        or not all(isinstance(name, str) for name in value)
+    ):
         raise ConfigurationError(
             f"{view.__qualname__}.{attribute} must be a set of method names, not {value!r}."
         )

@@ -24,7 +24,7 @@ from websocket_gateway.signals import connected, send_safely
 from websocket_gateway.views import checks, limits
 from websocket_gateway.views.channels import check_channel_name
 from websocket_gateway.views.failures import bind_user
-from websocket_gateway.views.hooks import WebSocketHooks
+from websocket_gateway.views.hooks import WebSocketHooks, decided
 from websocket_gateway.views.responses import ErrorCode, RefusalError, answer
 
 logger = logging.getLogger("websocket_gateway.views")
@@ -102,10 +102,11 @@ def _authorise(view: WebSocketHooks, request: HttpRequest) -> HttpResponseBase |
     if view.CHECK_PERMISSIONS_ON_CONNECT and not checks.has_permissions(view, request):
         return refuse_connection(view, request, view.permission_denied, ErrorCode.PERMISSION_DENIED)
     decision = view._call(view.additional_connection_checks, request)
+    rule = "additional_connection_checks must return a pair of True or False and a reason"
     if not isinstance(decision, (tuple, list)):  # a dict of two keys could be unpacked, too
-        raise TypeError(f"additional_connection_checks must return a pair, not {type(decision).__name__}.")
+        raise TypeError(f"{rule}, not {type(decision).__name__}.")
     accepted, reason = decision
-    if not accepted:
+    if not decided(accepted, rule):
         raise RefusalError(ErrorCode.CONNECTION_REFUSED, f"additional_connection_checks: {reason}")
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -12,7 +12,6 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 from django.views.generic import View
 
 from websocket_gateway import context_headers
@@ -183,11 +182,17 @@ class WebSocketHooks(View):
             raise RuntimeError(f"{name} was cancelled by what it waited for.") from exc
 
     def _decide(self, name: str, *args: object) -> bool:
-        """The decision of a hook. A dict or a response is the answer of a handler, not a decision."""
-        decision = self._call(getattr(self, name), *args)
-        if isinstance(decision, (dict, HttpResponseBase)):
-            raise TypeError(f"{name} must return True or False, not {type(decision).__name__}.")
+        """The decision of a hook."""
+        return decided(self._call(getattr(self, name), *args), f"{name} must return True or False")
+
+
+def decided(decision: object, rule: str) -> bool:
+    """Return a decision as a bool. Raise `TypeError` with `rule` for any other object: most are true."""
+    if decision is None or isinstance(decision, int):
         return bool(decision)
+    if isinstance(decision, (Coroutine, Generator)):
+        decision.close()  # else Python warns that it was never awaited
+    raise TypeError(f"{rule}, not {type(decision).__name__}.")
 
 
 async def _await(awaitable: Awaitable[object]) -> object:

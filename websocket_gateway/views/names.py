@@ -7,9 +7,9 @@ error when the class is created, whether the class itself, a class between or a 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial, partialmethod
-from inspect import get_annotations, iscoroutinefunction
-from types import CodeType, FunctionType, MappingProxyType
+from functools import partialmethod
+from inspect import get_annotations
+from types import FunctionType, MappingProxyType
 from typing import Final
 
 from django.utils.functional import classproperty
@@ -18,6 +18,7 @@ from django.views.generic import View
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.legacy.hooks import find_retired
 from websocket_gateway.receiving.handlers import check_lists
+from websocket_gateway.views.overrides import defined, problem_of_override
 
 _FIXED: Final = {
     "handler_table": "set ALLOWED_HANDLERS",
@@ -83,11 +84,6 @@ def _names(base: type) -> set[str]:
     }
 
 
-def _defined(base: type, name: str) -> object:
-    """The definition of `name` in `base` or a class above it; None if there is none."""
-    return next((vars(cls)[name] for cls in base.__mro__ if name in vars(cls)), None)
-
-
 def _is_overridable(name: str) -> bool:
     return not name.startswith("_") and name not in _FIXED
 
@@ -104,8 +100,8 @@ def _problem(view: type, name: str, value: object, base: type) -> str | None:
     if name in _FIXED:
         return f"would replace what {base.__name__} sets: {rename or _FIXED[name]}"
     if name in vars(View):
-        return _problem_of_override(view, name, value, base)
-    if isinstance(_defined(base, name), FunctionType):
+        return problem_of_override(view, name, value, base)
+    if isinstance(defined(base, name), FunctionType):
         return None if _is_method(value) else "is a hook: define it as a method, or leave it out"
     if rename is None:
         return None
@@ -123,61 +119,3 @@ def _is_method(value: object) -> bool:
     if isinstance(value, (classmethod, partialmethod)):  # neither is callable itself
         return True
     return callable(value) and not isinstance(value, type)
-
-
-def _problem_of_override(view: type, name: str, value: object, base: type) -> str | None:
-    """Describe the error of an override of a method of Django's `View`. It must call the method above."""
-    if iscoroutinefunction(value):
-        return "must be `def`, not `async def`"
-    if isinstance(_defined(base, name), classmethod) and not isinstance(value, classmethod):
-        return f"must be a classmethod; a handler needs another name, `{name}_message` for example"
-    if _calls_the_one_above(view, name, value, base):
-        return None
-    return (
-        f"would replace a method of {base.__name__}: call `super().{name}(...)` in it; "
-        f"a handler needs another name, `{name}_message` for example"
-    )
-
-
-def _calls_the_one_above(view: type, name: str, value: object, base: type) -> bool:
-    """Whether a function, or one that it wraps, uses `super` and the method; or is the method itself."""
-    layers = {cls.__name__ for cls in view.__mro__ if issubclass(cls, base)}
-    todo, seen = [value], set()
-    while todo:
-        item = todo.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        if item is _defined(base, name):
-            return True
-        if isinstance(item, FunctionType):
-            used = _names_in(item.__code__)
-            if name in used and used & {"super", *layers}:
-                return True
-        todo += _wrapped(item)
-    return False
-
-
-def _wrapped(item: object) -> Iterator[object]:
-    """Yield what a decorator may have wrapped: by its attributes, or in its closure."""
-    for attribute in ("__wrapped__", "__func__"):
-        if hasattr(item, attribute):
-            yield getattr(item, attribute)
-    if isinstance(item, (partial, partialmethod)):
-        yield item.func
-    for cell in getattr(item, "__closure__", None) or ():
-        try:
-            found = cell.cell_contents
-        except ValueError:  # still empty
-            continue
-        if callable(found) and not isinstance(found, type):
-            yield found
-
-
-def _names_in(code: CodeType) -> set[str]:
-    """Return the names that a function uses, including nested functions."""
-    names = {*code.co_names, *code.co_freevars}
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names |= _names_in(constant)
-    return names

@@ -46,8 +46,11 @@ class WebSocketView(WebSocketHooks):
         """Make a view that needs no login, no CSRF token and no surrounding transaction."""
         check_definitions(cls, initkwargs, base=WebSocketView)
         only, more = initkwargs.get("ALLOWED_HANDLERS"), initkwargs.get("ADDITIONAL_ALLOWED_HANDLERS")
-        if only is not None or more is not None:
-            initkwargs["handler_table"] = build_handlers(cls, base=WebSocketView, only=only, more=more)
+        table = build_handlers(cls, base=WebSocketView, only=only, more=more, complete=True)
+        if only is None and more is None:
+            cls.handler_table = table  # the class may have changed since it was created
+        else:
+            initkwargs["handler_table"] = table
         view = super().as_view(**initkwargs)
         vars(view).update(csrf_exempt=True, login_required=False)
         for alias in connections:

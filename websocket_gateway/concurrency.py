@@ -17,6 +17,7 @@ from django.db import IntegrityError, OperationalError, connections, models, rou
 from websocket_gateway.forking import jitter
 
 T = TypeVar("T")
+M = TypeVar("M", bound=models.Model)
 
 PATIENCE_SECONDS = 15.0
 """How long a statement is repeated; API Gateway waits at most 29 s for a response."""
@@ -37,19 +38,22 @@ def retry_when_busy(
     statement: Callable[[], T],
     *,
     model: type[models.Model],
+    using: str | None = None,
     patience: float = PATIENCE_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
     """Run one statement on `model`'s table, again while the database is busy, for `patience` seconds.
 
-    Raises the last `OperationalError` when patience ends, and any other one at once.
+    Raises the last `OperationalError` when patience ends, and any other one at once. `using` is the database,
+    if the statement names one.
     """
+    using = using or router.db_for_write(model)
     deadline = time.monotonic() + patience
     while True:
         try:
             return statement()
         except OperationalError as exc:
-            in_transaction = connections[router.db_for_write(model)].in_atomic_block
+            in_transaction = connections[using].in_atomic_block
             if in_transaction or not is_busy(exc) or time.monotonic() > deadline:
                 raise
         sleep(jitter.uniform(0.01, 0.1))
@@ -74,14 +78,33 @@ def insert_unless_exists(row: models.Model) -> bool:
     return retry_when_busy(insert, model=type(row))
 
 
-def run_after_commit(function: Callable[[], object], *, model: type[models.Model]) -> bool:
+def run_after_commit(
+    function: Callable[[], object], *, model: type[models.Model], using: str | None = None
+) -> bool:
     """Run `function` after the surrounding transaction commits, or at once. Its exceptions are logged.
 
     False, and nothing is run, where autocommit is switched off: the commit is then not Django's.
     """
-    using = router.db_for_write(model)
+    using = using or router.db_for_write(model)
     connection = connections[using]
     if not connection.in_atomic_block and not connection.get_autocommit():
         return False
     transaction.on_commit(function, using=using, robust=True)
     return True
+
+
+def in_key_order(rows: models.QuerySet[M], number: int, *, skip_locked: bool) -> models.QuerySet[M]:
+    """`rows` for an UPDATE that locks them by primary key, so that two of these never wait for each other."""
+    if connections[rows.db].vendor != "postgresql":
+        return rows  # MariaDB's UPDATE supports ORDER BY, SQLite locks the file
+    # A slice, because Django drops the order of every other subquery.
+    keys = (_LockedSkipping if skip_locked else _Locked)(rows.values("pk")[:number])
+    return rows.model._default_manager.using(rows.db).filter(pk__in=keys)
+
+
+class _Locked(models.Subquery):
+    template = "(%(subquery)s FOR NO KEY UPDATE)"
+
+
+class _LockedSkipping(models.Subquery):
+    template = "(%(subquery)s FOR NO KEY UPDATE SKIP LOCKED)"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import Any
 
 from django.dispatch import Signal
+
+logger = logging.getLogger(__name__)
 
 connected = Signal()
 """A socket was accepted. Sender: the view class. Arguments: `session`, `event`, `request`.
@@ -32,5 +36,8 @@ message_received = Signal()
 
 
 def send_safely(signal: Signal, *, sender: Any, **arguments: Any) -> None:
-    """Send a signal; a receiver that raises is logged by Django and does not disturb the connection."""
-    signal.send_robust(sender=sender, **arguments)
+    """Send a signal; a receiver that raises is logged and does not disturb the connection."""
+    try:
+        signal.send_robust(sender=sender, **arguments)
+    except asyncio.CancelledError:  # by an `async def` receiver; Django lets it pass
+        logger.exception("A receiver of a signal was cancelled.")

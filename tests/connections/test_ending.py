@@ -105,12 +105,12 @@ def test_what_a_transaction_ends_is_announced_after_its_commit_and_not_after_a_r
 
     with transaction.atomic():
         revoke(WebSocketSession.objects.filter(pk=kept.pk))
-        end_gone([found.pk])
+        end_gone({found.pk: found.connection_id})
         transaction.set_rollback(True)
     assert told == []
     with transaction.atomic():
         revoke(WebSocketSession.objects.filter(pk=revoked.pk))
-        end_gone([found.pk])
+        end_gone({found.pk: found.connection_id})
 
     assert told == [
         ("disconnected", revoked.connection_id, "revoked"),
@@ -141,7 +141,7 @@ def test_rows_are_locked_in_the_order_of_their_keys(heard_of: bool, request: pyt
 
     def mark() -> None:
         assert held.wait(timeout=60)
-        assert end_gone(keys) == 3
+        assert end_gone({session.pk: session.connection_id for session in sessions}) == 3
 
     def look() -> None:
         assert held.wait(timeout=60)

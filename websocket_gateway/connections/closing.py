@@ -14,15 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from django.db import router
 from django.db.models import QuerySet
 
 from websocket_gateway.aws.connections import Connections, get_connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.engines.outcomes import reason_of
 from websocket_gateway.concurrency import run_after_commit
-from websocket_gateway.connections.ending import end_each
+from websocket_gateway.connections.ending import ending
 from websocket_gateway.connections.endpoints import EndpointMap
+from websocket_gateway.connections.sessions import database_of, database_of_query
 from websocket_gateway.exceptions import ConfigurationError, ConnectionGoneError, EndpointUnreachableError
 from websocket_gateway.models import WebSocketSession
 
@@ -53,24 +53,28 @@ def revoke(sessions: QuerySet[WebSocketSession], *, reason: str = "revoked") -> 
 
     Returns how many connections this call ended, in a transaction and without one. The rows are marked even
     if AWS cannot be reached; the next message of a socket that stayed open is refused. Failures of AWS are
-    logged, never raised. A failure at one endpoint does not keep the sockets of another one open.
+    logged, never raised. A failure at one endpoint does not keep the sockets of another one open. If the
+    database fails, its error is raised after the sockets of the rows that were marked are closed.
     """
-    found = sessions.using(router.db_for_write(WebSocketSession)).filter(connected=True)
-    ended = end_each(found.select_related("api_gateway"), reason=reason)
-    close = partial(_close_and_log, ended)
-    if ended and not run_after_commit(close, model=WebSocketSession):
-        close()
+    using = database_of_query(sessions)
+    found = sessions.using(using).filter(connected=True).select_related("api_gateway")
+    with ending(found, reason=reason, using=using) as ended:
+        close = partial(_close_and_log, ended)
+        if ended and not run_after_commit(close, model=WebSocketSession, using=using):
+            close()
     return len(ended)
 
 
 def disconnect(sessions: Iterable[WebSocketSession], *, reason: str = "revoked") -> Closing:
     """End connections and close their sockets now, also inside a transaction, and return what happened.
 
-    The sockets of sessions that had ended already are closed too. Failures of AWS are never raised.
+    The sockets of sessions that had ended already are closed too. Failures of AWS are never raised. If the
+    database fails, its error is raised after the sockets are closed.
     """
+    using = database_of_query(sessions) if isinstance(sessions, QuerySet) else None
     chosen = list(sessions)
-    end_each(chosen, reason=reason)
-    return _close(chosen)
+    with ending(chosen, reason=reason, using=using):
+        return _close(chosen)
 
 
 def _close_and_log(sessions: Sequence[WebSocketSession]) -> None:
@@ -103,15 +107,20 @@ def _by_endpoint(
     sessions: Sequence[WebSocketSession],
 ) -> tuple[dict[ManagementEndpoint, list[str]], dict[str, str]]:
     """The connection ids of each endpoint, and why there is none for the others."""
-    endpoints = EndpointMap()
     groups: dict[ManagementEndpoint, list[str]] = defaultdict(list)
     failed: dict[str, str] = {}
+    by_database: dict[str, list[WebSocketSession]] = defaultdict(list)
     for session in sessions:
-        endpoint = endpoints.of(session.api_gateway)
-        if isinstance(endpoint, str):
-            failed[session.connection_id] = endpoint
-        else:
-            groups[endpoint].append(session.connection_id)
+        by_database[session._state.db or database_of(session)].append(session)
+    for using, some in by_database.items():
+        endpoints = EndpointMap(using)
+        endpoints.load_of(some)
+        for session in some:
+            endpoint = endpoints.find(session.api_gateway_id)
+            if isinstance(endpoint, str):
+                failed[session.connection_id] = endpoint
+            else:
+                groups[endpoint].append(session.connection_id)
     return groups, failed
 
 

@@ -7,29 +7,31 @@ whose socket was found closed are announced by `connection_gone` too, in batches
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from typing import TypedDict
 
 from django.db import Error, connections, router, transaction
-from django.db.models import QuerySet, Subquery
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from websocket_gateway.concurrency import (
     PATIENCE_SECONDS,
+    in_key_order,
     insert_unless_exists,
     retry_when_busy,
     run_after_commit,
 )
-from websocket_gateway.connections.sessions import find_session
+from websocket_gateway.connections.sessions import database_of, find_session
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.signals import connection_gone, disconnected, send_safely
 
 logger = logging.getLogger("websocket_gateway.connections")
 
 _PATIENCE_AFTER_SENDING = 5.0
-_BATCH = 1_000
 
 
 def end(session: WebSocketSession, *, reason: str) -> bool:
@@ -59,13 +61,34 @@ def end_by_client(session: WebSocketSession) -> bool:
     return bool(retry_when_busy(lambda: taken.update(attempt_window_seconds=0), model=WebSocketSession))
 
 
-def end_each(sessions: Iterable[WebSocketSession], *, reason: str) -> list[WebSocketSession]:
-    """Mark connections as ended, announce them after the commit, and return those that this call marked."""
+@contextmanager
+def ending(
+    sessions: Iterable[WebSocketSession], *, reason: str, using: str | None = None
+) -> Iterator[list[WebSocketSession]]:
+    """Mark connections as ended, run the block, which closes sockets, and announce them after the commit.
+
+    Gives those that this call marked. `using` is the database of all. Receivers run after the block, so that
+    none of them keeps a socket open. A failure to mark one stops no other; it is raised at the end.
+    """
+    marked: dict[str, list[WebSocketSession]] = defaultdict(list)
+    failure: Error | None = None
     # By primary key, so that two callers in transactions never wait for each other.
-    ended = [session for session in sorted(sessions, key=lambda session: session.pk) if _mark(session)]
-    if ended:
-        _announce_after_commit(ended, reason=reason)
-    return ended
+    for session in sorted(sessions, key=lambda session: session.pk):
+        database = using or database_of(session)
+        try:
+            if _mark(session, using=database, patience=0 if failure else PATIENCE_SECONDS):
+                marked[database].append(session)
+        except Error as exc:
+            failure = failure or exc
+            if connections[database].in_atomic_block:
+                break  # the transaction can do nothing more
+    try:
+        yield [session for ended in marked.values() for session in ended]
+    finally:
+        for database, ended in marked.items():
+            _announce_after_commit(ended, reason=reason, using=database)
+    if failure is not None:
+        raise failure
 
 
 def end_unknown(connection_id: str, gateway: ApiGateway) -> WebSocketSession | None:
@@ -81,37 +104,29 @@ def end_unknown(connection_id: str, gateway: ApiGateway) -> WebSocketSession | N
     return None if insert_unless_exists(row) else find_session(connection_id)
 
 
-def end_gone(keys: Iterable[int]) -> int:
+def end_gone(found: Mapping[int, str], *, using: str | None = None) -> int:
     """Mark connections that were found closed as ended, and return how many this call marked.
 
-    Rows are locked in the order of their primary keys. The ends are announced after the commit.
+    `found` maps primary keys to connection ids: a key alone may be another connection's, in another database.
+    Rows are locked in the order of their keys. The ends are announced after the commit.
     """
-    return _end_gone(sorted(keys))
+    return _end_gone(found, using=using or router.db_for_write(WebSocketSession))
 
 
-def end_gone_after_sending(keys: Iterable[int]) -> None:
+def end_gone_after_sending(found: Mapping[int, str], *, using: str) -> None:
     """Mark connections that answered 410 once the caller's transaction commits; it takes no lock in it.
 
     A failure is logged. After a rollback nothing is marked; the next message is answered 410 again.
     """
-    found = sorted(keys)
     try:
-        run_after_commit(partial(_end_gone_quietly, found), model=WebSocketSession)
+        run_after_commit(partial(_end_gone_quietly, found, using), model=WebSocketSession, using=using)
     except Error:  # no connection to the database
         _log_failure(found)
 
 
-def end_all_of(gateway: ApiGateway) -> None:
-    """Mark every open connection of a gateway that was deleted, in batches."""
-    using = router.db_for_write(WebSocketSession)
-    open_ones = WebSocketSession.objects.using(using).filter(api_gateway=gateway, connected=True)
-    while keys := list(open_ones.order_by("pk").values_list("pk", flat=True)[:_BATCH]):
-        end_gone(keys)
-
-
-def _announce_after_commit(ended: Sequence[WebSocketSession], *, reason: str) -> None:
+def _announce_after_commit(ended: Sequence[WebSocketSession], *, reason: str, using: str) -> None:
     announce = partial(_announce, ended, reason)
-    if not run_after_commit(announce, model=WebSocketSession):
+    if not run_after_commit(announce, model=WebSocketSession, using=using):
         announce()
 
 
@@ -128,42 +143,55 @@ def _announce(ended: Sequence[WebSocketSession], reason: str) -> None:
         send_safely(connection_gone, sender=WebSocketSession, connection_ids=ids)
 
 
-def _mark(session: WebSocketSession, values: _Ended | None = None) -> bool:
+def _mark(
+    session: WebSocketSession,
+    values: _Ended | None = None,
+    *,
+    using: str | None = None,
+    patience: float = PATIENCE_SECONDS,
+) -> bool:
     now = values or _ended_now()
-    if not _update(WebSocketSession.objects.filter(pk=session.pk, connected=True), now):
+    row = WebSocketSession.objects.using(using or database_of(session)).filter(
+        pk=session.pk, connection_id=session.connection_id, connected=True
+    )
+    if not _update(row, now, patience=patience):
         session.connected = now["connected"]
         return False
     _set(session, now)
     return True
 
 
-def _end_gone_quietly(keys: list[int]) -> None:
+def _end_gone_quietly(found: Mapping[int, str], using: str) -> None:
     try:
-        _end_gone(keys, patience=_PATIENCE_AFTER_SENDING, skip_locked=True)
+        _end_gone(found, using=using, patience=_PATIENCE_AFTER_SENDING, skip_locked=True)
     except Error:
-        _log_failure(keys)
+        _log_failure(found)
 
 
-def _log_failure(keys: list[int]) -> None:
+def _log_failure(found: Mapping[int, str]) -> None:
     logger.warning(
         "%d sessions were found closed and could not be marked as ended. The next message to them, or "
         "purge_connections, will find them again.",
-        len(keys),
+        len(found),
         exc_info=True,
         extra={"event": "marking_failed"},
     )
 
 
-def _end_gone(keys: list[int], *, patience: float = PATIENCE_SECONDS, skip_locked: bool = False) -> int:
-    using = router.db_for_write(WebSocketSession)
-    rows = WebSocketSession.objects.using(using).filter(pk__in=keys, connected=True).order_by("pk")
+def _end_gone(
+    found: Mapping[int, str], *, using: str, patience: float = PATIENCE_SECONDS, skip_locked: bool = False
+) -> int:
+    named = WebSocketSession.objects.using(using).filter(
+        pk__in=sorted(found), connection_id__in=found.values()
+    )
+    rows = named.filter(connected=True).order_by("pk")
     if not _has_receivers():
-        ordered = _in_key_order(rows, len(keys), skip_locked=skip_locked)
+        ordered = in_key_order(rows, len(found), skip_locked=skip_locked)
         return _update(ordered, _ended_now(), patience=patience)
     mark = partial(_mark_and_list, rows, skip_locked=skip_locked)
-    ended = retry_when_busy(mark, model=WebSocketSession, patience=patience)
+    ended = retry_when_busy(mark, model=WebSocketSession, using=using, patience=patience)
     if ended:
-        _announce_after_commit(ended, reason="gone")
+        _announce_after_commit(ended, reason="gone", using=using)
     return len(ended)
 
 
@@ -184,25 +212,6 @@ def _mark_and_list(rows: QuerySet[WebSocketSession], *, skip_locked: bool) -> li
     for session in ended:
         _set(session, now)
     return ended
-
-
-def _in_key_order(
-    rows: QuerySet[WebSocketSession], number: int, *, skip_locked: bool
-) -> QuerySet[WebSocketSession]:
-    """`rows` for an UPDATE that locks them by primary key, so that two of these never wait for each other."""
-    if connections[rows.db].vendor != "postgresql":
-        return rows  # MariaDB's UPDATE supports ORDER BY, SQLite locks the file
-    # A slice, because Django drops the order of every other subquery.
-    keys = (_LockedSkipping if skip_locked else _Locked)(rows.values("pk")[:number])
-    return WebSocketSession.objects.using(rows.db).filter(pk__in=keys)
-
-
-class _Locked(Subquery):
-    template = "(%(subquery)s FOR NO KEY UPDATE)"
-
-
-class _LockedSkipping(Subquery):
-    template = "(%(subquery)s FOR NO KEY UPDATE SKIP LOCKED)"
 
 
 class _Ended(TypedDict):
@@ -228,4 +237,6 @@ def _set(session: WebSocketSession, values: _Ended) -> None:
 
 
 def _update(rows: QuerySet[WebSocketSession], values: _Ended, *, patience: float = PATIENCE_SECONDS) -> int:
-    return retry_when_busy(lambda: rows.update(**values), model=WebSocketSession, patience=patience)
+    return retry_when_busy(
+        lambda: rows.update(**values), model=WebSocketSession, using=rows.db, patience=patience
+    )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from urllib.parse import urlsplit
+
+from django.db import Error
 
 from websocket_gateway.aws.clients import resolve_region
 from websocket_gateway.aws.endpoints import (
@@ -23,7 +25,7 @@ from websocket_gateway.exceptions import (
     MissingRegionError,
     WebSocketGatewayError,
 )
-from websocket_gateway.models import ApiGateway
+from websocket_gateway.models import ApiGateway, WebSocketSession
 
 logger = logging.getLogger(__name__)
 
@@ -43,21 +45,33 @@ def find_socket_url(gateway: ApiGateway) -> str:
 class EndpointMap:
     """The management endpoint of each gateway that was looked up once, or the reason why it has none.
 
-    A row can hold anything. One without a usable address must not end the work for the other gateways.
+    A row can hold anything. One without a usable address must not end the work for the other gateways. All
+    gateways are of one database, `using`, because another one has other rows under the same keys.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, using: str) -> None:
+        self._using = using
         self._found: dict[int, ManagementEndpoint | str] = {}
 
     def find(self, gateway_id: int) -> ManagementEndpoint | str:
         """The endpoint of a gateway that was loaded, or the reason."""
         return self._found[gateway_id]
 
-    def of(self, gateway: ApiGateway) -> ManagementEndpoint | str:
-        """The endpoint of a gateway whose row is at hand, or the reason."""
-        if gateway.pk not in self._found:
-            self._found[gateway.pk] = _endpoint_or_reason(gateway)
-        return self._found[gateway.pk]
+    def load_of(self, sessions: Sequence[WebSocketSession]) -> None:
+        """Look up the gateways of sessions: those that were loaded with them, and the others in one query.
+
+        Raises nothing: a database that does not answer is the reason why there is no endpoint.
+        """
+        for session in sessions:
+            key = session.api_gateway_id
+            if key not in self._found and WebSocketSession.api_gateway.is_cached(session):
+                self._found[key] = _endpoint_or_reason(session.api_gateway)
+        unknown = {session.api_gateway_id for session in sessions} - self._found.keys()
+        try:
+            self.load(unknown)
+        except Error as exc:
+            reason = f"the gateway's row could not be read: {type(exc).__name__}"
+            self._found.update(dict.fromkeys(unknown, reason))
 
     def load(self, gateway_ids: Iterable[int], *, strict: bool = False) -> None:
         """Look up the gateways that are not known yet, in one query.
@@ -65,7 +79,7 @@ class EndpointMap:
         With `strict`, a fault of the settings, such as a missing region, is raised and is not a reason.
         """
         unknown = set(gateway_ids) - self._found.keys()
-        rows = ApiGateway.objects.in_bulk(unknown) if unknown else {}
+        rows = ApiGateway.objects.using(self._using).in_bulk(unknown) if unknown else {}
         for pk in unknown:
             self._found[pk] = (
                 _endpoint_or_reason(rows[pk], strict=strict)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import router, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy
@@ -34,6 +34,18 @@ class Row(NamedTuple):
 def row_of(session: WebSocketSession) -> Row:
     """The `Row` of a session that is loaded."""
     return Row(session.pk, session.connection_id, session.api_gateway_id, session.created_on)
+
+
+def database_of(session: WebSocketSession) -> str:
+    """The database in which a session that is loaded is changed; `save()` chooses the same."""
+    return router.db_for_write(WebSocketSession, instance=session)
+
+
+def database_of_query(sessions: QuerySet[WebSocketSession]) -> str:
+    """The database in which the sessions of a query are changed; `update()` chooses the same."""
+    changed = sessions.all()
+    changed._for_write = True  # type: ignore[attr-defined]  # as `update()` does; else a replica may be named
+    return changed.db
 
 
 def find_session(connection_id: str) -> WebSocketSession | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
 
+from django.db import router
 from django.utils import timezone
 
 from websocket_gateway.aws.connections import get_connections
@@ -16,7 +17,7 @@ from websocket_gateway.aws.lookups import Lookups
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.ending import end_gone
 from websocket_gateway.connections.endpoints import EndpointMap
-from websocket_gateway.connections.sessions import Row, row_of
+from websocket_gateway.connections.sessions import Row, database_of, row_of
 from websocket_gateway.models import WebSocketSession
 
 
@@ -42,21 +43,32 @@ class Verification:
 
 def verify(sessions: Iterable[WebSocketSession]) -> Verification:
     """Ask AWS about each of `sessions`, and end those whose sockets are closed. Raises no failure of AWS."""
-    endpoints = EndpointMap()
-    rows = []
+    by_database: dict[str, list[WebSocketSession]] = defaultdict(list)
     for session in sessions:
-        endpoints.of(session.api_gateway)  # the caller may have loaded it already
-        rows.append(row_of(session))
-    with Verifier(endpoints) as verifier:
-        return verifier.verify(rows)
+        by_database[database_of(session)].append(session)
+    found = [_verify_in(using, some) for using, some in by_database.items()]
+    return Verification(
+        open=sum(part.open for part in found),
+        closed=sum(part.closed for part in found),
+        ended=sum(part.ended for part in found),
+        too_young=sum(part.too_young for part in found),
+        unknown=sum((Counter(part.unknown) for part in found), Counter()),
+    )
+
+
+def _verify_in(using: str, sessions: list[WebSocketSession]) -> Verification:
+    with Verifier(using=using) as verifier:
+        verifier.endpoints.load_of(sessions)  # the caller may have loaded them already
+        return verifier.verify([row_of(session) for session in sessions])
 
 
 class Verifier:
     """Verifies rows page by page: with one pace, and each gateway looked up once. Used in a `with` block."""
 
-    def __init__(self, endpoints: EndpointMap | None = None) -> None:
+    def __init__(self, *, using: str | None = None) -> None:
         options = get_settings()
-        self._endpoints = endpoints or EndpointMap()
+        self._using = using or router.db_for_write(WebSocketSession)
+        self.endpoints = EndpointMap(self._using)
         self._grace = timedelta(seconds=options.connect_grace_seconds)
         self._lookups = Lookups(
             connections=get_connections(),
@@ -78,7 +90,7 @@ class Verifier:
         keys = {row.connection_id: row.pk for row in rows}
         unknown: Counter[str] = Counter()
         counts: Counter[str] = Counter()
-        gone: list[int] = []
+        gone: dict[int, str] = {}
         youngest = timezone.now() - self._grace
         for outcome in self._look_up(rows, unknown):
             if outcome.status is Status.FAILED:
@@ -88,20 +100,21 @@ class Verifier:
             elif outcome.recipient.connected_on > youngest:
                 counts["too_young"] += 1
             else:
-                gone.append(keys[outcome.recipient.connection_id])
+                connection_id = outcome.recipient.connection_id
+                gone[keys[connection_id]] = connection_id
         return Verification(
             open=counts["open"],
             closed=len(gone),
-            ended=end_gone(gone) if gone else 0,
+            ended=end_gone(gone, using=self._using) if gone else 0,
             too_young=counts["too_young"],
             unknown=unknown,
         )
 
     def _look_up(self, rows: Sequence[Row], unknown: Counter[str]) -> Iterator[Outcome]:
-        self._endpoints.load(row.gateway_id for row in rows)
+        self.endpoints.load(row.gateway_id for row in rows)
         found = []
         for row in rows:
-            endpoint = self._endpoints.find(row.gateway_id)
+            endpoint = self.endpoints.find(row.gateway_id)
             if isinstance(endpoint, str):
                 unknown[endpoint] += 1
             else:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from websocket_gateway.conf import get_settings
-from websocket_gateway.connections.ending import end_each
+from websocket_gateway.connections.ending import ending
 from websocket_gateway.legacy import tables
 from websocket_gateway.logins import hash_session_auth
 from websocket_gateway.models import ApiGateway, WebSocketSession
@@ -73,7 +73,8 @@ def _end(*, save: bool) -> int:
         still_open = list(_known(page).filter(connected=True))
         ended += len(still_open)
         if save:
-            end_each(still_open, reason="client")
+            with ending(still_open, reason="client"):
+                pass  # the other package's sockets are closed already
     return ended
 
 

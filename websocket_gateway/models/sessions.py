@@ -118,11 +118,15 @@ class WebSocketSession(models.Model):
 
     def send_message(self, message: object, **arguments: Unpack[SendArguments]) -> DeliveryReport:
         """Send `message` to this connection; see `websocket_gateway.sending.send`."""
-        return type(self).objects.filter(pk=self.pk).send_message(message, **arguments)
+        from websocket_gateway.sending import send
+
+        return send(message, to=self, **arguments)
 
     async def asend_message(self, message: object, **arguments: Unpack[SendArguments]) -> DeliveryReport:
         """`send_message`, from `async def`."""
-        return await type(self).objects.filter(pk=self.pk).asend_message(message, **arguments)
+        from websocket_gateway.sending import asend
+
+        return await asend(message, to=self, **arguments)
 
     def subscribe(self, channel_name: str) -> bool:
         """Join a further channel; False if the session was in it already."""

@@ -36,10 +36,10 @@ class EndOverdue:
 
     def do(self, run: Run) -> None:
         """End them."""
-        for rows in read_pages(self._query(), along="created_on"):
+        for rows in read_pages(self._query(), along="created_on", names=("connection_id",)):
             if run.is_over():
                 return
-            run.counts[self.name] += end_gone([row[0] for row in rows])
+            run.counts[self.name] += end_gone({row[0]: row[2] for row in rows})
 
     def _query(self) -> QuerySet[WebSocketSession]:
         return WebSocketSession.objects.filter(connected=True, created_on__lt=oldest_alive(self.now))

@@ -9,6 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
+from websocket_gateway.connections.sessions import database_of, database_of_query
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import ApiGateway, BroadcastRun, ChannelSubscription, WebSocketSession
 from websocket_gateway.sending.paging import (
@@ -52,7 +53,9 @@ def audience_of(to: QuerySet[WebSocketSession] | WebSocketSession) -> Audience:
     a query whose rows are not sessions, such as groups of them.
     """
     if isinstance(to, WebSocketSession):
-        return Audience((QueryStream(connected_sessions().filter(pk=to.pk)),))
+        using = database_of(to)
+        found = connected_sessions().using(using).filter(pk=to.pk, connection_id=to.connection_id)
+        return Audience((QueryStream(found),), using)
     refuse_unless_sessions(to)
     whole_channel = getattr(
         to, "whole_channel", None
@@ -60,7 +63,7 @@ def audience_of(to: QuerySet[WebSocketSession] | WebSocketSession) -> Audience:
     if whole_channel is not None:
         return audience_of_channel(whole_channel)
     stream = FixedStream(to) if is_fixed(to) else QueryStream(bare(to).filter(**CONNECTED))
-    return Audience((stream,))
+    return Audience((stream,), database_of_query(to))
 
 
 def audience_of_channel(channel_name: str) -> Audience:

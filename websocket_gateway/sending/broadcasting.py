@@ -144,17 +144,20 @@ class _Sending:
 
     def start(self, audience: Audience, *, on_commit: bool) -> DeliveryReport:
         """Send now, or when the surrounding transaction commits."""
-        using = router.db_for_write(WebSocketSession)
+        using = audience.database or router.db_for_write(WebSocketSession)
         if on_commit and transaction.get_connection(using).in_atomic_block:
             # Robust: the transaction is committed, so its code must not fail because of this.
-            transaction.on_commit(lambda: _log(self._run(audience)), using=using, robust=True)
+            transaction.on_commit(
+                lambda: _log(self._run(audience.on(using), using)), using=using, robust=True
+            )
             return DeliveryReport(deferred=True)
-        return self._run(audience)
+        return self._run(audience, using)
 
-    def _run(self, audience: Audience) -> DeliveryReport:
+    def _run(self, audience: Audience, using: str) -> DeliveryReport:
         tally = Tally(on_failure=self.on_failure)
         delivery = Delivery(
             self.data,
+            using=using,
             tally=tally,
             engine=self.options.chosen_engine,
             limits=self.options.limits(),

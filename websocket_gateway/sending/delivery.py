@@ -65,13 +65,15 @@ class SendOptions:
 class Delivery:
     """Hand pages of rows to an engine, and count the outcomes in `tally`.
 
-    `on_settled` gets the connection id of each outcome, `on_progress` the figures about ten times a second.
+    `using` is the database of the rows. `on_settled` gets the connection id of each outcome, `on_progress`
+    the figures about ten times a second.
     """
 
     def __init__(
         self,
         data: bytes,
         *,
+        using: str,
         tally: Tally,
         engine: str,
         limits: Limits,
@@ -89,9 +91,10 @@ class Delivery:
         self._engine: Engine | None = None
         self._process = os.getpid()
         self._reported_on = time.monotonic()
-        self._endpoints = EndpointMap()
+        self._using = using
+        self._endpoints = EndpointMap(using)
         self._keys: dict[str, int] = {}
-        self._gone: list[int] = []
+        self._gone: dict[int, str] = {}
         self._grace = timedelta(seconds=get_settings().connect_grace_seconds)
 
     @property
@@ -169,12 +172,12 @@ class Delivery:
             return
         self._tally.add(outcome)
         if key is not None:
-            self._gone.append(key)
+            self._gone[key] = to.connection_id
         if len(self._gone) >= _GONE_BATCH:
             self.mark_gone()
 
     def mark_gone(self) -> None:
         """Mark the sessions found gone as ended; raises nothing."""
         if self._gone:
-            found, self._gone = self._gone, []
-            end_gone_after_sending(found)
+            found, self._gone = self._gone, {}
+            end_gone_after_sending(found, using=self._using)

@@ -39,6 +39,10 @@ class Stream(Protocol):
         """The number of sessions now."""
         ...
 
+    def on(self, using: str) -> Stream:
+        """The same sessions, read from this database."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class QueryStream:
@@ -69,6 +73,10 @@ class QueryStream:
         """See `Stream.count`."""
         return self.query.count()
 
+    def on(self, using: str) -> QueryStream:
+        """See `Stream.on`."""
+        return replace(self, query=self.query.using(using))
+
     def between(self, after: int, last: int) -> QueryStream:
         """The sessions with a primary key above `after` and up to `last`."""
         bounds = {f"{self.key}__gt": after, f"{self.key}__lte": last}
@@ -86,6 +94,7 @@ class ListStream:
     """Connections whose ids are known, in the order of the list."""
 
     connection_ids: tuple[str, ...]
+    using: str | None = None
 
     def rows(self) -> Iterator[Row]:
         """See `Stream.rows`."""
@@ -97,9 +106,14 @@ class ListStream:
         """See `Stream.count`."""
         return sum(query.count() for query in self._queries())
 
+    def on(self, using: str) -> ListStream:
+        """See `Stream.on`."""
+        return replace(self, using=using)
+
     def _queries(self) -> Iterator[QuerySet[WebSocketSession]]:
+        sessions = connected_sessions().using(self.using)
         for start in range(0, len(self.connection_ids), _IN_LIST):
-            yield connected_sessions().filter(connection_id__in=self.connection_ids[start : start + _IN_LIST])
+            yield sessions.filter(connection_id__in=self.connection_ids[start : start + _IN_LIST])
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +124,14 @@ class FixedStream:
     """
 
     query: QuerySet[WebSocketSession]
+    using: str | None = None
 
     def rows(self) -> Iterator[Row]:
         """See `Stream.rows`."""
         keys = self._keys()
-        sessions = WebSocketSession.objects.using(self.query.db).filter(**CONNECTED).order_by("pk")
+        sessions = (
+            WebSocketSession.objects.using(self.using or self.query.db).filter(**CONNECTED).order_by("pk")
+        )
         for start in range(0, len(keys), _IN_LIST):
             for values in sessions.filter(pk__in=keys[start : start + _IN_LIST]).values_list(*ROW_FIELDS):
                 yield Row(*values)
@@ -122,6 +139,11 @@ class FixedStream:
     def count(self) -> int:
         """See `Stream.count`; includes sessions that have ended."""
         return len(self._keys())
+
+    def on(self, using: str) -> FixedStream:
+        """See `Stream.on`; a query that was evaluated stays as it is."""
+        seen = self.query._result_cache is not None
+        return FixedStream(self.query if seen else self.query.using(using), using)
 
     def _keys(self) -> array[int]:
         return array("q", sorted(set(array("q", read_keys(self.query)))))
@@ -132,6 +154,8 @@ class Audience:
     """The connected sessions of one or more streams."""
 
     streams: tuple[Stream, ...]
+    database: str | None = None
+    """Where the sessions are changed; None for the database that the router names."""
 
     def pages(self) -> Iterator[list[Row]]:
         """The sessions in primary-key order, each once, up to 1,000 at a time."""
@@ -142,6 +166,10 @@ class Audience:
     def count(self) -> int:
         """The number of sessions at most; a session that is in a channel in two ways is counted twice."""
         return sum(stream.count() for stream in self.streams)
+
+    def on(self, using: str) -> Audience:
+        """The same sessions, read from this database, whatever a router names later."""
+        return Audience(tuple(stream.on(using) for stream in self.streams), using)
 
     def between(self, after: int, last: int) -> Audience:
         """The part with a primary key above `after` and up to `last`, of an audience made of queries."""

@@ -26,7 +26,7 @@ from websocket_gateway.connections.sessions import Row
 from websocket_gateway.exceptions import LeaseLostError
 from websocket_gateway.forking import jitter
 from websocket_gateway.leases import Lease, held, host_name, is_free
-from websocket_gateway.models import BroadcastRun, BroadcastShard
+from websocket_gateway.models import BroadcastRun, BroadcastShard, WebSocketSession
 from websocket_gateway.sending import paging
 from websocket_gateway.sending.audience import audience_of_run
 from websocket_gateway.sending.delivery import Delivery, SendOptions
@@ -125,6 +125,7 @@ class _Turn:
         limits = options.limits()
         self._delivery = Delivery(
             bytes(shard.run.message),
+            using=router.db_for_write(WebSocketSession),
             tally=self._tally,
             engine=options.chosen_engine,
             limits=replace(limits, deadline_seconds=min(limits.deadline_seconds, DEADLINE_SECONDS)),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from django.db import router
+
 from websocket_gateway.concurrency import retry_when_busy
-from websocket_gateway.connections.ending import end_all_of
+from websocket_gateway.connections.ending import end_gone
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute, WebSocketSession
 from websocket_gateway.provisioning.plan import Action, AnyStep, Kind
 from websocket_gateway.provisioning.steps.context import Context, Handler
@@ -30,7 +32,7 @@ def save_route_record(context: Context, step: AnyStep) -> None:
 
 def delete_record(context: Context, step: AnyStep) -> None:
     """Delete the row with its routes; its sessions, which may be many, end and go in batches before it."""
-    end_all_of(context.gateway)
+    _end_sessions(context.gateway)
     _delete_sessions(context.gateway)
     context.lease.check()
     context.gateway.delete()
@@ -38,7 +40,14 @@ def delete_record(context: Context, step: AnyStep) -> None:
 
 def end_sessions_of(context: Context, step: AnyStep) -> None:
     """Mark the gateway's open sessions as ended."""
-    end_all_of(context.gateway)
+    _end_sessions(context.gateway)
+
+
+def _end_sessions(gateway: ApiGateway) -> None:
+    using = router.db_for_write(WebSocketSession)
+    sessions = WebSocketSession.objects.using(using).filter(api_gateway=gateway, connected=True)
+    while found := dict(sessions.order_by("pk").values_list("pk", "connection_id")[:_BATCH]):
+        end_gone(found, using=using)
 
 
 def _delete_sessions(gateway: ApiGateway) -> None:

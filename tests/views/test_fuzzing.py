@@ -28,6 +28,7 @@ class EchoView(StackView):
     """Gives everything back, so that what was read must be writable again."""
 
     RATE_LIMIT_ENABLED = False
+    MAX_MESSAGES_PER_MINUTE = 0
     ADDITIONAL_ALLOWED_HANDLERS = ["change_channel"]
 
     def echo(self, request: Any) -> dict[str, Any]:
@@ -39,6 +40,7 @@ class EchoView(StackView):
 
 class OpenView(PublicView):
     RATE_LIMIT_ENABLED = False
+    MAX_CONNECTIONS_PER_USER = 0
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
@@ -11,14 +12,21 @@ from types import TracebackType
 from django.db import router
 from django.utils import timezone
 
-from websocket_gateway.aws.connections import get_connections
+from websocket_gateway.aws.connections import Connections, get_connections
+from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.engines.base import Outcome, Recipient, Status
-from websocket_gateway.aws.lookups import Lookups
+from websocket_gateway.aws.engines.outcomes import reason_of
+from websocket_gateway.aws.pacing import Pace
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.ending import end_gone
 from websocket_gateway.connections.endpoints import EndpointMap
 from websocket_gateway.connections.sessions import Row, database_of, row_of
+from websocket_gateway.exceptions import ConfigurationError, ConnectionGoneError, WebSocketGatewayError
 from websocket_gateway.models import WebSocketSession
+
+_MAX_THREADS = 16
+_MAX_FAILURES = 16
+"""After so many failures in a row an endpoint is not called again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +78,7 @@ class Verifier:
         self._using = using or router.db_for_write(WebSocketSession)
         self.endpoints = EndpointMap(self._using)
         self._grace = timedelta(seconds=options.connect_grace_seconds)
-        self._lookups = Lookups(
+        self._lookups = _Lookups(
             connections=get_connections(),
             concurrency=options.send_concurrency,
             max_per_second=options.send_max_per_second,
@@ -120,3 +128,47 @@ class Verifier:
             else:
                 found.append(Recipient(endpoint, row.connection_id, row.connected_on))
         return self._lookups.ask(found)
+
+
+class _Lookups:
+    """GetConnection for many; used by one thread, in a `with` block."""
+
+    def __init__(self, *, connections: Connections, concurrency: int, max_per_second: float) -> None:
+        self._connections = connections
+        self._pool = ThreadPoolExecutor(
+            min(concurrency, _MAX_THREADS), thread_name_prefix="websocket-gateway-lookup"
+        )
+        self._pace = Pace(max_per_second)
+        self._failures: Counter[ManagementEndpoint] = Counter()
+
+    def __enter__(self) -> _Lookups:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def ask(self, recipients: Iterable[Recipient]) -> Iterator[Outcome]:
+        """One outcome for each: DELIVERED is open, GONE is closed, FAILED is unknown, with the reason."""
+        begun = []
+        for recipient in recipients:
+            self._pace.wait()
+            begun.append(self._pool.submit(self._ask, recipient))
+        for future in begun:
+            yield future.result()
+
+    def _ask(self, recipient: Recipient) -> Outcome:
+        endpoint = recipient.endpoint
+        if self._failures[endpoint] >= _MAX_FAILURES:
+            return Outcome(recipient, Status.FAILED, f"{endpoint.url} was given up")
+        try:
+            self._connections.get(endpoint, recipient.connection_id)
+        except ConnectionGoneError:
+            self._failures[endpoint] = 0
+            return Outcome(recipient, Status.GONE)
+        except (WebSocketGatewayError, ConfigurationError) as exc:
+            self._failures[endpoint] += 1
+            return Outcome(recipient, Status.FAILED, reason_of(exc, endpoint))
+        self._failures[endpoint] = 0
+        return Outcome(recipient, Status.DELIVERED)

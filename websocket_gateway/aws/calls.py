@@ -14,14 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from websocket_gateway import exceptions as errors
 from websocket_gateway.aws.errors import not_api_gateway, translated
-from websocket_gateway.exceptions import (
-    AWSError,
-    EndpointUnreachableError,
-    NotFoundError,
-    ServiceError,
-    ThrottledError,
-)
 from websocket_gateway.forking import jitter
 
 _PAGE = "100"
@@ -70,7 +64,7 @@ class Calls:
 
     def delete(self, operation: str, **arguments: object) -> None:
         """Call `operation`, which deletes; a resource that is gone already is not an error."""
-        with suppress(NotFoundError):
+        with suppress(errors.NotFoundError):
             self.call(operation, **arguments)
 
     def _repeat(self, operation: str, arguments: dict[str, object], *, repeatable: bool) -> Any:
@@ -84,20 +78,20 @@ class Calls:
                 if not isinstance(response, dict):
                     raise not_api_gateway(_name(operation))
                 return response
-            except (ThrottledError, EndpointUnreachableError, ServiceError) as exc:
+            except (errors.ThrottledError, errors.EndpointUnreachableError, errors.ServiceError) as exc:
                 if attempt >= self._attempts_after(exc, repeatable=repeatable):
                     raise
                 self._pause(name, exc, attempt)
 
-    def _attempts_after(self, exc: AWSError, *, repeatable: bool) -> int:
-        if isinstance(exc, ThrottledError):
+    def _attempts_after(self, exc: errors.AWSError, *, repeatable: bool) -> int:
+        if isinstance(exc, errors.ThrottledError):
             return self.throttled_attempts
         return _LOST_ATTEMPTS if repeatable else 1
 
-    def _pause(self, name: str, exc: AWSError, attempt: int) -> None:
+    def _pause(self, name: str, exc: errors.AWSError, attempt: int) -> None:
         longest = _BASE_SECONDS * 2 ** (attempt - 1)
         seconds = jitter.uniform(longest / 2, longest)
-        why = "AWS limits the rate of" if isinstance(exc, ThrottledError) else "No response to"
+        why = "AWS limits the rate of" if isinstance(exc, errors.ThrottledError) else "No response to"
         self.on_wait(f"{why} {name}; trying again in {seconds:.1f} s")
         self.sleep(seconds)
 

@@ -92,11 +92,8 @@ def _problem(view: type, name: str, value: object, base: type) -> str | None:
     """Describe the error of `value` under a name that `base` uses; None for no error."""
     if name.startswith("_"):
         return f"takes a private name of {base.__name__}: rename it, to `_own{name}` for example"
-    rename = (
-        f"rename the method, to `{name}_message` for example; clients name a handler by its method"
-        if _is_no_value(value)
-        else None
-    )
+    advice = f"rename the method, to `{name}_message` for example; clients name a handler by its method"
+    rename = advice if _is_no_value(value) else None
     if name in _FIXED:
         return f"would replace what {base.__name__} sets: {rename or _FIXED[name]}"
     if name in vars(View):

@@ -85,28 +85,24 @@ def _domain_of(step: Step[ApiMapping]) -> str:
 
 
 def _wait_until_available(context: Context, domain: Domain) -> None:
-    domains = context.domains
+    name = f"Domain {domain.domain_name!r}"
     deadline = time.monotonic() + DOMAIN_TIMEOUT_SECONDS
     found: Domain | None = domain
     for pause in chain(_POLL_SECONDS, repeat(_POLL_SECONDS[-1])):
         if found is None:
-            raise PlanOutdatedError(f"Domain {domain.domain_name!r} vanished. Run it again.")
+            raise PlanOutdatedError(f"{name} vanished. Run it again.")
         if found.domain_name_status == "AVAILABLE":
             return
         if found.domain_name_status.startswith("PENDING"):
             why = found.domain_name_status_message.rstrip(".") or "look at its certificate in the AWS console"
-            raise DomainNotReadyError(
-                f"Domain {domain.domain_name!r} is {found.domain_name_status}: {why}. "
-                "Run it again when that is done."
-            )
+            done = "Run it again when that is done."
+            raise DomainNotReadyError(f"{name} is {found.domain_name_status}: {why}. {done}")
         if time.monotonic() > deadline:
-            raise DomainNotReadyError(
-                f"Domain {domain.domain_name!r} is still {found.domain_name_status}. "
-                "Run it again to go on waiting."
-            )
+            again = "Run it again to go on waiting."
+            raise DomainNotReadyError(f"{name} is still {found.domain_name_status}. {again}")
         context.on_wait(f"waiting until domain {domain.domain_name} is AVAILABLE")
         context.apis.sleep(pause)
-        found = domains.find_domain(domain.domain_name)
+        found = context.domains.find_domain(domain.domain_name)
 
 
 HANDLERS: dict[tuple[Action, Kind], Handler] = {

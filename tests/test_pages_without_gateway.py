@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, connections, transaction
 from django.template import Context, Template, TemplateSyntaxError
+from django.test import RequestFactory
+from django.utils.functional import SimpleLazyObject
 from django.views.generic import TemplateView
 
 from tests.factories import ApiGatewayFactory
@@ -62,8 +66,13 @@ def make(*names: str, **fields: Any) -> None:
         pytest.param(lambda: make("a", "b"), "", "several gateways ('a', 'b')", id="several"),
         pytest.param(lambda: make("a", "b", planned=True), "", "several gateways", id="several planned"),
         pytest.param(
-            lambda: make("a", api_endpoint="wss://[::1"), "", "not exist in AWS", id="half an address"
+            lambda: make("a", api_endpoint="wss://[::1"), "", "which is not a URL", id="half an address"
         ),
+        pytest.param(lambda: make("a", api_endpoint="xxx"), "", "'a' has 'xxx' stored", id="text"),
+        pytest.param(lambda: make("a", api_endpoint="wss://"), "", "Run `manage.py sync_r", id="no host"),
+        pytest.param(lambda: make("a", api_endpoint="wss://h:99999"), "", "not a URL", id="no port"),
+        pytest.param(lambda: None, " gateway=5", "Run `manage.py create_gateway 5`", id="number"),
+        pytest.param(lambda: None, " gateway=nothing", "there is no gateway.", id="none"),
     ],
 )
 def test_the_page_is_rendered_without_an_address_and_the_log_says_why(
@@ -148,6 +157,38 @@ def test_a_page_of_the_mixin_without_a_route_is_rendered() -> None:
     text = "{% load websocket_gateway %}{% websocket_url gateway=route.api_gateway.api_name %}"
 
     assert Template(text).render(Context({"route": route})) == ""
+
+
+@pytest.mark.parametrize("tag", ["websocket_client share=True", "websocket_config"])
+def test_a_page_that_async_code_renders_has_no_address_and_the_log_says_why(
+    caplog: pytest.LogCaptureFixture, tag: str
+) -> None:
+    make("live")
+    request: Any = RequestFactory().get("/")
+    request.user = SimpleLazyObject(lambda: User.objects.get())
+    template = Template("{% load websocket_gateway %}{% " + tag + " %}")
+
+    async def view() -> list[str]:
+        return [template.render(Context({"request": request})) for _ in range(3)]
+
+    for page in async_to_sync(view)():
+        assert '"url": ""' in page
+
+    (said,) = warnings(caplog)
+    assert "sync_to_async(render)" in said
+
+
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="there it is raised")
+def test_a_transaction_that_failed_earlier_is_not_taken_for_missing_tables(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        assert address() == ""
+
+    (said,) = warnings(caplog)
+    assert "An earlier query of the same transaction failed" in said
+    assert "migrate" not in said
 
 
 @pytest.fixture

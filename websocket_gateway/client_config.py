@@ -10,8 +10,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from django.conf import settings
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DatabaseError, InterfaceError, connections
 from django.db.models import Model, QuerySet
+from django.db.transaction import TransactionManagementError
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from django.utils.crypto import salted_hmac
@@ -43,6 +45,7 @@ def find_page_gateway(name: str = "") -> ApiGateway | None:
 
     None if there is none. The page is shown without it, so the reason is logged, once per process.
     """
+    name = str(name or "")  # a template can pass anything
     rows = ApiGateway.objects.filter(api_name=name) if name else ApiGateway.objects.all()
     found = read_or_log(rows)
     if found is None:
@@ -61,15 +64,29 @@ def read_or_log(rows: QuerySet[_Row]) -> list[_Row] | None:
     """
     try:
         return list(rows)
+    except SynchronousOnlyOperation:
+        _warn_once(
+            "A page has no address to connect to: its template is rendered in async code, which cannot read "
+            "the database. Render it by `await sync_to_async(render)(request, ...)`."
+        )
+        return None
     except (DatabaseError, InterfaceError) as exc:
         connection = connections[rows.db]
         if connection.in_atomic_block and connection.vendor == "postgresql":
             raise
         _warn_once(
             f"A page has no address to connect to: {rows.model._meta.db_table} cannot be read "
-            f"({type(exc).__name__}). Run `manage.py migrate`, and check that the database answers."
+            f"({type(exc).__name__}). {_advice(exc)}"
         )
         return None
+
+
+def _advice(exc: Exception) -> str:
+    if isinstance(exc, TransactionManagementError):
+        return (
+            "An earlier query of the same transaction failed. Look for that error, and end the transaction."
+        )
+    return "Run `manage.py migrate`, and check that the database answers."
 
 
 def _choose(rows: list[ApiGateway], name: str) -> tuple[ApiGateway | None, str]:
@@ -90,9 +107,18 @@ def _choose(rows: list[ApiGateway], name: str) -> tuple[ApiGateway | None, str]:
             f"there are several gateways ({names}). Name one by DEFAULT_GATEWAY or in the template tag.",
         )
     if not find_socket_url(usable[0]):
-        command = f"manage.py create_gateway {shlex.quote(usable[0].api_name)}"
-        return usable[0], f"gateway {usable[0].api_name!r} does not exist in AWS yet. Run `{command}`."
+        return usable[0], _why_no_address(usable[0])
     return usable[0], ""
+
+
+def _why_no_address(gateway: ApiGateway) -> str:
+    name = shlex.quote(gateway.api_name)
+    if gateway.api_endpoint:
+        return (
+            f"gateway {gateway.api_name!r} has {gateway.api_endpoint!r} stored as its address, which is not "
+            f"a URL. Run `manage.py sync_routes {name}`, which reads it from AWS."
+        )
+    return f"gateway {gateway.api_name!r} does not exist in AWS yet. Run `manage.py create_gateway {name}`."
 
 
 @lru_cache(maxsize=64)

@@ -177,3 +177,39 @@ def test_memory_is_bounded_however_many_tenants_there_are(monkeypatch: pytest.Mo
         assert find(gateway.api_id) == gateway
 
     assert len(authentication.known_gateways()._places) <= 3
+
+
+def test_one_tenant_too_many_makes_the_oldest_one_alone_be_read_again(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    monkeypatch.setattr(authentication, "_PLACES", 3)
+    gateway = ApiGatewayFactory.create()
+    forget_gateways()
+
+    def find_as(tenant: str) -> None:
+        monkeypatch.setattr(connections["default"], "schema_name", tenant, raising=False)
+        assert find(gateway.api_id) == gateway
+
+    for tenant in ("a", "b", "c", "d"):
+        find_as(tenant)
+
+    with django_assert_num_queries(0):
+        for tenant in ("b", "c", "d"):
+            find_as(tenant)
+    with django_assert_num_queries(1):
+        find_as("a")
+
+
+def test_what_a_hook_changes_on_a_gateway_holds_for_its_own_request_only(
+    django_assert_num_queries: Any,
+) -> None:
+    gateway = ApiGatewayFactory.create(default_channel_name="lobby", tags={"team": "chat"})
+    first = find(gateway.api_id)
+    assert first is not None
+    with django_assert_num_queries(0):
+        first.default_channel_name = "changed"
+        first.tags["team"] = "changed"
+        second = find(gateway.api_id)
+
+    assert second is not None
+    assert (second.default_channel_name, second.tags) == ("lobby", {"team": "chat"})

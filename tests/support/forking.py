@@ -6,12 +6,14 @@ Every process prints one JSON object a broadcast. A process of its own, because 
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import json
 import multiprocessing
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -156,6 +158,39 @@ def while_sending(engine: str) -> None:
     thread.join()
     _send_rounds(0, engine)
     _finish(waits)
+
+
+def during_the_first_call(first: str, delay: str) -> None:
+    """Fork while another thread makes the first call to AWS of this process, which imports boto3."""
+    from django.db import connections
+
+    from websocket_gateway.aws.clients import management_client
+    from websocket_gateway.aws.engines import needs_proxy
+
+    url = "https://abc.execute-api.eu-west-1.amazonaws.com/production"
+
+    def call() -> None:
+        if first == "broadcast":
+            needs_proxy(url)  # the first thing that a broadcast imports botocore for
+        management_client("eu-west-1", url, attempts=1)
+
+    def call_in_time() -> None:
+        faulthandler.dump_traceback_later(20, exit=True)
+        call()
+        faulthandler.cancel_dump_traceback_later()
+
+    connections.close_all()
+    assert "botocore" not in sys.modules
+    thread = threading.Thread(target=call)
+    thread.start()
+    while "botocore" not in sys.modules:
+        time.sleep(0.0005)
+    time.sleep(float(delay))
+    wait = _start("os.fork", call_in_time)
+    status = wait()
+    thread.join()
+    call()
+    sys.exit(status)
 
 
 def with_every_lock_held(how: str) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from websocket_gateway import exceptions as errors
 from websocket_gateway.aws.permissions import needed_actions
 from websocket_gateway.conf import get_settings
+from websocket_gateway.forking import importing
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -115,7 +116,8 @@ def error_class(code: str, status: int) -> type[errors.AWSError]:
 
 
 def _from_call(exc: Exception, operation: str) -> Exception | None:
-    from botocore import exceptions as boto
+    with importing():
+        from botocore import exceptions as boto
 
     if isinstance(exc, boto.ClientError):
         return _from_answer(exc, operation)
@@ -141,7 +143,8 @@ def _from_call(exc: Exception, operation: str) -> Exception | None:
 
 
 def _from_setup(exc: Exception) -> Exception | None:
-    from botocore import exceptions as boto
+    with importing():
+        from botocore import exceptions as boto
 
     if isinstance(exc, (boto.InvalidRegionError, boto.UnknownRegionError)):
         told: Mapping[str, object] = exc.kwargs

@@ -37,9 +37,10 @@ def find_socket_url(gateway: ApiGateway) -> str:
     if not gateway.api_endpoint:
         return ""
     try:
-        return socket_url(api_endpoint=gateway.api_endpoint, stage_name=gateway.stage_name)
-    except ValueError:
-        return ""  # such as half an IPv6 address: a row can hold anything
+        _check_address(gateway)  # a row can hold anything
+    except GatewayMissingError:
+        return ""
+    return socket_url(api_endpoint=gateway.api_endpoint, stage_name=gateway.stage_name)
 
 
 class EndpointMap:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 from django.core.signals import setting_changed
@@ -60,13 +61,14 @@ class _Rows:
         self._state = _State({}, float("-inf"), {})
 
     def find(self, api_id: str) -> ApiGateway | None:
+        """A copy of the row: what a hook changes on it holds for its own request only."""
         state = self._state
         if _must_read(state, api_id):
             with self._lock:
                 state = self._state  # another thread may have read them meanwhile
                 if _must_read(state, api_id):
                     state = self._state = self._read(api_id, state.unknown)
-        return state.rows.get(api_id)
+        return deepcopy(state.rows.get(api_id))
 
     def _read(self, api_id: str, unknown: Mapping[str, float]) -> _State:
         now = time.monotonic()
@@ -97,9 +99,9 @@ class GatewayRows:
         found = self._places.get(place)
         if found is None:
             with self._lock:
-                if len(self._places) >= _PLACES:
-                    self._places.clear()
                 found = self._places.setdefault(place, _Rows(place[0]))
+                while len(self._places) > _PLACES:
+                    del self._places[next(iter(self._places))]
         return found.find(api_id)
 
     def clear(self) -> None:

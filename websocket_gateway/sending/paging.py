@@ -19,7 +19,6 @@ from django.db.models import Model, QuerySet
 
 from websocket_gateway.connections.sessions import ROW_FIELDS, Row
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.sending.queries import read_keys
 
 PAGE_SIZE = 1_000
 # Primary keys in one IN list; some databases do not accept more parameters.
@@ -146,7 +145,7 @@ class FixedStream:
         return FixedStream(self.query if seen else self.query.using(using), using)
 
     def _keys(self) -> array[int]:
-        return array("q", sorted(set(array("q", read_keys(self.query)))))
+        return array("q", sorted(set(array("q", _read_keys(self.query)))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,3 +204,24 @@ def connected_sessions() -> QuerySet[WebSocketSession]:
     """The sessions whose socket is open, as far as is known."""
     connected: QuerySet[WebSocketSession] = WebSocketSession.objects.filter(**CONNECTED)
     return connected
+
+
+def _read_keys(to: QuerySet[WebSocketSession]) -> Iterable[int]:
+    """The primary keys that a query gives as it is, possibly with repetitions.
+
+    A query that was evaluated is not evaluated again: the program has seen these rows, and a
+    random order would give others.
+    """
+    given = to._result_cache
+    if given is not None and to.query.default_cols:
+        return (session.pk for session in given)
+    found = to.all()
+    found._prefetch_related_lookups = ()  # type: ignore[attr-defined]
+    query = found.query
+    query.select_for_update = query.select_for_update_skip_locked
+    # All columns decide which rows are equal.
+    if query.combinator or (query.distinct and query.default_cols):
+        return (session.pk for session in found.iterator(chunk_size=1_000))
+    query.set_extra_mask(())
+    keys: Iterator[int] = found.values_list("id", flat=True).iterator(chunk_size=1_000)
+    return keys

@@ -1,11 +1,12 @@
-"""Which QuerySets of sessions a message can be sent to, and how each is read."""
+"""Which QuerySets of sessions a message can be sent to, and which of them are read as they are."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 from django.db.models.expressions import Col
+from django.db.models.functions import Random
 from django.db.models.sql import Query
 
 from websocket_gateway.models import WebSocketSession
@@ -52,7 +53,7 @@ def is_fixed(to: QuerySet[WebSocketSession]) -> bool:
         or query.select_for_update_skip_locked
         or query.where.contains_over_clause
         or any(getattr(item, "contains_over_clause", False) for item in query.annotations.values())
-        or _compares_with_slice(query)
+        or _has_draw(query.where)
     )
 
 
@@ -68,27 +69,6 @@ def bare(to: QuerySet[WebSocketSession]) -> QuerySet[WebSocketSession]:
     found.query.extra = {}
     found.query.set_extra_mask(())
     return found
-
-
-def read_keys(to: QuerySet[WebSocketSession]) -> Iterable[int]:
-    """The primary keys that a query gives as it is, possibly with repetitions.
-
-    A query that was evaluated is not evaluated again: the program has seen these rows, and a
-    random order would give others.
-    """
-    given = to._result_cache
-    if given is not None and to.query.default_cols:
-        return (session.pk for session in given)
-    found = to.all()
-    found._prefetch_related_lookups = ()  # type: ignore[attr-defined]
-    query = found.query
-    query.select_for_update = query.select_for_update_skip_locked
-    # All columns decide which rows are equal.
-    if query.combinator or (query.distinct and query.default_cols):
-        return (session.pk for session in found.iterator(chunk_size=1_000))
-    query.set_extra_mask(())
-    keys: Iterator[int] = found.values_list("id", flat=True).iterator(chunk_size=1_000)
-    return keys
 
 
 def _parts(query: Query) -> Iterator[Query]:
@@ -110,10 +90,26 @@ def _selects_key(query: Query, columns: Iterable[object]) -> bool:
     )
 
 
-def _compares_with_slice(query: Query) -> bool:
-    """Whether a condition contains a slice, such as a random one, which each page would evaluate again."""
-    for leaf in query.where.leaves():
-        for side in (leaf, getattr(leaf, "rhs", None)):
-            if getattr(getattr(side, "query", side), "is_sliced", False):
-                return True
-    return False
+def _has_draw(item: object) -> bool:
+    """Whether a condition holds a part, at any depth, that each page would evaluate again.
+
+    Such as a slice, the first row of each group or a random number. The rows that they give may differ.
+    """
+    if isinstance(item, Exists):  # whether there is a row does not depend on which rows a slice gives
+        return any(map(_has_draw, _items(item.query)))
+    if isinstance(item, Query):
+        return item.is_sliced or bool(item.distinct_fields) or any(map(_has_draw, _items(item)))
+    if isinstance(item, (list, tuple)):
+        return any(map(_has_draw, item))
+    if isinstance(item, Random):
+        return True
+    return any(map(_has_draw, getattr(item, "get_source_expressions", list)()))
+
+
+def _items(query: Query) -> Iterator[object]:
+    """What decides which rows a subquery gives."""
+    yield query.where
+    yield from query.annotations.values()
+    yield from query.combined_queries
+    for table in query.alias_map.values():
+        yield getattr(getattr(table, "filtered_relation", None), "resolved_condition", None)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from django import template
+from django.core.exceptions import SynchronousOnlyOperation
 from django.template.context import Context
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
@@ -38,10 +41,11 @@ def websocket_client(
     """
     config: dict[str, object] = {**_config(channel, gateway, token_url)}
     request = context.get("request")
-    if config["tokenUrl"] and request is not None:
-        config |= build_csrf_config(request)
-    if request is not None and (config["tokenUrl"] or options.get("share")):
-        config |= build_user_config(request)
+    with suppress(SynchronousOnlyOperation):  # then there is no address either, and the log says why
+        if config["tokenUrl"] and request is not None:
+            config |= build_csrf_config(request)
+        if request is not None and (config["tokenUrl"] or options.get("share")):
+            config |= build_user_config(request)
     try:
         config |= build_client_options(options)
     except TypeError as exc:

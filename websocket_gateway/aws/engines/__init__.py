@@ -14,6 +14,7 @@ from websocket_gateway.aws.clients import current_credentials
 from websocket_gateway.aws.connections import AwsConnections, Connections
 from websocket_gateway.aws.engines.base import Engine, Limits, Recipient
 from websocket_gateway.exceptions import ConfigurationError
+from websocket_gateway.forking import importing
 
 # boto3 keeps its connections from one run to the next, so a few recipients have theirs before ours are open.
 FEW = 16
@@ -42,11 +43,13 @@ def open_engine(
         )
     fast = isinstance(connections, AwsConnections) and not proxied and not has_green_threads()
     if name == "asyncio" or (name == "auto" and fast and len(first_page) > FEW):
-        from websocket_gateway.aws.engines.asyncio_loop import AsyncioEngine
-        from websocket_gateway.aws.engines.dialing import ca_bundle
+        with importing():
+            from websocket_gateway.aws.engines.asyncio_loop import AsyncioEngine
+            from websocket_gateway.aws.engines.dialing import ca_bundle
 
         return AsyncioEngine(limits=limits, ca_bundle=ca_bundle(), credentials=current_credentials)
-    from websocket_gateway.aws.engines.boto3_threads import Boto3Engine
+    with importing():
+        from websocket_gateway.aws.engines.boto3_threads import Boto3Engine
 
     return Boto3Engine(
         connections=connections,
@@ -63,6 +66,7 @@ def has_green_threads() -> bool:
 
 def needs_proxy(url: str) -> bool:
     """Whether the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`) puts a proxy before `url`."""
-    from botocore.utils import get_environ_proxies
+    with importing():
+        from botocore.utils import get_environ_proxies
 
     return bool(get_environ_proxies(url).get(urlsplit(url).scheme))

@@ -14,7 +14,6 @@ from django.db.models.signals import post_delete, post_save, pre_delete
 from django.http import HttpRequest
 
 from websocket_gateway.connections import revoke
-from websocket_gateway.legacy.sessions import legacy_session_key_hash
 from websocket_gateway.logins import has_lasting_session_keys, hash_session_key, is_active, is_session_auth
 from websocket_gateway.models import ApiGateway, WebSocketSession, WebSocketToken
 from websocket_gateway.receiving.authentication import forget_gateways
@@ -44,6 +43,8 @@ def end_logged_out(
     A session in a signed cookie has no lasting key. Then all sockets of the user that belong to no
     session end.
     """
+    from websocket_gateway.legacy.sessions import legacy_session_key_hash
+
     if user is None:
         return
     session = getattr(request, "session", None)

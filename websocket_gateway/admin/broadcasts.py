@@ -10,7 +10,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from websocket_gateway import models
-from websocket_gateway.sending.summaries import summarize
+
+if TYPE_CHECKING:
+    from websocket_gateway.sending import DeliveryReport
 
 if TYPE_CHECKING:
     _RunAdmin = admin.ModelAdmin[models.BroadcastRun]
@@ -56,7 +58,7 @@ class BroadcastRunAdmin(_RunAdmin):
     @admin.display(description=_("figures"))
     def figures(self, run: models.BroadcastRun) -> str:
         """Return the sums over the shards."""
-        report = summarize(run.pk).report
+        report = _report(run)
         text = _("%(delivered)d delivered, %(gone)d gone, %(failed)d failed, %(retried)d retried")
         names = ("delivered", "gone", "failed", "retried")
         return str(text % {name: getattr(report, name) for name in names})
@@ -64,7 +66,7 @@ class BroadcastRunAdmin(_RunAdmin):
     @admin.display(description=_("reasons of failures"))
     def reasons(self, run: models.BroadcastRun) -> str:
         """Return the reasons, the most frequent first."""
-        reasons = summarize(run.pk).report.reasons
+        reasons = _report(run).reasons
         return "\n".join(f"{count} x {reason}" for reason, count in reasons.items()) or "\u2013"
 
     @admin.display(description=_("message"))
@@ -83,3 +85,9 @@ class BroadcastRunAdmin(_RunAdmin):
     def has_change_permission(self, request: HttpRequest, obj: models.BroadcastRun | None = None) -> bool:
         """A broadcast is not edited after it was sent."""
         return False
+
+
+def _report(run: models.BroadcastRun) -> DeliveryReport:
+    from websocket_gateway.sending import summarize  # imported when a run is shown: a process starts fast
+
+    return summarize(run.pk).report

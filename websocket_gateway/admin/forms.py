@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from websocket_gateway import models
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.frames import encode_json, parse_json
-from websocket_gateway.sending.audience import find_user
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH, validate_channel_name
 
 if TYPE_CHECKING:
@@ -78,6 +77,8 @@ class BroadcastForm(forms.Form):
 
     def clean(self) -> dict[str, object]:
         """Require the channel or the user that the audience needs, and no other."""
+        from websocket_gateway.sending.audience import find_user
+
         cleaned = super().clean() or self.cleaned_data
         to = cleaned.get("to")
         for name in ("channel", "user"):

@@ -18,7 +18,6 @@ from websocket_gateway import models
 from websocket_gateway.admin.access import PROVISION, may_provision, record
 from websocket_gateway.admin.provisioning import ProvisioningPage
 from websocket_gateway.checks.messages import is_finding
-from websocket_gateway.diagnostics.aws import probe_plan, probe_posting
 from websocket_gateway.exceptions import WebSocketGatewayError
 
 _TOLD_THE_SECRET = ("target_base_endpoint",)
@@ -133,6 +132,8 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
     @admin.action(permissions=["provision"], description=_("Check: compare with AWS, change nothing"))
     def compare(self, request: HttpRequest, queryset: _Gateways) -> None:
         """Compare each gateway with AWS, and show the differences."""
+        from websocket_gateway.diagnostics.aws import probe_plan, probe_posting
+
         for gateway in queryset[:20]:
             findings: list[CheckMessage] = []
             try:

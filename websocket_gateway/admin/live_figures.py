@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import quote
 
 from django.core.cache import cache
@@ -20,7 +20,9 @@ from django.utils import timezone
 
 from websocket_gateway.models import ApiGateway, ChannelSubscription, WebSocketSession
 from websocket_gateway.receiving.authentication import current_place
-from websocket_gateway.sending.summaries import RunSummary, recent_runs
+
+if TYPE_CHECKING:
+    from websocket_gateway.sending import RunSummary
 
 HOURS = 12
 TOP = 10
@@ -66,6 +68,8 @@ def read_overview(*, fresh: bool = False) -> Figures:
     cached: Figures | None = None if fresh else cache.get(key)
     if cached is not None:
         return cached
+    from websocket_gateway.sending import recent_runs
+
     started = time.monotonic()
     gateways = _by_gateway()
     figures: Figures = {

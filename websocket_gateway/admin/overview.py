@@ -21,10 +21,6 @@ from websocket_gateway.admin.live_figures import read_overview
 from websocket_gateway.admin.reporting import report_delivery
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import BroadcastRun, WebSocketSession
-from websocket_gateway.sending.audience import find_audience
-from websocket_gateway.sending.runs import create_run, enqueue_run
-from websocket_gateway.sending.summaries import summarize
-from websocket_gateway.sending.worker import work_until_finished
 from websocket_gateway.task_queue import background_backend
 
 if TYPE_CHECKING:
@@ -63,6 +59,8 @@ class Overview(_SessionAdmin):
 
     def send_view(self, request: HttpRequest) -> HttpResponse:
         """Ask for message and audience, show the number of recipients, send it."""
+        from websocket_gateway.sending.audience import find_audience
+
         _require(request, SEND)
         step = request.POST.get("step")
         form = BroadcastForm(request.POST if step else None)
@@ -92,15 +90,17 @@ class Overview(_SessionAdmin):
         )
 
     def _send(self, request: HttpRequest, form: BroadcastForm) -> HttpResponse:
+        from websocket_gateway import sending
+
         audience = form.audience()
         message = form.cleaned_data["message"]
         if background_backend() is not None:
-            run = enqueue_run(message, **audience, started_by=request.user)  # type: ignore[arg-type]
+            run = sending.enqueue_run(message, **audience, started_by=request.user)  # type: ignore[arg-type]
             messages.success(request, _("Broadcast %d is in the queue. Its figures are below.") % run.pk)
         else:
-            run = create_run(message, **audience, started_by=request.user)  # type: ignore[arg-type]
-            work_until_finished(run.pk)
-            report_delivery(request, summarize(run.pk).report)
+            run = sending.create_run(message, **audience, started_by=request.user)  # type: ignore[arg-type]
+            sending.work_until_finished(run.pk)
+            report_delivery(request, sending.summarize(run.pk).report)
         model_admin = self.admin_site.get_model_admin(BroadcastRun)
         record(model_admin, request, run, f"Sent {len(message)} bytes to {form.in_words()}")
         return redirect("admin:websocket_gateway_overview")

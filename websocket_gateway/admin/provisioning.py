@@ -20,21 +20,12 @@ from django.views.decorators.http import require_http_methods
 from websocket_gateway.admin.access import may_provision, record
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.provisioning.confirming import (
-    Means,
-    means_to_apply,
-    provision_confirmed,
-    queue_confirmed,
-)
-from websocket_gateway.provisioning.describe import name_deletions, render_plan
-from websocket_gateway.provisioning.gateways import plan_provisioning
-from websocket_gateway.provisioning.plan import Choices
 
 _REMEMBERED_SECONDS = 3600
 
 
 class ProvisioningPage:
-    """Part of `ApiGatewayAdmin`."""
+    """Part of `ApiGatewayAdmin`. Planning is imported when a plan is shown, so that a process starts fast."""
 
     admin_site: Any
     opts: Any
@@ -50,6 +41,10 @@ class ProvisioningPage:
 
     def plan_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """GET shows the plan; POST applies the plan that was shown."""
+        from websocket_gateway.provisioning import Choices, plan_provisioning
+        from websocket_gateway.provisioning.confirming import Means, means_to_apply
+        from websocket_gateway.provisioning.describe import name_deletions, render_plan
+
         if not may_provision(request):
             raise PermissionDenied
         gateway = ApiGateway.objects.filter(pk=pk).first()
@@ -81,19 +76,21 @@ class ProvisioningPage:
         return TemplateResponse(request, "admin/websocket_gateway/apigateway/plan.html", context)
 
     def _apply(self, request: HttpRequest, gateway: ApiGateway, *, prune: bool) -> HttpResponse:
-        means, seen = means_to_apply(), request.POST.get("fingerprint", "")
+        from websocket_gateway.provisioning import confirming
+
+        means, seen = confirming.means_to_apply(), request.POST.get("fingerprint", "")
         back = redirect(reverse("admin:websocket_gateway_plan", args=[gateway.pk]) + "?prune=1" * prune)
         try:
-            if means is Means.COMMAND:
+            if means is confirming.Means.COMMAND:
                 messages.warning(request, _("Nothing was done. Run: %s") % _command(gateway, prune=prune))
                 return back
-            if means is Means.QUEUE:
-                queue_confirmed(gateway, fingerprint=seen, prune=prune)
+            if means is confirming.Means.QUEUE:
+                confirming.queue_confirmed(gateway, fingerprint=seen, prune=prune)
                 record(self, request, gateway, "Queued the plan for AWS")  # type: ignore[arg-type]
                 said = _("The plan is in the queue. This page shows the result when a worker has applied it.")
                 messages.success(request, said)
                 return redirect("admin:websocket_gateway_apigateway_change", gateway.pk)
-            done = provision_confirmed(gateway.pk, fingerprint=seen, prune=prune)
+            done = confirming.provision_confirmed(gateway.pk, fingerprint=seen, prune=prune)
         except (WebSocketGatewayError, ImproperlyConfigured) as exc:
             messages.error(request, str(exc))
             return back

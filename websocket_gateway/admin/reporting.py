@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from django.contrib import messages
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from websocket_gateway.sending import DeliveryReport
+if TYPE_CHECKING:
+    from websocket_gateway.sending import DeliveryReport
 
 
 def report_delivery(request: HttpRequest, report: DeliveryReport) -> None:

@@ -23,11 +23,8 @@ from django.utils.translation import ngettext
 from websocket_gateway.admin.access import CHANGE_SESSIONS, DISCONNECT, SEND, record
 from websocket_gateway.admin.forms import ChannelForm, MessageForm
 from websocket_gateway.admin.reporting import count_ended, report_delivery, report_failures
-from websocket_gateway.connections import disconnect
-from websocket_gateway.connections.verifying import verify
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import ChannelSubscription, WebSocketSession
-from websocket_gateway.sending import send
 
 if TYPE_CHECKING:
     _SessionAdmin = admin.ModelAdmin[WebSocketSession]
@@ -83,6 +80,8 @@ class SessionActions(_SessionAdmin):
                 request, "send_message", _("Send this message?"), selected, form,
                 button=_("Send"), step="apply", preview=message,
             )  # fmt: skip
+        from websocket_gateway.sending import send
+
         try:
             report = send(message, to=WebSocketSession.objects.filter(pk__in=[row.pk for row in selected]))
         except (WebSocketGatewayError, ImproperlyConfigured) as exc:
@@ -129,6 +128,8 @@ class SessionActions(_SessionAdmin):
         selected = self._selected(request, queryset)
         if selected is None:
             return
+        from websocket_gateway.connections import verify
+
         found = verify(selected)
         text = ngettext("%d socket is open.", "%d sockets are open.", found.open) % found.open
         messages.success(request, f"{text} {count_ended(found.ended)}" if found.ended else text)
@@ -158,6 +159,8 @@ class SessionActions(_SessionAdmin):
                 request, "disconnect", _("Close these sockets?"), selected, forms.Form(),
                 button=_("Disconnect"), step="apply", dangerous=True,
             )  # fmt: skip
+        from websocket_gateway.connections import disconnect
+
         done = disconnect(selected, reason="admin")
         if done.closed:
             text = ngettext("%d socket was closed.", "%d sockets were closed.", done.closed)

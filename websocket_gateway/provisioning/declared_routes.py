@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast
 from urllib.parse import quote
 
 from django.conf import settings
@@ -80,7 +80,6 @@ def _declared_by(pattern: URLPattern, regex: str) -> Iterator[DeclaredRoute]:
         yield DeclaredRoute(route_key=key, path=path, gateway_name=gateway_name, source=name)
 
 
-@runtime_checkable
 class ClassBasedView(Protocol):
     """A view function that `as_view` made."""
 
@@ -91,8 +90,9 @@ class ClassBasedView(Protocol):
 def class_based(callback: object) -> ClassBasedView | None:
     """The function that `as_view` made, beneath any decorators; None for a plain function."""
     while callback is not None:
-        if isinstance(callback, ClassBasedView):
-            return callback
+        # A runtime check of the protocol costs much more, and is made for every URL of the admin.
+        if hasattr(callback, "view_class") and hasattr(callback, "view_initkwargs"):
+            return cast(ClassBasedView, callback)
         callback = getattr(callback, "__wrapped__", None)
     return None
 

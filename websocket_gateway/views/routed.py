@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+
+from django.urls import URLResolver, get_resolver
 
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.provisioning.declared_routes import class_based, read_urlconf
@@ -38,12 +41,18 @@ def name_of(view_class: type) -> str:
     return f"{view_class.__module__}.{view_class.__qualname__}"
 
 
-def find_routed_views() -> list[RoutedView]:
+def find_routed_views() -> tuple[RoutedView, ...]:
     """Every `WebSocketView` in the URLconf; empty if it cannot be read, which is a finding by itself."""
+    return _find(get_resolver())
+
+
+@lru_cache(maxsize=1)
+def _find(resolver: URLResolver) -> tuple[RoutedView, ...]:
+    """The views of one resolver, which Django makes again when the URLconf changes."""
     try:
         patterns = read_urlconf()
     except ConfigurationError:
-        return []
+        return ()
     found = []
     for pattern, regex in patterns:
         view = class_based(pattern.callback)
@@ -57,4 +66,4 @@ def find_routed_views() -> list[RoutedView]:
                     arguments=pattern.default_args,
                 )
             )
-    return found
+    return tuple(found)

@@ -37,6 +37,7 @@ def picture(page: Page, name: str) -> None:
     """Nothing is wider than the window; and keep the page as pictures where that was asked for."""
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
+        page.locator("#content").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} at {width}"
         for scheme in ("light", "dark") if PICTURES else ():
             page.emulate_media(color_scheme=scheme)
@@ -115,13 +116,16 @@ def test_from_a_new_gateway_to_a_socket_that_is_closed(
     picture(overview, "overview")
 
     overview.get_by_role("link", name="lobby").click()
+    overview.locator("#result_list").wait_for()
     picture(overview, "sessions")
     overview.locator("#result_list a").first.click()
+    overview.get_by_role("button", name="Disconnect").wait_for()
     picture(overview, "session")
     overview.get_by_role("button", name="Send a message").click()
     overview.get_by_label("Message:").fill('{"text": "to you"}')
     picture(overview, "message")
     overview.get_by_role("button", name="Preview").click()
+    overview.get_by_text("Send this message?").first.wait_for()
     picture(overview, "message-preview")
     overview.get_by_role("button", name="Send", exact=True).click()
     overview.get_by_text("Delivered to 1 of 1.").wait_for()
@@ -129,6 +133,7 @@ def test_from_a_new_gateway_to_a_socket_that_is_closed(
 
     overview.locator("#result_list a").first.click()
     overview.get_by_role("button", name="Disconnect").click()
+    overview.get_by_text("Close these sockets?").first.wait_for()
     picture(overview, "disconnect")
     overview.get_by_role("button", name="Disconnect", exact=True).click()
     overview.get_by_text("1 socket was closed.").wait_for()

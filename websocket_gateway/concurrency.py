@@ -40,12 +40,13 @@ def retry_when_busy(
     model: type[models.Model],
     using: str | None = None,
     patience: float = PATIENCE_SECONDS,
+    may_retry: Callable[[], bool] = lambda: True,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
     """Run one statement on `model`'s table, again while the database is busy, for `patience` seconds.
 
-    Raises the last `OperationalError` when patience ends, and any other one at once. `using` is the database,
-    if the statement names one.
+    Raises the last `OperationalError` when patience ends, any other one at once, and one after which
+    `may_retry` is false. `using` is the database, if the statement names one.
     """
     using = using or router.db_for_write(model)
     deadline = time.monotonic() + patience
@@ -54,7 +55,7 @@ def retry_when_busy(
             return statement()
         except OperationalError as exc:
             in_transaction = connections[using].in_atomic_block
-            if in_transaction or not is_busy(exc) or time.monotonic() > deadline:
+            if in_transaction or not may_retry() or not is_busy(exc) or time.monotonic() > deadline:
                 raise
         sleep(jitter.uniform(0.01, 0.1))
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import IntegrityError, OperationalError, router, transaction
+from django.db import IntegrityError, router, transaction
 
-from websocket_gateway.concurrency import PATIENCE_SECONDS, is_busy
-from websocket_gateway.forking import jitter
+from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.models import HandledMessage
 
 T = TypeVar("T")
@@ -32,9 +30,10 @@ def handle_once(key: str, handle: Callable[[], T], *, failed: Callable[[T], bool
     is repeated; `handle` never is.
     """
     using = router.db_for_write(HandledMessage)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        begun = False
+    begun = False
+
+    def attempt() -> T | None:
+        nonlocal begun
         try:
             with transaction.atomic(using=using):
                 HandledMessage(key=key).save(force_insert=True, using=using)
@@ -47,7 +46,5 @@ def handle_once(key: str, handle: Callable[[], T], *, failed: Callable[[T], bool
             if begun:
                 raise
             return None
-        except OperationalError as exc:
-            if begun or not is_busy(exc) or time.monotonic() > deadline:
-                raise
-        time.sleep(jitter.uniform(0.01, 0.1))
+
+    return retry_when_busy(attempt, model=HandledMessage, using=using, may_retry=lambda: not begun)

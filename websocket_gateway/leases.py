@@ -49,6 +49,16 @@ def is_free() -> Q:
     return Q(lease_expires_on=None) | Q(lease_expires_on__lt=Now())
 
 
+def is_held() -> Q:
+    """The rows whose lease a living holder has: the others of `is_free`."""
+    return Q(lease_expires_on__gte=Now())
+
+
+def holder_name() -> str:
+    """The name of this process as the holder of a lease: machine and process id."""
+    return f"{host_name()}:{os.getpid()}"
+
+
 class Lease:
     """The right to work on one row; `fence` is the condition that only this holder's row meets."""
 
@@ -112,7 +122,7 @@ class GatewayLease(Lease):
     def __init__(self, gateway: ApiGateway) -> None:
         self.gateway = gateway
         # The last part tells two threads, and two processes that had the same pid, apart.
-        self.holder = f"{host_name()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.holder = f"{holder_name()}:{secrets.token_hex(4)}"
         self._held_at = float("-inf")
         super().__init__(ApiGateway, gateway.pk, fence=Q(lease_holder=self.holder))
 

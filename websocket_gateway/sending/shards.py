@@ -8,7 +8,6 @@ page. After a crash, sending continues at the last confirmed page.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +16,6 @@ from itertools import islice
 
 from django.db import router
 from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from websocket_gateway.aws.pacing import Pace
@@ -25,7 +23,7 @@ from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.connections.sessions import Row
 from websocket_gateway.exceptions import LeaseLostError
 from websocket_gateway.forking import jitter
-from websocket_gateway.leases import Lease, held, host_name, is_free
+from websocket_gateway.leases import Lease, held, holder_name, is_free, is_held
 from websocket_gateway.models import BroadcastRun, BroadcastShard, WebSocketSession
 from websocket_gateway.sending import paging
 from websocket_gateway.sending.audience import audience_of_run
@@ -54,7 +52,7 @@ def open_shards() -> QuerySet[BroadcastShard]:
 
 def leased_shards() -> QuerySet[BroadcastShard]:
     """Open shards that a worker holds."""
-    return open_shards().filter(lease_expires_on__gte=Now())
+    return open_shards().filter(is_held())
 
 
 def free_shards() -> QuerySet[BroadcastShard]:
@@ -99,8 +97,7 @@ def _take_one(free: QuerySet[BroadcastShard]) -> BroadcastShard | None:
     while candidates := list(free.order_by("pk").values_list("pk", "fence")[:_CANDIDATES]):
         jitter.shuffle(candidates)  # many workers look at the same moment
         for pk, fence in candidates:
-            holder = f"{host_name()}:{os.getpid()}"
-            if _lease(pk, fence).hold(fence=F("fence") + 1, lease_holder=holder):
+            if _lease(pk, fence).hold(fence=F("fence") + 1, lease_holder=holder_name()):
                 return BroadcastShard.objects.using(free.db).select_related("run__user").get(pk=pk)
     return None
 

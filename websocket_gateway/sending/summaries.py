@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
-from django.db.models.functions import Now
 from django.utils import timezone
 
+from websocket_gateway.leases import is_held
 from websocket_gateway.models import BroadcastRun, BroadcastShard
 from websocket_gateway.sending.reports import DeliveryReport, count_reason
 from websocket_gateway.sending.runs import find_run
@@ -65,7 +65,7 @@ def _summaries(runs: Iterable[BroadcastRun], reasons: Counter[str]) -> list[RunS
             **{f"sum_{name}": Sum(name) for name in _SUMS},
             shards=Count("pk"),
             finished=Count("pk", filter=Q(finished_on__isnull=False)),
-            working=Count("pk", filter=Q(finished_on=None, lease_expires_on__gte=Now())),
+            working=Count("pk", filter=is_held() & Q(finished_on=None)),
         )
     )
     by_run: dict[int, Mapping[str, Any]] = {row["run_id"]: row for row in sums}

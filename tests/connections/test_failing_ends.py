@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import django
 import pytest
 from django.db import OperationalError, connection, transaction
 
@@ -137,7 +138,8 @@ def test_a_receiver_that_is_cancelled_keeps_no_socket_open(
         end(WebSocketSession.objects.all())
 
     assert sorted(fake_connections.closed) == ["a=", "b="]
-    assert [record.message for record in caplog.records].count("A receiver of a signal was cancelled.") == 2
+    logged = [record.message for record in caplog.records].count("A receiver of a signal was cancelled.")
+    assert logged == (2 if django.VERSION < (6, 1) else 0)  # Django 6.1 catches it by itself
 
 
 @pytest.mark.parametrize("end", [revoke, disconnect])

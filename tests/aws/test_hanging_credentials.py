@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
@@ -134,7 +135,7 @@ def test_threads_without_valid_credentials_wait_for_new_ones(program: Program) -
     program.wait_for_call(2)
     second = in_thread(clients.current_credentials)
 
-    with pytest.raises(TimeoutError):
+    with pytest.raises(FutureTimeoutError):  # a TimeoutError from Python 3.11 on
         second.result(0.3)
     program.release()
     assert {first.result(20).access_key, second.result(20).access_key} <= {"KEY2", "KEY3"}

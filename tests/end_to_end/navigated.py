@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template import engines
 from django.urls import path
 
-from tests.end_to_end.pages import CountingView
+from tests.end_to_end.pages import CountingView, session
 from websocket_gateway.views import WebSocketTokenView
 
 PACKAGES = {
@@ -49,6 +49,7 @@ LAYOUT = """<!doctype html>
   import { fromPage } from "/static/websocket_gateway/client.js";
   const client = fromPage();
   window.client = client;
+  window.ran = "{{ name }}";
   window.heard ??= [];
   client.on("tick", ({ n }) => heard.push("{{ name }} " + n));
   client.on("$state", ({ state, reason }) => (window.last = `${state} ${reason}`));
@@ -110,6 +111,7 @@ urlpatterns = [
     path("vendor/<str:name>.js", vendor),
     path("badge.js", badge),
     path("ws/<str:route>", CountingView.as_view()),
+    path("session/", session),
     path("token/", WebSocketTokenView.as_view(), name="token"),
     path("<str:library>/<str:name>/", page),
 ]

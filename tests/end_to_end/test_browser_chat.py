@@ -60,42 +60,6 @@ def line(page: Page, text: str) -> str:
     return found.text_content() or ""
 
 
-def test_what_one_says_the_other_reads_both_ways_and_once(browser: Browser, chat: Chat) -> None:
-    ada, grace = enter(browser, chat, "ada"), enter(browser, chat, "grace")
-
-    say(ada, "Is <b>anyone</b> there? é😀")
-    assert line(grace, "Is <b>anyone</b> there? é😀").startswith("ada")
-    say(grace, "I am.")
-    assert line(ada, "I am.").startswith("grace")
-
-    assert line(ada, "anyone")
-    assert line(grace, "I am.")
-
-
-def test_the_button_notifies_both(browser: Browser, chat: Chat) -> None:
-    ada, grace = enter(browser, chat, "ada"), enter(browser, chat, "grace", width=390)
-
-    grace.get_by_role("button", name="Notify all").click()
-
-    for page in (ada, grace):
-        page.get_by_text("grace waves at everyone.").wait_for()
-
-
-def test_a_page_whose_socket_was_cut_reconnects_by_itself_and_misses_nothing(
-    browser: Browser, chat: Chat
-) -> None:
-    ada, grace = enter(browser, chat, "ada"), enter(browser, chat, "grace")
-
-    assert chat.cut_every_socket() >= 2
-
-    # The first one back speaks at once, whether the other one is back already or not.
-    grace.get_by_text("Reconnecting").wait_for()
-    grace.get_by_text("Connected", exact=True).wait_for()
-    say(grace, "Are you back?")
-    assert line(ada, "Are you back?").startswith("grace")
-    ada.get_by_text("Connected", exact=True).wait_for()
-
-
 def test_nothing_is_wider_than_a_phone_and_the_console_is_silent(browser: Browser, chat: Chat) -> None:
     page = enter(browser, chat, "ada", width=390)
     said: list[str] = []
@@ -124,32 +88,3 @@ def test_what_one_says_without_a_connection_is_sent_when_there_is_one_again(
     assert line(ada, "Said in a tunnel.").startswith("grace")
     grace.get_by_text("Delivered").wait_for()
     assert line(grace, "Said in a tunnel.")
-
-
-def test_who_is_here_who_types_and_what_is_said_next_door(browser: Browser, chat: Chat) -> None:
-    ada = enter(browser, chat, "ada")
-    grace = enter(browser, chat, "grace")
-    people = ada.get_by_role("list", name="Here now")
-    people.get_by_text("grace").wait_for()
-
-    grace.get_by_label("Message", exact=True).press_sequentially("Hm")
-    ada.get_by_text("grace is typing…").wait_for()
-
-    grace.get_by_role("link", name="Kitchen").click()
-    grace.get_by_text("Connected", exact=True).wait_for()
-    people.get_by_text("grace").wait_for(state="detached")
-    say(grace, "Coffee?")
-    ada.get_by_label("1 unread").wait_for()
-    ada.get_by_role("link", name="Kitchen").click()
-    assert line(ada, "Coffee?").startswith("grace")
-
-
-def test_who_is_logged_out_elsewhere_is_told_so(browser: Browser, chat: Chat) -> None:
-    ada = enter(browser, chat, "ada")
-    other = ada.context.new_page()
-    other.goto(chat.address)
-
-    other.get_by_role("button", name="Log out").click()
-
-    ada.get_by_text("You are logged out.").wait_for()
-    assert "next=/" in (ada.get_by_role("link", name="Log in").get_attribute("href") or "")

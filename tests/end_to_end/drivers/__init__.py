@@ -1,0 +1,38 @@
+"""One small interface to three browsers, so that one test runs in all of them.
+
+`start(NAME)` gives a `Driver`; each `Profile` of it has cookies and storage of its own, as a person has, and
+`Tab`s. A tab runs JavaScript in its page and waits for it: clicks and keys are made in the page, too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from tests.end_to_end.drivers import chromium, firefox, webkit
+from tests.end_to_end.drivers.interface import Driver
+
+BROWSERS: dict[str, tuple[str, Callable[[], AbstractContextManager[Driver]]]] = {
+    "chromium": (chromium.PROGRAM, chromium.start),
+    "firefox": (firefox.PROGRAM, firefox.start),
+    "webkit": (webkit.PROGRAM, webkit.start),
+}
+
+
+@contextmanager
+def start(name: str) -> Iterator[Driver]:
+    """The browser for the length of a `with` block; skips where it is not installed, and says which.
+
+    With `WEBSOCKET_GATEWAY_TEST_EVERY_BROWSER=1` a browser that is missing is a failure.
+    """
+    program, started = BROWSERS[name]
+    if not os.path.exists(program):
+        missing = (
+            pytest.fail if os.environ.get("WEBSOCKET_GATEWAY_TEST_EVERY_BROWSER") == "1" else pytest.skip
+        )
+        missing(f"{name}: there is no {program}; see CONTRIBUTING.md")
+    with started() as driver:
+        yield driver

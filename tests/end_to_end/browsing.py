@@ -150,7 +150,7 @@ class DrivenWorld(Backend):
         return profile
 
     def log_in(self, profile: Profile, user: User | None) -> None:
-        """As a login in another tab does; as a logout for nobody, but that pages hear of it only when they ask."""
+        """As a login in another tab does; for nobody, as a logout of which no page hears."""
         key = self.session_key(user) if user else ""
         profile.open(f"{self.site.url}/session/?key={key}").close()
 

@@ -1,4 +1,4 @@
-"""Real browsers, and a Chromium by Playwright, for tests that are selected by `WEBSOCKET_GATEWAY_TEST_BROWSER=1`.
+"""The mark of tests that drive browsers, selected by `WEBSOCKET_GATEWAY_TEST_BROWSER=1`; and a Chromium.
 
 `WEBSOCKET_GATEWAY_TEST_CHROMIUM` is the program.
 """

@@ -62,9 +62,11 @@ def served(site: Site, settings: Any, state: Path, options: dict[str, Any]) -> I
 def world(
     site: Site, browser: Browser, settings: Any, tmp_path: Path, gateway_options: dict[str, Any]
 ) -> Iterator[World]:
-    with served(site, settings, tmp_path / "gateway.json", gateway_options) as gateway:
-        with closing(World(site, gateway, browser)) as found:
-            yield found
+    with (
+        served(site, settings, tmp_path / "gateway.json", gateway_options) as gateway,
+        closing(World(site, gateway, browser)) as found,
+    ):
+        yield found
 
 
 @pytest.fixture(scope="module", params=list(BROWSERS))
@@ -78,6 +80,8 @@ def driver(request: pytest.FixtureRequest, database_beside_playwright: None) -> 
 def driven(
     site: Site, driver: Driver, settings: Any, tmp_path: Path, gateway_options: dict[str, Any]
 ) -> Iterator[DrivenWorld]:
-    with served(site, settings, tmp_path / "gateway.json", gateway_options) as gateway:
-        with closing(DrivenWorld(site, gateway, driver)) as found:
-            yield found
+    with (
+        served(site, settings, tmp_path / "gateway.json", gateway_options) as gateway,
+        closing(DrivenWorld(site, gateway, driver)) as found,
+    ):
+        yield found

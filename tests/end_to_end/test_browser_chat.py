@@ -1,4 +1,4 @@
-"""The chat in a real Chromium: two people, two pages, over the local gateway."""
+"""The chat's page in a real Chromium: how it looks, and how it does on a slow walk and in a tunnel."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.end_to_end.chromium import chromium, in_chromium
-from tests.end_to_end.sample import Chat, running_chat
+from tests.end_to_end.sample import PEOPLE, Chat, running_chat
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = in_chromium
-PEOPLE = {"ada": "engine-1843", "grace": "cobol-1959"}
 
 
 @pytest.fixture(scope="module")

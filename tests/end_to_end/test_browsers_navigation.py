@@ -47,7 +47,7 @@ class Visit:
         self.arrived(name)
 
     def arrived(self, name: str) -> None:
-        """Its scripts have run, too: a page that is left sooner would leave what they begin to the next one."""
+        """Its scripts have run, too: a page that is left sooner would leave what they begin to the next."""
         self.shows(name)
         if name not in ("plain", "quiet"):
             self.wait_for(f"ran === '{name}'")

@@ -33,7 +33,7 @@ class Tab(ABC):
         """The JSON value of a promise of text, else a `DriverError`."""
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression, as JSON has it; of what it resolves to, if it is a promise."""
+        """The value of a JavaScript expression, as JSON has it; if it is a promise, of that."""
         return json.loads(
             self.run(f"(async () => ({expression}))().then((value) => JSON.stringify(value ?? null))")
         )

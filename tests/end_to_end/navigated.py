@@ -41,6 +41,8 @@ LAYOUT = """<!doctype html>
 {% websocket_client channel="kitchen" token_url="token" backoff_ms=100 backoff_max_ms=500 %}
 {% elif name == "shared" %}
 {% websocket_client channel="lobby" token_url="token" share=True %}
+{% elif name == "patient" %}
+{% websocket_client channel="lobby" token_url="token" backoff_ms=30000 %}
 {% else %}
 {% websocket_client channel="lobby" token_url="token" backoff_ms=100 backoff_max_ms=500 %}
 {% endif %}
@@ -67,7 +69,7 @@ if (document.getElementById("websocket-gateway")) {
   fromPage().on("tick", ({ n }) => badges.push(n), { element: document.documentElement });
 }
 """
-NAMES = ["one", "two", "three", "quiet", "plain", "kitchen", "shared"]
+NAMES = ["one", "two", "three", "quiet", "plain", "kitchen", "shared", "patient"]
 
 
 def install_libraries(folder: Path) -> None:

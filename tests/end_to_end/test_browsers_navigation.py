@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import User
@@ -173,7 +173,8 @@ def test_a_login_as_another_user_in_between_begins_anew(driven: DrivenWorld, lib
     assert tab.sockets() == 2
 
 
-def leave_and_come_back(tab: Visit, meanwhile: Any = None) -> None:
+def leave_and_come_back(tab: Visit, name: str, meanwhile: Callable[[], None] | None = None) -> bool:
+    """Whether the browser kept the page."""
     tab.evaluate("addEventListener('pageshow', ({ persisted }) => (window.kept = persisted))")
     tab.click("plain")
     tab.shows("plain")
@@ -182,32 +183,55 @@ def leave_and_come_back(tab: Visit, meanwhile: Any = None) -> None:
     if meanwhile:
         meanwhile()
     tab.tab.back()
-    tab.shows("one")
-    tab.wait_for("'kept' in window")
-    assert tab.evaluate("kept") is True, "the browser kept the page"
+    tab.shows(name)
+    tab.wait_for("window.kept || (window.ran && !window.sameDocument)")
+    return bool(tab.evaluate("!!window.kept"))
 
 
-def test_a_page_out_of_the_browsers_cache_is_connected_again_and_hears_each_frame_once(
-    driven: DrivenWorld,
-) -> None:
+def wait_without_connection(driven: DrivenWorld) -> Visit:
+    """On a page that will not try again for half a minute, so that nothing is under way when it is left."""
+    tab = Visit(driven, "none", "patient")
+    tab.is_open()
+    tab.evaluate("void (Math.random = () => 0.999)")
+    driven.cut_every_socket()
+    tab.wait_for("last === 'reconnecting cut'")
+    return tab
+
+
+def test_a_page_that_is_gone_back_to_is_connected_and_hears_each_frame_once(driven: DrivenWorld) -> None:
     tab = Visit(driven, "none")
     tab.is_open()
 
-    leave_and_come_back(tab)
+    kept = leave_and_come_back(tab, "one")
+    is_connected_at_once(tab, "one")
+
+    # Firefox keeps no page that has a socket when it is left: it loads the page anew.
+    assert kept is (driven.driver.name != "firefox")
+
+
+def is_connected_at_once(tab: Visit, name: str) -> None:
     begun = time.monotonic()
     tab.is_open()
     assert time.monotonic() - begun < 2
     tab.tick(1)
     tab.wait_for("heard.length")
+    assert tab.evaluate("heard") == [f"{name} 1"]
 
-    assert tab.evaluate("heard") == ["one 1"]
+
+def test_a_page_that_was_left_without_a_connection_comes_out_of_the_cache_and_connects_at_once(
+    driven: DrivenWorld,
+) -> None:
+    tab = wait_without_connection(driven)
+
+    assert leave_and_come_back(tab, "patient")
+    is_connected_at_once(tab, "patient")
 
 
 def test_a_page_from_the_cache_of_who_has_logged_out_meanwhile_ends(driven: DrivenWorld) -> None:
-    tab = Visit(driven, "none")
-    tab.is_open()
+    tab = wait_without_connection(driven)
+    grace = User.objects.create_user("grace")
 
-    leave_and_come_back(tab, lambda: driven.log_in(tab.profile, User.objects.create_user("grace")))
+    assert leave_and_come_back(tab, "patient", lambda: driven.log_in(tab.profile, grace))
     tab.wait_for("last === 'closed user_changed'")
 
     assert not driven.gateway.connections()

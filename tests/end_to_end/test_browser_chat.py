@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
+from itertools import combinations
+from statistics import median
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = in_chromium
+PICTURES = os.environ.get("WEBSOCKET_GATEWAY_TEST_SCREENSHOTS", "")
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +92,73 @@ def test_what_one_says_without_a_connection_is_sent_when_there_is_one_again(
     assert line(ada, "Said in a tunnel.").startswith("grace")
     grace.get_by_text("Delivered").wait_for()
     assert line(grace, "Said in a tunnel.")
+
+
+TROUBLES = {
+    "Too many connections, waiting": {"status": 429, "headers": {"Retry-After": "300"}},
+    "Cannot reach the server, trying again": {"status": 502},
+    "Refused (CSRF), trying again": {"status": 403, "json": {"error": "csrf_failed"}},
+    "Closed: logged out": {"status": 403, "json": {"error": "not_authenticated"}},
+    "Closed: another user": {"status": 200, "json": {"token": "t", "user": "somebody-else"}},
+}
+
+
+@pytest.mark.parametrize("words", TROUBLES)
+def test_the_badge_says_what_the_client_does_and_hides_nothing(
+    browser: Browser, chat: Chat, words: str
+) -> None:
+    page = enter(browser, chat, "ada", width=390)
+    page.goto(f"{chat.address}/rooms/workshop/")  # the longest name
+    badge = page.locator("#state")
+    page.get_by_text("Connected", exact=True).wait_for()
+    assert nothing_covers_another(page)
+
+    page.route("**/token/", lambda route: route.fulfill(**TROUBLES[words]))
+    chat.cut_every_socket()
+    badge.get_by_text(words).wait_for()
+    if not words.startswith("Closed"):
+        badge.get_by_text("2 s", exact=True).wait_for()
+
+    assert nothing_covers_another(page)
+    picture(page, f"{words.split()[0]}-{words.split()[-1]}")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert nothing_covers_another(page)
+    picture(page, f"{words.split()[0]}-{words.split()[-1]}")
+
+
+def nothing_covers_another(page: Page) -> bool:
+    """The parts of the bar on top; and nothing is wider than the window."""
+    found = [page.locator(name).bounding_box() for name in (".bar h1 span", ".bar #state", ".bar nav")]
+    boxes = [box for box in found if box]
+    apart = all(
+        one["x"] + one["width"] <= other["x"]
+        or other["x"] + other["width"] <= one["x"]
+        or one["y"] + one["height"] <= other["y"]
+        or other["y"] + other["height"] <= one["y"]
+        for one, other in combinations(boxes, 2)
+    )
+    fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    return len(boxes) == 3 and apart and bool(fits)
+
+
+def picture(page: Page, name: str) -> None:
+    """Kept where that was asked for."""
+    if PICTURES:
+        page.screenshot(path=f"{PICTURES}/chat-{name}-{page.evaluate('innerWidth')}.png")
+
+
+def test_who_clicks_from_page_to_page_for_a_minute_is_connected_within_two_seconds_on_each(
+    browser: Browser, chat: Chat
+) -> None:
+    page = enter(browser, chat, "ada")
+    took: list[float] = []
+    for number in range(60):
+        begun = time.monotonic()
+        with page.expect_navigation(wait_until="load"):
+            page.get_by_role("link", name=("Kitchen", "Workshop", "Lobby")[number % 3]).click()
+        loaded = time.monotonic()
+        page.locator("#state[data-state=open]").wait_for()
+        took.append(time.monotonic() - loaded)
+        time.sleep(max(0, begun + 1 - time.monotonic()))
+
+    assert max(took) < 2, f"half of them after {median(took):.2f} s, the last after {max(took):.2f} s"

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -15,11 +16,12 @@ import pytest
 from tests.end_to_end.drivers import chromium, firefox, webkit
 from tests.end_to_end.drivers.interface import Driver
 
-BROWSERS: dict[str, tuple[str, Callable[[], AbstractContextManager[Driver]]]] = {
-    "chromium": (chromium.PROGRAM, chromium.start),
-    "firefox": (firefox.PROGRAM, firefox.start),
-    "webkit": (webkit.PROGRAM, webkit.start),
+BROWSERS: dict[str, tuple[list[str], Callable[[], AbstractContextManager[Driver]]]] = {
+    "chromium": ([chromium.PROGRAM], chromium.start),
+    "firefox": ([firefox.PROGRAM], firefox.start),
+    "webkit": ([webkit.PROGRAM, "Xvfb"], webkit.start),
 }
+"""The programs that each needs, and what starts it."""
 
 
 @contextmanager
@@ -28,9 +30,9 @@ def start(name: str) -> Iterator[Driver]:
 
     With `WEBSOCKET_GATEWAY_TEST_EVERY_BROWSER=1` a browser that is missing is a failure.
     """
-    program, started = BROWSERS[name]
-    if not os.path.exists(program):
+    programs, started = BROWSERS[name]
+    if missing := [program for program in programs if shutil.which(program) is None]:
         wanted = os.environ.get("WEBSOCKET_GATEWAY_TEST_EVERY_BROWSER") == "1"
-        (pytest.fail if wanted else pytest.skip)(f"{name}: there is no {program}; see CONTRIBUTING.md")
+        (pytest.fail if wanted else pytest.skip)(f"{name}: there is no {missing[0]}; see CONTRIBUTING.md")
     with started() as driver:
         yield driver

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from itertools import combinations
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -94,7 +94,7 @@ def test_what_one_says_without_a_connection_is_sent_when_there_is_one_again(
     assert line(grace, "Said in a tunnel.")
 
 
-TROUBLES = {
+TROUBLES: dict[str, dict[str, Any]] = {
     "Too many connections, waiting": {"status": 429, "headers": {"Retry-After": "300"}},
     "Cannot reach the server, trying again": {"status": 502},
     "Refused (CSRF), trying again": {"status": 403, "json": {"error": "csrf_failed"}},

@@ -62,7 +62,8 @@ class OpenView(WebSocketView):
         self.websocket_session.send_message({"text": self.body["text"]})
         return {"ok": True}
 
-urlpatterns = [path("ws/<slug:room>/<str:route>", ChatView.as_view()), path("token/", WebSocketTokenView.as_view()),
+urlpatterns = [path("ws/<slug:room>/<str:route>", ChatView.as_view()),
+               path("token/", WebSocketTokenView.as_view()),
                path("open/<str:route>", OpenView.as_view())]
 """,
     "tests.py": """

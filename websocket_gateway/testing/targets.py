@@ -42,7 +42,7 @@ class Target:
         self._url_kwargs = dict(url_kwargs)
 
     def call(self, request: HttpRequest, slug: str, *, lenient: bool) -> HttpResponseBase:
-        """Answer one event; `slug` is the last part of its URL, `lenient` lifts the default limit of attempts."""
+        """Answer one event; `slug` ends its URL, `lenient` lifts the default limit of attempts."""
         with self._in_language():
             if self._given is None:
                 request.resolver_match = match = self._resolve(slug)

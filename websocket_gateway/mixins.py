@@ -72,6 +72,6 @@ class AppChannelWebSocketMixin(AddWebSocketRouteToContextMixin):
             return config.label
         top = module.partition(".")[0]
         # The project's own package is in no app, as a rule, and may have views all the same.
-        if top not in {name.partition(".")[0] for name in (settings.ROOT_URLCONF, settings.SETTINGS_MODULE)}:
+        if top != str(settings.ROOT_URLCONF).partition(".")[0]:
             raise ImproperlyConfigured(f"{module}.{type(self).__qualname__} is not in an installed app.")
         return top

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.docs.pages import ROOT, blocks_of, section
+from tests.docs.pages import ROOT, blocks_of
 from tests.end_to_end.test_moving_over import build_api
 from websocket_gateway.testing.gateway import local_gateway
 
@@ -46,7 +46,8 @@ class ApiGatewayAdditionalRoute(models.Model):
 class WebSocketSession(models.Model):
     connection_id = models.CharField(max_length=255, unique=True)
     channel_name = models.CharField(max_length=128, default="")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="websocket_sessions")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="websocket_sessions")
     connected = models.BooleanField(default=True)
     api_gateway = models.ForeignKey(ApiGateway, models.SET_NULL, null=True, related_name="sessions")
     created_on = models.DateTimeField(auto_now_add=True)
@@ -72,7 +73,8 @@ SETTINGS = """
 import os
 SECRET_KEY = "a key of this project, long enough for the checks to be content"
 USE_TZ = True
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ.get("DATABASE", "db.sqlite3")}}
+NAME = os.environ.get("DATABASE", "db.sqlite3")
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": NAME}}
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions",
                   os.environ["PACKAGE"], "shop"]
 ROOT_URLCONF = "urls" if os.environ["PACKAGE"] == "websocket_gateway" else "shop"
@@ -111,10 +113,12 @@ Desk.objects.create(name="back", gateway=chat, session=ended)
 Desk.objects.create(name="empty", gateway=chat)
 
 def old(codename):
-    return Permission.objects.get(content_type__app_label="django_aws_api_gateway_websockets", codename=codename)
+    label = "django_aws_api_gateway_websockets"
+    return Permission.objects.get(content_type__app_label=label, codename=codename)
 
 operators = Group.objects.create(name="operators")
-operators.permissions.set(map(old, ["change_apigateway", "view_websocketsession", "add_channelpermissionrule"]))
+names = ["change_apigateway", "view_websocketsession", "add_channelpermissionrule"]
+operators.permissions.set(map(old, names))
 ada.user_permissions.add(old("delete_apigateway"))
 desk = ChannelPermission.objects.create(channel_name="desk", access="permissions", description="the desk")
 for codenames in (["add_user", "view_user"], ["view_group"]):

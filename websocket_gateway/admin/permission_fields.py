@@ -90,7 +90,7 @@ class PermissionSetsField(forms.Field):
 
 
 def require_known(names: Iterable[str]) -> None:
-    """Raise `ValidationError` with those names that are no permission that Django knows."""
+    """Raise `ValidationError` with the names of unknown permissions."""
     given = list(dict.fromkeys(names))
     codenames = [name.partition(".")[2] for name in given]
     found = Permission.objects.filter(codename__in=codenames)

@@ -33,7 +33,7 @@ def issue_token(user: AbstractBaseUser, session_key: str | None = None) -> str:
     if user.pk is None:
         raise ValueError(f"A token is for a user who is in the database, not for {user!r}.")
     limit = get_settings().token_rate_limit_per_minute
-    if limit > 0:  # 0 is no limit
+    if limit > 0:  # 0 turns the limit off
         verdict = count_attempt("token", f"user:{user.pk}", limit=limit, window_seconds=60)
         if not verdict.allowed:
             raise RateLimitedError("Too many tokens in this minute.", retry_after=verdict.retry_after)

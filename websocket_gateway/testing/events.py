@@ -155,7 +155,8 @@ def connect_request(
         if given is None:
             raise ImproperlyConfigured("SESSION_ENGINE keeps sessions in an app that is not installed.")
         request.session = given
-        request.user = user or get_user(request)
+        given_user: Any = user or get_user(request)
+        request.user = given_user
     return request
 
 

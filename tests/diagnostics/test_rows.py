@@ -97,7 +97,7 @@ def test_view_pinned_to_an_api_without_a_row_is_told() -> None:
 
     assert str(finding.id).endswith("W116")
     assert "'a1b2c3d4e5', and no gateway here has that API" in finding.msg
-    assert "create_gateway NAME --adopt a1b2c3d4e5" in finding.hint
+    assert "create_gateway NAME --adopt a1b2c3d4e5" in str(finding.hint)
     with override_settings(**PRODUCTION):
         assert probe_pinned_views() == []
 

@@ -239,12 +239,8 @@ def test_project_is_moved_to_the_letter(tmp_path: Path, gateway: Any) -> None:
 
     # The pinned view.
     assert f"--adopt {api_id}" in project.manage("check_ws_settings", status=0)
-    adopt = (
-        section(PAGE, "## A view that is pinned to an API")
-        .split("manage.py create_gateway")[1]
-        .split("\n")[0]
-    )
-    project.manage("create_gateway", *adopt.replace("a1b2c3d4e5", api_id).split())
+    adopt = block("--adopt", "text").replace("a1b2c3d4e5", api_id)
+    project.manage(*adopt.split()[1:])
     assert "W116" not in project.manage("check_ws_settings")
 
     # Permissions, then the end of the numbers and of the old tables.

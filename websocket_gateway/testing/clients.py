@@ -13,7 +13,10 @@ from websocket_gateway.receiving.limits import forget_known_keys
 from websocket_gateway.testing.client import WebSocketClient
 from websocket_gateway.testing.connections import FakeConnections, record_connections
 
-_Case = unittest.TestCase if TYPE_CHECKING else object
+if TYPE_CHECKING:
+    _Case = unittest.TestCase
+else:
+    _Case = object
 
 
 @contextmanager

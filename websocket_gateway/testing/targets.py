@@ -89,7 +89,7 @@ def _read(callee: Callee, name: str) -> Any:
 
 
 def _without_default_limit(callee: Callee) -> Callee:
-    if getattr(callee, "__code__", None) is not View.as_view().__code__:  # type: ignore[attr-defined]
+    if getattr(callee, "__code__", None) is not View.as_view().__code__:
         return callee  # decorated: as_view() alone would lose the decorator
     view_class: Any = callee.view_class  # type: ignore[attr-defined]
     by_settings = "RATE_LIMIT_MAX_ATTEMPTS" in (getattr(settings, "WEBSOCKET_GATEWAY", None) or {})

@@ -57,7 +57,7 @@ def window_seconds(read: Callable[[str], Any]) -> int:
 
 
 def limits_attempts(read: Callable[[str], Any]) -> bool:
-    """Whether a view limits the attempts of a user. 0 turns the limit off, as for connections and messages."""
+    """Whether a view limits the attempts of a user; 0 turns it off, as for connections and messages."""
     return bool(read("RATE_LIMIT_ENABLED")) and read_limit(read, "RATE_LIMIT_MAX_ATTEMPTS") > 0
 
 

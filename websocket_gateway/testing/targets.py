@@ -97,5 +97,6 @@ def _without_default_limit(callee: Callee) -> Callee:
         return callee
     if not hasattr(view_class, "RATE_LIMIT_MAX_ATTEMPTS"):
         return callee  # a view of another kind
-    made: Callee = view_class.as_view(**callee.view_initkwargs, RATE_LIMIT_MAX_ATTEMPTS=_MANY)  # type: ignore[attr-defined]
+    options = {**callee.view_initkwargs, "RATE_LIMIT_MAX_ATTEMPTS": _MANY}  # type: ignore[attr-defined]
+    made: Callee = view_class.as_view(**options)
     return made

@@ -75,8 +75,8 @@ class GatewaySettings:
     """Every setting of the package. Units are in the names: seconds, minutes, days."""
 
     token_expiry_seconds: int = _setting(60, kinds.Number(1))
-    token_rate_limit_per_minute: int = _setting(60, kinds.Number(1))
-    rate_limit_max_attempts: int = _setting(20, kinds.Number(1))
+    token_rate_limit_per_minute: int = _setting(60, kinds.Number())
+    rate_limit_max_attempts: int = _setting(20, kinds.Number())
     rate_limit_window_minutes: int = _setting(5, kinds.Number(1))
     max_connections_per_user: int = _setting(100, kinds.Number())
     max_messages_per_minute: int = _setting(600, kinds.Number())

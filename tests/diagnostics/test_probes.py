@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import boto3
 import pytest
 from django.core.checks import CheckMessage
 from django.utils import timezone
@@ -179,6 +180,26 @@ def test_what_differs_in_aws_is_a_finding_and_what_does_not_is_none(
     assert facts(before) == ["gateway chat: AWS has what is wanted"]
     assert numbers(after) == ["W111"]
     assert findings(after)[0].msg == "AWS differs from what is wanted: stage."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_left_in_aws_is_gone_after_the_command_of_the_hint(
+    django_local_gateway: GatewayHandle,
+) -> None:
+    run("create_gateway", "chat", "--target", "https://www.example.com/ws/")
+    row = ApiGateway.objects.get()
+    control = boto3.client(
+        "apigatewayv2", endpoint_url=django_local_gateway.endpoint_url, region_name="eu-west-1"
+    )
+    control.create_route(ApiId=row.api_id, RouteKey="stray")
+
+    (finding,) = findings(probe_plan(row))
+    assert finding.hint == (
+        "Run `manage.py sync_routes chat --prune --dry-run` to see it, then without --dry-run."
+    )
+    assert run("sync_routes", "chat", "--prune", "--no-input").status == 0
+
+    assert facts(probe_plan(ApiGateway.objects.get())) == ["gateway chat: AWS has what is wanted"]
 
 
 @pytest.fixture

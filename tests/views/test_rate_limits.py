@@ -130,3 +130,26 @@ def test_limits_can_be_switched_off(ws_client: Any) -> None:
 
     assert ws_client(StackView, **options).connect(user=UserFactory.create()).ok
     assert not ConnectionRateLimit.objects.filter(key__startswith="connect").exists()
+
+
+def test_zero_is_no_limit_for_users_strangers_and_tokens(ws_client: Any, settings: Any) -> None:
+    settings.WEBSOCKET_GATEWAY = {"RATE_LIMIT_MAX_ATTEMPTS": 0, "TOKEN_RATE_LIMIT_PER_MINUTE": 0}
+    user = UserFactory.create()
+
+    tokens = [issue_token(user) for _ in range(61)]
+    by_settings = [ws_client(StackView).connect(token=token) for token in tokens[:21]]
+    by_view = ws_client(StackView, RATE_LIMIT_MAX_ATTEMPTS=0).connect(token=tokens[-1])
+    strangers = [ws_client(StackView).connect(token="wrong") for _ in range(21)]
+    of_the_address = ws_client(StackView, RATE_LIMIT_MAX_ATTEMPTS_PER_IP=0).connect(token="wrong")
+
+    assert {reply.status_code for reply in [*by_settings, by_view]} == {200}
+    assert {reply.status_code for reply in [*strangers, of_the_address]} == {403}
+    assert not ConnectionRateLimit.objects.exists()
+
+
+def test_token_view_does_not_count_against_a_limit_of_zero(settings: Any) -> None:
+    from websocket_gateway.views.tokens import find_refusal
+
+    settings.WEBSOCKET_GATEWAY = {"RATE_LIMIT_MAX_ATTEMPTS": 0}
+
+    assert find_refusal(UserFactory.create()) is None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 from django import forms
-from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from websocket_gateway import models
+from websocket_gateway.admin.permission_fields import PermissionNamesField, PermissionSetsField
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.frames import encode_json, parse_json
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH, validate_channel_name
@@ -131,53 +131,30 @@ class ChannelForm(forms.Form):
     )
 
 
-class PermissionNamesField(forms.Field):
-    """A list of permissions, edited as text: one per line."""
-
-    widget = forms.Textarea(attrs={"rows": 4, "cols": 60})
-
-    def prepare_value(self, value: object) -> object:
-        """Return the text of a list. Submitted text stays unchanged."""
-        return "\n".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: str | None) -> list[str]:
-        """Return the list without duplicates."""
-        # PostgreSQL does not accept a NUL in a query.
-        return list(dict.fromkeys((value or "").replace("\0", " ").split()))
-
-    def validate(self, value: list[str]) -> None:
-        """Check that each permission exists: a misspelt one would be granted to no user."""
-        super().validate(value)
-        codenames = [name.partition(".")[2] for name in value]
-        found = Permission.objects.filter(codename__in=codenames)
-        known = {".".join(names) for names in found.values_list("content_type__app_label", "codename")}
-        if unknown := [name for name in value if name not in known]:
-            raise ValidationError(
-                _("There is no such permission: %(names)s. Write app_label.codename, one per line."),
-                code="unknown_permission",
-                params={"names": ", ".join(unknown)},
-            )
-
-
 class ChannelPermissionForm(_RuleForm):
     """A rule for channels."""
 
     any_of = PermissionNamesField(
         label=_("any of these permissions"),
-        required=False,
         help_text=_("One per line, such as chat.view_room. A user needs one of them."),
     )
     all_of = PermissionNamesField(
         label=_("all of these permissions"),
-        required=False,
         help_text=_("One per line. A user needs all of them."),
+    )
+    alternatives = PermissionSetsField(
+        label=_("one of these sets of permissions"),
+        help_text=_(
+            "One set per line, such as: chat.view_room and chat.add_message. A user needs all of one line. "
+            "What is filled in above must hold, too."
+        ),
     )
 
     def clean(self) -> dict[str, object]:
         """Refuse permissions for another audience, which would ignore them."""
         cleaned = super().clean() or self.cleaned_data
         audience = models.ChannelPermission.Audience
-        given = cleaned.get("any_of") or cleaned.get("all_of")
+        given = cleaned.get("any_of") or cleaned.get("all_of") or cleaned.get("alternatives")
         if given and cleaned.get("audience") != audience.PERMISSIONS:
             self.add_error(
                 "audience",

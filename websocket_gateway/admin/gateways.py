@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any, TypeAlias
 
 from django.contrib import admin, messages
@@ -51,7 +52,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
 
     list_display = ("api_name", "state", "in_aws", "domain", "live_sessions", "last_applied_on")
     search_fields = ("api_name", "api_id", "domain_name")
-    actions = ("create_or_sync", "create_custom_domain", "compare")
+    actions = ("create_or_sync", "import_from_aws", "create_custom_domain", "compare")
     inlines = (AdditionalRouteInline,)
     answered = (
         "uuid",
@@ -117,6 +118,21 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         """Redirect to the plan of the selected gateway."""
         gateway = self._only(request, queryset)
         return None if gateway is None else redirect("admin:websocket_gateway_plan", gateway.pk)
+
+    @admin.action(permissions=["provision"], description=_("Import from AWS: show the plan\u2026"))
+    def import_from_aws(self, request: HttpRequest, queryset: _Gateways) -> HttpResponse | None:
+        """Redirect to the plan that takes into the row what was changed in AWS."""
+        gateway = self._only(request, queryset)
+        if gateway is None:
+            return None
+        if not gateway.api_id:
+            messages.warning(
+                request,
+                _("It has no API yet. To take over one: manage.py create_gateway %s --adopt API_ID")
+                % shlex.quote(gateway.api_name),
+            )
+            return redirect("admin:websocket_gateway_apigateway_change", gateway.pk)
+        return redirect(reverse("admin:websocket_gateway_plan", args=[gateway.pk]) + "?import_changes=1")
 
     @admin.action(permissions=["provision"], description=_("Create the custom domain: show the plan\u2026"))
     def create_custom_domain(self, request: HttpRequest, queryset: _Gateways) -> HttpResponse | None:

@@ -46,10 +46,13 @@ def is_admitted(user: AbstractBaseUser | AnonymousUser, permission: ChannelPermi
 
 def _has_permissions(user: object, permission: ChannelPermission) -> bool:
     has_perm = getattr(user, "has_perm", None)
-    if has_perm is None or not (permission.any_of or permission.all_of):
+    if has_perm is None or not (permission.any_of or permission.all_of or permission.alternatives):
         return False  # "users with the permissions below" means no user if none are given
     any_fits = not permission.any_of or any(has_perm(name) for name in permission.any_of)
-    return any_fits and all(has_perm(name) for name in permission.all_of)
+    set_fits = not permission.alternatives or any(
+        names and all(has_perm(name) for name in names) for names in permission.alternatives
+    )
+    return any_fits and set_fits and all(has_perm(name) for name in permission.all_of)
 
 
 _AUDIENCES: Mapping[str, Callable[[object, ChannelPermission], bool]] = {

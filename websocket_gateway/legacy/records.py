@@ -109,6 +109,8 @@ class RecordPlanning:
                     audience=said.audience,
                     any_of=list(said.any_of),
                     all_of=list(said.all_of),
+                    alternatives=[list(names) for names in said.alternatives],
+                    description=old.description,
                 )
                 self._validate(permission, f"the rule of channel {spelling!r}")
                 self.permissions.append(permission)
@@ -137,10 +139,9 @@ class RecordPlanning:
 
 
 def _inexpressible(old: tables.LegacyPermission) -> str:
-    alternatives = " or ".join(f"({' and '.join(sorted(rule))})" for rule in old.rules if rule)
-    wanted = f"asks for {alternatives}" if alternatives else f"has the access {old.access!r}"
+    why = "would be a prefix here" if "*" in old.channel_name else f"has the access {old.access!r}"
     return (
-        f"the rule of channel {old.channel_name!r} {wanted}, which one ChannelPermission cannot say. "
-        f"Add one for {old.channel_name!r} here by hand, which is left as it is (a permission of its own "
-        "that stands for the alternatives does it), or decide in can_join_channel(); then run this again"
+        f"the rule of channel {old.channel_name!r} {why}, which one ChannelPermission cannot say. "
+        f"Add one for {old.channel_name!r} here by hand, which is left as it is, or decide in "
+        "can_join_channel(); then run this again"
     )

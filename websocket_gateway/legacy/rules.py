@@ -22,15 +22,15 @@ class Expression:
     audience: str
     any_of: tuple[str, ...] = ()
     all_of: tuple[str, ...] = ()
+    alternatives: tuple[tuple[str, ...], ...] = ()
 
 
 def express(access: str, rules: Iterable[frozenset[str]]) -> Expression | None:
-    """The old `access` and its rules as one row here; None where one row cannot express it.
+    """The old `access` and its rules as one row here; None for an access that is not known.
 
-    The old rules are alternatives, each of which asks for all of its permissions. One row says
-    "all of these, and one of those": that is every set of alternatives which, once the permissions
-    common to all are set aside, differ in one permission each. A rule without permissions admitted
-    superusers only, and so did no rule at all.
+    The old rules are alternatives, each of which asks for all of its permissions. What is common to all
+    becomes `all_of`; the rest `any_of` where it is one permission each, else `alternatives`. A rule
+    without permissions admitted superusers only, and so did no rule at all.
     """
     if access in _AUDIENCES:
         return Expression(audience=str(_AUDIENCES[access]))
@@ -43,10 +43,10 @@ def express(access: str, rules: Iterable[frozenset[str]]) -> Expression | None:
         return Expression(audience=str(ChannelPermission.Audience.SUPERUSER))
     common = frozenset.intersection(*alternatives)
     rest = [rule - common for rule in alternatives]
-    if len(alternatives) > 1 and any(len(rule) != 1 for rule in rest):
-        return None
+    single = len(rest) == 1 or all(len(rule) == 1 for rule in rest)
     return Expression(
         audience=str(ChannelPermission.Audience.PERMISSIONS),
-        any_of=tuple(sorted(frozenset.union(*rest))),
+        any_of=tuple(sorted(frozenset.union(*rest))) if single else (),
         all_of=tuple(sorted(common)),
+        alternatives=() if single else tuple(sorted(tuple(sorted(rule)) for rule in rest)),
     )

@@ -8,7 +8,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from websocket_gateway.models.fields import CaseSensitiveCharField
-from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH, validate_permission_names
+from websocket_gateway.validators import (
+    CHANNEL_NAME_MAX_LENGTH,
+    validate_permission_names,
+    validate_permission_sets,
+)
 
 
 class ChannelPermission(models.Model):
@@ -38,6 +42,14 @@ class ChannelPermission(models.Model):
     all_of = models.JSONField(
         _("all of these permissions"), default=list, blank=True, validators=[validate_permission_names]
     )
+    alternatives = models.JSONField(
+        _("one of these sets of permissions"),
+        default=list,
+        blank=True,
+        validators=[validate_permission_sets],
+        help_text=_("A list of lists: the user needs all permissions of one of them."),
+    )
+    description = models.CharField(_("description"), max_length=255, blank=True, default="")
     created_on = models.DateTimeField(_("created"), auto_now_add=True)
     updated_on = models.DateTimeField(_("updated"), auto_now=True)
 

@@ -56,6 +56,11 @@ def window_seconds(read: Callable[[str], Any]) -> int:
     return 60 * max(1, read_limit(read, "RATE_LIMIT_WINDOW_MINUTES"))
 
 
+def limits_attempts(read: Callable[[str], Any]) -> bool:
+    """Whether a view limits the attempts of a user; 0 turns it off, as for connections and messages."""
+    return bool(read("RATE_LIMIT_ENABLED")) and read_limit(read, "RATE_LIMIT_MAX_ATTEMPTS") > 0
+
+
 def user_key(user: AbstractBaseUser | AnonymousUser) -> str:
     """What attempts of a user count for."""
     return f"user:{user.pk}"
@@ -138,7 +143,7 @@ def _anonymous_key(source_ip: str) -> str:
 
 
 def _count(view: WebSocketHooks, client: str, rule: str, limit: int) -> Attempt | None:
-    if not view.RATE_LIMIT_ENABLED:
+    if not view.RATE_LIMIT_ENABLED or limit <= 0:
         return None
     seconds, now = window_seconds(partial(getattr, view)), timezone.now()
     verdict = count_attempt(SCOPE, client, limit=limit, window_seconds=seconds, now=now)

@@ -24,7 +24,14 @@ from websocket_gateway.exceptions import RateLimitedError
 from websocket_gateway.logins import has_lasting_session_keys, is_active
 from websocket_gateway.receiving.limits import find_used_up
 from websocket_gateway.receiving.tokens import issue_token
-from websocket_gateway.views.limits import RETRY_AFTER_FULL, SCOPE, read_limit, user_key, window_seconds
+from websocket_gateway.views.limits import (
+    RETRY_AFTER_FULL,
+    SCOPE,
+    limits_attempts,
+    read_limit,
+    user_key,
+    window_seconds,
+)
 from websocket_gateway.views.routed import find_routed_views
 from websocket_gateway.views.websocket import WebSocketView
 
@@ -135,7 +142,7 @@ def find_refusal(user: AbstractBaseUser) -> Refusal | None:
 
 
 def _attempts_used_up(user: AbstractBaseUser, views: tuple[_Read, ...]) -> int | None:
-    if not all(read("RATE_LIMIT_ENABLED") for read in views):
+    if not all(limits_attempts(read) for read in views):
         return None
     limits: dict[int, int] = {}
     for read in views:

@@ -27,6 +27,7 @@ from django.utils import timezone
 from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy
 from websocket_gateway.exceptions import GatewayBusyError, GatewayNotFoundError, LeaseLostError
 from websocket_gateway.models import ApiGateway
+from websocket_gateway.no_fork import join
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ class Lease:
             yield
         finally:
             ended.set()
-            thread.join()
+            join(thread)
 
     def _renew_until(self, ended: threading.Event) -> None:
         try:

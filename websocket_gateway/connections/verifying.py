@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
@@ -23,6 +22,7 @@ from websocket_gateway.connections.endpoints import EndpointMap
 from websocket_gateway.connections.sessions import Row, database_of, row_of
 from websocket_gateway.exceptions import ConfigurationError, ConnectionGoneError, WebSocketGatewayError
 from websocket_gateway.models import WebSocketSession
+from websocket_gateway.no_fork import ThreadPool
 
 _MAX_THREADS = 16
 _MAX_FAILURES = 16
@@ -135,9 +135,7 @@ class _Lookups:
 
     def __init__(self, *, connections: Connections, concurrency: int, max_per_second: float) -> None:
         self._connections = connections
-        self._pool = ThreadPoolExecutor(
-            min(concurrency, _MAX_THREADS), thread_name_prefix="websocket-gateway-lookup"
-        )
+        self._pool = ThreadPool(min(concurrency, _MAX_THREADS), "websocket-gateway-lookup")
         self._pace = Pace(max_per_second)
         self._failures: Counter[ManagementEndpoint] = Counter()
 

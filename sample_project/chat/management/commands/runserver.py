@@ -14,6 +14,8 @@ from project.exposure import EXPOSED, HOW_TO_EXPOSE, PUBLIC_HOST, SECRETS_FILE, 
 class Command(runserver.Command):
     """Refuses to start where it would not be safe."""
 
+    addr: str
+
     def run(self, **options: Any) -> None:
         """Check, say where the passwords are, serve."""
         if not EXPOSED and not is_loopback(self.addr):

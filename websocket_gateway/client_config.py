@@ -20,6 +20,7 @@ from django.utils.crypto import salted_hmac
 
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections import find_socket_url
+from websocket_gateway.connections.endpoints import why_foreign
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.models import ApiGateway
 
@@ -112,6 +113,8 @@ def _choose(rows: list[ApiGateway], name: str) -> tuple[ApiGateway | None, str]:
 
 
 def _why_no_address(gateway: ApiGateway) -> str:
+    if gateway.is_foreign:
+        return f"{why_foreign(gateway)}."
     name = shlex.quote(gateway.api_name)
     if gateway.api_endpoint:
         return (

@@ -97,6 +97,7 @@ class GatewaySettings:
     task_queue: str = _setting("default", kinds.Text())
     admin_provisioning: bool = _setting(True, kinds.flag)
     default_gateway: str = _setting("", kinds.text_or_empty)
+    installation_name: str = _setting("", kinds.text_or_empty)
     gateway_cache_seconds: int = _setting(30, kinds.Number())
     gateways: tuple[tuple[str, GatewayOptions], ...] = _setting((), _gateways)
 

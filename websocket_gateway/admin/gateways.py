@@ -65,6 +65,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         "custom_domain_created",
         "last_applied_on",
         "last_error",
+        "installation",
         "created_on",
         "updated_on",
     )
@@ -90,6 +91,8 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
     @admin.display(description=_("state"))
     def state(self, gateway: models.ApiGateway) -> str:
         """Return the state according to the row. The action `compare` queries AWS."""
+        if gateway.is_foreign:
+            return str(_("belongs to another installation"))
         if gateway.last_error:
             return str(_("failed: %s") % gateway.last_error)
         if not gateway.api_created:

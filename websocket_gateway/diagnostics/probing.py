@@ -125,6 +125,9 @@ def _probes(gateways: list[ApiGateway], *, live: bool) -> Iterator[tuple[str, Pr
 
 def _live_probes(gateway: ApiGateway) -> Iterator[tuple[str, Probe]]:
     name = gateway.api_name
+    if gateway.is_foreign:  # only the owner in AWS is read
+        yield f"plan of {name}", partial(probe_plan, gateway)
+        return
     if gateway.domain_name:
         yield f"DNS of {name}", partial(probe_dns, gateway)
     if gateway.custom_domain_created:

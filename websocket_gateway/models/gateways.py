@@ -11,6 +11,10 @@ from django.utils.translation import gettext_lazy as _
 
 from websocket_gateway import validators
 from websocket_gateway.models.fields import CaseSensitiveCharField
+from websocket_gateway.origin_secret import accepted_generations, is_foreign_installation
+
+_CHANGED_BY_HOLDERS = frozenset({"lease_holder", "lease_expires_on", "secret_generation", "secret_rotating"})
+"""Fields that only the holder of the lease changes."""
 
 
 class ApiGateway(models.Model):
@@ -77,6 +81,17 @@ class ApiGateway(models.Model):
     lease_expires_on = models.DateTimeField(_("lease expires"), null=True, blank=True, editable=False)
     imported_on = models.DateTimeField(_("imported"), null=True, blank=True, editable=False)
     """When `import_legacy_gateways` imported it. Until it is applied, its old secret is accepted too."""
+    installation = models.CharField(
+        _("installation"), max_length=32, blank=True, default="", db_default="", editable=False
+    )
+    """The fingerprint of the installation that applied it. Empty: it was never applied."""
+    secret_generation = models.PositiveIntegerField(
+        _("generation of the origin secret"), default=0, db_default=0, editable=False
+    )
+    secret_rotating = models.BooleanField(
+        _("origin secret is being rotated"), default=False, db_default=False, editable=False
+    )
+    """Until the new origin secret is deployed, the one of the generation before is accepted too."""
     created_on = models.DateTimeField(_("created"), auto_now_add=True)
     updated_on = models.DateTimeField(_("updated"), auto_now=True)
 
@@ -92,12 +107,12 @@ class ApiGateway(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Add the trailing slash that the slugs `connect`, `disconnect` and `default` follow.
 
-        The lease is not saved: it is only changed by compare-and-set statements.
+        Lease and origin secret are not saved, unless `update_fields` names them: an instance that was loaded
+        before they changed must not set them back.
         """
         if not self._state.adding and not args and not kwargs.keys() & {"force_insert", "update_fields"}:
             loaded = {field.name for field in self._meta.concrete_fields if not field.primary_key}
-            kept = {"lease_holder", "lease_expires_on", *self.get_deferred_fields()}
-            kwargs["update_fields"] = loaded - kept
+            kwargs["update_fields"] = loaded - _CHANGED_BY_HOLDERS - self.get_deferred_fields()
         if self.target_base_endpoint and not self.target_base_endpoint.endswith("/"):
             self.target_base_endpoint += "/"
             if (names := kwargs.get("update_fields")) is not None:
@@ -114,6 +129,16 @@ class ApiGateway(models.Model):
                 validators.validate_channel_name(self.default_channel_name)
             except ValidationError as exc:
                 raise ValidationError({"default_channel_name": exc.messages}) from exc
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether another installation applied it, as in a copied database. Then it is not used here."""
+        return is_foreign_installation(self.installation)
+
+    @property
+    def accepted_generations(self) -> range:
+        """The generations of the origin secret that events may carry."""
+        return accepted_generations(self.secret_generation, rotating=self.secret_rotating)
 
 
 class ApiGatewayAdditionalRoute(models.Model):

@@ -49,7 +49,7 @@ class ChannelPermission(models.Model):
         validators=[validate_permission_sets],
         help_text=_("A list of lists: the user needs all permissions of one of them."),
     )
-    description = models.CharField(_("description"), max_length=255, blank=True, default="")
+    description = models.CharField(_("description"), max_length=255, blank=True, default="", db_default="")
     created_on = models.DateTimeField(_("created"), auto_now_add=True)
     updated_on = models.DateTimeField(_("updated"), auto_now=True)
 

@@ -43,7 +43,7 @@ def find_gateway(request: HttpRequest) -> ApiGateway | None:
 def has_origin_secret(request: HttpRequest, gateway: ApiGateway) -> bool:
     """Whether the request has the secret that only the integrations of this gateway know."""
     value = read_header(request, context_headers.ORIGIN_SECRET_HEADER)
-    return value.isascii() and is_origin_secret(value, gateway.api_id)
+    return value.isascii() and is_origin_secret(value, gateway.api_id, gateway.accepted_generations)
 
 
 class _State(NamedTuple):

@@ -59,7 +59,6 @@ class Figures(TypedDict):
     channels: list[dict[str, str | int]]
     hours: list[Hour]
     broadcasts: list[Broadcast]
-    read_on: str
 
 
 def read_overview(*, fresh: bool = False) -> Figures:
@@ -78,7 +77,6 @@ def read_overview(*, fresh: bool = False) -> Figures:
         "channels": [{"name": name, "count": count} for name, count in _by_channel()],
         "hours": _by_hour(),
         "broadcasts": [_broadcast(summary) for summary in recent_runs(limit=8)],
-        "read_on": timezone.now().isoformat(),
     }
     took = time.monotonic() - started
     cache.set(key, figures, max(_LEAST_SECONDS, _SHARE * took))

@@ -24,7 +24,7 @@ from websocket_gateway.admin.access import CHANGE_SESSIONS, DISCONNECT, SEND, re
 from websocket_gateway.admin.forms import ChannelForm, MessageForm
 from websocket_gateway.admin.reporting import count_ended, report_delivery, report_failures
 from websocket_gateway.exceptions import WebSocketGatewayError
-from websocket_gateway.models import ChannelSubscription, WebSocketSession
+from websocket_gateway.models import WebSocketSession
 
 if TYPE_CHECKING:
     _SessionAdmin = admin.ModelAdmin[WebSocketSession]
@@ -104,7 +104,7 @@ class SessionActions(_SessionAdmin):
             title = _("Subscribe to a channel or move to it")
             return self._ask(request, "change_channel", title, selected, form, button=_("Save"))
         channel, move = form.cleaned_data["channel"], form.cleaned_data["how"] == "move"
-        changed = sum(_join(row, channel, move=move) for row in selected)
+        changed = sum(row.move_to(channel) if move else row.subscribe(channel) for row in selected)
         done = (
             ngettext("Moved %d session to channel %s.", "Moved %d sessions to channel %s.", changed)
             if move
@@ -228,14 +228,3 @@ class SessionActions(_SessionAdmin):
             "checkbox_name": ACTION_CHECKBOX_NAME,
         }
         return TemplateResponse(request, "admin/websocket_gateway/websocketsession/action.html", context)
-
-
-def _join(session: WebSocketSession, channel: str, *, move: bool) -> bool:
-    if not move:
-        return session.subscribe(channel)
-    if session.channel_name == channel:
-        return False
-    session.channel_name = channel
-    session.save(update_fields=["channel_name"])
-    ChannelSubscription.objects.filter(session=session, channel_name=channel).delete()
-    return True

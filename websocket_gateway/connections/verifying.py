@@ -6,11 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
 from types import TracebackType
 
 from django.db import router
-from django.utils import timezone
 
 from websocket_gateway.aws.connections import Connections, get_connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
@@ -20,7 +18,7 @@ from websocket_gateway.aws.pacing import Pace
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.ending import end_gone
 from websocket_gateway.connections.endpoints import EndpointMap
-from websocket_gateway.connections.sessions import Row, database_of, row_of
+from websocket_gateway.connections.sessions import Row, database_of, is_too_young, row_of
 from websocket_gateway.exceptions import ConfigurationError, ConnectionGoneError, WebSocketGatewayError
 from websocket_gateway.models import WebSocketSession
 
@@ -39,7 +37,7 @@ class Verification:
     ended: int = 0
     """Sessions of closed sockets that this call marked as ended; the others had ended meanwhile."""
     too_young: int = 0
-    """Sessions younger than the connect grace. While `$connect` is answered, AWS calls them closed too."""
+    """Sessions that AWS calls closed, but which may not be open yet; see `sessions.grace_began`."""
     unknown: Mapping[str, int] = field(default_factory=dict)
     """Why the state of some is unknown: reason -> number."""
 
@@ -77,7 +75,6 @@ class Verifier:
         options = get_settings()
         self._using = using or router.db_for_write(WebSocketSession)
         self.endpoints = EndpointMap(self._using)
-        self._grace = timedelta(seconds=options.connect_grace_seconds)
         self._lookups = _Lookups(
             connections=get_connections(),
             concurrency=options.send_concurrency,
@@ -99,13 +96,12 @@ class Verifier:
         unknown: Counter[str] = Counter()
         counts: Counter[str] = Counter()
         gone: dict[int, str] = {}
-        youngest = timezone.now() - self._grace
         for outcome in self._look_up(rows, unknown):
             if outcome.status is Status.FAILED:
                 unknown[outcome.reason] += 1
             elif outcome.status is Status.DELIVERED:
                 counts["open"] += 1
-            elif outcome.recipient.connected_on > youngest:
+            elif is_too_young(outcome.recipient.connected_on):
                 counts["too_young"] += 1
             else:
                 connection_id = outcome.recipient.connection_id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -50,6 +52,18 @@ class ChannelPermission(models.Model):
         return self.channel_name
 
 
+class WebSocketTokenQuerySet(models.QuerySet["WebSocketToken"]):
+    """Queries for tokens by whether they can still be used."""
+
+    def usable(self, now: datetime) -> WebSocketTokenQuerySet:
+        """The tokens with which a connection can be opened."""
+        return self.filter(used_on=None, expires_on__gt=now)
+
+    def spent(self, now: datetime) -> WebSocketTokenQuerySet:
+        """The tokens that are used or expired: all others."""
+        return self.filter(models.Q(expires_on__lte=now) | models.Q(used_on__isnull=False))
+
+
 class WebSocketToken(models.Model):
     """A single-use connect token. Only hashes are stored, with which no connection can be opened."""
 
@@ -63,12 +77,18 @@ class WebSocketToken(models.Model):
     expires_on = models.DateTimeField(_("expires"), db_index=True)
     used_on = models.DateTimeField(_("used"), null=True, blank=True)
 
+    objects = WebSocketTokenQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("connect token")
         verbose_name_plural = _("connect tokens")
 
     def __str__(self) -> str:
         return f"token {self.pk}"
+
+    def is_spent(self, now: datetime) -> bool:
+        """Whether it is used or expired; see `WebSocketTokenQuerySet.spent`."""
+        return self.used_on is not None or self.expires_on <= now
 
 
 class ConnectionRateLimit(models.Model):

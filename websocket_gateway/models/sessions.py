@@ -134,6 +134,18 @@ class WebSocketSession(models.Model):
             return False
         return ChannelSubscription.objects.get_or_create(session=self, channel_name=channel_name)[1]
 
+    def move_to(self, channel_name: str) -> bool:
+        """Make a channel the primary one; False if it was already.
+
+        A subscription to it ends: what a session is subscribed to, it is in besides its primary channel.
+        """
+        if channel_name == self.channel_name:
+            return False
+        self.channel_name = channel_name
+        self.save(update_fields=["channel_name"])
+        ChannelSubscription.objects.filter(session=self, channel_name=channel_name).delete()
+        return True
+
     def unsubscribe(self, channel_name: str) -> bool:
         """Leave a channel, the primary one included; False if the session was not in it."""
         left = ChannelSubscription.objects.filter(session=self, channel_name=channel_name).delete()[0]

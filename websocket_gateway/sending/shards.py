@@ -84,12 +84,14 @@ def finish_run_if_done(run_id: int) -> bool:
     using = router.db_for_write(BroadcastRun)
     if BroadcastShard.objects.using(using).filter(run_id=run_id, finished_on=None).exists():
         return False
+    return end_run(run_id, BroadcastRun.State.FINISHED)
+
+
+def end_run(run_id: int, state: BroadcastRun.State) -> bool:
+    """Mark a running broadcast as finished or cancelled; False if it was not running."""
     running = BroadcastRun.objects.filter(pk=run_id, state=BroadcastRun.State.RUNNING)
     return bool(
-        retry_when_busy(
-            lambda: running.update(state=BroadcastRun.State.FINISHED, finished_on=timezone.now()),
-            model=BroadcastRun,
-        )
+        retry_when_busy(lambda: running.update(state=state, finished_on=timezone.now()), model=BroadcastRun)
     )
 
 

@@ -22,7 +22,7 @@ from websocket_gateway.receiving.origins import is_allowed_origin
 from websocket_gateway.receiving.tokens import consume_token
 from websocket_gateway.signals import connected, send_safely
 from websocket_gateway.views import checks, limits
-from websocket_gateway.views.channels import check_channel_name
+from websocket_gateway.views.channels import check_admitted, check_channel_name
 from websocket_gateway.views.failures import bind_user
 from websocket_gateway.views.hooks import WebSocketHooks, decided
 from websocket_gateway.views.responses import ErrorCode, RefusalError, answer
@@ -115,8 +115,8 @@ def _channel(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) ->
     if event.channel_name:
         check_channel_name(view, event.channel_name)
     channel_name = event.channel_name or view.api_gateway.default_channel_name
-    if channel_name and not view._decide("can_join_channel", request, channel_name):
-        raise RefusalError(ErrorCode.CHANNEL_DENIED, f"The user must not join the channel {channel_name!r}.")
+    if channel_name:
+        check_admitted(view, request, channel_name)
     return channel_name
 
 

@@ -39,7 +39,7 @@ def may_join(
 def is_admitted(user: AbstractBaseUser | AnonymousUser, permission: ChannelPermission) -> bool:
     """Whether a row admits `user`. An inactive user counts as not logged in."""
     rule = _AUDIENCES.get(permission.audience)
-    if permission.audience == str(ChannelPermission.Audience.ANYONE):
+    if permission.audience == str(ChannelPermission.Access.ANYONE):
         return True
     if rule is None or not user.is_authenticated or not is_active(user):
         return False  # an audience that this version does not know admits no user
@@ -53,10 +53,10 @@ def _has_permissions(user: object, permission: ChannelPermission) -> bool:
 
 
 _AUDIENCES: Mapping[str, Callable[[object, ChannelPermission], bool]] = {
-    str(ChannelPermission.Audience.AUTHENTICATED): lambda user, permission: True,
-    str(ChannelPermission.Audience.STAFF): lambda user, permission: bool(getattr(user, "is_staff", False)),
-    str(ChannelPermission.Audience.SUPERUSER): lambda user, permission: bool(
+    str(ChannelPermission.Access.AUTHENTICATED): lambda user, permission: True,
+    str(ChannelPermission.Access.STAFF): lambda user, permission: bool(getattr(user, "is_staff", False)),
+    str(ChannelPermission.Access.SUPERUSER): lambda user, permission: bool(
         getattr(user, "is_superuser", False)
     ),
-    str(ChannelPermission.Audience.PERMISSIONS): _has_permissions,
+    str(ChannelPermission.Access.PERMISSIONS): _has_permissions,
 }

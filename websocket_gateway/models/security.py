@@ -16,12 +16,12 @@ from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH, validate_permi
 class ChannelPermission(models.Model):
     """A rule that decides which users may join a channel, or all channels with a prefix (`orders_*`)."""
 
-    class Audience(models.TextChoices):
-        """The groups of users that a channel can be open to."""
+    class Access(models.TextChoices):
+        """The groups of users who may join a channel."""
 
-        ANYONE = "anyone", _("anyone, logged in or not")
+        ANYONE = "anyone", _("everyone, including anonymous users")
         AUTHENTICATED = "authenticated", _("logged-in users")
-        STAFF = "staff", _("staff")
+        STAFF = "staff", _("staff users")
         SUPERUSER = "superuser", _("superusers")
         PERMISSIONS = "permissions", _("users with the permissions below")
 
@@ -29,13 +29,19 @@ class ChannelPermission(models.Model):
         _("channel"),
         max_length=CHANNEL_NAME_MAX_LENGTH,
         unique=True,
-        help_text=_("A name, or a prefix followed by *. The exact name wins, then the longest prefix."),
+        help_text=_(
+            "A channel name, or a prefix followed by *. "
+            "An exact name takes precedence over a prefix, and a longer prefix over a shorter one."
+        ),
     )
     audience = models.CharField(
-        _("open to"), max_length=16, choices=Audience.choices, default=Audience.AUTHENTICATED
+        _("allowed users"), max_length=16, choices=Access.choices, default=Access.AUTHENTICATED
     )
     any_of = models.JSONField(
-        _("any of these permissions"), default=list, blank=True, validators=[validate_permission_names]
+        _("at least one of these permissions"),
+        default=list,
+        blank=True,
+        validators=[validate_permission_names],
     )
     all_of = models.JSONField(
         _("all of these permissions"), default=list, blank=True, validators=[validate_permission_names]
@@ -96,12 +102,12 @@ class ConnectionRateLimit(models.Model):
 
     key = CaseSensitiveCharField(max_length=191, unique=True, editable=False)
     """The thing that is counted, such as `connect:user:7` or `connect:ip:192.0.2.1`."""
-    window_start = models.DateTimeField(_("window began"), db_index=True)
+    window_start = models.DateTimeField(_("start of the window"), db_index=True)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
 
     class Meta:
-        verbose_name = _("rate limit")
-        verbose_name_plural = _("rate limits")
+        verbose_name = _("rate limit counter")
+        verbose_name_plural = _("rate limit counters")
 
     def __str__(self) -> str:
         return self.key

@@ -38,7 +38,7 @@ def create_run(
     It is sent to the sessions that are connected now and still are when they are reached. `max_per_second`
     is the pace of all shards together: 0 means no limit, None takes `SEND_MAX_PER_SECOND`.
     """
-    kinds = BroadcastRun.Audience
+    kinds = BroadcastRun.AudienceType
     kind = kinds.CHANNEL if channel is not None else kinds.USER if user is not None else kinds.EVERYONE
     run = BroadcastRun(
         message=data,

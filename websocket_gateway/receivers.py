@@ -56,11 +56,11 @@ def end_logged_out(
     session_key = current_session_key(request)
     if session_key is None and has_lasting_session_keys():
         return
-    bound = hash_session_key(session_key)
-    WebSocketToken.objects.filter(user_id=user.pk, session_key_hash=bound).delete()
+    key_hash = hash_session_key(session_key)
+    WebSocketToken.objects.filter(user_id=user.pk, session_key_hash=key_hash).delete()
     # An imported socket still has the hash of the other package.
-    known_by = [bound, legacy_session_key_hash(session_key)] if session_key else [bound]
-    revoke(_sessions(user).filter(session_key_hash__in=known_by), reason="logout")
+    key_hashes = [key_hash, legacy_session_key_hash(session_key)] if session_key else [key_hash]
+    revoke(_sessions(user).filter(session_key_hash__in=key_hashes), reason="logout")
 
 
 def end_changed_user(

@@ -100,7 +100,7 @@ class BroadcastForm(forms.Form):
             return {"channel": self.cleaned_data["channel"]}
         return {"user": self._user} if to == "user" else {}
 
-    def in_words(self) -> str:
+    def describe_audience(self) -> str:
         """Return the audience in words."""
         to = self.cleaned_data["to"]
         if to == "everyone":

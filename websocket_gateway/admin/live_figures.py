@@ -28,7 +28,7 @@ HOURS = 12
 TOP = 10
 _KEY = "websocket_gateway.overview"
 _LEAST_SECONDS = 2.0
-_SHARE = 10
+_CACHE_FACTOR = 10
 
 
 class Hour(TypedDict):
@@ -79,7 +79,7 @@ def read_overview(*, fresh: bool = False) -> Figures:
         "broadcasts": [_broadcast(summary) for summary in recent_runs(limit=8)],
     }
     took = time.monotonic() - started
-    cache.set(key, figures, max(_LEAST_SECONDS, _SHARE * took))
+    cache.set(key, figures, max(_LEAST_SECONDS, _CACHE_FACTOR * took))
     return figures
 
 

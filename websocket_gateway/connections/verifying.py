@@ -37,7 +37,7 @@ class Verification:
     ended: int = 0
     """Sessions of closed sockets that this call marked as ended; the others had ended meanwhile."""
     too_young: int = 0
-    """Sessions that AWS calls closed, but which may not be open yet; see `sessions.grace_began`."""
+    """Sessions that AWS calls closed, but which might not be open yet; see `sessions.grace_began`."""
     unknown: Mapping[str, int] = field(default_factory=dict)
     """Why the state of some is unknown: reason -> number."""
 
@@ -123,7 +123,7 @@ class Verifier:
                 unknown[endpoint] += 1
             else:
                 found.append(Recipient(endpoint, row.connection_id, row.connected_on))
-        return self._lookups.ask(found)
+        return self._lookups.get_all(found)
 
 
 class _Lookups:
@@ -145,16 +145,16 @@ class _Lookups:
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def ask(self, recipients: Iterable[Recipient]) -> Iterator[Outcome]:
+    def get_all(self, recipients: Iterable[Recipient]) -> Iterator[Outcome]:
         """One outcome for each: DELIVERED is open, GONE is closed, FAILED is unknown, with the reason."""
         begun = []
         for recipient in recipients:
             self._pace.wait()
-            begun.append(self._pool.submit(self._ask, recipient))
+            begun.append(self._pool.submit(self._get, recipient))
         for future in begun:
             yield future.result()
 
-    def _ask(self, recipient: Recipient) -> Outcome:
+    def _get(self, recipient: Recipient) -> Outcome:
         endpoint = recipient.endpoint
         if self._failures[endpoint] >= _MAX_FAILURES:
             return Outcome(recipient, Status.FAILED, f"{endpoint.url} was given up")

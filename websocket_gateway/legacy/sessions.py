@@ -36,7 +36,7 @@ class SessionCounts:
 
 def count_sessions(known: Mapping[int, ApiGateway]) -> SessionCounts:
     """The counts that `import_sessions` would return."""
-    return _walk(known, save=False)
+    return _process(known, save=False)
 
 
 def import_sessions(known: Mapping[int, ApiGateway]) -> SessionCounts:
@@ -45,10 +45,10 @@ def import_sessions(known: Mapping[int, ApiGateway]) -> SessionCounts:
     `known` maps old gateways to ours. A socket is left out if it has no gateway, or belongs to a login
     that is no longer valid; one that is older than any can be is not looked at.
     """
-    return _walk(known, save=True)
+    return _process(known, save=True)
 
 
-def _walk(known: Mapping[int, ApiGateway], *, save: bool) -> SessionCounts:
+def _process(known: Mapping[int, ApiGateway], *, save: bool) -> SessionCounts:
     counts = SessionCounts()
     # The old package never tidied up: rows of years ago may still be marked as connected.
     for page in tables.read_sessions(connected=True, created_on__gt=oldest_alive(timezone.now())):

@@ -22,16 +22,16 @@ _NAMES = ("connection_id", "api_gateway_id")
 class VerifyOpen:
     """Ask AWS about every open session, and end those whose sockets are closed.
 
-    Sessions that may not be open yet are left out; see `grace_began`.
+    Sessions that might not be open yet are left out; see `grace_began`.
     """
 
     now: datetime
     part: Part = Part.SESSIONS
-    name: str = "sessions_asked_about"
+    name: str = "sessions_verified"
     name_of_ended: str = "sessions_ended_gone"
 
     def count(self) -> int:
-        """The number of sessions to ask about now."""
+        """The number of sessions to verify now."""
         return self._query().count()
 
     def do(self, run: Run) -> None:

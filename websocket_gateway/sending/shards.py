@@ -116,8 +116,8 @@ class _Turn:
         self._shard = shard
         self._lease = _lease(shard.pk, shard.fence)
         self._position = shard.position
-        self._again = list(rows_of(shard.unsettled))
-        self._unsettled = {row.connection_id: row.pk for row in self._again}
+        self._to_repeat = list(rows_of(shard.unsettled))
+        self._unsettled = {row.connection_id: row.pk for row in self._to_repeat}
         self._tally = Tally()
         self._on_page = on_page
         options = SendOptions(max_per_second=self._pace() or 0)
@@ -162,7 +162,7 @@ class _Turn:
             if began >= until:
                 return False
             page = list(islice(rows, _page_size(pace)))
-            if not page and not self._again:
+            if not page and not self._to_repeat:
                 return True
             pages.spend(began, len(page))
             self._post(page)
@@ -170,7 +170,7 @@ class _Turn:
         return None
 
     def _post(self, page: list[Row]) -> None:
-        handed, self._again = self._again + page, []
+        handed, self._to_repeat = self._to_repeat + page, []
         # Saved before they are handed over, so that no recipient is lost whatever happens then.
         self._unsettled.update((row.connection_id, row.pk) for row in handed)
         if page:

@@ -50,7 +50,7 @@ def check_may_join(view: ChannelView, request: HttpRequest, name: object) -> str
 
 
 def check_admitted(view: ChannelView, request: HttpRequest, channel_name: str) -> None:
-    """Refuse a channel that the client may not join, whoever chose its name."""
+    """Refuse a channel that the client must not join, given by the client or by the gateway."""
     if not view._decide("can_join_channel", request, channel_name):
         raise RefusalError(ErrorCode.CHANNEL_DENIED, f"The user must not join the channel {channel_name!r}.")
 

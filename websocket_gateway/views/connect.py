@@ -51,7 +51,7 @@ def accept_connection(view: WebSocketHooks, request: HttpRequest, event: Connect
     if not register(session):
         _refuse_known(view, event, attempt)
     limits.limit_connections(view, session)
-    return _welcome(view, request, event)
+    return _call_connect_hook(view, request, event)
 
 
 def refuse_connection(
@@ -78,17 +78,17 @@ def _identify(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) -
     if event.token is not None:
         token = consume_token(event.token, session_key=session_key_of(request))
     if token is None and (view.USE_WS_TOKEN or event.token is not None):
-        _count_stranger(view, event)
+        _count_unidentified(view, event)
         given = "is not valid" if event.token is not None else "is missing"
         raise RefusalError(ErrorCode.INVALID_TOKEN, f"The token {given}.")
     if token is None and event.origin is None:
-        _count_stranger(view, event)
+        _count_unidentified(view, event)
         raise RefusalError(ErrorCode.ORIGIN_DENIED, "A request without an Origin header needs a valid token.")
     bind_user(request, token.user if token is not None else _session_user(request))
     return token
 
 
-def _count_stranger(view: WebSocketHooks, event: ConnectEvent) -> None:
+def _count_unidentified(view: WebSocketHooks, event: ConnectEvent) -> None:
     limits.count_refused(view, event)
     limits.count_anonymous(view, event)
 
@@ -142,7 +142,7 @@ def _session(
     )
 
 
-def _welcome(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) -> HttpResponseBase:
+def _call_connect_hook(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) -> HttpResponseBase:
     """Call the hook. Only a 2xx answer keeps the connection: API Gateway refuses it at any other."""
     session = view.websocket_session
     try:

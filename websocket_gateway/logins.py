@@ -33,6 +33,16 @@ def session_key_of(request: HttpRequest) -> str | None:
     return request.COOKIES.get(settings.SESSION_COOKIE_NAME) or None
 
 
+def current_session_key(request: HttpRequest) -> str | None:
+    """The key of the session that the session middleware has loaded; None without one.
+
+    Like `session_key_of`, but for code that runs behind the middleware: it is right after a login or a
+    logout too, which change the key. None for sessions in signed cookies.
+    """
+    session = getattr(request, "session", None)
+    return getattr(session, "session_key", None) if has_lasting_session_keys() else None
+
+
 def has_lasting_session_keys() -> bool:
     """Whether a session keeps its key. It does not if the cookie itself is the session."""
     return bool(settings.SESSION_ENGINE != _COOKIE_SESSIONS)

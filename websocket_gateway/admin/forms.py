@@ -58,7 +58,7 @@ class ChannelField(forms.CharField):
         )
 
 
-class Audience(TypedDict, total=False):
+class AudienceArguments(TypedDict, total=False):
     """The keyword argument that selects the recipients of a broadcast; empty for everyone."""
 
     channel: str
@@ -68,7 +68,7 @@ class Audience(TypedDict, total=False):
 class BroadcastForm(forms.Form):
     """A message and its audience."""
 
-    to = forms.ChoiceField(label=_("To"), choices=models.BroadcastRun.Audience.choices)
+    to = forms.ChoiceField(label=_("To"), choices=models.BroadcastRun.AudienceType.choices)
     channel = ChannelField(required=False, help_text=_("For a message to a channel."))
     user = forms.CharField(
         label=_("User name"), max_length=255, required=False, help_text=_("For a message to a user.")
@@ -93,21 +93,19 @@ class BroadcastForm(forms.Form):
                 self.add_error("user", str(exc))
         return cleaned
 
-    def audience(self) -> Audience:
+    def audience(self) -> AudienceArguments:
         """Return the keyword arguments of `create_run`; none for everyone."""
         to = self.cleaned_data["to"]
         if to == "channel":
             return {"channel": self.cleaned_data["channel"]}
         return {"user": self._user} if to == "user" else {}
 
-    def in_words(self) -> str:
+    def describe_audience(self) -> str:
         """Return the audience in words."""
         to = self.cleaned_data["to"]
         if to == "everyone":
             return str(_("everyone"))
-        return f"{models.BroadcastRun.Audience(to).label} \u201c{self.cleaned_data[to]}\u201d".removeprefix(
-            "a "
-        )
+        return f"{models.BroadcastRun.AudienceType(to).label} \u201c{self.cleaned_data[to]}\u201d"
 
 
 class MessageForm(forms.Form):
@@ -135,7 +133,7 @@ class ChannelPermissionForm(_RuleForm):
     """A rule for channels."""
 
     any_of = PermissionNamesField(
-        label=_("any of these permissions"),
+        label=_("at least one of these permissions"),
         help_text=_("One per line, such as chat.view_room. A user needs one of them."),
     )
     all_of = PermissionNamesField(
@@ -153,11 +151,11 @@ class ChannelPermissionForm(_RuleForm):
     def clean(self) -> dict[str, object]:
         """Refuse permissions for another audience, which would ignore them."""
         cleaned = super().clean() or self.cleaned_data
-        audience = models.ChannelPermission.Audience
+        access = models.ChannelPermission.Access
         given = cleaned.get("any_of") or cleaned.get("all_of") or cleaned.get("alternatives")
-        if given and cleaned.get("audience") != audience.PERMISSIONS:
+        if given and cleaned.get("audience") != access.PERMISSIONS:
             self.add_error(
                 "audience",
-                _("The permissions below are used only for \u201c%s\u201d.") % audience.PERMISSIONS.label,
+                _("The permissions below are used only for \u201c%s\u201d.") % access.PERMISSIONS.label,
             )
         return cleaned

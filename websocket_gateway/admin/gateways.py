@@ -21,7 +21,7 @@ from websocket_gateway.admin.provisioning import ProvisioningPage
 from websocket_gateway.checks.messages import is_finding
 from websocket_gateway.exceptions import WebSocketGatewayError
 
-_TOLD_THE_SECRET = ("target_base_endpoint",)
+_RECEIVES_SECRET = ("target_base_endpoint",)
 _MOST_COUNTED = 10_000
 _Gateways: TypeAlias = "QuerySet[models.ApiGateway]"
 
@@ -188,7 +188,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
     ) -> tuple[str, ...]:
         """AWS's answers always; the region once it is fixed; the target without the permission."""
         fixed = ("region_name",) if obj is not None and obj.api_id else ()
-        guarded = () if obj is None or request.user.has_perm(PROVISION) else _TOLD_THE_SECRET
+        guarded = () if obj is None or request.user.has_perm(PROVISION) else _RECEIVES_SECRET
         return (*self.answered, *fixed, *guarded)
 
     def change_view(
@@ -223,4 +223,4 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         """Say that nothing has changed in AWS yet, and link to the plan."""
         super().save_related(request, form, formsets, change)
         self.forget_drift(form.instance)
-        self.tell_next_step(request, form.instance)
+        self.show_next_step(request, form.instance)

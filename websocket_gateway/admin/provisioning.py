@@ -98,8 +98,8 @@ class ProvisioningPage:
             if means is confirming.Means.QUEUE:
                 confirming.queue_confirmed(gateway, fingerprint=seen, **options)
                 record(self, request, gateway, "Queued the plan for AWS")  # type: ignore[arg-type]
-                said = _("The plan is in the queue. This page shows the result when a worker has applied it.")
-                messages.success(request, said)
+                text = _("The plan is in the queue. This page shows the result when a worker has applied it.")
+                messages.success(request, text)
                 return redirect("admin:websocket_gateway_apigateway_change", gateway.pk)
             done = confirming.provision_confirmed(gateway.pk, fingerprint=seen, **options)
         except (WebSocketGatewayError, ImproperlyConfigured) as exc:
@@ -111,16 +111,16 @@ class ProvisioningPage:
         messages.success(request, ngettext("Done: %d step.", "Done: %d steps.", steps) % steps)
         return redirect("admin:websocket_gateway_apigateway_change", gateway.pk)
 
-    def tell_next_step(self, request: HttpRequest, gateway: ApiGateway) -> None:
+    def show_next_step(self, request: HttpRequest, gateway: ApiGateway) -> None:
         """After saving: say that nothing has changed in AWS yet."""
         if may_provision(request):
             url = reverse("admin:websocket_gateway_plan", args=[gateway.pk])
-            said: str = format_html(
+            text: str = format_html(
                 '{} <a href="{}">{}</a>', _("Saved here, not in AWS yet."), url, _("Show the plan")
             )
         else:
-            said = _("Saved here, not in AWS yet. Run: %s") % _command(gateway)
-        messages.warning(request, said)
+            text = _("Saved here, not in AWS yet. Run: %s") % _command(gateway)
+        messages.warning(request, text)
 
     def drift_of(self, gateway: ApiGateway) -> str | None:
         """The result of the last comparison with AWS; None if there was none within the last hour."""

@@ -109,7 +109,7 @@ class WebSocketTokenAdmin(_TokenAdmin):
         """Return whether it can still be used."""
         if token.used_on is not None:
             return str(_("used"))
-        return str(_("expired") if token.expires_on <= timezone.now() else _("can be used"))
+        return str(_("expired") if token.is_spent(timezone.now()) else _("can be used"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """A token is shown only once, in the response to its request."""

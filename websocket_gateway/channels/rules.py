@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Q
 
+from websocket_gateway.logins import is_active
 from websocket_gateway.models import ChannelPermission
+from websocket_gateway.user_permissions import has_permissions
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -37,29 +39,29 @@ def may_join(
 def is_admitted(user: AbstractBaseUser | AnonymousUser, permission: ChannelPermission) -> bool:
     """Whether a row admits `user`. An inactive user counts as not logged in."""
     rule = _AUDIENCES.get(permission.audience)
-    if permission.audience == str(ChannelPermission.Audience.ANYONE):
+    if permission.audience == str(ChannelPermission.Access.ANYONE):
         return True
-    if rule is None or not user.is_authenticated or not getattr(user, "is_active", True):
+    if rule is None or not user.is_authenticated or not is_active(user):
         return False  # an audience that this version does not know admits no user
     return rule(user, permission)
 
 
 def _has_permissions(user: object, permission: ChannelPermission) -> bool:
-    has_perm = getattr(user, "has_perm", None)
-    if has_perm is None or not (permission.any_of or permission.all_of or permission.alternatives):
-        return False  # "users with the permissions below" means no user if none are given
-    any_fits = not permission.any_of or any(has_perm(name) for name in permission.any_of)
-    set_fits = not permission.alternatives or any(
-        names and all(has_perm(name) for name in names) for names in permission.alternatives
+    # "users with the permissions below" means no user if none are given
+    given = bool(permission.any_of or permission.all_of or permission.alternatives)
+    sets = permission.alternatives or [[]]
+    return given and any(
+        has_permissions(user, any_of=permission.any_of, all_of=[*permission.all_of, *names])
+        for names in sets
+        if names or not permission.alternatives
     )
-    return any_fits and set_fits and all(has_perm(name) for name in permission.all_of)
 
 
 _AUDIENCES: Mapping[str, Callable[[object, ChannelPermission], bool]] = {
-    str(ChannelPermission.Audience.AUTHENTICATED): lambda user, permission: True,
-    str(ChannelPermission.Audience.STAFF): lambda user, permission: bool(getattr(user, "is_staff", False)),
-    str(ChannelPermission.Audience.SUPERUSER): lambda user, permission: bool(
+    str(ChannelPermission.Access.AUTHENTICATED): lambda user, permission: True,
+    str(ChannelPermission.Access.STAFF): lambda user, permission: bool(getattr(user, "is_staff", False)),
+    str(ChannelPermission.Access.SUPERUSER): lambda user, permission: bool(
         getattr(user, "is_superuser", False)
     ),
-    str(ChannelPermission.Audience.PERMISSIONS): _has_permissions,
+    str(ChannelPermission.Access.PERMISSIONS): _has_permissions,
 }

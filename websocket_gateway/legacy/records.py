@@ -99,17 +99,17 @@ class RecordPlanning:
         known = set(ChannelPermission.objects.values_list("channel_name", flat=True))
         for old in tables.read_permissions():
             name = old.channel_name
-            said = express(old.access, old.rules)
+            expression = express(old.access, old.rules)
             for spelling in sorted(self._spellings(name) - known):
-                if said is None or "*" in spelling:
+                if expression is None or "*" in spelling:
                     self.problems.append(_inexpressible(old))
                     break
                 permission = ChannelPermission(
                     channel_name=spelling,
-                    audience=said.audience,
-                    any_of=list(said.any_of),
-                    all_of=list(said.all_of),
-                    alternatives=[list(names) for names in said.alternatives],
+                    audience=expression.audience,
+                    any_of=list(expression.any_of),
+                    all_of=list(expression.all_of),
+                    alternatives=[list(names) for names in expression.alternatives],
                     description=old.description,
                 )
                 self._validate(permission, f"the rule of channel {spelling!r}")

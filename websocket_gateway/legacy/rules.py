@@ -9,9 +9,9 @@ from typing import Final
 from websocket_gateway.models import ChannelPermission
 
 _AUDIENCES: Final = {
-    "allow_all": ChannelPermission.Audience.ANYONE,
-    "staff_only": ChannelPermission.Audience.STAFF,
-    "superuser_only": ChannelPermission.Audience.SUPERUSER,
+    "allow_all": ChannelPermission.Access.ANYONE,
+    "staff_only": ChannelPermission.Access.STAFF,
+    "superuser_only": ChannelPermission.Access.SUPERUSER,
 }
 
 
@@ -40,12 +40,12 @@ def express(access: str, rules: Iterable[frozenset[str]]) -> Expression | None:
     # A subset of a rule's permissions is enough already.
     alternatives = {rule for rule in alternatives if not any(other < rule for other in alternatives)}
     if not alternatives:
-        return Expression(audience=str(ChannelPermission.Audience.SUPERUSER))
+        return Expression(audience=str(ChannelPermission.Access.SUPERUSER))
     common = frozenset.intersection(*alternatives)
     rest = [rule - common for rule in alternatives]
     single = len(rest) == 1 or all(len(rule) == 1 for rule in rest)
     return Expression(
-        audience=str(ChannelPermission.Audience.PERMISSIONS),
+        audience=str(ChannelPermission.Access.PERMISSIONS),
         any_of=tuple(sorted(frozenset.union(*rest))) if single else (),
         all_of=tuple(sorted(common)),
         alternatives=() if single else tuple(sorted(tuple(sorted(rule)) for rule in rest)),

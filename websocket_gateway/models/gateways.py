@@ -29,26 +29,30 @@ class ApiGateway(models.Model):
         _("region"),
         max_length=32,
         blank=True,
-        help_text=_("Blank: AWS_GATEWAY_REGION_NAME. Fixed once the gateway exists in AWS."),
+        help_text=_(
+            "If blank, AWS_GATEWAY_REGION_NAME is used. Cannot be changed once the gateway exists in AWS."
+        ),
     )
     api_description = models.CharField(_("description"), max_length=1024, blank=True)
     default_channel_name = CaseSensitiveCharField(
         _("default channel"),
         max_length=validators.CHANNEL_NAME_MAX_LENGTH,
         blank=True,
-        help_text=_("The channel of a connection that names none."),
+        help_text=_("Channel for connections that do not specify one."),
     )
     domain_name = models.CharField(_("custom domain"), max_length=255, blank=True)
     target_base_endpoint = models.CharField(
         _("target URL"),
         max_length=2000,
         validators=[validators.validate_http_url],
-        help_text=_("URL of the WebSocketView without its last part, such as https://www.example.com/ws/."),
+        help_text=_(
+            "URL of the WebSocketView without its last path segment, such as https://www.example.com/ws/."
+        ),
     )
     certificate_arn = models.CharField(_("certificate ARN"), max_length=512, blank=True)
-    hosted_zone_id = models.CharField(_("hosted zone id"), max_length=64, blank=True)
+    hosted_zone_id = models.CharField(_("hosted zone ID"), max_length=64, blank=True)
     mapping_key = models.CharField(
-        _("mapping key"), max_length=300, blank=True, validators=[validators.validate_mapping_key]
+        _("API mapping key"), max_length=300, blank=True, validators=[validators.validate_mapping_key]
     )
     api_key_selection_expression = models.CharField(
         _("API key selection expression"), max_length=255, default="$request.header.x-api-key"
@@ -62,16 +66,18 @@ class ApiGateway(models.Model):
     stage_description = models.CharField(_("stage description"), max_length=1024, blank=True)
     tags = models.JSONField(_("tags"), default=dict, blank=True, validators=[validators.validate_tags])
     two_way = models.BooleanField(
-        _("two-way"), default=True, help_text=_("What $default's handlers return is sent to the client.")
+        _("two-way"),
+        default=True,
+        help_text=_("Send the return values of handlers of $default to the client."),
     )
 
-    api_id = CaseSensitiveCharField(_("API id"), max_length=64, blank=True, editable=False, db_index=True)
+    api_id = CaseSensitiveCharField(_("API ID"), max_length=64, blank=True, editable=False, db_index=True)
     api_endpoint = models.CharField(_("API endpoint"), max_length=512, blank=True, editable=False)
     api_gateway_domain_name = models.CharField(
-        _("domain's target"), max_length=512, blank=True, editable=False
+        _("target domain name"), max_length=512, blank=True, editable=False
     )
-    api_mapping_id = CaseSensitiveCharField(_("mapping id"), max_length=64, blank=True, editable=False)
-    deployment_id = CaseSensitiveCharField(_("deployment id"), max_length=64, blank=True, editable=False)
+    api_mapping_id = CaseSensitiveCharField(_("API mapping ID"), max_length=64, blank=True, editable=False)
+    deployment_id = CaseSensitiveCharField(_("deployment ID"), max_length=64, blank=True, editable=False)
     api_created = models.BooleanField(_("API created"), default=False, editable=False)
     custom_domain_created = models.BooleanField(_("custom domain created"), default=False, editable=False)
     last_applied_on = models.DateTimeField(_("last applied"), null=True, blank=True, editable=False)
@@ -151,9 +157,13 @@ class ApiGatewayAdditionalRoute(models.Model):
     route_key = CaseSensitiveCharField(
         _("route key"), max_length=191, validators=[validators.validate_route_key]
     )
-    integration_url = models.CharField(_("URL"), max_length=2000, validators=[validators.validate_http_url])
+    integration_url = models.CharField(
+        _("integration URL"), max_length=2000, validators=[validators.validate_http_url]
+    )
     two_way = models.BooleanField(
-        _("two-way"), default=True, help_text=_("What the handlers return is sent to the client.")
+        _("two-way"),
+        default=True,
+        help_text=_("Send the return values of the route's handlers to the client."),
     )
     deployed = models.BooleanField(_("deployed"), default=False, editable=False)
     created_on = models.DateTimeField(_("created"), auto_now_add=True)

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
@@ -73,13 +72,13 @@ def consume_token(token: str, *, session_key: str | None = None) -> WebSocketTok
     if row is None or not _is_good(row, session_key, now):
         return None
     # The row above may be outdated; this one statement decides which caller uses the token.
-    unspent = WebSocketToken.objects.filter(pk=row.pk, used_on=None, expires_on__gt=now)
-    spent = retry_when_busy(lambda: unspent.update(used_on=now), model=WebSocketToken)
-    return row if spent else None
+    usable = WebSocketToken.objects.filter(pk=row.pk).usable(now)
+    used = retry_when_busy(lambda: usable.update(used_on=now), model=WebSocketToken)
+    return row if used else None
 
 
 def _is_good(row: WebSocketToken, session_key: str | None, now: datetime) -> bool:
-    if row.used_on is not None or row.expires_on <= now or not is_active(row.user):
+    if row.is_spent(now) or not is_active(row.user):
         return False
     bound = row.session_key_hash and session_key is not None
     if bound and not constant_time_compare(row.session_key_hash, hash_session_key(session_key)):
@@ -89,7 +88,5 @@ def _is_good(row: WebSocketToken, session_key: str | None, now: datetime) -> boo
 
 def _delete_spent(user: AbstractBaseUser, now: datetime) -> None:
     """Delete old tokens when new ones are made, so that the limit bounds the rows of a user."""
-    useless = Q(expires_on__lte=now) | Q(used_on__isnull=False)
-    retry_when_busy(
-        lambda: WebSocketToken.objects.filter(useless, user_id=user.pk).delete(), model=WebSocketToken
-    )
+    spent = WebSocketToken.objects.spent(now).filter(user_id=user.pk)
+    retry_when_busy(spent.delete, model=WebSocketToken)

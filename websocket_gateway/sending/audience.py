@@ -102,9 +102,9 @@ def audience_of_connections(connection_ids: Iterable[str]) -> Audience:
 
 def audience_of_run(run: BroadcastRun) -> Audience:
     """The connected sessions that a broadcast is for."""
-    if run.audience == BroadcastRun.Audience.CHANNEL:
+    if run.audience == BroadcastRun.AudienceType.CHANNEL:
         return audience_of_channel(run.channel_name)
-    if run.audience == BroadcastRun.Audience.EVERYONE:
+    if run.audience == BroadcastRun.AudienceType.EVERYONE:
         return audience_of_everyone()
     return audience_of_user(run.user) if run.user is not None else Audience(())
 

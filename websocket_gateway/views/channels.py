@@ -45,16 +45,19 @@ def check_channel_name(view: ChannelView, name: object) -> str:
 def check_may_join(view: ChannelView, request: HttpRequest, name: object) -> str:
     """Return `name` if it is valid and the client may join the channel. Refuses any other."""
     channel_name = check_channel_name(view, name)
+    check_admitted(view, request, channel_name)
+    return channel_name
+
+
+def check_admitted(view: ChannelView, request: HttpRequest, channel_name: str) -> None:
+    """Refuse a channel that the client must not join, given by the client or by the gateway."""
     if not view._decide("can_join_channel", request, channel_name):
         raise RefusalError(ErrorCode.CHANNEL_DENIED, f"The user must not join the channel {channel_name!r}.")
-    return channel_name
 
 
 def change_channel(view: ChannelView, request: HttpRequest) -> None:
     """Make `body["channel"]` the primary channel of the connection."""
-    session = view.websocket_session
-    session.channel_name = check_may_join(view, request, view.body.get("channel"))
-    session.save(update_fields=["channel_name"])
+    view.websocket_session.move_to(check_may_join(view, request, view.body.get("channel")))
 
 
 def subscribe(view: ChannelView, request: HttpRequest, name: object) -> str:

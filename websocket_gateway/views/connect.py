@@ -22,7 +22,7 @@ from websocket_gateway.receiving.origins import is_allowed_origin
 from websocket_gateway.receiving.tokens import consume_token
 from websocket_gateway.signals import connected, send_safely
 from websocket_gateway.views import checks, limits
-from websocket_gateway.views.channels import check_channel_name
+from websocket_gateway.views.channels import check_admitted, check_channel_name
 from websocket_gateway.views.failures import bind_user
 from websocket_gateway.views.hooks import WebSocketHooks, decided
 from websocket_gateway.views.responses import ErrorCode, RefusalError, answer
@@ -51,7 +51,7 @@ def accept_connection(view: WebSocketHooks, request: HttpRequest, event: Connect
     if not register(session):
         _refuse_known(view, event, attempt)
     limits.limit_connections(view, session)
-    return _welcome(view, request, event)
+    return _call_connect_hook(view, request, event)
 
 
 def refuse_connection(
@@ -78,17 +78,17 @@ def _identify(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) -
     if event.token is not None:
         token = consume_token(event.token, session_key=session_key_of(request))
     if token is None and (view.USE_WS_TOKEN or event.token is not None):
-        _count_stranger(view, event)
+        _count_unidentified(view, event)
         given = "is not valid" if event.token is not None else "is missing"
         raise RefusalError(ErrorCode.INVALID_TOKEN, f"The token {given}.")
     if token is None and event.origin is None:
-        _count_stranger(view, event)
+        _count_unidentified(view, event)
         raise RefusalError(ErrorCode.ORIGIN_DENIED, "A request without an Origin header needs a valid token.")
     bind_user(request, token.user if token is not None else _session_user(request))
     return token
 
 
-def _count_stranger(view: WebSocketHooks, event: ConnectEvent) -> None:
+def _count_unidentified(view: WebSocketHooks, event: ConnectEvent) -> None:
     limits.count_refused(view, event)
     limits.count_anonymous(view, event)
 
@@ -115,8 +115,8 @@ def _channel(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) ->
     if event.channel_name:
         check_channel_name(view, event.channel_name)
     channel_name = event.channel_name or view.api_gateway.default_channel_name
-    if channel_name and not view._decide("can_join_channel", request, channel_name):
-        raise RefusalError(ErrorCode.CHANNEL_DENIED, f"The user must not join the channel {channel_name!r}.")
+    if channel_name:
+        check_admitted(view, request, channel_name)
     return channel_name
 
 
@@ -142,7 +142,7 @@ def _session(
     )
 
 
-def _welcome(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) -> HttpResponseBase:
+def _call_connect_hook(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) -> HttpResponseBase:
     """Call the hook. Only a 2xx answer keeps the connection: API Gateway refuses it at any other."""
     session = view.websocket_session
     try:

@@ -21,7 +21,7 @@ from websocket_gateway.client_config import build_user_marks
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.sessions import has_open
 from websocket_gateway.exceptions import RateLimitedError
-from websocket_gateway.logins import has_lasting_session_keys, is_active
+from websocket_gateway.logins import current_session_key, is_active
 from websocket_gateway.receiving.limits import find_used_up
 from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.views.limits import (
@@ -69,10 +69,8 @@ class WebSocketTokenView(View):
         refusal = find_refusal(user)
         if refusal is not None:
             return _too_many(request, user, rule=refusal.rule, retry_after=refusal.retry_after)
-        session = getattr(request, "session", None)
-        session_key = session.session_key if session is not None and has_lasting_session_keys() else None
         try:
-            token = issue_token(user, session_key=session_key)
+            token = issue_token(user, session_key=current_session_key(request))
         except RateLimitedError as exc:
             return _too_many(request, user, rule="TOKEN_RATE_LIMIT_PER_MINUTE", retry_after=exc.retry_after)
         expires_in = get_settings().token_expiry_seconds

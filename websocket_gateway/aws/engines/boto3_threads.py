@@ -14,7 +14,7 @@ from websocket_gateway.aws.connections import Connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.engines.base import Outcome, Recipient
 from websocket_gateway.aws.engines.outcomes import answer_of_error
-from websocket_gateway.aws.engines.retries import Attempt, EndpointQueue, Retries
+from websocket_gateway.aws.engines.retries import Attempt, EndpointQueue, Retries, share_of
 from websocket_gateway.aws.pacing import Pace
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.no_fork import wait_until_gone
@@ -95,8 +95,7 @@ class Boto3Engine:
 
     def _share(self) -> int:
         """Posts for one gateway at a time: twice the threads, so that none waits for the next post."""
-        busy = sum(bool(queue.waiting or queue.in_flight) for queue in self._queues.values())
-        return max(1, self._threads * 2 // max(1, busy))
+        return share_of(self._threads * 2, self._queues.values())
 
     def _turn(self) -> Iterator[Outcome]:
         """Begin what may begin, then wait for the next thing to happen."""

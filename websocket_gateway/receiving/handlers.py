@@ -18,6 +18,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from websocket_gateway.exceptions import ConfigurationError
+from websocket_gateway.logins import has_perm
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser, AnonymousUser
@@ -49,9 +50,9 @@ class Requirement:
 
     def admits(self, user: AbstractUser | AnonymousUser) -> bool:
         """Whether `user` has one of `any_of` and every one of `all_of`."""
-        if self.any_of and not any(user.has_perm(name) for name in self.any_of):
+        if self.any_of and not any(has_perm(user, name) for name in self.any_of):
             return False
-        return all(user.has_perm(name) for name in self.all_of)
+        return all(has_perm(user, name) for name in self.all_of)
 
     def check(self, arguments: Iterable[object]) -> None:
         """Raise `PermissionDenied` unless the user of the request among `arguments` is admitted."""

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from django.db import DatabaseError, connections, router
-from django.db.models import Model, Q
+from django.db.models import Model, Q, QuerySet
 from django.db.models.functions import Now
 from django.db.models.signals import post_save
 from django.utils import timezone
@@ -173,7 +173,7 @@ class GatewayLease(Lease):
 
     def _lost(self) -> GatewayNotFoundError | LeaseLostError:
         gateway = self.gateway
-        if ApiGateway.objects.filter(pk=self.pk).exists():
+        if _current_rows().filter(pk=self.pk).exists():
             return LeaseLostError(
                 f"Another process is changing gateway {gateway.api_name!r} now, because this one gave no "
                 "sign of life for too long. This process stops here; run the command again."
@@ -218,7 +218,7 @@ def _wait_for(
 ) -> None:
     deadline = time.monotonic() + patience
     while not lease.acquire():
-        holders = ApiGateway.objects.filter(pk=lease.pk).values_list("lease_holder", flat=True)
+        holders = _current_rows().filter(pk=lease.pk).values_list("lease_holder", flat=True)
         holder = holders.first() or ""
         host, _, rest = holder.partition(":")
         pid = rest.partition(":")[0]
@@ -229,6 +229,11 @@ def _wait_for(
             raise GatewayBusyError(f"{busy}. Try again when that is done.")
         on_wait(f"{busy}; waiting until that is done.")
         sleep(POLL_SECONDS)
+
+
+def _current_rows() -> QuerySet[ApiGateway]:
+    rows: QuerySet[ApiGateway] = ApiGateway.objects.using(router.db_for_write(ApiGateway))
+    return rows
 
 
 def _is_dead(host: str, pid: str) -> bool:

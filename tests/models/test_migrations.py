@@ -17,7 +17,7 @@ def test_no_migration_is_missing() -> None:
 
 def test_labels_and_help_texts_change_no_table() -> None:
     loader = MigrationLoader(connection)
-    name = "websocket_gateway", "0002_limits"
+    name = "websocket_gateway", "0003_labels"
     state = loader.project_state(name, at_end=False)
     altered = 0
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import router
 from django.db.models import Q
 
 from websocket_gateway.logins import is_active
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 def find_channel_permission(channel_name: str) -> ChannelPermission | None:
     """The row of a channel: the exact name's, else that of the longest prefix; None if there is none."""
     patterns = [channel_name[:length] + "*" for length in range(len(channel_name) + 1)]
-    rows = ChannelPermission.objects.filter(Q(channel_name=channel_name) | Q(channel_name__in=patterns))
+    # A replica may not have a new rule yet, and no rule may mean that everybody is let in.
+    rules = ChannelPermission.objects.using(router.db_for_write(ChannelPermission))
+    rows = rules.filter(Q(channel_name=channel_name) | Q(channel_name__in=patterns))
     by_name = {row.channel_name: row for row in rows}
     if channel_name in by_name:
         exact: ChannelPermission = by_name[channel_name]

@@ -41,6 +41,16 @@ class Migration(migrations.Migration):
             field=models.PositiveIntegerField(db_default=0, default=0, editable=False),
         ),
         migrations.AddField(
+            model_name="websocketsession",
+            name="auth_backend",
+            field=models.CharField(blank=True, db_default="", default="", editable=False, max_length=255),
+        ),
+        migrations.AddField(
+            model_name="websockettoken",
+            name="auth_backend",
+            field=models.CharField(blank=True, db_default="", default="", editable=False, max_length=255),
+        ),
+        migrations.AddField(
             model_name="apigateway",
             name="installation",
             field=models.CharField(

@@ -91,6 +91,8 @@ class WebSocketToken(models.Model):
     )
     session_key_hash = CaseSensitiveCharField(max_length=64, blank=True, default="", editable=False)
     session_auth_hash = CaseSensitiveCharField(max_length=64, blank=True, default="", editable=False)
+    auth_backend = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
+    """Dotted path of the authentication backend that logged the user in; empty where it is not known."""
     created_on = models.DateTimeField(_("issued"), default=timezone.now)
     expires_on = models.DateTimeField(_("expires"), db_index=True)
     used_on = models.DateTimeField(_("used"), null=True, blank=True)

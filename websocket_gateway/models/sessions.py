@@ -84,10 +84,12 @@ class WebSocketSession(models.Model):
     """SHA-256 of the Django session that opened the socket; a logout ends the sockets of that session."""
     session_auth_hash = CaseSensitiveCharField(max_length=64, blank=True, default="", editable=False)
     """SHA-256 of the user's session-auth hash at `$connect`; it differs once the password has changed."""
+    # `db_default`: workers of the release before go on inserting rows while the new one is deployed.
+    auth_backend = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
+    """Dotted path of the authentication backend that logged the user in; empty where it is not known."""
     created_on = models.DateTimeField(_("connected at"), default=timezone.now)
     last_seen_on = models.DateTimeField(_("last seen"), default=timezone.now)
     disconnected_on = models.DateTimeField(_("disconnected at"), null=True, blank=True)
-    # `db_default`: workers of the release before go on inserting rows while the new one is deployed.
     attempt_window_seconds = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     """Length of the window in which the attempt of this connection counts; 0 where it is not given back."""
     recent_messages = models.PositiveIntegerField(default=0, db_default=0, editable=False)

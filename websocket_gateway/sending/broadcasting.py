@@ -144,12 +144,12 @@ class _Sending:
 
     def start(self, audience: Audience, *, on_commit: bool) -> DeliveryReport:
         """Send now, or when the surrounding transaction commits."""
+        # Not from a replica, which may not know yet who has just connected or subscribed.
         using = audience.database or router.db_for_write(WebSocketSession)
+        audience = audience.on(using)
         if on_commit and transaction.get_connection(using).in_atomic_block:
             # Robust: the transaction is committed, so its code must not fail because of this.
-            transaction.on_commit(
-                lambda: _log(self._run(audience.on(using), using)), using=using, robust=True
-            )
+            transaction.on_commit(lambda: _log(self._run(audience, using)), using=using, robust=True)
             return DeliveryReport(deferred=True)
         return self._run(audience, using)
 

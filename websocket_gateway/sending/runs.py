@@ -103,7 +103,8 @@ def resume_expired_shards() -> int:
 
     For a scheduled job, such as `purge_connections`. Returns the number of tasks; 0 if there is no queue.
     """
-    running = BroadcastRun.objects.filter(state=BroadcastRun.State.RUNNING)
+    current = BroadcastRun.objects.using(router.db_for_write(BroadcastRun))
+    running = current.filter(state=BroadcastRun.State.RUNNING)
     for pk in running.order_by("pk").values_list("pk", flat=True):
         shards.finish_run_if_done(pk)
     return sum(_enqueue(pk, tasks) for pk, tasks in sorted(count_missing_tasks().items()))

@@ -6,9 +6,10 @@ import re
 from typing import Protocol
 
 from django.core.exceptions import ValidationError
+from django.db import router
 from django.http import HttpRequest
 
-from websocket_gateway.models import WebSocketSession
+from websocket_gateway.models import ChannelSubscription, WebSocketSession
 from websocket_gateway.validators import validate_channel_name
 from websocket_gateway.views.responses import ErrorCode, RefusalError
 
@@ -65,10 +66,16 @@ def subscribe(view: ChannelView, request: HttpRequest, name: object) -> str:
     channel_name = check_may_join(view, request, name)
     session = view.websocket_session
     # Counted afterwards: of several simultaneous subscriptions, the last one sees all of them.
-    if session.subscribe(channel_name) and session.subscriptions.count() > view.MAX_SUBSCRIPTIONS:
+    if session.subscribe(channel_name) and _count(session) > view.MAX_SUBSCRIPTIONS:
         session.unsubscribe(channel_name)
         raise RefusalError(ErrorCode.TOO_MANY_CHANNELS, "The connection has reached its limit of channels.")
     return channel_name
+
+
+def _count(session: WebSocketSession) -> int:
+    """The additional channels of a session; a replica may not have the newest."""
+    found: int = session.subscriptions.using(router.db_for_write(ChannelSubscription)).count()
+    return found
 
 
 def unsubscribe(view: ChannelView, name: object) -> str:

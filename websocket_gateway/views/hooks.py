@@ -36,9 +36,9 @@ class WebSocketHooks(View):
     RATE_LIMIT_ENABLED: bool = True
     """Limit connection attempts."""
     RATE_LIMIT_MAX_ATTEMPTS: int | None = None
-    """Attempts per user in the window, and per address without a valid user; None for the setting."""
+    """Attempts per user in the window; None for the setting."""
     RATE_LIMIT_MAX_ATTEMPTS_PER_IP: int | None = None
-    """Attempts per address that are refused before a user is known; None for 10 times the above."""
+    """Attempts of strangers per address in the window; None for 10 times the above."""
     RATE_LIMIT_WINDOW_MINUTES: int | None = None
     """Length of the window; None for the setting."""
     MAX_CONNECTIONS_PER_USER: int | None = None
@@ -160,6 +160,8 @@ class WebSocketHooks(View):
     # How hooks and handlers are called. A subclass must not define these names.
 
     _reply_id: ReplyId | None = None
+    _begun: bool = False
+    """Whether something was called that must not be called again for the same event."""
     _knows_source_ip: bool = True
 
     @property

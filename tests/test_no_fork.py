@@ -6,6 +6,7 @@ import os
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -45,9 +46,9 @@ def started() -> Iterator[Callable[[Callable[[], object]], threading.Thread]]:
 
 def fork_and_wait() -> float:
     """Fork as `os.fork` does, but without a child: its hooks, in their order; the seconds that it waited."""
-    begun = module.time.monotonic()
+    begun = time.monotonic()
     no_fork.close()
-    waited = module.time.monotonic() - begun
+    waited = time.monotonic() - begun
     no_fork.open()
     return waited
 
@@ -66,7 +67,12 @@ def test_a_fork_waits_for_a_call_to_aws_in_another_thread(
 
     started(call)
     calling.wait()
-    fork = started(lambda: (fork_and_wait(), order.append("forked")))
+
+    def fork_then_say() -> None:
+        fork_and_wait()
+        order.append("forked")
+
+    fork = started(fork_then_say)
     fork.join(0.1)
     assert order == []
     answered.set()
@@ -175,9 +181,11 @@ def test_a_fork_does_not_wait_for_a_thread_that_goes_on(
 def test_threads_that_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MANY_THREADS", 3)
 
+    mine: list[int] = []
+
     def call(at_once: threading.Barrier) -> None:
         with no_fork:
-            pass
+            mine.append(threading.get_native_id())
         at_once.wait(5)
 
     for side_by_side in (12, 12, 1):
@@ -187,7 +195,7 @@ def test_threads_that_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> No
             thread.start()
         join(*threads)
 
-    assert len(no_fork._seen()) <= 3
+    assert len(set(mine) & set(no_fork._seen().values())) <= 3
 
 
 @linux
@@ -210,7 +218,7 @@ def test_the_threads_of_a_pool_are_gone_at_its_end() -> None:
 
 @linux
 def test_the_threads_of_probes_are_gone() -> None:
-    answers = run_calls({"one": end_slowly, "two": end_slowly}, deadline=module.time.monotonic() + 5)
+    answers = run_calls({"one": end_slowly, "two": end_slowly}, deadline=time.monotonic() + 5)
 
     assert len(answers) == 2
     assert not any(map(is_there, answers.values()))

@@ -69,7 +69,7 @@ def backend_of(request: HttpRequest, user: AbstractBaseUser | AnonymousUser) -> 
     """The dotted path of the backend that logged `user` in, as `login()` stores it; empty if unknown.
 
     Reads the session, unless the user has just been authenticated. The session of another user, as when
-    somebody acts in the place of `user`, says nothing.
+    one user acts in the place of `user`, says nothing.
     """
     own = known_backend(user)
     session = getattr(request, "session", None)

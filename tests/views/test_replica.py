@@ -121,7 +121,7 @@ def test_a_saved_broadcast_has_its_recipients_and_figures(client: WebSocketClien
 
 
 def test_a_rule_that_closes_a_channel_holds_at_once(client: WebSocketClient) -> None:
-    ChannelPermission.objects.create(channel_name="staff", audience=ChannelPermission.Audience.STAFF)
+    ChannelPermission.objects.create(channel_name="staff", audience=ChannelPermission.Access.STAFF)
 
     assert client.control("subscribe", channel="staff").error == "channel_denied"
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def find_channel_permission(channel_name: str) -> ChannelPermission | None:
     """The row of a channel: the exact name's, else that of the longest prefix; None if there is none."""
     patterns = [channel_name[:length] + "*" for length in range(len(channel_name) + 1)]
-    # A replica may not have a new rule yet, and no rule may mean that everybody is let in.
+    # A replica might not have a new rule yet, and without a rule every user may be admitted.
     rules = ChannelPermission.objects.using(router.db_for_write(ChannelPermission))
     rows = rules.filter(Q(channel_name=channel_name) | Q(channel_name__in=patterns))
     by_name = {row.channel_name: row for row in rows}

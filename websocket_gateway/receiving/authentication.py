@@ -136,7 +136,7 @@ class GatewayRows:
 
 
 def current_place() -> Place:
-    """Where gateways are looked for now: not in a replica, which may not have a new one yet."""
+    """Where gateways are looked for now: not in a replica, which might not have a new one yet."""
     alias = router.db_for_write(ApiGateway)
     connection = connections[alias]
     schema = getattr(connection, "schema_name", None)

@@ -144,7 +144,7 @@ class _Sending:
 
     def start(self, audience: Audience, *, on_commit: bool) -> DeliveryReport:
         """Send now, or when the surrounding transaction commits."""
-        # Not from a replica, which may not know yet who has just connected or subscribed.
+        # Not from a replica, which might not know yet who has just connected or subscribed.
         using = audience.database or router.db_for_write(WebSocketSession)
         audience = audience.on(using)
         if on_commit and transaction.get_connection(using).in_atomic_block:

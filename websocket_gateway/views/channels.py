@@ -73,7 +73,7 @@ def subscribe(view: ChannelView, request: HttpRequest, name: object) -> str:
 
 
 def _count(session: WebSocketSession) -> int:
-    """The additional channels of a session; a replica may not have the newest."""
+    """The additional channels of a session; a replica might not have the newest."""
     found: int = session.subscriptions.using(router.db_for_write(ChannelSubscription)).count()
     return found
 

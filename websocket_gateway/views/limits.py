@@ -74,7 +74,7 @@ def count_user(view: WebSocketHooks, user: AbstractBaseUser | AnonymousUser) -> 
 def count_stranger(view: WebSocketHooks, event: ConnectEvent) -> Attempt | None:
     """Count an attempt without a user for its address; refuses it beyond `RATE_LIMIT_MAX_ATTEMPTS_PER_IP`.
 
-    Strangers are anonymous visitors, and whoever is refused before a user is known.
+    Strangers are anonymous visitors, and clients that are refused before a user is known.
     """
     if not event.source_ip:  # from an imported gateway, until it is applied
         return None

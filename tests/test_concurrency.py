@@ -6,11 +6,19 @@ import sqlite3
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import (
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+    transaction,
+)
 
 from tests.factories import ConnectionRateLimitFactory, WebSocketSessionFactory
 from tests.views.urls import StackView
-from websocket_gateway.concurrency import is_busy, retry_when_busy
+from websocket_gateway.concurrency import is_away, is_busy, retry_when_busy
 from websocket_gateway.models import ConnectionRateLimit
 from websocket_gateway.testing import message_request
 
@@ -117,3 +125,46 @@ def test_view_answers_503_while_the_database_is_locked(lock: sqlite3.Connection)
     response = StackView.as_view()(request, route="default")
 
     assert (response.status_code, response["Retry-After"]) == (503, "1")
+
+
+class _CauseError(Exception):
+    def __init__(self, sqlstate: str | None = None) -> None:
+        super().__init__()
+        self.sqlstate = sqlstate
+
+
+def _failed(error: Exception, cause: Exception | None = None) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "away"),
+    [
+        (_failed(OperationalError("connection refused"), _CauseError()), True),
+        (_failed(OperationalError("the database system is starting up"), _CauseError("57P03")), True),
+        (_failed(OperationalError("too many clients"), _CauseError("53300")), True),
+        (_failed(OperationalError("deadlock"), _CauseError("40P01")), True),
+        (_failed(OperationalError("invalid"), _CauseError("22023")), False),
+        (_failed(InternalError("read-only transaction"), _CauseError("25006")), True),
+        (_failed(InternalError("aborted"), _CauseError("25P02")), False),
+        (_failed(InterfaceError("connection already closed"), _CauseError()), True),
+        (OperationalError(2002, "Can't connect"), True),
+        (OperationalError(2006, "Server has gone away"), True),
+        (OperationalError(1927, "Connection was killed"), True),
+        (OperationalError(1054, "Unknown column"), False),
+        (InterfaceError(0, ""), True),
+        (_failed(OperationalError("database is locked"), sqlite3.OperationalError()), True),
+        (_failed(OperationalError("unable to open database file"), sqlite3.OperationalError()), True),
+        (_failed(OperationalError("no such table: x"), sqlite3.OperationalError()), False),
+        (_failed(InterfaceError("Error binding parameter 0"), sqlite3.InterfaceError()), False),
+        (ProgrammingError("Cannot open a new connection in an atomic block."), True),
+        (ProgrammingError("Cannot operate on a closed database."), True),
+        (ProgrammingError('relation "x" does not exist'), False),
+        (IntegrityError("duplicate key"), False),
+        (ValueError("x"), False),
+    ],
+    ids=str,
+)
+def test_a_database_that_is_away_is_told_from_a_wrong_statement(error: Exception, away: bool) -> None:
+    assert is_away(error) is away

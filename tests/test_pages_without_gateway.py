@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def nothing_said_yet() -> None:
-    client_config._warn_once.cache_clear()
+    client_config.warn_once.cache_clear()
 
 
 def render(tag: str = "websocket_client") -> str:

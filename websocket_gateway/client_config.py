@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shlex
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -32,11 +33,13 @@ logger = logging.getLogger(__name__)
 
 _Row = TypeVar("_Row", bound=Model)
 
-CLIENT_OPTIONS: Final = (
-    *("token_by", "handler_key", "share", "share_key", "queue_limit", "overflow", "request_ms", "resend_ms"),
-    *("backoff_ms", "backoff_max_ms", "connect_ms", "stable_ms", "heartbeat_ms", "pong_ms", "rotate_ms"),
-    *("handover_ms", "max_refusals", "slow_ms", "max_frame_bytes", "follow_login", "credentials"),
+_TEXTS: Final = ("token_by", "handler_key", "share_key", "overflow", "credentials")
+_FLAGS: Final = ("share", "follow_login")
+_NUMBERS: Final = (
+    *("queue_limit", "request_ms", "resend_ms", "backoff_ms", "backoff_max_ms", "connect_ms", "stable_ms"),
+    *("heartbeat_ms", "pong_ms", "rotate_ms", "handover_ms", "max_refusals", "slow_ms", "max_frame_bytes"),
 )
+CLIENT_OPTIONS: Final = (*_TEXTS, *_FLAGS, *_NUMBERS)
 """The options of the client, in Python's spelling."""
 _SALT: Final = "websocket_gateway.client_config.user"
 
@@ -53,7 +56,7 @@ def find_page_gateway(name: str = "") -> ApiGateway | None:
         return None
     gateway, reason = _choose(found, name)
     if reason:
-        _warn_once(f"A page has no address to connect to: {reason}")
+        warn_once(f"A page has no address to connect to: {reason}")
     return gateway
 
 
@@ -66,7 +69,7 @@ def read_or_log(rows: QuerySet[_Row]) -> list[_Row] | None:
     try:
         return list(rows)
     except SynchronousOnlyOperation:
-        _warn_once(
+        warn_once(
             "A page has no address to connect to: its template is rendered in async code, which cannot read "
             "the database. Render it by `await sync_to_async(render)(request, ...)`."
         )
@@ -75,7 +78,7 @@ def read_or_log(rows: QuerySet[_Row]) -> list[_Row] | None:
         connection = connections[rows.db]
         if connection.in_atomic_block and connection.vendor == "postgresql":
             raise
-        _warn_once(
+        warn_once(
             f"A page has no address to connect to: {rows.model._meta.db_table} cannot be read "
             f"({type(exc).__name__}). {_advice(exc)}"
         )
@@ -99,7 +102,7 @@ def _choose(rows: list[ApiGateway], name: str) -> tuple[ApiGateway | None, str]:
     default = name or get_settings().default_gateway
     named = [row for row in rows if row.api_name == default]
     if default and not named:
-        _warn_once(f"There is no gateway {default!r}, which DEFAULT_GATEWAY names.")
+        warn_once(f"There is no gateway {default!r}, which DEFAULT_GATEWAY names.")
     usable = named or [row for row in rows if find_socket_url(row)] or rows
     if len(usable) > 1:
         names = ", ".join(repr(row.api_name) for row in usable[:5])
@@ -125,7 +128,8 @@ def _explain_missing_address(gateway: ApiGateway) -> str:
 
 
 @lru_cache(maxsize=64)
-def _warn_once(message: str) -> None:
+def warn_once(message: str) -> None:
+    """Log a warning, once in each process: a page may be shown a thousand times a minute."""
     logger.warning("%s", message)
 
 
@@ -145,8 +149,27 @@ def build_client_config(
 
 
 def build_client_options(options: Mapping[str, object]) -> dict[str, object]:
-    """The client's options in its own spelling: `share_key` -> `shareKey`. Raises `TypeError`."""
-    return {_camel_case(_known(name)): value for name, value in options.items()}
+    """The client's options in its own spelling: `share_key` -> `shareKey`. Raises `TypeError`.
+
+    None stands for the client's default.
+    """
+    return {_camel_case(_known(name)): _checked(name, value) for name, value in options.items()}
+
+
+def _checked(name: str, value: object) -> object:
+    """The value as JSON knows it; a template may give a lazy one, or an object."""
+    if value is None:
+        return None
+    if name in _TEXTS and not isinstance(value, bool):
+        return str(value)
+    if name in _FLAGS and isinstance(value, bool):
+        return bool(value)
+    if name in _NUMBERS and isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = value + 0  # of Django's lazy objects, which only look like numbers
+        if math.isfinite(number) and number >= 0:
+            return number
+    wanted = "a text" if name in _TEXTS else "True or False" if name in _FLAGS else "a number of 0 or more"
+    raise TypeError(f"The option {name!r} must be {wanted}, not {type(value).__name__} {str(value)[:50]!r}.")
 
 
 def build_csrf_config(request: HttpRequest) -> dict[str, str]:
@@ -155,13 +178,17 @@ def build_csrf_config(request: HttpRequest) -> dict[str, str]:
     The token itself is included only if scripts cannot read the cookie.
     """
     token = get_token(request)
+    hidden = settings.CSRF_USE_SESSIONS or settings.CSRF_COOKIE_HTTPONLY
+    return build_csrf_config_of_token(token if hidden else "")
+
+
+def build_csrf_config_of_token(token: str) -> dict[str, str]:
+    """The names of the CSRF cookie and header, and the token if there is one to include."""
     config = {
         "csrfCookie": settings.CSRF_COOKIE_NAME,
         "csrfHeader": settings.CSRF_HEADER_NAME.removeprefix("HTTP_").replace("_", "-"),
     }
-    if settings.CSRF_USE_SESSIONS or settings.CSRF_COOKIE_HTTPONLY:
-        config["csrfToken"] = token
-    return config
+    return {**config, "csrfToken": token} if token else config
 
 
 def build_user_config(request: HttpRequest) -> dict[str, str]:

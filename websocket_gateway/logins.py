@@ -102,7 +102,8 @@ def load_by_backend(user: AbstractBaseUser | None, backend: str) -> AbstractBase
 
     found = load_backend(backend)
     if isinstance(found, ModelBackend) and type(found).get_user is ModelBackend.get_user:
-        return user if found.user_can_authenticate(user) else None  # type: ignore[arg-type]  # any user model
+        allowed = found.user_can_authenticate(user)  # type: ignore[arg-type]  # any user model
+        return user if allowed else None
     loaded: AbstractBaseUser | None = found.get_user(user.pk)
     return loaded
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from tests.factories import ApiGatewayFactory, UserFactory
 from tests.views.stack import Stack
 from tests.views.urls import StackView
-from websocket_gateway.models import WebSocketSession
+from websocket_gateway.logins import sha256
+from websocket_gateway.models import WebSocketSession, WebSocketToken
 from websocket_gateway.receiving.tokens import issue_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("within_one_minute")]
@@ -63,3 +65,41 @@ def test_subprotocol_that_was_not_offered_is_not_echoed(ws_client: Any) -> None:
     reply = ws_client(StackView).connect(user=UserFactory.create())
 
     assert "Sec-WebSocket-Protocol" not in reply.response
+
+
+@pytest.mark.urls("tests.views.urls")
+def test_log_names_the_rule_that_refused_a_token_and_no_secret(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    user = UserFactory.create()
+    gateway = ApiGatewayFactory.create()
+    used, expired, foreign = (issue_token(user, session_key="another") for _ in range(3))
+    Stack(gateway).connect(token=used)
+    WebSocketToken.objects.filter(token_hash=sha256(expired)).update(expires_on=timezone.now())
+    client.cookies["sessionid"] = "of-another-application"
+    caplog.clear()
+
+    for token in (None, "wrong", used, expired, foreign):
+        answer = Stack(gateway, client=client).connect(token=token)
+        assert answer.json()["_ws"]["error"]["code"] == "invalid_token"
+
+    refused = [record for record in caplog.records if record.name == "websocket_gateway.views"]
+    rules = ["missing", "unknown", "used", "expired", "session_cookie"]
+    assert [record.rule for record in refused] == [f"token: {rule}" for rule in rules]  # type: ignore[attr-defined]
+    assert "'sessionid'" in refused[-1].getMessage()
+    written = " ".join(str(vars(record)) for record in caplog.records)
+    assert not any(secret in written for secret in (used, expired, foreign, "of-another-application"))
+
+
+@pytest.mark.urls("tests.views.urls")
+def test_log_names_the_new_password_and_the_inactive_user(caplog: pytest.LogCaptureFixture) -> None:
+    stack, (one, other) = Stack(ApiGatewayFactory.create()), UserFactory.create_batch(2)
+    tokens = issue_token(one), issue_token(other)
+    type(one).objects.filter(pk=one.pk).update(password="another")
+    type(one).objects.filter(pk=other.pk).update(is_active=False)
+
+    for token in tokens:
+        assert stack.connect(token=token).status_code == 403
+
+    rules = [record.rule for record in caplog.records if record.name == "websocket_gateway.views"]  # type: ignore[attr-defined]
+    assert rules == ["token: password", "token: user"]

@@ -12,7 +12,7 @@ from websocket_gateway.checks.messages import error, warning
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.provisioning.declared_routes import read_urlconf
 from websocket_gateway.views import WebSocketView
-from websocket_gateway.views.routed import find_routed_views, name_of
+from websocket_gateway.views.routed import find_routed_views, may_choose_urlconf, name_of
 
 _GROUP = "(?P<route>"
 _ENDS = re.compile(r"(?:\\Z|\\z|\$)$")
@@ -52,6 +52,8 @@ def check_trailing_slash() -> Iterator[CheckMessage]:
 
 def check_every_view_is_routed() -> Iterator[CheckMessage]:
     """Every view of the project's own apps, or a subclass of it, must be in the URLconf."""
+    if may_choose_urlconf():
+        return  # it may be in another one
     routed = {base for view in find_routed_views() for base in view.view_class.__mro__}
     for view_class in _leaves(WebSocketView):
         if view_class not in routed and _is_of_the_project(view_class):

@@ -13,6 +13,7 @@ from django.core.checks import CheckMessage
 from django.utils.module_loading import import_string
 
 from websocket_gateway.checks.messages import error, warning
+from websocket_gateway.logins import is_session_engine
 from websocket_gateway.views.routed import find_routed_views
 
 _BACKENDS = "django.contrib.sessions.backends"
@@ -40,13 +41,13 @@ def check_session_engine() -> Iterator[CheckMessage]:
             f"SESSION_ENGINE {engine!r} needs an app that is not installed.",
             hint='Add "django.contrib.sessions" to INSTALLED_APPS and run `manage.py migrate`.',
         )
-    if engine == f"{_BACKENDS}.cache" and _cache() == _NO_CACHE:
+    if is_session_engine(engine, f"{_BACKENDS}.cache") and _cache() == _NO_CACHE:
         yield error(
             "E010",
             "Sessions are kept in a cache that stores nothing: no user is ever logged in.",
             hint=f'Set SESSION_ENGINE = "{_BACKENDS}.db", or another backend in CACHES.',
         )
-    if engine == f"{_BACKENDS}.signed_cookies":
+    if is_session_engine(engine, f"{_BACKENDS}.signed_cookies"):
         yield warning(
             "W014",
             "Sessions in signed cookies have no lasting key: a token is valid in every session of its user, "
@@ -57,7 +58,7 @@ def check_session_engine() -> Iterator[CheckMessage]:
 
 def check_shared_sessions() -> Iterator[CheckMessage]:
     """Sessions must be visible to every process."""
-    if settings.SESSION_ENGINE in _IN_CACHE and _cache() == _OWN_MEMORY:
+    if _is_any(settings.SESSION_ENGINE, _IN_CACHE) and _cache() == _OWN_MEMORY:
         yield warning(
             "W023",
             "Sessions are kept in the memory of each process: the process that handles $connect does "
@@ -89,6 +90,11 @@ def check_ssl_redirect() -> Iterator[CheckMessage]:
             hint='Set SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if the proxy sets that '
             "header itself; if Django ends TLS itself, silence this id.",
         )
+
+
+def _is_any(engine: str, kinds: tuple[str, ...]) -> bool:
+    """Whether an engine is one of these or, as projects wrap them, derived from one."""
+    return any(is_session_engine(engine, kind) for kind in kinds)
 
 
 def _cache() -> str:

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage
 from django.http.request import validate_host
-from django.urls import Resolver404, resolve
 
 from websocket_gateway.aws.clients import is_loopback
 from websocket_gateway.aws.endpoints import region_in
@@ -19,9 +18,8 @@ from websocket_gateway.checks.messages import error, warning
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.provisioning.declared_routes import class_based, read_urlconf
-from websocket_gateway.views import WebSocketView
-from websocket_gateway.views.routed import find_routed_views
+from websocket_gateway.provisioning.declared_routes import read_urlconf
+from websocket_gateway.views.routed import find_routed_views, leads_to_a_view, may_choose_urlconf
 
 _BODY_KEY = re.compile(r"\$request\.body\.([A-Za-z0-9_.-]+)|\$\{request\.body\.([A-Za-z0-9_.-]+)\}")
 _LOCAL_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
@@ -98,12 +96,9 @@ def _target_leads_to_a_view(gateway: ApiGateway) -> Iterator[CheckMessage]:
         )
     try:
         read_urlconf()
-        view = class_based(resolve(f"{target.path}connect").func)
     except ConfigurationError:
         return  # has a finding of its own
-    except Resolver404:
-        view = None
-    if view is None or not issubclass(view.view_class, WebSocketView):
+    if not leads_to_a_view(f"{target.path}connect") and not may_choose_urlconf():
         yield warning(
             "W103",
             f"{target.path}connect does not lead to a WebSocketView in this project's URLconf.",

@@ -1,11 +1,21 @@
-"""`{% load websocket_gateway %}`: the browser client, and its configuration as JSON."""
+"""`{% load websocket_gateway %}`: the browser client, and its configuration as JSON.
+
+A mistake in a tag is an error for developers, under `DEBUG` and in tests. In production the page is shown
+without an address to connect to, and the log says why, once for each process.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
 
 from django import template
+from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
+from django.db import Error, connections
+from django.template.base import Node, Parser, Token
 from django.template.context import Context
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
@@ -16,21 +26,28 @@ from websocket_gateway.client_config import (
     build_client_config,
     build_client_options,
     build_csrf_config,
+    build_csrf_config_of_token,
     build_user_config,
     find_page_gateway,
+    warn_once,
 )
 from websocket_gateway.connections import find_socket_url
 
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
 register = template.Library()
 
+_ELEMENT_ID = "websocket-gateway"
+_NO_CSRF_TOKEN = "NOTPROVIDED"  # noqa: S105 - what Django's context processor gives then
 
-@register.simple_tag(takes_context=True)
+
 def websocket_client(
     context: Context,
     channel: str = "",
     gateway: str = "",
     token_url: str = "",
-    element_id: str = "websocket-gateway",
+    element_id: str = _ELEMENT_ID,
     nonce: object = None,
     **options: object,
 ) -> SafeString:
@@ -40,16 +57,41 @@ def websocket_client(
     `csp_nonce` of the context. Without a gateway the configuration has no address, and the reason is logged.
     """
     config: dict[str, object] = {**_config(channel, gateway, token_url)}
-    request = context.get("request")
+    request = _find_request(context)
     with suppress(SynchronousOnlyOperation):  # then there is no address either, and the log says why
-        if config["tokenUrl"] and request is not None:
-            config |= build_csrf_config(request)
+        if config["tokenUrl"]:
+            config |= _csrf_of(context) if request is None else build_csrf_config(request)
         if request is not None and (config["tokenUrl"] or options.get("share")):
             config |= build_user_config(request)
     try:
-        config |= build_client_options(options)
+        chosen = build_client_options(options)
     except TypeError as exc:
         raise template.TemplateSyntaxError(f"websocket_client: {exc}") from exc
+    config |= {name: value for name, value in chosen.items() if value is not None}
+    return _client(context, config, element_id, nonce)
+
+
+def websocket_config(
+    channel: str = "",
+    gateway: str = "",
+    token_url: str = "",
+    element_id: str = _ELEMENT_ID,
+) -> SafeString:
+    """A `<script type="application/json">` with `url`, `tokenUrl`, `channel` and `subprotocol`.
+
+    `gateway` is an `api_name`, and optional if there is one gateway. `token_url` is a path or the name of a
+    URL pattern. Without a gateway `url` is empty.
+    """
+    return json_script(_config(channel, gateway, token_url), str(element_id or _ELEMENT_ID))
+
+
+def websocket_url(gateway: str = "") -> str:
+    """The gateway's `wss://` URL; empty until `create_gateway` has run."""
+    found = find_page_gateway(gateway)
+    return find_socket_url(found) if found else ""
+
+
+def _client(context: Context, config: dict[str, object], element_id: object, nonce: object) -> SafeString:
     # Not `or`: Django's lazy nonce is false until it is used.
     nonce = context.get("csp_nonce") if nonce is None else nonce
     script = format_html(
@@ -57,34 +99,14 @@ def websocket_client(
         static("websocket_gateway/client.js"),
         format_html(' nonce="{}"', nonce) if nonce is not None else "",
     )
-    return format_html("{}\n{}", json_script(config, element_id), script)
+    return format_html("{}\n{}", json_script(config, str(element_id or _ELEMENT_ID)), script)
 
 
-@register.simple_tag
-def websocket_config(
-    channel: str = "",
-    gateway: str = "",
-    token_url: str = "",
-    element_id: str = "websocket-gateway",
-) -> SafeString:
-    """A `<script type="application/json">` with `url`, `tokenUrl`, `channel` and `subprotocol`.
-
-    `gateway` is an `api_name`, and optional if there is one gateway. `token_url` is a path or the name of a
-    URL pattern. Without a gateway `url` is empty.
-    """
-    return json_script(_config(channel, gateway, token_url), element_id)
-
-
-@register.simple_tag
-def websocket_url(gateway: str = "") -> str:
-    """The gateway's `wss://` URL; empty until `create_gateway` has run."""
-    found = find_page_gateway(gateway)
-    return find_socket_url(found) if found else ""
-
-
-def _config(channel: str, gateway: str, token_url: str) -> dict[str, str]:
-    found = find_page_gateway(gateway)
-    return build_client_config(found, channel_name=str(channel or ""), token_url=_resolve(token_url))
+def _config(channel: object, gateway: object, token_url: object) -> dict[str, str]:
+    found = find_page_gateway(str(gateway or ""))
+    return build_client_config(
+        found, channel_name=str(channel or ""), token_url=_resolve(str(token_url or ""))
+    )
 
 
 def _resolve(url: str) -> str:
@@ -94,3 +116,91 @@ def _resolve(url: str) -> str:
         return reverse(url)
     except NoReverseMatch as exc:
         raise template.TemplateSyntaxError(f"token_url: {exc}") from exc
+
+
+def _find_request(context: Context) -> HttpRequest | None:
+    """The request of a page: `render()` gives it to the context, whatever the context processors are."""
+    for found in (context.get("request"), getattr(context, "request", None)):
+        if isinstance(getattr(found, "META", None), dict):
+            return cast("HttpRequest", found)
+    return None
+
+
+def _csrf_of(context: Context) -> dict[str, str]:
+    """The CSRF configuration of a page without a request, if the view has given it the token."""
+    given = str(context.get("csrf_token") or _NO_CSRF_TOKEN)
+    return {} if given == _NO_CSRF_TOKEN else build_csrf_config_of_token(given)
+
+
+class _TagNode(Node):
+    """A tag that shows an empty configuration where it fails in production."""
+
+    def __init__(self, node: Node | None, name: str, failure: str = "") -> None:
+        self.node = node
+        self._name = name
+        self._failure = failure
+
+    def render(self, context: Context) -> SafeString:
+        """What the tag gives."""
+        if self.node is None:
+            return self._without(context, self._failure)
+        try:
+            return SafeString(self.node.render(context))
+        except Exception as exc:
+            if _is_for_developers() or (isinstance(exc, Error) and _has_broken_transaction()):
+                raise
+            return self._without(context, f"{type(exc).__name__}: {exc}")
+
+    def _without(self, context: Context, reason: str) -> SafeString:
+        warn_once(f"A page has no address to connect to: {{% {self._name} %}} failed: {reason[:500]}")
+        target = getattr(self.node, "target_var", None)
+        found = SafeString("") if self._name == "websocket_url" else _empty(context, self._name)
+        if target is None:
+            return found
+        context[target] = found
+        return SafeString("")
+
+
+def _empty(context: Context, name: str) -> SafeString:
+    config: dict[str, object] = {**build_client_config(None)}
+    if name == "websocket_config":
+        return json_script(config, _ELEMENT_ID)
+    with suppress(Exception):  # the static file or the nonce may be what fails
+        return _client(context, config, _ELEMENT_ID, None)
+    return json_script(config, _ELEMENT_ID)
+
+
+def _is_for_developers() -> bool:
+    """Whether an error is shown to those who can mend it: under `DEBUG`, and in tests.
+
+    Every test runner calls Django's `setup_test_environment()`, which makes the outbox.
+    """
+    return bool(settings.DEBUG) or hasattr(sys.modules.get("django.core.mail"), "outbox")
+
+
+def _has_broken_transaction() -> bool:
+    """Whether a page that goes on would lose silently what its view has written, as on PostgreSQL."""
+    opened = connections.all(initialized_only=True)
+    return any(one.in_atomic_block and one.vendor == "postgresql" for one in opened)
+
+
+def _register(function: Callable[..., Any], *, takes_context: bool = False) -> None:
+    name = function.__name__
+    simple = template.Library()
+    simple.simple_tag(function, takes_context=takes_context or None)
+    compile_tag = simple.tags[name]
+
+    def compile_safely(parser: Parser, token: Token) -> Node:
+        try:
+            return _TagNode(compile_tag(parser, token), name)
+        except template.TemplateSyntaxError as exc:  # such as an argument that the tag does not have
+            if _is_for_developers():
+                raise
+            return _TagNode(None, name, str(exc))
+
+    register.tag(name, compile_safely)
+
+
+_register(websocket_client, takes_context=True)
+_register(websocket_config)
+_register(websocket_url)

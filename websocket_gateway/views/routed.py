@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from types import CodeType
 from typing import Any
 
-from django.urls import URLResolver, get_resolver
+from django.conf import settings
+from django.urls import Resolver404, URLResolver, get_resolver, resolve
+from django.utils import translation
+from django.utils.module_loading import import_string
 
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.provisioning.declared_routes import class_based, read_urlconf
@@ -67,3 +72,50 @@ def _find(resolver: URLResolver) -> tuple[RoutedView, ...]:
                 )
             )
     return tuple(found)
+
+
+def leads_to_a_view(path: str) -> bool:
+    """Whether a path from the root of the host leads to a `WebSocketView`, in any of the project's languages.
+
+    A server may hand `FORCE_SCRIPT_NAME` over to Django as a part of the path, or may have taken it off.
+    """
+    script = (settings.FORCE_SCRIPT_NAME or "").rstrip("/")
+    paths = {path, path.removeprefix(script)} if path.startswith(f"{script}/") else {path}
+    languages = {settings.LANGUAGE_CODE, *(code for code, _name in settings.LANGUAGES)}
+    for language in sorted(languages) if settings.USE_I18N else [None]:
+        with translation.override(language):
+            if any(_is_view(found) for found in paths):
+                return True
+    return False
+
+
+def _is_view(path: str) -> bool:
+    try:
+        view = class_based(resolve(path).func)
+    except Resolver404:
+        return False
+    return view is not None and issubclass(view.view_class, WebSocketView)
+
+
+def may_choose_urlconf() -> bool:
+    """Whether a middleware of the project sets `request.urlconf`: then `ROOT_URLCONF` is not all there is."""
+    for path in settings.MIDDLEWARE:
+        with suppress(Exception):  # the project's code; `manage.py check` reports it
+            found = import_string(path)
+            layers = found.__mro__ if isinstance(found, type) else (found,)
+            if any(_names_urlconf(layer) for layer in layers if not layer.__module__.startswith("django.")):
+                return True
+    return False
+
+
+def _names_urlconf(part: object) -> bool:
+    """Whether the code of a function or class, or of a function in it, has the attribute `urlconf`."""
+    if isinstance(part, type):
+        return any(_names_urlconf(item) for item in vars(part).values())
+    function = getattr(part, "__func__", part)  # of a static or class method
+    code = part if isinstance(part, CodeType) else getattr(function, "__code__", None)
+    if code is None:
+        return False
+    return "urlconf" in code.co_names or any(
+        _names_urlconf(item) for item in code.co_consts if isinstance(item, CodeType)
+    )

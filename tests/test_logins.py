@@ -1,0 +1,71 @@
+"""Session engines are told by class, and users of a model without permissions have none."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends import signed_cookies
+from django.http import HttpRequest
+
+from tests.checks.projects import PRODUCTION, findings
+from websocket_gateway.channels.rules import is_admitted
+from websocket_gateway.logins import has_lasting_session_keys, has_perm
+from websocket_gateway.models import ChannelPermission
+from websocket_gateway.receiving.handlers import Requirement
+from websocket_gateway.views import WebSocketView
+
+DJANGO = "django.contrib.sessions.backends"
+
+
+class SessionStore(signed_cookies.SessionStore):
+    """This module is a session engine, which wraps Django's."""
+
+
+@pytest.mark.parametrize(
+    ("engine", "lasting"),
+    [
+        (f"{DJANGO}.db", True),
+        (f"{DJANGO}.cached_db", True),
+        (f"{DJANGO}.cache", True),
+        (f"{DJANGO}.file", True),
+        (f"{DJANGO}.signed_cookies", False),
+        (__name__, False),
+        ("no.such.engine", True),
+    ],
+)
+def test_engine_is_told_by_its_class(settings: Any, engine: str, lasting: bool) -> None:
+    settings.SESSION_ENGINE = engine
+
+    assert has_lasting_session_keys() is lasting
+
+
+def test_checks_tell_it_by_its_class_too() -> None:
+    assert findings(PRODUCTION, {"SESSION_ENGINE": __name__}) == ["W014"]
+
+
+def user_without_permissions() -> Any:
+    user: Any = SimpleNamespace(is_authenticated=True, is_active=True, pk=1)
+    assert not hasattr(AbstractBaseUser, "has_perm")
+    return user
+
+
+def test_user_of_a_model_without_permissions_has_none() -> None:
+    user = user_without_permissions()
+    rule = ChannelPermission(audience="permissions", any_of=["auth.view_user"])
+
+    assert not has_perm(user, "auth.view_user")
+    assert not has_perm(AnonymousUser(), "auth.view_user")
+    assert not is_admitted(user, rule)
+    assert not Requirement(any_of=("auth.view_user",)).admits(user)
+    assert not Requirement(all_of=("auth.view_user",)).admits(user)
+    assert Requirement().admits(user)
+
+    request: Any = HttpRequest()
+    request.user = user
+    view = WebSocketView(permissions_required=["a.b"], all_permissions_required=["a.b"])
+    assert not view.has_any_permission(request)
+    assert not view.has_all_permission(request)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db.models import Q
 
+from websocket_gateway.conf import patterns_of
 from websocket_gateway.models import ChannelPermission
 
 if TYPE_CHECKING:
@@ -16,14 +16,9 @@ if TYPE_CHECKING:
 
 def find_channel_permission(channel_name: str) -> ChannelPermission | None:
     """The row of a channel: the exact name's, else that of the longest prefix; None if there is none."""
-    patterns = [channel_name[:length] + "*" for length in range(len(channel_name) + 1)]
-    rows = ChannelPermission.objects.filter(Q(channel_name=channel_name) | Q(channel_name__in=patterns))
-    by_name = {row.channel_name: row for row in rows}
-    if channel_name in by_name:
-        exact: ChannelPermission = by_name[channel_name]
-        return exact
-    longest: ChannelPermission | None = by_name[max(by_name, key=len)] if by_name else None
-    return longest
+    patterns = patterns_of(channel_name)
+    rows = {row.channel_name: row for row in ChannelPermission.objects.filter(channel_name__in=patterns)}
+    return next((rows[pattern] for pattern in patterns if pattern in rows), None)
 
 
 def may_join(

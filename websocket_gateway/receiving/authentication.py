@@ -14,11 +14,12 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 from django.core.signals import setting_changed
-from django.db import connections, router
+from django.db import router
 from django.http import HttpRequest
 
 from websocket_gateway import context_headers
 from websocket_gateway.conf import get_settings
+from websocket_gateway.databases import Place, place_in
 from websocket_gateway.forking import PerProcess
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import is_origin_secret
@@ -29,9 +30,6 @@ _UNKNOWN_SECONDS = 1.0
 _UNKNOWN_IDS = 8
 """How many of these answers are kept. Further unknown ids are not looked up, which bounds a flood."""
 _PLACES = 1_024
-
-Place = tuple[str, str]
-"""A database's alias, and the schema or tenant in it; empty where there are none."""
 
 
 def find_gateway(request: HttpRequest) -> ApiGateway | None:
@@ -112,12 +110,7 @@ class GatewayRows:
 
 def current_place() -> Place:
     """Where a query for gateways reads now."""
-    alias = router.db_for_read(ApiGateway)
-    connection = connections[alias]
-    schema = getattr(connection, "schema_name", None)
-    if not schema and (tenant := getattr(connection, "tenant", None)) is not None:
-        schema = getattr(tenant, "schema_name", None) or getattr(tenant, "pk", None) or tenant
-    return alias, str(schema or "")
+    return place_in(router.db_for_read(ApiGateway))
 
 
 known_gateways = PerProcess(GatewayRows)

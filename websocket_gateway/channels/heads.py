@@ -1,0 +1,47 @@
+"""The latest offset of channels, always read from the database that is written to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from django.db import models, router
+from django.utils import timezone
+
+from websocket_gateway.channels.numbering import ABANDONED_AFTER, waiting
+from websocket_gateway.channels.positions import Position
+from websocket_gateway.concurrency import retry_when_busy
+from websocket_gateway.models import Channel, ChannelSubscription, WebSocketSession
+
+
+class Head(NamedTuple):
+    """The state of a channel with a history, for one reader."""
+
+    epoch: str = ""
+    last_offset: int = 0
+    abandoned: bool = False
+    """Whether a committed message has waited so long for its offset that its publisher must be dead."""
+    joined: bool = False
+    """Whether the connection of the reader has subscribed to the channel."""
+
+    @property
+    def position(self) -> Position:
+        """The position of a reader who has seen everything."""
+        return Position(self.epoch, self.last_offset)
+
+
+def read_heads(names: Collection[str], *, session: WebSocketSession | None = None) -> dict[str, Head]:
+    """The heads of these channels, in one query; that of a channel without a message so far is empty."""
+    using = router.db_for_write(Channel)
+    name = models.OuterRef("name")
+    abandoned = waiting(name).filter(created_on__lt=timezone.now() - ABANDONED_AFTER)
+    joined = ChannelSubscription.objects.filter(channel_name=name, session_id=session.pk if session else None)
+    query = (
+        Channel.objects.using(using)
+        .filter(name__in=list(names))
+        .annotate(abandoned=models.Exists(abandoned), joined=models.Exists(joined))
+        .values_list("name", "epoch", "last_offset", "abandoned", "joined")
+    )
+    rows = retry_when_busy(lambda: list(query), model=Channel, using=using)
+    heads = {row[0]: Head(*row[1:]) for row in rows}
+    return {channel: heads.get(channel, Head()) for channel in names}

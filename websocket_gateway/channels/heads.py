@@ -31,7 +31,10 @@ class Head(NamedTuple):
 
 
 def read_heads(names: Collection[str], *, session: WebSocketSession | None = None) -> dict[str, Head]:
-    """The heads of these channels, in one query; that of a channel without a message so far is empty."""
+    """The heads of these channels, in one query; that of a channel without a message so far is empty.
+
+    `joined` is about `session`. For channels without a message it needs a second query.
+    """
     using = router.db_for_write(Channel)
     name = models.OuterRef("name")
     abandoned = waiting(name).filter(created_on__lt=timezone.now() - ABANDONED_AFTER)
@@ -44,4 +47,14 @@ def read_heads(names: Collection[str], *, session: WebSocketSession | None = Non
     )
     rows = retry_when_busy(lambda: list(query), model=Channel, using=using)
     heads = {row[0]: Head(*row[1:]) for row in rows}
-    return {channel: heads.get(channel, Head()) for channel in names}
+    unused = [channel for channel in names if channel not in heads]
+    subscribed = _subscribed(session, unused) if session and unused else set()
+    return {**{channel: Head(joined=channel in subscribed) for channel in unused}, **heads}
+
+
+def _subscribed(session: WebSocketSession, names: Collection[str]) -> set[str]:
+    """Which of the channels without a counter the connection has subscribed to."""
+    using = router.db_for_write(ChannelSubscription)
+    mine = ChannelSubscription.objects.using(using).filter(session=session, channel_name__in=list(names))
+    found = mine.values_list("channel_name", flat=True)
+    return set(retry_when_busy(lambda: list(found), model=ChannelSubscription, using=using))

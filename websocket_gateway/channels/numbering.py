@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
-from django.db import connections, models, router, transaction
+from django.db import models, router, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -24,6 +24,9 @@ BATCH = 500
 """Messages in one transaction."""
 ABANDONED_AFTER = timedelta(seconds=2)
 """A message that has waited longer for its offset lost its publisher: whoever numbers it sends it, too."""
+
+
+_PUBLISHED_EVERY = timedelta(minutes=1)
 
 
 class Numbered(NamedTuple):
@@ -77,31 +80,37 @@ def waiting(channel_name: str | models.OuterRef) -> models.QuerySet[ChannelMessa
 
 def _number_batch(channel_name: str, using: str) -> list[Numbered] | None:
     """Number up to `BATCH` messages; None if the channel has no counter yet."""
+    counter = Channel.objects.using(using).filter(name=channel_name)
     with transaction.atomic(using=using):
-        channel = _lock(channel_name, using)
-        if channel is None:
+        # Locks the row. A transaction that began with a SELECT could not wait for another one on SQLite.
+        if not counter.update(last_offset=F("last_offset")):
             return None
-        rows = waiting(channel_name).using(using).order_by("pk").values_list("pk", "created_on")[:BATCH]
+        rows = list(_waiting_with_counter(channel_name, using)[:BATCH])
         numbered = [
-            Numbered(pk, created_on, channel.epoch, offset)
-            for offset, (pk, created_on) in enumerate(rows, channel.last_offset + 1)
+            Numbered(pk, created_on, epoch, last_offset + place)
+            for place, (pk, created_on, epoch, last_offset, _) in enumerate(rows, 1)
         ]
         if numbered:
             _save_offsets(numbered, using)
-            Channel.objects.using(using).filter(pk=channel.pk).update(
-                last_offset=numbered[-1].offset, published_on=timezone.now()
-            )
+            counter.update(last_offset=numbered[-1].offset, **_published(rows[0][-1]))
     return numbered
 
 
-def _lock(channel_name: str, using: str) -> Channel | None:
-    """The counter, locked until the end of the transaction."""
-    row = Channel.objects.using(using).filter(name=channel_name)
-    if connections[using].vendor == "sqlite":
-        # A transaction that begins with a SELECT could not wait for another one that writes.
-        row.update(last_offset=F("last_offset"))
-        return row.first()
-    return row.select_for_update().first()
+def _waiting_with_counter(
+    channel_name: str, using: str
+) -> models.QuerySet[ChannelMessage, tuple[int, datetime, str, int, datetime | None]]:
+    """The messages to number, and in each row the counter, in one query that runs under its lock."""
+    counter = Channel.objects.filter(name=channel_name)
+    names = ("epoch", "last_offset", "published_on")
+    values = {f"channel_{name}": models.Subquery(counter.values(name)) for name in names}
+    query = waiting(channel_name).using(using).order_by("pk").annotate(**values)
+    return query.values_list("pk", "created_on", *values)
+
+
+def _published(before: datetime | None) -> dict[str, datetime]:
+    """The new `published_on`, at most once a minute: an update of an indexed column is expensive."""
+    now = timezone.now()
+    return {"published_on": now} if before is None or now - before >= _PUBLISHED_EVERY else {}
 
 
 def _save_offsets(numbered: Sequence[Numbered], using: str) -> None:

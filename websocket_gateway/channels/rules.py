@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Q
 
 from websocket_gateway.conf import patterns_of
 from websocket_gateway.models import ChannelPermission
@@ -14,10 +17,30 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
 
+Rules = Mapping[str, ChannelPermission]
+
+_NONE_LOADED: tuple[frozenset[str], Rules] = (frozenset(), {})
+_loaded: ContextVar[tuple[frozenset[str], Rules]] = ContextVar("loaded", default=_NONE_LOADED)
+
+
+@contextmanager
+def rules_loaded(channel_names: Collection[str]) -> Iterator[None]:
+    """Read the rows of several channels in one query; `find_channel_permission` uses them in this block."""
+    prefixes = Q(channel_name__endswith="*")
+    rows = ChannelPermission.objects.filter(Q(channel_name__in=list(channel_names)) | prefixes)
+    token = _loaded.set((frozenset(channel_names), {row.channel_name: row for row in rows}))
+    try:
+        yield
+    finally:
+        _loaded.reset(token)
+
+
 def find_channel_permission(channel_name: str) -> ChannelPermission | None:
     """The row of a channel: the exact name's, else that of the longest prefix; None if there is none."""
     patterns = patterns_of(channel_name)
-    rows = {row.channel_name: row for row in ChannelPermission.objects.filter(channel_name__in=patterns)}
+    names, rows = _loaded.get()
+    if channel_name not in names:
+        rows = {row.channel_name: row for row in ChannelPermission.objects.filter(channel_name__in=patterns)}
     return next((rows[pattern] for pattern in patterns if pattern in rows), None)
 
 

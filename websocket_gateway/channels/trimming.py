@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db import models, router
+from django.db import OperationalError, models, router
 
+from websocket_gateway.channels.numbering import Numbered
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.models import Channel, ChannelMessage
+
+logger = logging.getLogger("websocket_gateway.channels")
 
 TRIM_EVERY = 100
 """A publisher trims its channel at each of these offsets: it stays bounded without a scheduled purge."""
 _TRIM_ROWS = 200
 IDLE_AFTER = timedelta(days=30)
 """A channel without messages that was not used for so long is deleted; a new one has a new epoch."""
+
+
+def trim_if_due(channel_name: str, numbered: Iterable[Numbered]) -> None:
+    """Trim a channel if one of the messages numbered just now has an offset at which that is due."""
+    for message in numbered:
+        if message.offset % TRIM_EVERY == 0:
+            try:
+                trim(channel_name, message.offset)
+            except OperationalError:  # the next one, or the purge, does it
+                logger.warning("The history of channel %r could not be trimmed.", channel_name)
 
 
 def trim(channel_name: str, last_offset: int) -> int:

@@ -28,6 +28,7 @@ class Channel(models.Model):
     last_offset = models.BigIntegerField(_("last offset"), default=0, editable=False)
     """The offset of the latest message; 0 before the first one."""
     published_on = models.DateTimeField(_("last published"), null=True, editable=False, db_index=True)
+    """To the minute."""
     created_on = models.DateTimeField(_("created on"), default=timezone.now, editable=False)
 
     class Meta:

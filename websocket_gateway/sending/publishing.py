@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from functools import partial
 
 from django.db import OperationalError, router, transaction
-from django.utils import timezone
 
-from websocket_gateway.channels.envelopes import encode_body, encode_for_channel, in_envelope
+from websocket_gateway.channels.envelopes import encode_body, encode_for_channel
 from websocket_gateway.channels.history import has_history
-from websocket_gateway.channels.numbering import ABANDONED_AFTER, Numbered, number_messages, place_of
-from websocket_gateway.channels.trimming import TRIM_EVERY, trim
-from websocket_gateway.concurrency import retry_when_busy
+from websocket_gateway.channels.numbering import Numbered, number_messages
+from websocket_gateway.channels.publishing import envelope, find_place, is_abandoned, read_body, save_message
+from websocket_gateway.channels.trimming import trim_if_due
 from websocket_gateway.models import ChannelMessage, WebSocketSession
 from websocket_gateway.sending import runs
 from websocket_gateway.sending.audience import audience_of_channel
@@ -29,22 +27,16 @@ from websocket_gateway.task_queue import require_background_backend
 
 logger = logging.getLogger("websocket_gateway.sending")
 
-_LONG_SECONDS = 5
-"""Sending to an audience that takes longer is announced in the message: clients wait before they recover."""
-_LONGEST_WAIT_SECONDS = 900
-
 
 def send_to_channel(
     message: object, channel_name: str, posting: Posting, *, on_commit: bool = False, enqueue: bool = False
 ) -> DeliveryReport:
     """Send a message to the sessions of a channel; publish it first if the channel has a history."""
     if has_history(channel_name):
-        return _Publication(channel_name, encode_body(message, channel_name), posting, enqueue).start()
+        return _Publication(channel_name, posting, enqueue).publish(encode_body(message, channel_name))
     data = encode_for_channel(message, channel_name)
     if enqueue:
-        pace = posting.options.max_per_second
-        run = runs.enqueue_run(data, channel=channel_name, max_per_second=pace)
-        return DeliveryReport(deferred=True, run=run.pk)
+        return _enqueue(data, channel_name, posting)
     return posting.start(data, audience_of_channel(channel_name), on_commit=on_commit)
 
 
@@ -53,91 +45,74 @@ def send_abandoned(channel_name: str) -> int:
 
     Messages that are younger than 2 seconds are numbered, and left to their publishers to send.
     """
-    posting = Posting(SendOptions())
     numbered = number_messages(channel_name)
-    abandoned = [message for message in numbered if _is_abandoned(message)]
-    for message in abandoned:
-        log_failures(_send(channel_name, _read_body(message), message, posting))
-    _trim_if_due(channel_name, numbered)
-    return len(abandoned)
+    sent = _Publication(channel_name, Posting(SendOptions()), enqueue=False).send_abandoned(numbered)
+    trim_if_due(channel_name, numbered)
+    return sent
 
 
 @dataclass(frozen=True, slots=True)
 class _Publication:
-    """A message to a channel with a history."""
+    """Publishing to one channel with a history."""
 
     channel_name: str
-    body: bytes
     posting: Posting
     enqueue: bool
 
-    def start(self) -> DeliveryReport:
+    def publish(self, body: bytes) -> DeliveryReport:
         """Save the message; number and send it now, or when the surrounding transaction commits."""
         if self.enqueue:
             require_background_backend()
+        row = save_message(body, self.channel_name)
         using = router.db_for_write(ChannelMessage)
-        row = ChannelMessage(channel_name=self.channel_name, body=self.body)
-        retry_when_busy(partial(row.save, force_insert=True, using=using), model=ChannelMessage, using=using)
         connection = transaction.get_connection(using)
         if connection.in_atomic_block:
-            transaction.on_commit(lambda: log_failures(self._finish(row.pk)), using=using, robust=True)
+            transaction.on_commit(lambda: log_failures(self._finish(row)), using=using, robust=True)
             return DeliveryReport(deferred=True)
         if not connection.get_autocommit():
-            return DeliveryReport(deferred=True)  # numbered and sent by whoever comes after the commit
-        return self._finish(row.pk)
+            return DeliveryReport(deferred=True)  # whoever publishes or reads after the commit continues
+        return self._finish(row)
 
-    def _finish(self, pk: int) -> DeliveryReport:
-        """Number and send the message, which is committed: a busy database cannot take it back."""
+    def send_abandoned(self, numbered: list[Numbered], *, but: ChannelMessage | None = None) -> int:
+        """Send the messages whose publishers are dead; returns their number."""
+        abandoned = [
+            message for message in numbered if is_abandoned(message) and (but is None or message.pk != but.pk)
+        ]
+        for message in abandoned:
+            log_failures(self._send(read_body(message), message))
+        return len(abandoned)
+
+    def _finish(self, row: ChannelMessage) -> DeliveryReport:
+        """Number and send a message that is committed: a busy database cannot take it back."""
         try:
             numbered = number_messages(self.channel_name)
-            place = next((message for message in numbered if message.pk == pk), None) or place_of(pk)
+            place = find_place(row, numbered)
         except OperationalError:
-            logger.exception("Message %d of channel %r is saved; it is sent later.", pk, self.channel_name)
+            logger.exception(
+                "Message %d of channel %r is saved; it is sent later.", row.pk, self.channel_name
+            )
             return DeliveryReport(deferred=True)
-        for other in numbered:
-            if other.pk != pk and _is_abandoned(other):
-                log_failures(self._send(_read_body(other), other))
-        report = DeliveryReport() if place is None else self._send(self.body, place)
-        _trim_if_due(self.channel_name, numbered)
+        self.send_abandoned(numbered, but=row)
+        # Without a place, it has been deleted already: its channel was forgotten.
+        report = DeliveryReport() if place is None else self._send(bytes(row.body), place)
+        trim_if_due(self.channel_name, numbered)
         return report
 
     def _send(self, body: bytes, place: Numbered) -> DeliveryReport:
-        if not self.enqueue:
-            return _send(self.channel_name, body, place, self.posting)
-        data = _envelope(self.channel_name, body, place)
-        run = runs.enqueue_run(
-            data, channel=self.channel_name, max_per_second=self.posting.options.max_per_second
-        )
-        return DeliveryReport(deferred=True, run=run.pk, epoch=place.epoch, offset=place.offset)
+        """Send a numbered message to the current sessions; whoever joins later reads it as history."""
+        if self.enqueue:
+            report = _enqueue(envelope(body, self.channel_name, place), self.channel_name, self.posting)
+        else:
+            report = self.posting.send(
+                lambda seconds: envelope(body, self.channel_name, place, seconds=seconds),
+                audience_of_channel(self.channel_name),
+                router.db_for_write(WebSocketSession),
+            )
+        return replace(report, epoch=place.epoch, offset=place.offset)
 
 
-def _send(channel_name: str, body: bytes, place: Numbered, posting: Posting) -> DeliveryReport:
-    """Send a numbered message. Its recipients are looked up now: whoever joins later reads it as history."""
-    audience = audience_of_channel(channel_name)
-    using = router.db_for_write(WebSocketSession)
-    report = posting.send(partial(_envelope, channel_name, body, place), audience, using)
-    return replace(report, epoch=place.epoch, offset=place.offset)
-
-
-def _envelope(channel_name: str, body: bytes, place: Numbered, seconds: float = 0.0) -> bytes:
-    spread = {"wait": min(round(seconds), _LONGEST_WAIT_SECONDS)} if seconds > _LONG_SECONDS else {}
-    return in_envelope(body, channel=channel_name, epoch=place.epoch, offset=place.offset, **spread)
-
-
-def _is_abandoned(message: Numbered) -> bool:
-    return timezone.now() - message.created_on > ABANDONED_AFTER
-
-
-def _read_body(message: Numbered) -> bytes:
-    using = router.db_for_write(ChannelMessage)
-    body = ChannelMessage.objects.using(using).values_list("body", flat=True).get(pk=message.pk)
-    return bytes(body)
-
-
-def _trim_if_due(channel_name: str, numbered: list[Numbered]) -> None:
-    for message in numbered:
-        if message.offset % TRIM_EVERY == 0:
-            try:
-                trim(channel_name, message.offset)
-            except OperationalError:  # the next one, or the purge, does it
-                logger.warning("The history of channel %r could not be trimmed.", channel_name)
+def _enqueue(data: bytes, channel_name: str, posting: Posting) -> DeliveryReport:
+    require_background_backend()
+    run = runs.save_run(data, channel=channel_name, max_per_second=posting.options.max_per_second)
+    runs.enqueue_tasks(run.pk)
+    return DeliveryReport(deferred=True, run=run.pk)

@@ -67,11 +67,11 @@ class _Publication:
         using = router.db_for_write(ChannelMessage)
         connection = transaction.get_connection(using)
         if connection.in_atomic_block:
-            transaction.on_commit(lambda: log_failures(self._finish(row)), using=using, robust=True)
+            transaction.on_commit(_Finish(self, row), using=using, robust=True)
             return DeliveryReport(deferred=True)
         if not connection.get_autocommit():
             return DeliveryReport(deferred=True)  # whoever publishes or reads after the commit continues
-        return self._finish(row)
+        return self.finish(row)
 
     def send_abandoned(self, numbered: list[Numbered], *, but: ChannelMessage | None = None) -> int:
         """Send the messages whose publishers are dead; returns their number."""
@@ -82,7 +82,7 @@ class _Publication:
             log_failures(self._send(read_body(message), message))
         return len(abandoned)
 
-    def _finish(self, row: ChannelMessage) -> DeliveryReport:
+    def finish(self, row: ChannelMessage) -> DeliveryReport:
         """Number and send a message that is committed: a busy database cannot take it back."""
         try:
             numbered = number_messages(self.channel_name)
@@ -109,6 +109,26 @@ class _Publication:
                 router.db_for_write(WebSocketSession),
             )
         return replace(report, epoch=place.epoch, offset=place.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finish:
+    """What is left to do once the transaction of a message commits."""
+
+    publication: _Publication
+    row: ChannelMessage
+
+    def __call__(self) -> None:
+        log_failures(self.publication.finish(self.row))
+
+
+def finish_in_test() -> None:
+    """Finish what waits for a commit, in a test whose transaction is never committed (Django's `TestCase`)."""
+    connection = transaction.get_connection(router.db_for_write(ChannelMessage))
+    waiting = [entry for entry in connection.run_on_commit if isinstance(entry[1], _Finish)]
+    connection.run_on_commit = [entry for entry in connection.run_on_commit if entry not in waiting]
+    for entry in waiting:
+        entry[1]()
 
 
 def _enqueue(data: bytes, channel_name: str, posting: Posting) -> DeliveryReport:

@@ -62,10 +62,13 @@ def _subscribe(view: WebSocketHooks, request: HttpRequest, wanted: Mapping[str, 
     allowed = [name for name in wanted if name not in answers]
     joined = join(view.websocket_session, allowed, limit=view.MAX_SUBSCRIPTIONS)
     for name in allowed:
-        if name not in joined:
-            answers[name] = _error(ErrorCode.TOO_MANY_CHANNELS)
-        elif not has_history(name) or not view._decide("can_read_history", request, name):
-            answers[name] = {}
+        with _answering(view, answers, name):
+            if name not in joined:
+                raise RefusalError(
+                    ErrorCode.TOO_MANY_CHANNELS, "The connection has reached its limit of channels."
+                )
+            if not has_history(name) or not view._decide("can_read_history", request, name):
+                answers[name] = {}
     rest = {name: positions[name] for name in allowed if name not in answers}
     answers.update(_pages(rest, _heads(view, rest)))
     return answers

@@ -123,7 +123,7 @@ class _Finish:
 
 
 def finish_in_test() -> None:
-    """Finish what waits for a commit, in a test whose transaction is never committed (Django's `TestCase`)."""
+    """Finish what waits for a commit, in a test that never commits (Django's `TestCase`)."""
     connection = transaction.get_connection(router.db_for_write(ChannelMessage))
     waiting = [entry for entry in connection.run_on_commit if isinstance(entry[1], _Finish)]
     connection.run_on_commit = [entry for entry in connection.run_on_commit if entry not in waiting]

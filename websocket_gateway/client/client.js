@@ -1,0 +1,345 @@
+// What a page talks to.
+
+import { Link } from "./connection.js";
+import { GatewayError } from "./errors.js";
+import { DEFAULTS, likeUnknown } from "./options.js";
+import { Pending } from "./pending.js";
+import { SharedLink } from "./sharing.js";
+import { isGatewayError, later, randomId } from "./tools.js";
+
+/**
+ * @typedef {import("../static/websocket_gateway/types.d.ts").Entry} Entry
+ * @typedef {import("../static/websocket_gateway/types.d.ts").Joined} Joined
+ * @typedef {import("../static/websocket_gateway/types.d.ts").Options} Options
+ * @typedef {import("../static/websocket_gateway/types.d.ts").Payload} Payload
+ * @typedef {import("../static/websocket_gateway/types.d.ts").Settings} Settings
+ * @typedef {import("../static/websocket_gateway/types.d.ts").Status} Status
+ */
+
+/**
+ * @typedef {{settings: Settings, owner: Element | null, ended: boolean, leave: () => void}} Inside
+ * @type {WeakMap<GatewayClient, Inside>} For `PageClient`; `owner` is the element that new listeners belong to.
+ */
+export const INSIDES = new WeakMap();
+
+/** What a page talks to. Made by `connect()` or `fromPage()`. */
+export class GatewayClient {
+  /** @type {Settings} */ #settings;
+  /** @type {Link | SharedLink} */ #link;
+  /** @type {Status} */ #status = { state: "connecting", reason: "", live: [] };
+  /** @type {Map<string, Map<(value: any) => void, () => boolean>>} Each with whether it still counts. */
+  #listeners = new Map();
+  /** @type {Inside} */ #inside;
+  #events = new AbortController();
+  /** @type {Pending} */ #pending;
+  /** @type {Set<string>} */ #channels = new Set();
+  /** @type {Map<string, {promise: Promise<void>, resolve: () => void, reject: (error: GatewayError) => void}>} */
+  #joining = new Map();
+  #client = randomId();
+  #count = 0;
+
+  /** @param {Options} options */
+  constructor(options) {
+    const nearest = likeUnknown(options);
+    if (nearest) {
+      throw new GatewayError("unknown_option", nearest);
+    }
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    this.#settings = { ...DEFAULTS, .../** @type {Options} */ (Object.fromEntries(given)) };
+    const { url, share, signal } = this.#settings;
+    if (!url) {
+      console.warn("websocket_gateway: the page has no address to connect to; the server's log says why.");
+    }
+    const wire = () => (this.state === "open" ? (this.#status.live[0] ?? "") : "");
+    this.#pending = new Pending(this.#settings, wire, (text) => this.#link.send(text));
+    const { user, followLogin } = this.#settings;
+    // A page that changes its user would change the one of the others, too.
+    const canShare = globalThis.navigator?.locks && globalThis.BroadcastChannel && (user || !followLogin);
+    this.#link = new (share && canShare ? SharedLink : Link)(this.#settings, {
+      status: (status) => this.#changed(status),
+      frame: (value) => this.#received(value),
+      joined: (joined) => this.#joined(joined),
+    });
+    const leave = () => this.#inside.ended || this.#link.stop("removed");
+    this.#inside = { settings: this.#settings, owner: null, ended: false, leave };
+    INSIDES.set(this, this.#inside);
+    const during = { signal: this.#events.signal };
+    const { document } = globalThis;
+    const shown = () => document.visibilityState === "visible" && this.#link.awake(false);
+    document?.addEventListener("visibilitychange", shown, during);
+    const listen = /** @param {string} type @param {(event: any) => void} listener */ (type, listener) =>
+      globalThis.addEventListener?.(type, listener, during);
+    listen("online", () => this.#link.awake(true));
+    listen("offline", () => this.#link.offline());
+    // Browsers may keep a page that is left, and show it again, but not its connection.
+    listen("pagehide", () => this.state === "closed" || this.#link.stop("away", "reconnecting"));
+    listen("pageshow", (event) => event.persisted && this.#link.awake(false));
+    if (signal?.aborted) {
+      this.close("aborted");
+    } else {
+      signal?.addEventListener("abort", () => this.close("aborted"), { once: true });
+      this.#link.open();
+    }
+  }
+
+  /** Now. */
+  get state() {
+    return this.#status.state;
+  }
+
+  /** Why it is `reconnecting` or `closed`: see management_docs/browser_client.md. */
+  get reason() {
+    return this.#status.reason;
+  }
+
+  /** Try again after the client gave up; nothing happens while it is at work. */
+  connect() {
+    if (this.state === "closed" && !this.#inside.ended) {
+      this.#link.open();
+    }
+  }
+
+  /**
+   * Send and forget. Waits in the queue while there is no connection; a cut may swallow it.
+   * Throws `too_large`, `queue_full` or `closed`.
+   * @param {string} handler @param {Payload} [data]
+   */
+  send(handler, data = {}) {
+    const text = this.#encode(handler, data);
+    const reject = /** @param {GatewayError} error */ (error) => this.#emit("$error", error);
+    this.#post({ text, id: null, isFinal: () => true, resolve() {}, reject });
+  }
+
+  /**
+   * Send and wait for the answer: the handler's dict, or `null` for one that was handled before. Sent again
+   * after every cut until the answer comes. Rejects with a `GatewayError`.
+   * @param {string} handler @param {Payload} [data]
+   * @param {{timeout?: number, signal?: AbortSignal}} [options] `timeout` in milliseconds, `Infinity` for none.
+   * @returns {Promise<any>}
+   */
+  request(handler, data = {}, { timeout = this.#settings.requestMs, signal } = {}) {
+    const id = `${this.#client}.${(this.#count += 1)}`;
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const settle = () => {
+        clearTimeout(timer);
+        this.#pending.remove(entry);
+        signal?.removeEventListener("abort", aborted);
+      };
+      /** @type {Entry} */
+      const entry = {
+        text: this.#encode(handler, data, { id, client: this.#client }),
+        id,
+        // What was not handled is sent again; whether the rest may be is for the page to say.
+        isFinal: (code) => code !== "busy" && code !== "not_connected",
+        resolve: ({ _ws: ours, ...reply }) => (settle(), resolve(ours.duplicate ? null : reply)),
+        reject: (error) => (settle(), reject(error)),
+      };
+      const aborted = () => (settle(), reject(signal?.reason));
+      const late = () => entry.reject(new GatewayError("timeout", `No answer within ${timeout} ms.`));
+      const timer = timeout === Infinity ? undefined : later(late, timeout);
+      signal?.addEventListener("abort", aborted);
+      try {
+        this.#post(entry);
+      } catch (error) {
+        entry.reject(/** @type {GatewayError} */ (error));
+      }
+    });
+  }
+
+  /**
+   * Join a further channel, now and after every reconnect; it is asked for until the server joins or refuses it.
+   * Rejects where it may not be joined. One that is refused later is told by `$error`, too.
+   * @param {string} channel
+   * @returns {Promise<void>}
+   */
+  subscribe(channel) {
+    if (!channel || typeof channel !== "string") {
+      throw new TypeError(`subscribe() takes the name of a channel, not ${JSON.stringify(channel)}.`);
+    }
+    this.#refuseIfClosed();
+    let waiting = this.#joining.get(channel);
+    if (!waiting) {
+      let resolve = () => {};
+      let reject = /** @param {GatewayError} _ */ (_) => {};
+      /** @type {Promise<void>} */
+      const promise = new Promise((yes, no) => {
+        resolve = () => yes();
+        reject = no;
+      });
+      promise.catch(() => {}); // who does not wait hears of it by $error
+      waiting = { promise, resolve, reject };
+      this.#joining.set(channel, waiting);
+    }
+    this.#channels.add(channel);
+    this.#link.want(this.#client, this.#channels);
+    return waiting.promise;
+  }
+
+  /** @param {string} channel One that it is not in is no error. */
+  unsubscribe(channel) {
+    this.#channels.delete(channel);
+    this.#joining.get(channel)?.reject(new GatewayError("unsubscribed", "It was left before it was joined."));
+    this.#joining.delete(channel);
+    this.#link.want(this.#client, this.#channels);
+  }
+
+  /**
+   * Listen to `$message` (every frame), `$state`, `$error`, or to frames with this `type`.
+   * @param {string} type @param {(value: any) => void} listener
+   * @param {{element?: Element | null, signal?: AbortSignal}} [options] Ends when the element has left the document.
+   * @returns {() => void} Ends it.
+   */
+  on(type, listener, { element, signal } = {}) {
+    const listeners = this.#listeners.get(type) ?? new Map();
+    const inside = this.#inside;
+    const { owner } = inside;
+    // When scripts run again for the next page, what those of this one listen to is over.
+    const counts = () => !signal?.aborted && (element ? element.isConnected : !owner || owner === inside.owner);
+    this.#listeners.set(type, listeners.set(listener, counts));
+    return () => void listeners.delete(listener);
+  }
+
+  /** Every frame, until the client is closed: `for await (const frame of client)`. */
+  async *[Symbol.asyncIterator]() {
+    /** @type {any[]} */
+    const frames = [];
+    let wake = () => {};
+    const ends = [
+      this.on("$message", (frame) => (frames.push(frame), wake())),
+      this.on("$state", () => wake()),
+    ];
+    try {
+      while (frames.length || !this.#inside.ended) {
+        if (frames.length) {
+          yield frames.shift();
+        } else {
+          /** @type {Promise<void>} */
+          const waiting = new Promise((resolve) => (wake = () => resolve()));
+          await waiting;
+        }
+      }
+    } finally {
+      ends.forEach((end) => end());
+    }
+  }
+
+  /** For good. What waits is rejected. */
+  close(reason = "closed by the page") {
+    if (!this.#inside.ended) {
+      this.#inside.ended = true;
+      this.#events.abort();
+      this.#link.stop(reason);
+      this.#link.mute();
+    }
+  }
+
+  /** @param {string} handler @param {Payload} data @param {object} [ours] */
+  #encode(handler, data, ours) {
+    if (Object.hasOwn(data, "_ws")) {
+      throw new GatewayError("reserved_key", "The key _ws of a message is reserved; use another name.");
+    }
+    const { handlerKey, maxFrameBytes } = this.#settings;
+    const text = JSON.stringify({ ...data, [handlerKey]: handler, ...(ours && { _ws: ours }) });
+    const size = new TextEncoder().encode(text).length;
+    if (size > maxFrameBytes) {
+      throw new GatewayError("too_large", `The frame has ${size} bytes; API Gateway takes ${maxFrameBytes}.`);
+    }
+    return text;
+  }
+
+  #refuseIfClosed() {
+    if (this.state === "closed") {
+      throw new GatewayError("closed", `The connection is closed: ${this.reason}.`);
+    }
+  }
+
+  /** @param {Entry} entry */
+  #post(entry) {
+    this.#refuseIfClosed();
+    const waiting = this.#pending.entries.filter(({ sentOn }) => !sentOn);
+    const { queueLimit, overflow } = this.#settings;
+    if (waiting.length >= queueLimit) {
+      const error = new GatewayError("queue_full", `${queueLimit} messages are waiting.`, entry.text);
+      const oldest = waiting[0];
+      if (overflow === "reject" || !oldest) {
+        throw error;
+      }
+      this.#pending.remove(oldest);
+      oldest.reject(new GatewayError("dropped", "Newer messages took its place.", oldest.text));
+    }
+    this.#pending.add(entry);
+  }
+
+  /** @param {Status} status */
+  #changed(status) {
+    const before = this.#status;
+    this.#status = status;
+    if (status.state === "closed") {
+      const error = new GatewayError("closed", `The connection is closed: ${status.reason}.`);
+      [...this.#pending.entries, ...this.#joining.values()].forEach(({ reject }) => reject(error));
+      this.#pending.entries = [];
+      this.#joining.clear();
+    }
+    this.#pending.again(this.#pending.entries.filter(({ sentOn = "" }) => !status.live.includes(sentOn)));
+    if (before.state !== status.state || before.reason !== status.reason) {
+      this.#emit("$state", { state: status.state, reason: status.reason });
+    }
+  }
+
+  /** @param {Joined} joined */
+  #joined({ channel, error }) {
+    const waiting = this.#joining.get(channel);
+    this.#joining.delete(channel);
+    if (!error) {
+      waiting?.resolve();
+    } else if (this.#channels.delete(channel)) {
+      // Else it is another tab's, with which this one shares the connection.
+      const refusal = new GatewayError(error.code, error.message, { channel });
+      waiting?.reject(refusal);
+      this.#emit("$error", refusal);
+    }
+  }
+
+  /** @param {any} value */
+  #received(value) {
+    const ours = value?._ws;
+    if (this.#pending.heard(value) || ours?.reply_to !== undefined) {
+      return;
+    }
+    if (ours?.error) {
+      this.#emit("$error", new GatewayError(ours.error.code, ours.error.message, value));
+    } else if (isGatewayError(value)) {
+      this.#emit("$error", new GatewayError("gateway", value.message, value));
+    } else {
+      this.#emit("$message", value);
+      if (typeof value?.type === "string" && !value.type.startsWith("$")) {
+        this.#emit(value.type, value);
+      }
+    }
+  }
+
+  /** @param {string} type @param {any} value */
+  #emit(type, value) {
+    const listeners = this.#listeners.get(type) ?? new Map();
+    listeners.forEach((counts, listener) => counts() || listeners.delete(listener));
+    for (const listener of [...listeners.keys()]) {
+      try {
+        listener(value);
+      } catch (error) {
+        // One listener's mistake must not cost the others the frame, nor the socket.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}
+
+/**
+ * Open a connection.
+ * @param {Options} options
+ */
+export function connect(options) {
+  return new GatewayClient(options);
+}

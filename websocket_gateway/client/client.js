@@ -1,20 +1,28 @@
 // What a page talks to.
 
+import { Channel } from "./channel.js";
 import { Link } from "./connection.js";
 import { GatewayError } from "./errors.js";
 import { DEFAULTS, likeUnknown } from "./options.js";
 import { Pending } from "./pending.js";
+import { Places } from "./places.js";
 import { SharedLink } from "./sharing.js";
 import { isGatewayError, later, randomId } from "./tools.js";
 
 /**
+ * @typedef {import("../static/websocket_gateway/types.d.ts").ChannelOptions} ChannelOptions
  * @typedef {import("../static/websocket_gateway/types.d.ts").Entry} Entry
  * @typedef {import("../static/websocket_gateway/types.d.ts").Joined} Joined
  * @typedef {import("../static/websocket_gateway/types.d.ts").Options} Options
  * @typedef {import("../static/websocket_gateway/types.d.ts").Payload} Payload
+ * @typedef {import("../static/websocket_gateway/types.d.ts").Position} Position
  * @typedef {import("../static/websocket_gateway/types.d.ts").Settings} Settings
+ * @typedef {import("../static/websocket_gateway/types.d.ts").Since} Since
  * @typedef {import("../static/websocket_gateway/types.d.ts").Status} Status
  */
+
+// What the server could not take now. Whatever else it says is its answer.
+const AGAIN = ["busy", "internal_error", "rate_limited", "not_connected"];
 
 /**
  * @typedef {{settings: Settings, owner: Element | null, ended: boolean, leave: () => void}} Inside
@@ -27,7 +35,7 @@ export class GatewayClient {
   /** @type {Settings} */ #settings;
   /** @type {Link | SharedLink} */ #link;
   /** @type {Status} */ #status = { state: "connecting", reason: "", live: [] };
-  /** @type {Map<string, Map<(value: any) => void, () => boolean>>} Each with whether it still counts. */
+  /** @type {Map<string, Map<(value: any, more?: any) => void, () => boolean>>} Each with whether it still counts. */
   #listeners = new Map();
   /** @type {Inside} */ #inside;
   #events = new AbortController();
@@ -35,7 +43,13 @@ export class GatewayClient {
   /** @type {Set<string>} */ #channels = new Set();
   /** @type {Map<string, {promise: Promise<void>, resolve: () => void, reject: (error: GatewayError) => void}>} */
   #joining = new Map();
+  /** @type {Map<string, Channel>} */
+  #rooms = new Map();
+  /** @type {Map<string, () => Promise<Since>>} */
+  #loads = new Map();
+  /** @type {Places} */ #places;
   #client = randomId();
+  #beat = `beat.${this.#client}`;
   #count = 0;
 
   /** @param {Options} options */
@@ -51,7 +65,18 @@ export class GatewayClient {
       console.warn("websocket_gateway: the page has no address to connect to; the server's log says why.");
     }
     const wire = () => (this.state === "open" ? (this.#status.live[0] ?? "") : "");
-    this.#pending = new Pending(this.#settings, wire, (text) => this.#link.send(text));
+    this.#pending = new Pending(this.#settings, wire, ({ text }) => this.#link.send(text));
+    this.#places = new Places(this.#settings, {
+      deliver: (channel, data, offset, recovered) => this.#deliver(channel, data, offset, recovered),
+      lost: (channel, loss) => {
+        this.#emit(`lost ${channel}`, loss);
+        return this.#loads.get(channel);
+      },
+      failed: (channel, { code = "load_failed", message }) =>
+        this.#emit(`error ${channel}`, new GatewayError(code, message, { channel })),
+      ask: (ours, resolve) => this.#ask(ours, { resolve, reject() {} }),
+      joins: (channel) => this.#channels.has(channel),
+    });
     const { user, followLogin } = this.#settings;
     // A page that changes its user would change the one of the others, too.
     const canShare = globalThis.navigator?.locks && globalThis.BroadcastChannel && (user || !followLogin);
@@ -59,6 +84,9 @@ export class GatewayClient {
       status: (status) => this.#changed(status),
       frame: (value) => this.#received(value),
       joined: (joined) => this.#joined(joined),
+      answer: (channel, answer, since) => this.#places.answered(channel, answer, since),
+      since: (channel) => this.#places.since(channel),
+      heartbeat: () => this.#places.heartbeat(this.#beat),
     });
     const leave = () => this.#inside.ended || this.#link.stop("removed");
     this.#inside = { settings: this.#settings, owner: null, ended: false, leave };
@@ -172,7 +200,8 @@ export class GatewayClient {
       this.#joining.set(channel, waiting);
     }
     this.#channels.add(channel);
-    this.#link.want(this.#client, this.#channels);
+    this.#places.enter(channel);
+    this.#want();
     return waiting.promise;
   }
 
@@ -181,12 +210,93 @@ export class GatewayClient {
     this.#channels.delete(channel);
     this.#joining.get(channel)?.reject(new GatewayError("unsubscribed", "It was left before it was joined."));
     this.#joining.delete(channel);
-    this.#link.want(this.#client, this.#channels);
+    this.#rooms.delete(channel);
+    this.#loads.delete(channel);
+    this.#places.leave(channel);
+    this.#want();
+  }
+
+  #want() {
+    this.#link.want(this.#client, new Map([...this.#channels].map((channel) => [channel, this.#places.since(channel)])));
+  }
+
+  /**
+   * Join a channel, as `subscribe` does, and listen to it alone. With a history, its messages come once and in order
+   * over every cut. Called again, it gives the same object.
+   * @param {string} name @param {ChannelOptions} [options]
+   */
+  channel(name, { since, load } = {}) {
+    const before = this.#rooms.get(name);
+    if (before) {
+      return before;
+    }
+    const room = new Channel(name, {
+      on: (type, listener, options) => this.on(`${type} ${name}`, listener, options),
+      history: (range) => this.#history(name, range),
+      position: () => this.#places.position(name),
+      leave: () => this.unsubscribe(name),
+    });
+    this.#rooms.set(name, room);
+    const join = /** @param {Since} [begin] */ (begin) => {
+      this.#places.enter(name, begin);
+      this.subscribe(name).catch((error) => this.#emit(`error ${name}`, error));
+    };
+    if (load) {
+      this.#loads.set(name, async () => {
+        const found = await load();
+        return "position" in found ? found.position : found;
+      });
+      this.#load(name, join);
+    } else {
+      join(since);
+    }
+    return room;
+  }
+
+  /** @param {string} name @param {(begin: Since) => void} join */
+  async #load(name, join) {
+    try {
+      const position = await this.#loads.get(name)?.();
+      this.#loads.has(name) && join(position ?? null);
+    } catch (error) {
+      this.#emit(`error ${name}`, new GatewayError("load_failed", String(error), { channel: name }));
+      later(() => this.#loads.has(name) && this.#load(name, join), this.#settings.backoffMaxMs * Math.random());
+    }
+  }
+
+  /** @param {string} channel @param {{limit?: number, before?: number}} range @returns {Promise<any>} */
+  #history(channel, range) {
+    return new Promise((resolve, reject) => {
+      this.#refuseIfClosed();
+      const take = this.#ask(
+        { type: "history", channel, ...range },
+        {
+          resolve: ({ _ws: { messages, more } }) => (clearTimeout(timer), resolve({ messages, more })),
+          reject: (error) => (clearTimeout(timer), reject(error)),
+        },
+      );
+      const { requestMs } = this.#settings;
+      const late = () => (take(), reject(new GatewayError("timeout", `No answer within ${requestMs} ms.`)));
+      const timer = later(late, requestMs);
+    });
+  }
+
+  /**
+   * Send a control frame until it is answered.
+   * @param {object} ours @param {Pick<Entry, "resolve" | "reject">} settled @returns {() => void} Takes it back.
+   */
+  #ask(ours, settled) {
+    const id = `${this.#client}.${(this.#count += 1)}`;
+    const text = JSON.stringify({ _ws: { ...ours, id } });
+    /** @type {Entry} */
+    const entry = { text, id, isFinal: (code) => !AGAIN.includes(code), ...settled };
+    this.#pending.add(entry);
+    return () => this.#pending.remove(entry);
   }
 
   /**
    * Listen to `$message` (every frame), `$state`, `$error`, or to frames with this `type`.
-   * @param {string} type @param {(value: any) => void} listener
+   * @param {string} type @param {(value: any, more?: any) => void} listener
    * @param {{element?: Element | null, signal?: AbortSignal}} [options] Ends when the element has left the document.
    * @returns {() => void} Ends it.
    */
@@ -282,6 +392,11 @@ export class GatewayClient {
       this.#joining.clear();
     }
     this.#pending.again(this.#pending.entries.filter(({ sentOn = "" }) => !status.live.includes(sentOn)));
+    if (status.state !== "open") {
+      this.#places.closed();
+    } else if (before.state !== "open") {
+      this.#places.opened();
+    }
     if (before.state !== status.state || before.reason !== status.reason) {
       this.#emit("$state", { state: status.state, reason: status.reason });
     }
@@ -292,18 +407,41 @@ export class GatewayClient {
     const waiting = this.#joining.get(channel);
     this.#joining.delete(channel);
     if (!error) {
+      this.#places.joined(channel);
       waiting?.resolve();
     } else if (this.#channels.delete(channel)) {
       // Else it is another tab's, with which this one shares the connection.
       const refusal = new GatewayError(error.code, error.message, { channel });
       waiting?.reject(refusal);
       this.#emit("$error", refusal);
+      this.#places.leave(channel);
+      this.#rooms.delete(channel);
     }
+  }
+
+  /** @param {string} channel @param {any} data @param {number} offset @param {boolean} recovered */
+  #deliver(channel, data, offset, recovered) {
+    const { epoch } = /** @type {Position} */ (this.#places.since(channel));
+    this.#show(recovered ? { ...data, _ws: { channel, epoch, offset } } : data, recovered);
+  }
+
+  /** @param {any} value @param {boolean} [recovered] */
+  #show(value, recovered = false) {
+    const { channel, offset } = value?._ws ?? {};
+    this.#emit("$message", value);
+    if (typeof value?.type === "string" && !value.type.startsWith("$")) {
+      this.#emit(value.type, value);
+    }
+    channel && this.#emit(`message ${channel}`, value, { offset, recovered });
   }
 
   /** @param {any} value */
   #received(value) {
     const ours = value?._ws;
+    if (ours?.reply_to === this.#beat) {
+      this.#places.beaten(ours.channels);
+      return;
+    }
     if (this.#pending.heard(value) || ours?.reply_to !== undefined) {
       return;
     }
@@ -311,21 +449,18 @@ export class GatewayClient {
       this.#emit("$error", new GatewayError(ours.error.code, ours.error.message, value));
     } else if (isGatewayError(value)) {
       this.#emit("$error", new GatewayError("gateway", value.message, value));
-    } else {
-      this.#emit("$message", value);
-      if (typeof value?.type === "string" && !value.type.startsWith("$")) {
-        this.#emit(value.type, value);
-      }
+    } else if (!this.#places.pushed(value)) {
+      this.#show(value);
     }
   }
 
-  /** @param {string} type @param {any} value */
-  #emit(type, value) {
+  /** @param {string} type @param {any} value @param {object} [more] */
+  #emit(type, value, more) {
     const listeners = this.#listeners.get(type) ?? new Map();
     listeners.forEach((counts, listener) => counts() || listeners.delete(listener));
     for (const listener of [...listeners.keys()]) {
       try {
-        listener(value);
+        listener(value, more);
       } catch (error) {
         // One listener's mistake must not cost the others the frame, nor the socket.
         queueMicrotask(() => {

@@ -1,6 +1,6 @@
 // The connection: one socket after the other, or two during a hand-over.
 
-import { AttemptError, GatewayError } from "./errors.js";
+import { AttemptError, FINAL, GatewayError } from "./errors.js";
 import { Wire } from "./socket.js";
 import { getToken } from "./tokens.js";
 import { isOffline, later, parse, randomId } from "./tools.js";
@@ -8,13 +8,12 @@ import { isOffline, later, parse, randomId } from "./tools.js";
 /**
  * @typedef {import("../static/websocket_gateway/types.d.ts").Entry} Entry
  * @typedef {import("../static/websocket_gateway/types.d.ts").Hooks} Hooks
+ * @typedef {import("../static/websocket_gateway/types.d.ts").Position} Position
  * @typedef {import("../static/websocket_gateway/types.d.ts").Settings} Settings
+ * @typedef {import("../static/websocket_gateway/types.d.ts").Since} Since
  * @typedef {import("../static/websocket_gateway/types.d.ts").State} State
  * @typedef {import("../static/websocket_gateway/types.d.ts").Token} Token
  */
-
-// Refusals of a channel that another attempt would meet, too. A code that is not known here is not one.
-const FINAL = ["channel_denied", "invalid_channel", "permission_denied", "too_many_channels"];
 
 /** The connection: tokens, attempts, heartbeat, rotation, subscriptions. */
 export class Link {
@@ -43,7 +42,7 @@ export class Link {
     this.timer = 0;
     /** @type {Map<string, {counts: Map<string, number>, given: number}> | null} */
     this.doubled = null;
-    /** @type {Map<string, Set<string>>} Who wants which channels. */
+    /** @type {Map<string, Map<string, Since>>} Who wants which channels. */
     this.wanted = new Map();
   }
 
@@ -145,7 +144,7 @@ export class Link {
       // No address at all, or `ws:` in a page over https: the next attempt would end like this one.
       throw new AttemptError("bad_url", { final: true });
     }
-    const wire = new Wire(socket, Boolean(token), this.settings);
+    const wire = new Wire(socket, Boolean(token), this.settings, (name) => this.since(name));
     this.next = wire;
     // The server sends to both from the moment that it accepts the second.
     this.doubled = this.current ? (this.doubled ?? new Map()) : null;
@@ -296,7 +295,7 @@ export class Link {
   probe(wire) {
     wire.cancel(wire.silence);
     wire.silence = wire.after(this.settings.pongMs, () => this.ended(wire));
-    wire.control({ type: "ping" });
+    wire.control((wire === this.current && this.hooks.heartbeat?.()) || { type: "ping" });
   }
 
   /** @param {Wire} wire @param {any} data */
@@ -307,13 +306,38 @@ export class Link {
     if (ours?.error?.code === "not_connected") {
       this.ended(wire); // nothing will ever be handled over this socket again
     }
+    if (wire.joins.has(ours?.reply_to)) {
+      this.answered(wire, ours);
+      return;
+    }
     if (wire.pending.heard(value)) {
       return;
     }
     if (ours?.type === "subscribed" || ours?.type === "unsubscribed") {
-      this.told(wire, ours.channel, ours.type === "subscribed");
-    } else if (ours?.type !== "pong" && !this.isDouble(wire, data)) {
+      const channels = ours.channels ?? { [ours.channel]: {} };
+      for (const [channel, { error }] of Object.entries(channels)) {
+        error || this.told(wire, channel, ours.type === "subscribed");
+      }
+    } else if (ours?.type !== "pong" && (ours?.offset || !this.isDouble(wire, data))) {
+      // Messages with an offset are told apart by that.
       this.hooks.frame(value);
+    }
+  }
+
+  /** @param {Wire} wire @param {any} ours The answer to a frame that joins channels, each with its own. */
+  answered(wire, { reply_to: frame, error, channels = {} }) {
+    const entries = wire.joins.get(frame) ?? [];
+    wire.joins.delete(frame);
+    for (const entry of entries) {
+      const { id, channel = "", since = null } = entry;
+      const { error: refusal = error, ...answer } = channels[channel] ?? {};
+      if (error?.code === "invalid_channel") {
+        entry.single = true; // a server of the release before
+        wire.pending.again([entry]);
+        continue;
+      }
+      refusal || this.hooks.answer(channel, answer, since);
+      wire.pending.heard({ _ws: { reply_to: id, ...(refusal && { error: refusal }) } });
     }
   }
 
@@ -343,19 +367,32 @@ export class Link {
   // ---- Channels ----
 
   channels() {
-    return new Set([...this.wanted.values()].flatMap((channels) => [...channels]));
+    return new Set([...this.wanted.values()].flatMap((channels) => [...channels.keys()]));
   }
 
-  /** @param {string} owner @param {Iterable<string>} channels */
+  /** @param {string} owner @param {Map<string, Since>} channels Each with where this owner was when it asked. */
   want(owner, channels) {
-    this.wanted.set(owner, new Set(channels));
+    this.wanted.set(owner, channels);
     this.join();
+  }
+
+  /** @param {string} channel @returns {Since} The earliest place of all owners, so that nothing is missed. */
+  since(channel) {
+    const known = [this.hooks.since?.(channel) ?? null, ...[...this.wanted.values()].map((all) => all.get(channel) ?? null)];
+    const positions = known.filter((since) => since && "epoch" in since);
+    const [first] = /** @type {Position[]} */ (positions);
+    if (!first) {
+      return known.find(Boolean) ?? null;
+    }
+    const same = /** @type {Position[]} */ (positions).filter(({ epoch }) => epoch === first.epoch);
+    return this.hooks.since?.(channel) ? first : { ...first, offset: Math.min(...same.map(({ offset }) => offset)) };
   }
 
   /** Tells the server what it does not know yet. */
   join() {
     const wanted = this.channels();
-    new Set([...wanted, ...(this.current?.joined ?? [])]).forEach((channel) => this.match(channel));
+    const all = new Set([...wanted, ...(this.current?.joined ?? [])]);
+    this.current?.collect(() => all.forEach((channel) => this.match(channel)));
     this.retiring?.joined.forEach((channel) => wanted.has(channel) || this.match(channel, this.retiring));
   }
 
@@ -371,6 +408,7 @@ export class Link {
       const entry = {
         text: JSON.stringify({ _ws: { type: wanted ? "subscribe" : "unsubscribe", channel, id } }),
         id,
+        single: false,
         channel,
         joins: wanted,
         // API Gateway may let this one overtake the leave that makes room.

@@ -37,6 +37,8 @@ export const DEFAULTS = {
   handoverMs: 5_000,
   maxRefusals: 10,
   slowMs: 2 * MINUTE,
+  gapMs: 2_000,
+  positions: /** @type {Payload} */ ({}),
   maxFrameBytes: 32_768,
 };
 

@@ -13,7 +13,7 @@ import { isGatewayError, later } from "./tools.js";
  * could not take it or API Gateway reports a failure, after `resendMs` of silence, and after a cut.
  */
 export class Pending {
-  /** @param {Settings} settings @param {() => string} wire Empty for none. @param {(text: string) => void} send */
+  /** @param {Settings} settings @param {() => string} wire Empty for none. @param {(entry: Entry) => void} send */
   constructor(settings, wire, send) {
     this.settings = settings;
     this.wire = wire;
@@ -43,7 +43,7 @@ export class Pending {
         entry.paused = entry.freed = false;
         clearTimeout(entry.timer);
         entry.timer = entry.id && later(() => this.again([entry]), this.settings.resendMs);
-        this.send(entry.text);
+        this.send(entry);
       }
     }
     this.entries = this.entries.filter(({ id, sentOn }) => id || !sentOn);

@@ -8,6 +8,7 @@ import { randomId } from "./tools.js";
  * @typedef {import("../static/websocket_gateway/types.d.ts").Hooks} Hooks
  * @typedef {import("../static/websocket_gateway/types.d.ts").Payload} Payload
  * @typedef {import("../static/websocket_gateway/types.d.ts").Settings} Settings
+ * @typedef {import("../static/websocket_gateway/types.d.ts").Since} Since
  * @typedef {import("../static/websocket_gateway/types.d.ts").State} State
  */
 
@@ -18,8 +19,8 @@ export class SharedLink {
     this.settings = settings;
     this.hooks = hooks;
     this.id = randomId();
-    /** @type {string[]} */
-    this.wanted = [];
+    /** @type {Map<string, Since>} */
+    this.wanted = new Map();
     /** @type {Link | null} */
     this.link = null;
     this.asked = false;
@@ -75,6 +76,9 @@ export class SharedLink {
       status: (status) => tell({ status }),
       frame: (frame) => tell({ frame }),
       joined: (joined) => tell({ joined }),
+      answer: (channel, answer, since) => tell({ answer: { channel, answer, since } }),
+      since: (channel) => this.hooks.since?.(channel) ?? null,
+      heartbeat: () => this.hooks.heartbeat?.() ?? null,
     });
     this.link.want(this.id, this.wanted);
     this.post({ roll: true });
@@ -97,7 +101,9 @@ export class SharedLink {
     } else if (message.text) {
       link.send(message.text);
     } else if (message.wanted) {
-      link.want(message.from, message.wanted);
+      // A tab of the release before sends a list.
+      const { wanted } = message;
+      link.want(message.from, wanted instanceof Map ? wanted : new Map(wanted.map(/** @param {string} name */ (name) => [name, null])));
       message.hello !== undefined && this.greet(link, message.hello);
     } else if (message.open) {
       link.open();
@@ -130,14 +136,16 @@ export class SharedLink {
   }
 
   /** @param {Payload} news */
-  deliver({ status, frame, joined }) {
+  deliver({ status, frame, joined, answer }) {
     if (status) {
       this.hooks.status(status);
     } else if (joined) {
       if (joined.error) {
-        this.wanted = this.wanted.filter((channel) => channel !== joined.channel);
+        this.wanted.delete(joined.channel);
       }
       this.hooks.joined(joined);
+    } else if (answer) {
+      this.hooks.answer(answer.channel, answer.answer, answer.since);
     } else if (frame !== undefined) {
       this.hooks.frame(frame);
     }
@@ -148,9 +156,9 @@ export class SharedLink {
     this.link ? this.link.send(text) : this.post({ text });
   }
 
-  /** @param {string} owner @param {Iterable<string>} channels */
+  /** @param {string} owner @param {Map<string, Since>} channels */
   want(owner, channels) {
-    this.wanted = [...channels];
+    this.wanted = new Map(channels);
     this.link ? this.link.want(this.id, this.wanted) : this.post({ wanted: this.wanted });
   }
 
@@ -159,11 +167,11 @@ export class SharedLink {
     this.waiting.abort();
     if (this.link) {
       // The others go on: they must not hear that this tab has closed.
-      this.link.hooks = { status() {}, frame() {}, joined() {} };
+      this.link.hooks = { status() {}, frame() {}, joined() {}, answer() {} };
       this.link.stop(reason);
       this.link = null;
     } else {
-      this.post({ wanted: [] });
+      this.post({ wanted: new Map() });
     }
     this.asked = false;
     this.away = state !== "closed";

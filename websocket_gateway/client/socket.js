@@ -4,8 +4,12 @@ import { Pending } from "./pending.js";
 import { later, randomId } from "./tools.js";
 
 /**
+ * @typedef {import("../static/websocket_gateway/types.d.ts").Entry} Entry
  * @typedef {import("../static/websocket_gateway/types.d.ts").Settings} Settings
+ * @typedef {import("../static/websocket_gateway/types.d.ts").Since} Since
  */
+
+const MANY = 100; // channels in one frame
 
 /** One socket, as long as it lives. */
 export class Wire {
@@ -13,15 +17,21 @@ export class Wire {
    * @param {WebSocket} socket
    * @param {boolean} proven Whether a token was issued for it.
    * @param {Settings} settings
+   * @param {(channel: string) => Since} since Where the page is in a channel.
    */
-  constructor(socket, proven, settings) {
+  constructor(socket, proven, settings, since) {
+    this.since = since;
     this.socket = socket;
     this.proven = proven;
     this.serial = randomId();
     this.opened = false;
     /** @type {Set<string>} */
     this.joined = new Set();
-    this.pending = new Pending(settings, () => this.serial, (text) => socket.send(text));
+    this.pending = new Pending(settings, () => this.serial, (entry) => this.dispatch(entry));
+    /** @type {Entry[] | null} Joins that leave in one frame, while they are collected. */
+    this.together = null;
+    /** @type {Map<string, Entry[]>} What the frames are about that join channels, by their ids. */
+    this.joins = new Map();
     /** @type {Set<any>} */
     this.timers = new Set();
     /** @type {any} */
@@ -39,6 +49,36 @@ export class Wire {
   cancel(timer) {
     clearTimeout(timer);
     this.timers.delete(timer);
+  }
+
+  /** @param {Entry} entry */
+  dispatch(entry) {
+    if (!entry.joins || entry.single) {
+      this.socket.send(entry.text);
+    } else if (this.together) {
+      this.together.push(entry);
+    } else {
+      this.joinAll([entry]);
+    }
+  }
+
+  /** Send what `deed` joins in as few frames as possible. @param {() => void} deed */
+  collect(deed) {
+    const entries = (this.together = []);
+    deed();
+    this.together = null;
+    for (let first = 0; first < entries.length; first += MANY) {
+      this.joinAll(entries.slice(first, first + MANY));
+    }
+  }
+
+  /** @param {Entry[]} entries */
+  joinAll(entries) {
+    const id = entries.length > 1 ? randomId() : String(entries[0].id);
+    entries.forEach((entry) => (entry.since = this.since(String(entry.channel))));
+    this.joins.set(id, entries);
+    const channels = Object.fromEntries(entries.map(({ channel, since }) => [channel, since]));
+    this.control({ type: "subscribe", channels, id });
   }
 
   /** @param {string} channel What is under way about it. */

@@ -53,6 +53,11 @@ export function settle() {
   return new Promise((resolve) => realImmediate(resolve));
 }
 
+/** The channel of a frame that is about one. */
+export function channelOf({ _ws: { channel, channels = {} } = {} }) {
+  return channel ?? Object.keys(channels)[0];
+}
+
 const BEGIN = Date.UTC(2030, 0, 1);
 
 /** The same numbers on every run. */

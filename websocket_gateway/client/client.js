@@ -74,7 +74,7 @@ export class GatewayClient {
       },
       failed: (channel, { code = "load_failed", message }) =>
         this.#emit(`error ${channel}`, new GatewayError(code, message, { channel })),
-      ask: (ours, resolve) => this.#ask(ours, { resolve, reject() {} }),
+      ask: (ours, resolve) => this.#ask(ours, { resolve, reject: (error) => resolve({ _ws: { error } }) }),
       joins: (channel) => this.#channels.has(channel),
     });
     const { user, followLogin } = this.#settings;

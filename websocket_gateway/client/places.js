@@ -144,7 +144,7 @@ export class Places {
         this.leave(channel);
         error.code === "history_off" || this.hooks.failed(channel, error);
       } else {
-        cursor.timer = later(() => cursor.recover(), this.settings.gapMs * (0.5 + Math.random()));
+        cursor.timer = later(() => cursor.recover(), this.settings.backoffMaxMs * (0.5 + Math.random()));
       }
     });
   }

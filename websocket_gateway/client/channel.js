@@ -1,8 +1,8 @@
 // One channel, for a page.
 
 /**
- * @typedef {import("../static/websocket_gateway/types.d.ts").ChannelOptions} ChannelOptions
- * @typedef {import("../static/websocket_gateway/types.d.ts").Position} Position
+ * @typedef {import("./types.d.ts").ChannelOptions} ChannelOptions
+ * @typedef {import("./types.d.ts").Position} Position
  * @typedef {(value: any, delivery?: any) => void} Listener
  * @typedef {{element?: Element | null, signal?: AbortSignal}} ListenerOptions
  */

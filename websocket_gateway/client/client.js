@@ -10,15 +10,15 @@ import { SharedLink } from "./sharing.js";
 import { isGatewayError, later, randomId } from "./tools.js";
 
 /**
- * @typedef {import("../static/websocket_gateway/types.d.ts").ChannelOptions} ChannelOptions
- * @typedef {import("../static/websocket_gateway/types.d.ts").Entry} Entry
- * @typedef {import("../static/websocket_gateway/types.d.ts").Joined} Joined
- * @typedef {import("../static/websocket_gateway/types.d.ts").Options} Options
- * @typedef {import("../static/websocket_gateway/types.d.ts").Payload} Payload
- * @typedef {import("../static/websocket_gateway/types.d.ts").Position} Position
- * @typedef {import("../static/websocket_gateway/types.d.ts").Settings} Settings
- * @typedef {import("../static/websocket_gateway/types.d.ts").Since} Since
- * @typedef {import("../static/websocket_gateway/types.d.ts").Status} Status
+ * @typedef {import("./types.d.ts").ChannelOptions} ChannelOptions
+ * @typedef {import("./types.d.ts").Entry} Entry
+ * @typedef {import("./types.d.ts").Joined} Joined
+ * @typedef {import("./types.d.ts").Options} Options
+ * @typedef {import("./types.d.ts").Payload} Payload
+ * @typedef {import("./types.d.ts").Position} Position
+ * @typedef {import("./types.d.ts").Settings} Settings
+ * @typedef {import("./types.d.ts").Since} Since
+ * @typedef {import("./types.d.ts").Status} Status
  */
 
 // What the server could not take now. Whatever else it says is its answer.

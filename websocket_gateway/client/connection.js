@@ -6,13 +6,13 @@ import { getToken } from "./tokens.js";
 import { isOffline, later, parse, randomId } from "./tools.js";
 
 /**
- * @typedef {import("../static/websocket_gateway/types.d.ts").Entry} Entry
- * @typedef {import("../static/websocket_gateway/types.d.ts").Hooks} Hooks
- * @typedef {import("../static/websocket_gateway/types.d.ts").Position} Position
- * @typedef {import("../static/websocket_gateway/types.d.ts").Settings} Settings
- * @typedef {import("../static/websocket_gateway/types.d.ts").Since} Since
- * @typedef {import("../static/websocket_gateway/types.d.ts").State} State
- * @typedef {import("../static/websocket_gateway/types.d.ts").Token} Token
+ * @typedef {import("./types.d.ts").Entry} Entry
+ * @typedef {import("./types.d.ts").Hooks} Hooks
+ * @typedef {import("./types.d.ts").Position} Position
+ * @typedef {import("./types.d.ts").Settings} Settings
+ * @typedef {import("./types.d.ts").Since} Since
+ * @typedef {import("./types.d.ts").State} State
+ * @typedef {import("./types.d.ts").Token} Token
  */
 
 /** The connection: tokens, attempts, heartbeat, rotation, subscriptions. */

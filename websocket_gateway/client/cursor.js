@@ -3,9 +3,9 @@
 import { later } from "./tools.js";
 
 /**
- * @typedef {import("../static/websocket_gateway/types.d.ts").Answer} Answer
- * @typedef {import("../static/websocket_gateway/types.d.ts").Position} Position
- * @typedef {import("../static/websocket_gateway/types.d.ts").Since} Since
+ * @typedef {import("./types.d.ts").Answer} Answer
+ * @typedef {import("./types.d.ts").Position} Position
+ * @typedef {import("./types.d.ts").Since} Since
  */
 
 const BUFFER = 500; // messages that came too early; what is dropped can be asked for again

@@ -1,8 +1,8 @@
 // The options of a client, and their defaults.
 
 /**
- * @typedef {import("../static/websocket_gateway/types.d.ts").Payload} Payload
- * @typedef {import("../static/websocket_gateway/types.d.ts").Overflow} Overflow
+ * @typedef {import("./types.d.ts").Payload} Payload
+ * @typedef {import("./types.d.ts").Overflow} Overflow
  */
 
 const MINUTE = 60_000;

@@ -6,8 +6,8 @@ import { OPTIONS } from "./options.js";
 import { later } from "./tools.js";
 
 /**
- * @typedef {import("../static/websocket_gateway/types.d.ts").Options} Options
- * @typedef {import("../static/websocket_gateway/types.d.ts").Payload} Payload
+ * @typedef {import("./types.d.ts").Options} Options
+ * @typedef {import("./types.d.ts").Payload} Payload
  */
 
 /** @typedef {import("./client.js").GatewayClient} GatewayClient */

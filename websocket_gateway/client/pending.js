@@ -4,8 +4,8 @@ import { GatewayError } from "./errors.js";
 import { isGatewayError, later } from "./tools.js";
 
 /**
- * @typedef {import("../static/websocket_gateway/types.d.ts").Entry} Entry
- * @typedef {import("../static/websocket_gateway/types.d.ts").Settings} Settings
+ * @typedef {import("./types.d.ts").Entry} Entry
+ * @typedef {import("./types.d.ts").Settings} Settings
  */
 
 /**

@@ -5,11 +5,11 @@ import { FINAL } from "./errors.js";
 import { later } from "./tools.js";
 
 /**
- * @typedef {import("../static/websocket_gateway/types.d.ts").Answer} Answer
- * @typedef {import("../static/websocket_gateway/types.d.ts").Loss} Loss
- * @typedef {import("../static/websocket_gateway/types.d.ts").Settings} Settings
- * @typedef {import("../static/websocket_gateway/types.d.ts").Since} Since
- * @typedef {import("../static/websocket_gateway/types.d.ts").Payload} Payload
+ * @typedef {import("./types.d.ts").Answer} Answer
+ * @typedef {import("./types.d.ts").Loss} Loss
+ * @typedef {import("./types.d.ts").Settings} Settings
+ * @typedef {import("./types.d.ts").Since} Since
+ * @typedef {import("./types.d.ts").Payload} Payload
  */
 
 /** The cursors of all channels. A channel has one until it turns out to have no history. */
@@ -51,6 +51,7 @@ export class Places {
 
   /** @param {string} channel @param {Since} since */
   #make(channel, since) {
+    /** @type {Cursor} */
     const cursor = new Cursor(
       since,
       {

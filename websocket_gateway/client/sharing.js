@@ -5,11 +5,11 @@ import { csrfTokens } from "./tokens.js";
 import { randomId } from "./tools.js";
 
 /**
- * @typedef {import("../static/websocket_gateway/types.d.ts").Hooks} Hooks
- * @typedef {import("../static/websocket_gateway/types.d.ts").Payload} Payload
- * @typedef {import("../static/websocket_gateway/types.d.ts").Settings} Settings
- * @typedef {import("../static/websocket_gateway/types.d.ts").Since} Since
- * @typedef {import("../static/websocket_gateway/types.d.ts").State} State
+ * @typedef {import("./types.d.ts").Hooks} Hooks
+ * @typedef {import("./types.d.ts").Payload} Payload
+ * @typedef {import("./types.d.ts").Settings} Settings
+ * @typedef {import("./types.d.ts").Since} Since
+ * @typedef {import("./types.d.ts").State} State
  */
 
 /** The connection of another tab, or of this one for the others: whoever holds the lock has it. */

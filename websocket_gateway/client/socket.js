@@ -4,9 +4,9 @@ import { Pending } from "./pending.js";
 import { later, randomId } from "./tools.js";
 
 /**
- * @typedef {import("../static/websocket_gateway/types.d.ts").Entry} Entry
- * @typedef {import("../static/websocket_gateway/types.d.ts").Settings} Settings
- * @typedef {import("../static/websocket_gateway/types.d.ts").Since} Since
+ * @typedef {import("./types.d.ts").Entry} Entry
+ * @typedef {import("./types.d.ts").Settings} Settings
+ * @typedef {import("./types.d.ts").Since} Since
  */
 
 const MANY = 100; // channels in one frame
@@ -64,7 +64,9 @@ export class Wire {
 
   /** Send what `deed` joins in as few frames as possible. @param {() => void} deed */
   collect(deed) {
-    const entries = (this.together = []);
+    /** @type {Entry[]} */
+    const entries = [];
+    this.together = entries;
     deed();
     this.together = null;
     for (let first = 0; first < entries.length; first += MANY) {

@@ -4,9 +4,9 @@ import { AttemptError } from "./errors.js";
 import { later } from "./tools.js";
 
 /**
- * @typedef {import("../static/websocket_gateway/types.d.ts").Settings} Settings
- * @typedef {import("../static/websocket_gateway/types.d.ts").Token} Token
- * @typedef {import("../static/websocket_gateway/types.d.ts").TokenSource} TokenSource
+ * @typedef {import("./types.d.ts").Settings} Settings
+ * @typedef {import("./types.d.ts").Token} Token
+ * @typedef {import("./types.d.ts").TokenSource} TokenSource
  */
 
 /** @param {Settings} settings @returns {Promise<Token>} */

@@ -1,7 +1,7 @@
 // Small functions that several modules use.
 
 /**
- * @typedef {import("../static/websocket_gateway/types.d.ts").Settings} Settings
+ * @typedef {import("./types.d.ts").Settings} Settings
  */
 
 /** @param {any} data @returns {any} What is no JSON is given as it is. */

@@ -1,4 +1,4 @@
-// The types of client.js: here, so that browsers need not load them.
+// The types of this folder.
 
 export type State = "connecting" | "open" | "reconnecting" | "closed";
 export type StateChange = {
@@ -158,7 +158,7 @@ export type Entry = {
     /** Whether this error is the answer, or else it is sent again. */
     isFinal: (code: string) => boolean;
     resolve: (frame: any) => void;
-    reject: (error: import("./client.js").GatewayError) => void;
+    reject: (error: import("./errors.js").GatewayError) => void;
     /** The one that it is about. */
     channel?: string;
     /** Whether it joins that one, or else leaves it. */

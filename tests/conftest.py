@@ -40,7 +40,8 @@ _SLOW = (
     "test_queued",
     "test_testing",
     "test_sample_tests",
-    "test_browser_client",
+    "test_browsers_",
+    "test_browser_chat",
     "test_command",
     "test_check_ws_settings",
 )

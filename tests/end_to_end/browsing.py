@@ -24,6 +24,8 @@ from websocket_gateway.testing.gateway import GatewayHandle
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
+    from tests.end_to_end.drivers.interface import Driver, Profile, Tab
+
 QUICK = {"backoffMs": 100, "backoffMaxMs": 500}
 PATIENCE_MS = 30_000
 
@@ -50,11 +52,11 @@ class Site:
         self.thread.join()
 
 
-class World:
-    """A site, a gateway that calls it, and a browser in which a user is logged in."""
+class Backend:
+    """A site with a user, and a gateway that calls it."""
 
-    def __init__(self, site: Site, gateway: GatewayHandle, browser: Browser) -> None:
-        self.site, self.gateway, self.browser = site, gateway, browser
+    def __init__(self, site: Site, gateway: GatewayHandle) -> None:
+        self.site, self.gateway = site, gateway
         self.user = User.objects.create_user("ada")
         call_command(
             "create_gateway",
@@ -71,6 +73,39 @@ class World:
             endpoint_url=f"http{row.api_endpoint.removeprefix('ws')}/{row.stage_name}",
         )
 
+    def close(self) -> None:
+        self.management.close()
+
+    def session_key(self, user: User) -> str:
+        """Of a new session, as a login makes one."""
+        client = Client()
+        client.force_login(user)
+        return client.cookies["sessionid"].value
+
+    def page_url(self, path: str = "/", **options: Any) -> str:
+        return f"{self.site.url}{path}?options={quote(json.dumps({**QUICK, **options}))}"
+
+    def cut_every_socket(self) -> int:
+        """Close them as the service does after two hours."""
+        open_now = self.gateway.connections()
+        for found in open_now:
+            with suppress(self.management.exceptions.GoneException):
+                self.management.delete_connection(ConnectionId=found.id)
+        return len(open_now)
+
+
+class World(Backend):
+    """With a Chromium in which that user is logged in, for what only Playwright can do."""
+
+    def __init__(self, site: Site, gateway: GatewayHandle, browser: Browser) -> None:
+        super().__init__(site, gateway)
+        self.browser = browser
+
+    def close(self) -> None:
+        for context in self.browser.contexts:
+            context.close()
+        super().close()
+
     def context(self, *, strict: bool = False) -> BrowserContext:
         """A browser of its own, in which ada is logged in.
 
@@ -83,25 +118,51 @@ class World:
 
     def log_in(self, context: BrowserContext, user: User) -> None:
         """As a login in another tab does."""
-        client = Client()
-        client.force_login(user)
-        value = client.cookies["sessionid"].value
+        value = self.session_key(user)
         context.add_cookies([{"name": "sessionid", "value": value, "url": self.site.url}])
 
     def open(self, context: BrowserContext, *, path: str = "/", **options: Any) -> Page:
         """The page, its console silent, once its socket is open."""
         page = context.new_page()
-        page.goto(f"{self.site.url}{path}?options={quote(json.dumps({**QUICK, **options}))}")
+        page.goto(self.page_url(path, **options))
         wait_for_state(page, "open")
         return page
 
-    def cut_every_socket(self) -> int:
-        """Close them as the service does after two hours."""
-        open_now = self.gateway.connections()
-        for found in open_now:
-            with suppress(self.management.exceptions.GoneException):
-                self.management.delete_connection(ConnectionId=found.id)
-        return len(open_now)
+
+class DrivenWorld(Backend):
+    """With one of three browsers."""
+
+    def __init__(self, site: Site, gateway: GatewayHandle, driver: Driver) -> None:
+        super().__init__(site, gateway)
+        self.driver = driver
+        self.profiles: list[Profile] = []
+
+    def close(self) -> None:
+        for profile in self.profiles:
+            profile.close()
+        super().close()
+
+    def profile(self) -> Profile:
+        """A browser of its own, in which ada is logged in."""
+        profile = self.driver.profile()
+        self.profiles.append(profile)
+        self.log_in(profile, self.user)
+        return profile
+
+    def log_in(self, profile: Profile, user: User | None) -> None:
+        """As a login in another tab does; for nobody, as a logout of which no page hears."""
+        key = self.session_key(user) if user else ""
+        profile.open(f"{self.site.url}/session/?key={key}").close()
+
+    def open(self, profile: Profile, **options: Any) -> Tab:
+        """The page, once its socket is open."""
+        tab = profile.open(self.page_url(**options))
+        expect_state(tab, "open")
+        return tab
+
+
+def expect_state(tab: Tab, state: str) -> None:
+    tab.wait_for(f"document.getElementById('state').textContent === {json.dumps(state)}")
 
 
 def wait_for_state(page: Page, state: str) -> None:

@@ -1,4 +1,4 @@
-"""A real Chromium, for tests that are selected by `WEBSOCKET_GATEWAY_TEST_BROWSER=1`.
+"""The mark of tests that drive browsers, selected by `WEBSOCKET_GATEWAY_TEST_BROWSER=1`; and a Chromium.
 
 `WEBSOCKET_GATEWAY_TEST_CHROMIUM` is the program.
 """
@@ -16,13 +16,14 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-in_chromium = [
+in_browsers = [
     pytest.mark.browser,
     pytest.mark.skipif(
         os.environ.get("WEBSOCKET_GATEWAY_TEST_BROWSER") != "1",
-        reason="drives a real Chromium; set WEBSOCKET_GATEWAY_TEST_BROWSER=1",
+        reason="drives real browsers; set WEBSOCKET_GATEWAY_TEST_BROWSER=1",
     ),
 ]
+in_chromium = in_browsers
 PROGRAM = os.environ.get("WEBSOCKET_GATEWAY_TEST_CHROMIUM") or "/usr/bin/chromium"
 FLAGS = [
     "--headless",

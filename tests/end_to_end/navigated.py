@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template import engines
 from django.urls import path
 
-from tests.end_to_end.pages import CountingView
+from tests.end_to_end.pages import CountingView, session
 from websocket_gateway.views import WebSocketTokenView
 
 PACKAGES = {
@@ -41,6 +41,8 @@ LAYOUT = """<!doctype html>
 {% websocket_client channel="kitchen" token_url="token" backoff_ms=100 backoff_max_ms=500 %}
 {% elif name == "shared" %}
 {% websocket_client channel="lobby" token_url="token" share=True %}
+{% elif name == "patient" %}
+{% websocket_client channel="lobby" token_url="token" backoff_ms=30000 %}
 {% else %}
 {% websocket_client channel="lobby" token_url="token" backoff_ms=100 backoff_max_ms=500 %}
 {% endif %}
@@ -49,6 +51,7 @@ LAYOUT = """<!doctype html>
   import { fromPage } from "/static/websocket_gateway/client.js";
   const client = fromPage();
   window.client = client;
+  window.ran = "{{ name }}";
   window.heard ??= [];
   client.on("tick", ({ n }) => heard.push("{{ name }} " + n));
   client.on("$state", ({ state, reason }) => (window.last = `${state} ${reason}`));
@@ -66,7 +69,7 @@ if (document.getElementById("websocket-gateway")) {
   fromPage().on("tick", ({ n }) => badges.push(n), { element: document.documentElement });
 }
 """
-NAMES = ["one", "two", "three", "quiet", "plain", "kitchen", "shared"]
+NAMES = ["one", "two", "three", "quiet", "plain", "kitchen", "shared", "patient"]
 
 
 def install_libraries(folder: Path) -> None:
@@ -110,6 +113,7 @@ urlpatterns = [
     path("vendor/<str:name>.js", vendor),
     path("badge.js", badge),
     path("ws/<str:route>", CountingView.as_view()),
+    path("session/", session),
     path("token/", WebSocketTokenView.as_view(), name="token"),
     path("<str:library>/<str:name>/", page),
 ]

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template import engines
 from django.urls import path
 
@@ -20,7 +21,12 @@ PAGE = """<!doctype html>
 {% websocket_client channel="lobby" token_url="token" share_key=request.user.pk %}
 <script type="module" nonce="{{ csp_nonce }}">
   import { fromPage } from "/static/websocket_gateway/client.js";
-  const options = JSON.parse(new URLSearchParams(location.search).get("options") ?? "{}");
+  const { without, ...options } = JSON.parse(new URLSearchParams(location.search).get("options") ?? "{}");
+  if (without === "leave to lock") {
+    LockManager.prototype.request = () => Promise.reject(new DOMException("denied", "SecurityError"));
+  } else if (without) {
+    Object.defineProperty(without === "locks" ? Navigator.prototype : window, without, { value: undefined });
+  }
   window.states = [];
   window.frames_ = [];
   window.client = fromPage("websocket-gateway", options);
@@ -31,6 +37,7 @@ PAGE = """<!doctype html>
   });
 </script>
 """
+SESSION = '<!doctype html><link rel="icon" href="data:,">'
 
 
 class CountingView(WebSocketView):
@@ -49,6 +56,25 @@ class CountingView(WebSocketView):
     def keep(self, request: HttpRequest) -> dict[str, Any]:
         Group.objects.create(name=f"{self.body['n']} {secrets.token_hex(4)}")
         return {"kept": self.body["n"]}
+
+
+class ToldTokenView(WebSocketTokenView):
+    """Answers a status in place of a token while it is told to, and counts."""
+
+    status: ClassVar[int] = 0
+    asked: ClassVar[int] = 0
+
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        type(self).asked += 1
+        return HttpResponse(status=self.status) if self.status else super().post(request, *args, **kwargs)
+
+
+def session(request: HttpRequest) -> HttpResponse:
+    """What a login, or a logout, in another tab does to the cookie."""
+    response = HttpResponse(SESSION)
+    key = request.GET["key"]
+    response.set_cookie("sessionid", key) if key else response.delete_cookie("sessionid")
+    return response
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -80,5 +106,6 @@ urlpatterns = [
     path("moved/", moved),
     path("strict/", strict),
     path("ws/<str:route>", CountingView.as_view()),
-    path("token/", WebSocketTokenView.as_view(), name="token"),
+    path("session/", session),
+    path("token/", ToldTokenView.as_view(), name="token"),
 ]

@@ -17,6 +17,7 @@ import pytest
 from tests.support.untraced import untraced
 
 MANAGE = Path(__file__).resolve().parents[2] / "sample_project" / "manage.py"
+PEOPLE = {"ada": "engine-1843", "grace": "cobol-1959"}
 ANY_PORTS = ("--port", "0", "--gateway-port", "0")
 ADDRESS = re.compile(r"^The chat is at (http://\S+)/$", re.MULTILINE)
 LAST_LINE = "Ctrl-C stops it."

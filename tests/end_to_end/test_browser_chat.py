@@ -1,20 +1,24 @@
-"""The chat in a real Chromium: two people, two pages, over the local gateway."""
+"""The chat's page in a real Chromium: how it looks, and how it does on a slow walk and in a tunnel."""
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from itertools import combinations
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.end_to_end.chromium import chromium, in_chromium
-from tests.end_to_end.sample import Chat, running_chat
+from tests.end_to_end.sample import PEOPLE, Chat, running_chat
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = in_chromium
-PEOPLE = {"ada": "engine-1843", "grace": "cobol-1959"}
+PICTURES = os.environ.get("WEBSOCKET_GATEWAY_TEST_SCREENSHOTS", "")
 
 
 @pytest.fixture(scope="module")
@@ -60,42 +64,6 @@ def line(page: Page, text: str) -> str:
     return found.text_content() or ""
 
 
-def test_what_one_says_the_other_reads_both_ways_and_once(browser: Browser, chat: Chat) -> None:
-    ada, grace = enter(browser, chat, "ada"), enter(browser, chat, "grace")
-
-    say(ada, "Is <b>anyone</b> there? é😀")
-    assert line(grace, "Is <b>anyone</b> there? é😀").startswith("ada")
-    say(grace, "I am.")
-    assert line(ada, "I am.").startswith("grace")
-
-    assert line(ada, "anyone")
-    assert line(grace, "I am.")
-
-
-def test_the_button_notifies_both(browser: Browser, chat: Chat) -> None:
-    ada, grace = enter(browser, chat, "ada"), enter(browser, chat, "grace", width=390)
-
-    grace.get_by_role("button", name="Notify all").click()
-
-    for page in (ada, grace):
-        page.get_by_text("grace waves at everyone.").wait_for()
-
-
-def test_a_page_whose_socket_was_cut_reconnects_by_itself_and_misses_nothing(
-    browser: Browser, chat: Chat
-) -> None:
-    ada, grace = enter(browser, chat, "ada"), enter(browser, chat, "grace")
-
-    assert chat.cut_every_socket() >= 2
-
-    # The first one back speaks at once, whether the other one is back already or not.
-    grace.get_by_text("Reconnecting").wait_for()
-    grace.get_by_text("Connected", exact=True).wait_for()
-    say(grace, "Are you back?")
-    assert line(ada, "Are you back?").startswith("grace")
-    ada.get_by_text("Connected", exact=True).wait_for()
-
-
 def test_nothing_is_wider_than_a_phone_and_the_console_is_silent(browser: Browser, chat: Chat) -> None:
     page = enter(browser, chat, "ada", width=390)
     said: list[str] = []
@@ -126,30 +94,71 @@ def test_what_one_says_without_a_connection_is_sent_when_there_is_one_again(
     assert line(grace, "Said in a tunnel.")
 
 
-def test_who_is_here_who_types_and_what_is_said_next_door(browser: Browser, chat: Chat) -> None:
-    ada = enter(browser, chat, "ada")
-    grace = enter(browser, chat, "grace")
-    people = ada.get_by_role("list", name="Here now")
-    people.get_by_text("grace").wait_for()
-
-    grace.get_by_label("Message", exact=True).press_sequentially("Hm")
-    ada.get_by_text("grace is typing…").wait_for()
-
-    grace.get_by_role("link", name="Kitchen").click()
-    grace.get_by_text("Connected", exact=True).wait_for()
-    people.get_by_text("grace").wait_for(state="detached")
-    say(grace, "Coffee?")
-    ada.get_by_label("1 unread").wait_for()
-    ada.get_by_role("link", name="Kitchen").click()
-    assert line(ada, "Coffee?").startswith("grace")
+TROUBLES: dict[str, dict[str, Any]] = {
+    "Too many connections, waiting": {"status": 429, "headers": {"Retry-After": "300"}},
+    "Cannot reach the server, trying again": {"status": 502},
+    "Refused (CSRF), trying again": {"status": 403, "json": {"error": "csrf_failed"}},
+    "Closed: logged out": {"status": 403, "json": {"error": "not_authenticated"}},
+    "Closed: another user": {"status": 200, "json": {"token": "t", "user": "somebody-else"}},
+}
 
 
-def test_who_is_logged_out_elsewhere_is_told_so(browser: Browser, chat: Chat) -> None:
-    ada = enter(browser, chat, "ada")
-    other = ada.context.new_page()
-    other.goto(chat.address)
+@pytest.mark.parametrize("words", TROUBLES)
+def test_the_badge_says_what_the_client_does_and_hides_nothing(
+    browser: Browser, chat: Chat, words: str
+) -> None:
+    page = enter(browser, chat, "ada", width=390)
+    page.goto(f"{chat.address}/rooms/workshop/")  # the longest name
+    badge = page.locator("#state")
+    page.get_by_text("Connected", exact=True).wait_for()
+    assert nothing_covers_another(page)
 
-    other.get_by_role("button", name="Log out").click()
+    page.route("**/token/", lambda route: route.fulfill(**TROUBLES[words]))
+    chat.cut_every_socket()
+    badge.get_by_text(words).wait_for()
+    if not words.startswith("Closed"):
+        badge.get_by_text("2 s", exact=True).wait_for()
 
-    ada.get_by_text("You are logged out.").wait_for()
-    assert "next=/" in (ada.get_by_role("link", name="Log in").get_attribute("href") or "")
+    assert nothing_covers_another(page)
+    picture(page, f"{words.split()[0]}-{words.split()[-1]}")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert nothing_covers_another(page)
+    picture(page, f"{words.split()[0]}-{words.split()[-1]}")
+
+
+def nothing_covers_another(page: Page) -> bool:
+    """The parts of the bar on top; and nothing is wider than the window."""
+    found = [page.locator(name).bounding_box() for name in (".bar h1 span", ".bar #state", ".bar nav")]
+    boxes = [box for box in found if box]
+    apart = all(
+        one["x"] + one["width"] <= other["x"]
+        or other["x"] + other["width"] <= one["x"]
+        or one["y"] + one["height"] <= other["y"]
+        or other["y"] + other["height"] <= one["y"]
+        for one, other in combinations(boxes, 2)
+    )
+    fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    return len(boxes) == 3 and apart and bool(fits)
+
+
+def picture(page: Page, name: str) -> None:
+    """Kept where that was asked for."""
+    if PICTURES:
+        page.screenshot(path=f"{PICTURES}/chat-{name}-{page.evaluate('innerWidth')}.png")
+
+
+def test_who_clicks_from_page_to_page_for_a_minute_is_connected_within_two_seconds_on_each(
+    browser: Browser, chat: Chat
+) -> None:
+    page = enter(browser, chat, "ada")
+    took: list[float] = []
+    for number in range(60):
+        begun = time.monotonic()
+        with page.expect_navigation(wait_until="load"):
+            page.get_by_role("link", name=("Kitchen", "Workshop", "Lobby")[number % 3]).click()
+        loaded = time.monotonic()
+        page.locator("#state[data-state=open]").wait_for()
+        took.append(time.monotonic() - loaded)
+        time.sleep(max(0, begun + 1 - time.monotonic()))
+
+    assert max(took) < 2, f"half of them after {median(took):.2f} s, the last after {max(took):.2f} s"

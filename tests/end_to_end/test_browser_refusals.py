@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 
 from tests.end_to_end.browsing import QUICK, World, wait_for_state
 from tests.end_to_end.chromium import in_chromium
-from websocket_gateway.models import WebSocketSession, WebSocketToken
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -94,80 +92,6 @@ def test_a_token_view_that_redirects_to_a_login_means_that_there_is_none(world: 
     page = go(world, world.context(), tokenUrl=f"/moved/?to={quote(to)}")
 
     wait_for_state(page, "closed: unauthorized")
-
-
-def test_the_page_of_a_user_ends_when_another_logs_in_and_nothing_is_done_in_the_others_name(
-    world: World,
-) -> None:
-    context = world.context()
-    page = world.open(context)
-    grace = User.objects.create_user("grace")
-
-    page.route("**/token/", lambda route: route.fulfill(status=502))
-    world.cut_every_socket()
-    wait_for_state(page, "reconnecting: unreachable")
-    page.evaluate(
-        "() => { window.reply = client.request('keep', { n: 1 }, { timeout: Infinity })"
-        ".catch(({ message }) => message); }"
-    )
-    world.log_in(context, grace)
-    page.unroute("**/token/")
-    wait_for_state(page, "closed: user_changed")
-
-    assert page.evaluate("reply") == "The connection is closed: user_changed."
-    assert not WebSocketSession.objects.filter(user=grace).exists()
-    assert WebSocketToken.objects.filter(user=grace, used_on=None).exists()
-    other = world.open(context)  # grace's own page
-    assert other.evaluate("client.request('keep', { n: 2 })") == {"kept": 2}
-
-
-def test_pages_of_two_users_share_no_socket(world: World) -> None:
-    context = world.context()
-    # Not by the key that these pages give: by the mark alone.
-    world.open(context, share=True, shareKey="")
-    world.log_in(context, User.objects.create_user("grace"))
-    world.open(context, share=True, shareKey="")
-
-    assert len(world.gateway.connections()) == 2
-
-
-def test_who_logs_in_again_in_another_tab_brings_the_first_back(world: World) -> None:
-    context = world.context()
-    page = world.open(context)
-    context.clear_cookies(name="sessionid")
-    world.cut_every_socket()
-    wait_for_state(page, "closed: unauthorized")
-
-    world.log_in(context, world.user)
-    world.open(context)
-    wait_for_state(page, "open")
-
-
-def test_a_new_tab_makes_a_shared_connection_that_had_ended_begin_again(world: World) -> None:
-    context = world.context()
-    leader = world.open(context, share=True)
-    context.clear_cookies(name="sessionid")
-    world.cut_every_socket()
-    wait_for_state(leader, "closed: unauthorized")
-
-    world.log_in(context, world.user)
-    other = world.open(context, share=True)
-    wait_for_state(leader, "open")
-
-    assert len(world.gateway.connections()) == 1
-    assert other.evaluate("client.request('keep', { n: 1 })") == {"kept": 1}
-
-
-def test_where_locks_are_denied_each_tab_has_its_own_connection(world: World) -> None:
-    context = world.context()
-    context.add_init_script(
-        "LockManager.prototype.request = () => Promise.reject(new DOMException('denied', 'SecurityError'))"
-    )
-
-    pages = [world.open(context, share=True) for _ in range(2)]
-
-    assert len(world.gateway.connections()) == 2
-    assert [page.evaluate("client.request('keep', { n: 1 })") for page in pages] == [{"kept": 1}] * 2
 
 
 def test_two_csrf_cookies_of_host_and_parent_domain_are_no_trouble(world: World, settings: Any) -> None:

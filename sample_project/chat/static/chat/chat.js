@@ -2,7 +2,7 @@
 
 import { fromPage } from "../websocket_gateway/client.js";
 import { MessageList } from "./messages.js";
-import { notice, swap } from "./page.js";
+import { element, notice, swap } from "./page.js";
 
 const config = JSON.parse(document.getElementById("chat-config").textContent);
 const csrfToken = document.querySelector("[name=csrfmiddlewaretoken]").value;
@@ -17,19 +17,19 @@ const WORDS = {
   connecting: "Connecting",
   open: "Connected",
   reconnecting: "Reconnecting",
-  closed: "Closed",
   offline: "Offline",
   unreachable: "Cannot reach the server, trying again",
   refused: "Refused, trying again",
   rate_limited: "Too many connections, waiting",
   csrf_failed: "Refused (CSRF), trying again",
-  unauthorized: "Logged out",
-  user_changed: "Another user",
+  unauthorized: "logged out",
+  user_changed: "another user",
+  bad_url: "no address",
 };
 
 function start() {
   if (!document.getElementById("websocket-gateway")) {
-    show("closed", "No gateway");
+    show("closed", "Closed: no gateway");
     notice("There is no gateway yet: run create_gateway, then reload this page.", { problem: true, stays: true });
     return;
   }
@@ -49,7 +49,8 @@ function start() {
 // ---- The connection ------------------------------------------------------------------------
 
 function stateChanged(client, { state, reason }) {
-  show(state, WORDS[reason] ?? WORDS[state]);
+  const why = WORDS[reason] ?? reason;
+  show(state, state === "closed" ? `Closed: ${why}` : (WORDS[reason] ?? WORDS[state]));
   if (state === "open") {
     catchUp();
     client.request("people").then(swap, () => {});
@@ -66,9 +67,23 @@ function stateChanged(client, { state, reason }) {
   }
 }
 
+let lostAt = 0;
+let counting = 0;
+
 function show(state, words) {
   stateLine.dataset.state = state;
   stateLine.textContent = words;
+  clearInterval(counting);
+  lostAt = state === "reconnecting" ? lostAt || Date.now() : 0;
+  if (lostAt) {
+    // How long already. Not for screen readers, which would say every second.
+    const waited = element("span", "");
+    waited.ariaHidden = "true";
+    stateLine.append(waited);
+    const count = () => (waited.textContent = `${Math.round((Date.now() - lostAt) / 1000)} s`);
+    counting = setInterval(count, 1_000);
+    count();
+  }
 }
 
 // Read the messages from before the page opened, or from while it was not connected.

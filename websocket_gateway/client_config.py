@@ -34,7 +34,7 @@ _Row = TypeVar("_Row", bound=Model)
 CLIENT_OPTIONS: Final = (
     *("token_by", "handler_key", "share", "share_key", "queue_limit", "overflow", "request_ms", "resend_ms"),
     *("backoff_ms", "backoff_max_ms", "connect_ms", "stable_ms", "heartbeat_ms", "pong_ms", "rotate_ms"),
-    *("handover_ms", "max_refusals", "slow_ms", "max_frame_bytes", "follow_login", "credentials"),
+    *("handover_ms", "max_refusals", "slow_ms", "gap_ms", "max_frame_bytes", "follow_login", "credentials"),
 )
 """The options of the client, in Python's spelling."""
 _SALT: Final = "websocket_gateway.client_config.user"

@@ -26,12 +26,16 @@ from websocket_gateway.views.failures import log_refusal, refusal_of
 from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.responses import ErrorCode, RefusalError, control_response
 
-MANY_CHANNELS = ("subscribe", "recover")
-"""The types with a `channels` object: for each channel its position, and an answer of its own."""
 MAX_CHANNELS = 100
 _DEFAULT_LIMIT = 50
 
 Answers = dict[str, dict[str, object]]
+
+
+def is_about_channels(control: Mapping[str, object]) -> bool:
+    """Whether a control frame is of one of these types. `subscribe` has a form for one channel, too."""
+    kind = control["type"]
+    return kind in ("recover", "history") or (kind == "subscribe" and "channels" in control)
 
 
 def answer_channels(

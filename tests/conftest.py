@@ -39,6 +39,7 @@ _SLOW = (
     "test_chaos",
     "test_queued",
     "test_testing",
+    "test_moving_a_project",
     "test_sample_tests",
     "test_browsers_",
     "test_browser_chat",

@@ -160,7 +160,7 @@ class BroadcastRunFactory(factory.django.DjangoModelFactory[models.BroadcastRun]
         model = models.BroadcastRun
 
     message = b"{}"
-    audience = models.BroadcastRun.Audience.EVERYONE
+    audience = models.BroadcastRun.AudienceType.EVERYONE
 
     class Params:
         finished = factory.Trait(

@@ -37,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "GATEWAYS": (),
     "GATEWAY_CACHE_SECONDS": 30,
     "DEFAULT_GATEWAY": "",
+    "INSTALLATION_NAME": "",
 }
 
 

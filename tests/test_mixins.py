@@ -86,6 +86,17 @@ def test_channel_of_the_app_can_be_replaced() -> None:
     assert (context["api_gateway_route"], context["channel_name"]) == (route, "accounts")
 
 
+@pytest.mark.parametrize("module", ["mysite.views", "mysite.pages.home", "mysite"])
+def test_view_of_the_projects_own_package_takes_its_name(module: str, settings: Any) -> None:
+    settings.ROOT_URLCONF = "mysite.urls"
+    route = ApiGatewayAdditionalRouteFactory.create(route_key="mysite")
+    page = type("Page", (AppChannelWebSocketMixin, TemplateView), {"__module__": module})
+
+    context = context_of(page)
+
+    assert (context["api_gateway_route"], context["channel_name"]) == (route, "mysite")
+
+
 def test_view_outside_every_app_is_told_so() -> None:
     class Page(AppChannelWebSocketMixin, TemplateView):
         __module__ = "nowhere.views"

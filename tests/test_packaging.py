@@ -133,6 +133,43 @@ def test_the_uvicorn_whose_internals_are_used_has_an_upper_bound(metadata: Messa
     assert installed < (int(bound[1]), int(bound[2]))
 
 
+WORKFLOWS = [path.read_text() for path in (ROOT / ".github/workflows").glob("*.yml")]
+LOCKS = sorted((ROOT / ".github/requirements").glob("*.txt"))
+
+
+def test_the_workflows_run_nothing_that_is_not_pinned() -> None:
+    used = [step for text in WORKFLOWS for step in re.findall(r"uses: (\S+)", text)]
+    installed = [line for text in WORKFLOWS for line in text.splitlines() if "pip install" in line]
+
+    assert len(used) > 5
+    assert [step for step in used if not re.search(r"@[0-9a-f]{40}$", step)] == []
+    assert len(installed) == len(LOCKS)
+    for line in installed:
+        named = re.search(r"pip install --require-hashes -r (\S+)$", line)
+        assert named is not None, line
+        assert ROOT / named[1] in LOCKS
+    (built,) = (line for text in WORKFLOWS for line in text.splitlines() if "python -m build" in line)
+    assert "--no-isolation" in built  # else setuptools would be the newest one, whatever it holds
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
+def test_every_tool_of_the_workflows_has_a_version_and_hashes(lock: Path) -> None:
+    entries = re.split(r"\n(?=\S)", lock.read_text().strip())
+
+    assert len(entries) > 10
+    assert [entry for entry in entries if not re.match(r"[\w.-]+==[\w.]+[ ;]", entry)] == []
+    assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+    assert "://" not in lock.read_text()
+
+
+def test_the_floor_of_django_has_its_security_fixes_and_stands_in_the_policy(declared: ConfigParser) -> None:
+    floor = dict(FLOOR.findall(declared["options"]["install_requires"]))["Django"]
+
+    # CVE-2025-64459 and others: published, and fixed in 5.2.13 at the latest.
+    assert tuple(map(int, floor.split("."))) > (5, 2, 13)
+    assert f"from {floor} on" in (ROOT / "SECURITY.md").read_text()
+
+
 @pytest.mark.parametrize(
     "module",
     [

@@ -20,6 +20,7 @@ from django.utils.crypto import salted_hmac
 
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections import find_socket_url
+from websocket_gateway.connections.endpoints import why_foreign
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.models import ApiGateway
 
@@ -107,11 +108,13 @@ def _choose(rows: list[ApiGateway], name: str) -> tuple[ApiGateway | None, str]:
             f"there are several gateways ({names}). Name one by DEFAULT_GATEWAY or in the template tag.",
         )
     if not find_socket_url(usable[0]):
-        return usable[0], _why_no_address(usable[0])
+        return usable[0], _explain_missing_address(usable[0])
     return usable[0], ""
 
 
-def _why_no_address(gateway: ApiGateway) -> str:
+def _explain_missing_address(gateway: ApiGateway) -> str:
+    if gateway.is_foreign:
+        return f"{why_foreign(gateway)}."
     name = shlex.quote(gateway.api_name)
     if gateway.api_endpoint:
         return (

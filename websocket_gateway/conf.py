@@ -106,8 +106,8 @@ class GatewaySettings:
     """Every setting of the package. Units are in the names: seconds, minutes, days."""
 
     token_expiry_seconds: int = _setting(60, kinds.Number(1))
-    token_rate_limit_per_minute: int = _setting(60, kinds.Number(1))
-    rate_limit_max_attempts: int = _setting(20, kinds.Number(1))
+    token_rate_limit_per_minute: int = _setting(60, kinds.Number())
+    rate_limit_max_attempts: int = _setting(20, kinds.Number())
     rate_limit_window_minutes: int = _setting(5, kinds.Number(1))
     max_connections_per_user: int = _setting(100, kinds.Number())
     max_messages_per_minute: int = _setting(600, kinds.Number())
@@ -128,6 +128,7 @@ class GatewaySettings:
     task_queue: str = _setting("default", kinds.Text())
     admin_provisioning: bool = _setting(True, kinds.flag)
     default_gateway: str = _setting("", kinds.text_or_empty)
+    installation_name: str = _setting("", kinds.text_or_empty)
     gateway_cache_seconds: int = _setting(30, kinds.Number())
     gateways: tuple[tuple[str, GatewayOptions], ...] = _setting((), _gateways)
     channels: tuple[tuple[str, ChannelOptions], ...] = _setting((), _channels)

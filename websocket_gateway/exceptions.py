@@ -106,7 +106,12 @@ class GatewayMissingError(WebSocketGatewayError):
 
 
 class ForeignGatewayError(WebSocketGatewayError):
-    """The API found in AWS carries the fingerprint of another installation."""
+    """The gateway, or the API found in AWS, carries the fingerprint of another installation."""
+
+    def __init__(self, message: str, *, installation: str = "") -> None:
+        super().__init__(message)
+        self.installation = installation
+        """The fingerprint that the gateway's API carries; empty where that is not known."""
 
 
 class DeploymentFailedError(WebSocketGatewayError):

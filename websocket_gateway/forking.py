@@ -6,8 +6,7 @@ first, and a lock that another thread held at the moment of the fork is never re
 Locks, sockets and what holds one are reached through `PerProcess` or `cached_per_process`. Caches that hold
 nothing but values, without a lock, may be inherited: a plain `lru_cache`, a set of names.
 
-An import locks its module: a fork waits for those under `importing`. Where uWSGI forks in C, without hooks, a
-worker inherits the locked module of a thread that was importing. This package cannot prevent that.
+Locks that cannot be renewed in the child are the subject of `no_fork`.
 """
 
 from __future__ import annotations
@@ -15,9 +14,7 @@ from __future__ import annotations
 import os
 import random
 import sys
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from functools import lru_cache, update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
@@ -27,7 +24,6 @@ T = TypeVar("T")
 
 # Without state: workers forked from one state would draw the same pauses, and meet again at every retry.
 jitter = random.SystemRandom()
-_LONGEST_IMPORT_SECONDS = 10  # a fork that waits in vain goes on
 
 _states: list[PerProcess[Any]] = []
 # Inherited values are kept: what finalizes them might wait for a lock that a thread of the parent held.
@@ -95,25 +91,10 @@ def cached_per_process(maxsize: int) -> Callable[[Callable[P, R]], CachedPerProc
     return decorate
 
 
-# Held while boto3 is imported and set up, which initializes OpenSSL. The locks of OpenSSL cannot be reset.
-importing = PerProcess(threading.RLock)
-
-
-def _wait_for_imports() -> None:
-    importing().acquire(timeout=_LONGEST_IMPORT_SECONDS)
-
-
-def _allow_imports() -> None:
-    with suppress(RuntimeError):  # it was not acquired in time
-        importing().release()
-
-
 def _leave_inherited() -> None:
     for state in _states:
         state.leave_inherited()
 
 
 if sys.platform != "win32":
-    os.register_at_fork(
-        before=_wait_for_imports, after_in_parent=_allow_imports, after_in_child=_leave_inherited
-    )
+    os.register_at_fork(after_in_child=_leave_inherited)

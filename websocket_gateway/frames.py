@@ -21,8 +21,6 @@ RESERVED_KEY: Final = "_ws"
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
 MAX_MESSAGE_BYTES: Final = 131_072
 """Bytes; the largest message that `@connections` takes."""
-MAX_FRAME_BYTES: Final = 32_768
-"""Bytes; the largest frame that a client may send."""
 
 MAX_DEPTH: Final = 64
 """Levels of nesting. Far below Python's recursion limit, so that what was read can be written again."""

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from django.db import DatabaseError, connections, router
-from django.db.models import Model, Q
+from django.db.models import Model, Q, QuerySet
 from django.db.models.functions import Now
 from django.db.models.signals import post_save
 from django.utils import timezone
@@ -27,6 +27,7 @@ from django.utils import timezone
 from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy
 from websocket_gateway.exceptions import GatewayBusyError, GatewayNotFoundError, LeaseLostError
 from websocket_gateway.models import ApiGateway
+from websocket_gateway.no_fork import join
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ class Lease:
             yield
         finally:
             ended.set()
-            thread.join()
+            join(thread)
 
     def _renew_until(self, ended: threading.Event) -> None:
         try:
@@ -172,7 +173,7 @@ class GatewayLease(Lease):
 
     def _lost(self) -> GatewayNotFoundError | LeaseLostError:
         gateway = self.gateway
-        if ApiGateway.objects.filter(pk=self.pk).exists():
+        if _current_rows().filter(pk=self.pk).exists():
             return LeaseLostError(
                 f"Another process is changing gateway {gateway.api_name!r} now, because this one gave no "
                 "sign of life for too long. This process stops here; run the command again."
@@ -217,7 +218,7 @@ def _wait_for(
 ) -> None:
     deadline = time.monotonic() + patience
     while not lease.acquire():
-        holders = ApiGateway.objects.filter(pk=lease.pk).values_list("lease_holder", flat=True)
+        holders = _current_rows().filter(pk=lease.pk).values_list("lease_holder", flat=True)
         holder = holders.first() or ""
         host, _, rest = holder.partition(":")
         pid = rest.partition(":")[0]
@@ -228,6 +229,11 @@ def _wait_for(
             raise GatewayBusyError(f"{busy}. Try again when that is done.")
         on_wait(f"{busy}; waiting until that is done.")
         sleep(POLL_SECONDS)
+
+
+def _current_rows() -> QuerySet[ApiGateway]:
+    rows: QuerySet[ApiGateway] = ApiGateway.objects.using(router.db_for_write(ApiGateway))
+    return rows
 
 
 def _is_dead(host: str, pid: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which login opened a connection or got a token, and whether that login is still valid.
+"""Which login opened a connection or got a token, whether it is still valid, and its user's permissions.
 
 Stored are hashes: of the Django session's key, and of the user's session-auth hash, which changes with the
 password.
@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, cast
 
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY, load_backend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
+    from django.db.models import ForeignKey, Model
 
     from websocket_gateway.models import WebSocketSession
 
-_COOKIE_SESSIONS = "django.contrib.sessions.backends.signed_cookies"
+_COOKIE_SESSIONS: Final = "django.contrib.sessions.backends.signed_cookies"
+_BACKEND_MAX_LENGTH: Final = 255
 
 
 def session_key_of(request: HttpRequest) -> str | None:
@@ -33,9 +38,73 @@ def session_key_of(request: HttpRequest) -> str | None:
     return request.COOKIES.get(settings.SESSION_COOKIE_NAME) or None
 
 
+def current_session_key(request: HttpRequest) -> str | None:
+    """The key of the session that the session middleware has loaded; None without one.
+
+    Like `session_key_of`, but for code that runs behind the middleware: it is right after a login or a
+    logout too, which change the key. None for sessions in signed cookies.
+    """
+    session = getattr(request, "session", None)
+    return getattr(session, "session_key", None) if has_lasting_session_keys() else None
+
+
 def has_lasting_session_keys() -> bool:
     """Whether a session keeps its key. It does not if the cookie itself is the session."""
-    return bool(settings.SESSION_ENGINE != _COOKIE_SESSIONS)
+    return not is_session_engine(settings.SESSION_ENGINE, _COOKIE_SESSIONS)
+
+
+@lru_cache(maxsize=32)
+def is_session_engine(engine: str, kind: str) -> bool:
+    """Whether `engine` is the session engine `kind`, or one whose store is derived from that of `kind`."""
+    if engine == kind:
+        return True
+    try:
+        store, base = import_module(engine).SessionStore, import_module(kind).SessionStore
+        return issubclass(store, base)
+    except Exception:  # noqa: BLE001 - the project's module; `manage.py check` reports it, and models need apps
+        return False
+
+
+def backend_of(request: HttpRequest, user: AbstractBaseUser | AnonymousUser) -> str:
+    """The dotted path of the backend that logged `user` in, as `login()` stores it; empty if unknown.
+
+    Reads the session, unless the user has just been authenticated. The session of another user, as when
+    one user acts in the place of `user`, says nothing.
+    """
+    own = known_backend(user)
+    session = getattr(request, "session", None)
+    if own or session is None or session.get(SESSION_KEY) != str(user.pk):
+        return own
+    return _backend_path(session.get(BACKEND_SESSION_KEY))
+
+
+def known_backend(user: AbstractBaseUser | AnonymousUser) -> str:
+    """The same of a user who comes from `authenticate()` or `login()`, which keep it on the object."""
+    return _backend_path(getattr(user, "backend", ""))
+
+
+def _backend_path(value: object) -> str:
+    return value if isinstance(value, str) and len(value) <= _BACKEND_MAX_LENGTH else ""
+
+
+def load_by_backend(user: AbstractBaseUser | None, backend: str) -> AbstractBaseUser | None:
+    """`user`, whose row is loaded, as `backend` gives the user; None as Django's anonymous user.
+
+    Such as an LDAP backend, whose user carries the permissions that no table holds. Django's own backend
+    gives the row as it is, so it costs no query. As with Django's sessions, None is the answer if the
+    backend is no longer in `AUTHENTICATION_BACKENDS` or does not know the user. Without a path it is the row.
+    """
+    if user is None or not backend:
+        return user
+    if backend not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    from django.contrib.auth.backends import ModelBackend  # needs the models to be loaded
+
+    found = load_backend(backend)
+    if isinstance(found, ModelBackend) and type(found).get_user is ModelBackend.get_user:
+        return user if found.user_can_authenticate(user) else None  # type: ignore[arg-type]  # any user model
+    loaded: AbstractBaseUser | None = found.get_user(user.pk)
+    return loaded
 
 
 def hash_session_key(session_key: str | None) -> str:
@@ -58,6 +127,24 @@ def is_session_auth(stored: str, user: AbstractBaseUser) -> bool:
 def is_active(user: object) -> bool:
     """Whether the user is active. User models without `is_active` have no inactive users."""
     return bool(getattr(user, "is_active", True))
+
+
+def renew_user(session: WebSocketSession) -> str:
+    """Make `session.user` the user that the backend gives now, and return the reason to end, if any."""
+    reason = reason_to_end(session)
+    if reason or session.user is None:
+        return reason
+    user = load_by_backend(session.user, session.auth_backend)
+    if user is None:
+        return "backend"
+    set_related(session, "user", user)
+    return reason_to_end(session)
+
+
+def set_related(row: Model, name: str, value: Model) -> None:
+    """Make `value` the loaded object of a foreign key, from whatever database it was read."""
+    field = cast("ForeignKey[Model, Model]", row._meta.get_field(name))
+    field.set_cached_value(row, value)
 
 
 def reason_to_end(session: WebSocketSession) -> str:

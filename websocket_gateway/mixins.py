@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Case, When
 
@@ -48,7 +49,10 @@ class AddWebSocketRouteToContextMixin:
 
 
 class AppChannelWebSocketMixin(AddWebSocketRouteToContextMixin):
-    """Takes route key and channel from the Django app of the view: both are its app label."""
+    """Takes route key and channel from the Django app of the view: both are its app label.
+
+    Of a view in the project's own package, that of `ROOT_URLCONF`, they are the name of the package.
+    """
 
     app_channel_override: str = ""
     """The channel's name, if it is not the app label."""
@@ -62,8 +66,12 @@ class AppChannelWebSocketMixin(AddWebSocketRouteToContextMixin):
         return self.app_channel_override or self._app_label()
 
     def _app_label(self) -> str:
-        view = type(self)
-        config = apps.get_containing_app_config(view.__module__)
-        if config is None:
-            raise ImproperlyConfigured(f"{view.__module__}.{view.__qualname__} is not in an installed app.")
-        return config.label
+        module = type(self).__module__
+        config = apps.get_containing_app_config(module)
+        if config is not None:
+            return config.label
+        top = module.partition(".")[0]
+        # The project's own package is in no app, as a rule, and may have views all the same.
+        if top != str(settings.ROOT_URLCONF).partition(".")[0]:
+            raise ImproperlyConfigured(f"{module}.{type(self).__qualname__} is not in an installed app.")
+        return top

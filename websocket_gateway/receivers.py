@@ -14,11 +14,17 @@ from django.db.models.signals import post_delete, post_save, pre_delete
 from django.http import HttpRequest
 
 from websocket_gateway.connections import revoke
-from websocket_gateway.logins import has_lasting_session_keys, hash_session_key, is_active, is_session_auth
+from websocket_gateway.logins import (
+    current_session_key,
+    has_lasting_session_keys,
+    hash_session_key,
+    is_active,
+    is_session_auth,
+)
 from websocket_gateway.models import ApiGateway, WebSocketSession, WebSocketToken
 from websocket_gateway.receiving.authentication import forget_gateways
 
-_TELLING_FIELDS = frozenset({"password", "is_active"})
+_FIELDS_OF_LOGIN = frozenset({"password", "is_active"})
 
 
 def connect_receivers() -> None:
@@ -47,15 +53,14 @@ def end_logged_out(
 
     if user is None:
         return
-    session = getattr(request, "session", None)
-    session_key = getattr(session, "session_key", None) if has_lasting_session_keys() else None
+    session_key = current_session_key(request)
     if session_key is None and has_lasting_session_keys():
         return
-    bound = hash_session_key(session_key)
-    WebSocketToken.objects.filter(user_id=user.pk, session_key_hash=bound).delete()
+    key_hash = hash_session_key(session_key)
+    WebSocketToken.objects.filter(user_id=user.pk, session_key_hash=key_hash).delete()
     # An imported socket still has the hash of the other package.
-    known_by = [bound, legacy_session_key_hash(session_key)] if session_key else [bound]
-    revoke(_sessions(user).filter(session_key_hash__in=known_by), reason="logout")
+    key_hashes = [key_hash, legacy_session_key_hash(session_key)] if session_key else [key_hash]
+    revoke(_sessions(user).filter(session_key_hash__in=key_hashes), reason="logout")
 
 
 def end_changed_user(
@@ -67,7 +72,7 @@ def end_changed_user(
     **kwargs: object,
 ) -> None:
     """End all sockets of a user who is no longer active, and the sockets opened with an old password."""
-    if created or raw or (update_fields is not None and not _TELLING_FIELDS & set(update_fields)):
+    if created or raw or (update_fields is not None and not _FIELDS_OF_LOGIN & set(update_fields)):
         return
     active = is_active(instance)
     outdated = [

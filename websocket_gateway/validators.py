@@ -142,6 +142,16 @@ def validate_stage_variables(value: dict[str, str]) -> None:
             )
 
 
+def validate_permission_sets(value: object) -> None:
+    """Accept a list of lists of `app_label.codename` strings, none of them empty."""
+    if not isinstance(value, list) or not all(isinstance(names, list) and names for names in value):
+        raise ValidationError(
+            _('Alternatives are a list of lists of permissions, such as [["chat.view_room"]].')
+        )
+    for names in value:
+        validate_permission_names(names)
+
+
 def validate_permission_names(value: object) -> None:
     """Accept a list of `app_label.codename` strings."""
     if not isinstance(value, list) or not all(

@@ -1,8 +1,10 @@
-"""The two users of the demo. The login page shows their passwords: do not deploy this on the internet."""
+"""The two users of the demo. On this machine alone the login page shows their passwords."""
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
+
+from project.exposure import EXPOSED, load_secret
 
 
 class DemoUser(NamedTuple):
@@ -13,7 +15,8 @@ class DemoUser(NamedTuple):
     is_staff: bool
 
 
+PUBLISHED: Final = {"ada": "engine-1843", "grace": "cobol-1959"}
 DEMO_USERS: Final = (
-    DemoUser("ada", "engine-1843", is_staff=True),
-    DemoUser("grace", "cobol-1959", is_staff=False),
+    DemoUser("ada", load_secret("ada", PUBLISHED["ada"]), is_staff=not EXPOSED),
+    DemoUser("grace", load_secret("grace", PUBLISHED["grace"]), is_staff=False),
 )

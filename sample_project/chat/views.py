@@ -9,6 +9,7 @@ from django.contrib.auth.views import LoginView
 from django.http import Http404, HttpRequest, JsonResponse
 from django.urls import reverse
 from django.views.generic import TemplateView, View
+from project.exposure import EXPOSED
 
 from chat.models import TEXT_MAX_LENGTH, Message
 from chat.rooms import LOBBY, ROOMS, find_room, people_in
@@ -25,7 +26,7 @@ class LoginPageView(LoginView):
 
     template_name = "chat/login.html"
     redirect_authenticated_user = True
-    extra_context = {"demo_users": DEMO_USERS}
+    extra_context = {"demo_users": () if EXPOSED else DEMO_USERS}
 
 
 class RoomView(LoginRequiredMixin, TemplateView):

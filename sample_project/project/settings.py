@@ -1,20 +1,18 @@
-"""Settings of the sample project: for your own machine, not for the internet.
+"""Settings of the sample project.
 
 Environment: `SAMPLE_GATEWAY_URL` is the URL of the local gateway (http://127.0.0.1:9000); empty means
-real AWS. `SAMPLE_PUBLIC_HOST` is the public host name of this machine, such as that of a tunnel.
-`SAMPLE_DATABASE` is the SQLite file.
+real AWS. `SAMPLE_PUBLIC_HOST` is the public host name of this machine, such as that of a tunnel; without
+it, only this machine is served (see `exposure.py`). `SAMPLE_DATABASE` is the SQLite file.
 """
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-PUBLIC_HOST = os.environ.get("SAMPLE_PUBLIC_HOST", "")
+from project.exposure import DATABASE, EXPOSED, PUBLIC_HOST, load_secret
 
-SECRET_KEY = "for-the-sample-project-on-your-own-machine-only"  # noqa: S105 - as it says
-DEBUG = True
+SECRET_KEY = load_secret("SECRET_KEY", "for-the-sample-project-on-your-own-machine-only")
+DEBUG = not EXPOSED
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", *filter(None, [PUBLIC_HOST])]
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in filter(None, [PUBLIC_HOST])]
 
@@ -24,11 +22,12 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "chat",  # before staticfiles, whose runserver it extends
     "django.contrib.staticfiles",
     "websocket_gateway",
-    "chat",
 ]
 MIDDLEWARE = [
+    "project.exposure.ThisMachineOnly",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -56,7 +55,7 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get("SAMPLE_DATABASE") or str(BASE_DIR / "sample.sqlite3"),
+        "NAME": str(DATABASE),
         # For parallel requests: readers do not block the writer, and writers wait for each other.
         "OPTIONS": {
             "timeout": 20,
@@ -75,7 +74,9 @@ LOGOUT_REDIRECT_URL = "login"
 # Cookies are shared by all ports of a host, so the names differ from those of your other projects.
 SESSION_COOKIE_NAME = "sample_session"
 CSRF_COOKIE_NAME = "sample_csrf"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = EXPOSED
 
 WEBSOCKET_GATEWAY = {
+    "ADMIN_PROVISIONING": not EXPOSED,
     "ENDPOINT_URL": os.environ.get("SAMPLE_GATEWAY_URL", "http://127.0.0.1:9000"),
 }

@@ -6,8 +6,10 @@ from chat.sockets import ChatSocketView
 from chat.views import HistoryView, LoginPageView, NotifyView, RoomView
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
+from django.contrib.staticfiles.views import serve
 from django.urls import path
 
+from project.exposure import EXPOSED
 from websocket_gateway.views import WebSocketTokenView
 
 urlpatterns = [
@@ -19,5 +21,8 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("token/", WebSocketTokenView.as_view(), name="token"),
     path("ws/<str:route>", ChatSocketView.as_view(), name="socket"),
-    path("admin/", admin.site.urls),
 ]
+if EXPOSED:  # without DEBUG nothing else serves static files; and there is no admin
+    urlpatterns += [path("static/<path:path>", serve, {"insecure": True})]
+else:
+    urlpatterns += [path("admin/", admin.site.urls)]

@@ -170,3 +170,38 @@ def test_what_is_deleted_in_aws_is_listed_above_the_button(
 
     assert "This deletes in AWS: route settings $default." in page
     assert "wsg-dangerous" in page
+
+
+def test_what_was_changed_in_aws_is_imported_into_the_row(gateway: ApiGateway, settings: Any) -> None:
+    client, url = client_with(*EDITOR), address("plan", gateway.pk)
+    client.post(url, {"fingerprint": fingerprint_of(text_of(client.get(url)))})
+    gateway.refresh_from_db()
+    control = boto3.client(
+        "apigatewayv2", endpoint_url=settings.WEBSOCKET_GATEWAY["ENDPOINT_URL"], region_name="eu-west-1"
+    )
+    control.update_api(ApiId=gateway.api_id, Description="written in the console")
+    assert "?import_changes=1" in text_of(client.get(url))
+
+    chosen = act(client, "import_from_aws", gateway)
+    page = text_of(client.get(url, {"import_changes": "1"}))
+    gateway.refresh_from_db()
+    assert gateway.api_description != "written in the console"
+    client.post(url, {"fingerprint": fingerprint_of(page), "import_changes": "1"})
+
+    gateway.refresh_from_db()
+    assert "Import from AWS" in text_of(chosen)
+    assert gateway.api_description == "written in the console"
+    assert control.get_api(ApiId=gateway.api_id)["Description"] == "written in the console"
+    assert "Nothing to do" in text_of(client.get(url))
+
+
+def test_import_of_a_gateway_without_api_says_how_to_take_one_over(gateway: ApiGateway) -> None:
+    answer = act(client_with(*EDITOR), "import_from_aws", gateway)
+
+    assert "manage.py create_gateway chat --adopt API_ID" in text_of(answer)
+
+
+def test_import_needs_the_permission_to_provision(gateway: ApiGateway) -> None:
+    client = client_with("view_apigateway", "change_apigateway")
+
+    assert client.get(address("plan", gateway.pk), {"import_changes": "1"}).status_code == 403

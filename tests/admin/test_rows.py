@@ -233,6 +233,49 @@ def test_a_rule_is_shown_one_permission_a_line_and_saved_again_unchanged() -> No
     assert LogEntry.objects.get().get_change_message() == "No fields changed."
 
 
+@pytest.mark.parametrize(
+    ("text", "saved"),
+    [
+        ("auth.add_user and auth.view_user\r\nauth.view_group", "two"),
+        ("(auth.add_user AND auth.view_user)\r\n\r\nauth.view_group\r\nauth.view_group", "two"),
+        ("auth.add_user, auth.view_user\r\n[auth.view_group]", "two"),
+        ("", "none"),
+    ],
+)
+def test_alternatives_are_written_one_a_line(text: str, saved: str) -> None:
+    save_rule(alternatives=text, description="for the front desk")
+
+    rule = ChannelPermission.objects.get()
+    two = [["auth.add_user", "auth.view_user"], ["auth.view_group"]]
+    assert rule.alternatives == (two if saved == "two" else [])
+    assert rule.description == "for the front desk"
+    page = client_with(superuser=True).get(reverse("admin:websocket_gateway_channelpermission_changelist"))
+    shown = "(auth.add_user and auth.view_user) or auth.view_group" if saved == "two" else "\u2013"
+    assert shown in page.content.decode()
+    assert "for the front desk" in page.content.decode()
+
+
+@pytest.mark.parametrize("audience", ["permissions", "staff"])
+def test_wrong_alternatives_are_refused(audience: str) -> None:
+    text = "auth.view_user and auth.veiw_user" if audience == "permissions" else "auth.view_user"
+
+    page = save_rule(audience=audience, alternatives=text)
+
+    assert (
+        "no such permission: auth.veiw_user" if audience == "permissions" else "are used only for"
+    ) in page
+    assert not ChannelPermission.objects.exists()
+
+
+def test_every_permission_can_be_picked_from_a_list() -> None:
+    page = client_with(superuser=True).get(reverse("admin:websocket_gateway_channelpermission_add"))
+    text = page.content.decode()
+
+    assert text.count("<option>auth.view_user</option>") == 3
+    assert 'data-wsg-adds-to="id_alternatives" data-wsg-separator=" and "' in text
+    assert "websocket_gateway/admin/permissions.js" in text
+
+
 def test_a_blocked_address_is_let_in_by_deleting_its_counter() -> None:
     def allowed() -> bool:
         return count_attempt("connect", "ip:192.0.2.1", limit=1, window_seconds=300).allowed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -32,12 +31,10 @@ def test_post_sends_the_bytes_and_encodes_the_id_once(sink: Sink, endpoint: Mana
     assert sink.received["aB+/c_-="] == [b'{"a":"\xc3\xa9"}']
 
 
-def test_get_answers_times_address_and_user_agent(endpoint: ManagementEndpoint) -> None:
-    info = AwsConnections().get(endpoint, "abc=")
+def test_get_returns_if_the_connection_is_open(sink: Sink, endpoint: ManagementEndpoint) -> None:
+    AwsConnections().get(endpoint, "abc=")
 
-    assert info.connected_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
-    assert info.last_active_at == datetime(2026, 1, 2, 3, 5, 6, tzinfo=timezone.utc)
-    assert (info.source_ip, info.user_agent) == ("192.0.2.1", "test")
+    assert sink.requests == [("GET", "/_api/abc/production/@connections/abc%3D")]
 
 
 def test_delete_closes_the_connection(sink: Sink, endpoint: ManagementEndpoint) -> None:

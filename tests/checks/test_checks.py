@@ -215,6 +215,7 @@ CASES = {
     ),
     "no tokens": Case(number="W017", bad={"ROOT_URLCONF": urls(USE_WS_TOKEN=False)}),
     "no rate limit": Case(number="W018", bad={"ROOT_URLCONF": urls(RATE_LIMIT_ENABLED=False)}),
+    "rate limit of zero": Case(number="W018", bad={"ROOT_URLCONF": urls(RATE_LIMIT_MAX_ATTEMPTS=0)}),
     "handlers that are not listed": Case(number="W019", bad={"ROOT_URLCONF": urls(ALLOWED_HANDLERS=())}),
     "headers that are not asked for": Case(
         number="W020",

@@ -202,22 +202,37 @@ def test_channel_rules_come_over_as_permissions() -> None:
 
 
 @pytest.mark.usefixtures("old_tables")
+def test_alternatives_of_several_permissions_and_descriptions_come_over() -> None:
+    schema.add_rule(
+        "desk", "permissions", ("view_user", "add_user"), ("view_group",), description="the front desk"
+    )
+
+    ended = run("import_legacy_gateways")
+
+    assert ended.stdout == (
+        "+ Imported channel permission desk (permissions)\n"
+        "    alternatives: (auth.add_user and auth.view_user) or (auth.view_group)\n"
+    )
+    desk = ChannelPermission.objects.get()
+    assert desk.alternatives == [["auth.add_user", "auth.view_user"], ["auth.view_group"]]
+    assert (desk.any_of, desk.all_of, desk.description) == ([], [], "the front desk")
+
+
+@pytest.mark.usefixtures("old_tables")
 def test_rule_that_cannot_be_expressed_stops_everything_and_says_what_to_do() -> None:
     schema.add_gateway()
-    schema.add_rule("desk", "permissions", ("view_user", "add_user"), ("view_group",))
+    schema.add_rule("moon", "by_moonlight")
     schema.add_rule("wild*", "staff_only")
 
     ended = run("import_legacy_gateways")
 
     assert ended.status == 1
     assert counts() == (0, 0, 0, 0)
-    assert "the rule of channel 'desk' asks for (auth.add_user and auth.view_user) or (auth.view_group)" in (
-        ended.stderr
-    )
-    assert "'wild*'" in ended.stderr
+    assert "the rule of channel 'moon' has the access 'by_moonlight'" in ended.stderr
+    assert "the rule of channel 'wild*' would be a prefix here" in ended.stderr
     assert "can_join_channel()" in ended.stderr
 
-    ChannelPermissionFactory.create(channel_name="desk", audience="staff")
+    ChannelPermissionFactory.create(channel_name="moon", audience="staff")
     ChannelPermissionFactory.create(channel_name="wild*", audience="staff")
 
     assert run("import_legacy_gateways").status == 0

@@ -109,7 +109,9 @@ def test_json_report() -> None:
         "dry_run": False,
         "gateways": [{"name": "chat", "api_id": "a1"}],
         "routes": [{"gateway": "chat", "route_key": "notify", "url": "https://www.example.com/ws/notify"}],
-        "permissions": [{"channel_name": "office", "audience": "staff", "any_of": [], "all_of": []}],
+        "permissions": [
+            {"channel_name": "office", "audience": "staff", "any_of": [], "all_of": [], "alternatives": []}
+        ],
         "sessions": {"imported": 1, "ended": 0, "left_out": 1},
     }
 

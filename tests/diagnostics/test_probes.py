@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import boto3
 import pytest
 from django.core.checks import CheckMessage
 from django.utils import timezone
@@ -119,9 +120,27 @@ def test_the_machines_own_cloud_is_not_called() -> None:
         "fe80::1%eth0",
         "fd00:ec2::254",
         "::ffff:169.254.169.254",
+        "fd00:ec2::23",
+        "fd20:ce::254",
+        "fd00:42::42",
+        "100.100.100.200",
+        "192.0.0.192",
+        "168.63.129.16",
+        "64:ff9b::a9fe:a9fe",  # NAT64
+        "64:ff9b::100.100.100.200",
+        "64:ff9b:1::a9fe:a9fe",  # NAT64 of a network's own
+        "64:ff9b:1:a9fe:0:a9fe::",
+        "2002:a9fe:a9fe::1",  # 6to4
+        "2002:a83f:8110::",
+        "::ffff:168.63.129.16",
+        "::ffff:0:169.254.169.254",
+        "::169.254.169.254",
+        "2001:0:a9fe:a9fe::",  # Teredo
+        "::ffff:0.0.0.0",
         "0.0.0.0",
         "::",
         "224.0.0.1",
+        "ff02::1",
     ],
 )
 def test_no_callback_goes_to_such_an_address(address: str) -> None:
@@ -129,9 +148,35 @@ def test_no_callback_goes_to_such_an_address(address: str) -> None:
         check_address(address)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.7", "203.0.113.9", "2001:db8::1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "::1",
+        "::ffff:127.0.0.1",
+        "10.0.0.7",
+        "203.0.113.9",
+        "100.100.100.201",
+        "2001:db8::1",
+        "64:ff9b::203.0.113.9",
+        "2002:cb00:7109::1",
+    ],
+)
 def test_a_callback_may_go_to_such_an_address(address: str) -> None:
     check_address(address)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["metadata.google.internal", "METADATA.Google.Internal.", "metadata", "metadata.goog", "instance-data"],
+)
+def test_no_callback_goes_to_a_metadata_service_by_name(host: str) -> None:
+    assert numbers(probe_callback(gateway(f"http://{host}"))) == ["E109"]
+
+
+@pytest.mark.parametrize("host", ["0xa9fea9fe", "2852039166", "0251.0376.0251.0376", "169.254.43518"])
+def test_no_other_spelling_of_an_address_helps(host: str) -> None:
+    assert numbers(probe_callback(gateway(f"http://{host}"))) == ["E109"]
 
 
 @pytest.mark.parametrize(
@@ -179,6 +224,26 @@ def test_what_differs_in_aws_is_a_finding_and_what_does_not_is_none(
     assert facts(before) == ["gateway chat: AWS has what is wanted"]
     assert numbers(after) == ["W111"]
     assert findings(after)[0].msg == "AWS differs from what is wanted: stage."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_left_in_aws_is_gone_after_the_command_of_the_hint(
+    django_local_gateway: GatewayHandle,
+) -> None:
+    run("create_gateway", "chat", "--target", "https://www.example.com/ws/")
+    row = ApiGateway.objects.get()
+    control = boto3.client(
+        "apigatewayv2", endpoint_url=django_local_gateway.endpoint_url, region_name="eu-west-1"
+    )
+    control.create_route(ApiId=row.api_id, RouteKey="stray")
+
+    (finding,) = findings(probe_plan(row))
+    assert finding.hint == (
+        "Run `manage.py sync_routes chat --prune --dry-run` to see it, then without --dry-run."
+    )
+    assert run("sync_routes", "chat", "--prune", "--no-input").status == 0
+
+    assert facts(probe_plan(ApiGateway.objects.get())) == ["gateway chat: AWS has what is wanted"]
 
 
 @pytest.fixture

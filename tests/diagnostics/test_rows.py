@@ -10,6 +10,7 @@ from django.test import override_settings
 
 from tests.checks.projects import PRODUCTION, urls
 from tests.factories import ApiGatewayAdditionalRouteFactory, ApiGatewayFactory
+from websocket_gateway.diagnostics.database import probe_pinned_views
 from websocket_gateway.diagnostics.rows import check_row
 from websocket_gateway.models import ApiGateway
 
@@ -81,6 +82,24 @@ def test_a_plain_target_on_this_machine_is_nothing_to_speak_of() -> None:
     local = ApiGatewayFactory.create(**GOOD | {"target_base_endpoint": "http://localhost:8000/ws/"})
 
     assert findings(local, ALLOWED_HOSTS=[], DEBUG=True) == []
+
+
+def test_view_pinned_to_an_api_without_a_row_is_told() -> None:
+    gateway = ApiGatewayFactory.create(api_id="known00001")
+    with (
+        override_settings(**PRODUCTION),
+        override_settings(ROOT_URLCONF=urls(aws_api_gateway_id="a1b2c3d4e5")),
+    ):
+        (finding,) = probe_pinned_views()
+        gateway.api_id = "a1b2c3d4e5"
+        gateway.save()
+        assert probe_pinned_views() == []
+
+    assert str(finding.id).endswith("W116")
+    assert "'a1b2c3d4e5', and no gateway here has that API" in finding.msg
+    assert "create_gateway NAME --adopt a1b2c3d4e5" in str(finding.hint)
+    with override_settings(**PRODUCTION):
+        assert probe_pinned_views() == []
 
 
 def test_a_urlconf_that_cannot_be_read_is_left_to_its_own_finding() -> None:

@@ -18,6 +18,7 @@ from websocket_gateway.legacy.hooks import RETIRED
 from websocket_gateway.views import WebSocketView
 
 PAGE = read("moving_over.md")
+OWN = [models.ApiGateway, models.WebSocketSession, models.ChannelPermission]
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")]
     for line in PAGE.splitlines()
@@ -124,3 +125,49 @@ def test_every_name_that_is_an_error_now_stands_in_the_tables() -> None:
     told = {name for row in ROWS if "is an error" in row[2] for name in names_in(row[0])}
 
     assert told == set(RETIRED)
+
+
+OLD_CHECKS = ["E001", "E002", "W001", "W002", "W003", "W004", "W005"]
+OLD_LOGGERS = ["admin", "models", "sync", "views"]
+OLD_ADMIN = """
+    ApiGatewayAdmin ApiGatewayAdditionalRouteAdmin ApiGatewayAdditionalRouteInline WebSocketSessionAdmin
+    WebSocketTokenAdmin ConnectionRateLimitAdmin ChannelPermissionAdmin ChannelPermissionRuleInline
+    SyncErrorMessageMixin create_api_gateway create_custom_domain sync_to_aws sync_from_aws
+"""
+OLD_PERMISSIONS = [
+    "add_apigateway",
+    "change_apigateway",
+    "view_websocketsession",
+    "add_channelpermissionrule",
+]
+
+
+def test_checks_loggers_admin_classes_and_permissions_of_the_other_package_are_on_the_page() -> None:
+    first = " ".join(row[0] for row in ROWS)
+    told = names_in(first) + [name.rpartition(".")[2] for name in names_in(first)]
+    package = "django_aws_api_gateway_websockets"
+    wanted = [f"{package}.{name}" for name in [*OLD_CHECKS, *OLD_LOGGERS]]
+    wanted += [*OLD_ADMIN.split(), *OLD_PERMISSIONS]
+
+    assert [name for name in wanted if name not in told] == []
+    assert "`save(push_to_aws=…)`" in PAGE
+    assert "remove_stale_contenttypes" in PAGE
+
+
+def test_checks_that_the_page_leads_to_are_in_the_list_of_checks() -> None:
+    listed = set(re.findall(r"`([EW]\d{3})`", read("checks.md")))
+    led_to = {number for row in ROWS for number in re.findall(r"\bwebsocket_gateway\.([EW]\d{3})", row[1])}
+
+    assert led_to
+    assert led_to <= listed
+
+
+def test_permissions_that_the_page_leads_to_exist() -> None:
+    own = {
+        f"{action}_{model._meta.model_name}" for model in OWN for action in model._meta.default_permissions
+    }
+    own |= {codename for model in OWN for codename, _ in model._meta.permissions}
+    middle = " ".join(row[1] for row in ROWS if "the same, and" in row[1] or "and the like" in row[1])
+    led_to = set(re.findall(r"\b[a-z]+_(?:apigateway|websocketsession|channelpermission)\b", middle))
+
+    assert {"provision_apigateway", "send_websocketsession", "add_channelpermission"} <= led_to <= own

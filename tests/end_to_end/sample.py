@@ -23,20 +23,24 @@ ADDRESS = re.compile(r"^The chat is at (http://\S+)/$", re.MULTILINE)
 LAST_LINE = "Ctrl-C stops it."
 
 
-def environment(database: Path) -> dict[str, str]:
-    """A fresh database, and neither the test suite's settings nor its keys."""
-    return {
-        name: value
-        for name, value in untraced().items()
-        if not name.startswith(("AWS_", "DJANGO_", "SAMPLE_"))
-    } | {"SAMPLE_DATABASE": str(database), "PYTHONUNBUFFERED": "1"}
+def environment(database: Path, **more: str) -> dict[str, str]:
+    """A fresh database, and neither the test suite's settings nor its keys; and `more`."""
+    return (
+        {
+            name: value
+            for name, value in untraced().items()
+            if not name.startswith(("AWS_", "DJANGO_", "SAMPLE_"))
+        }
+        | {"SAMPLE_DATABASE": str(database), "PYTHONUNBUFFERED": "1"}
+        | more
+    )
 
 
-def manage(*words: str, database: Path) -> subprocess.CompletedProcess[str]:
+def manage(*words: str, database: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         [sys.executable, str(MANAGE), *words],
-        env=environment(database),
+        env=environment(database, **more),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

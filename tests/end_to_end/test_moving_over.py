@@ -70,8 +70,8 @@ def old_site(settings: Any, django_local_gateway: Any, transactional_db: None) -
         yield
 
 
-def build_gateway(endpoint_url: str, target: str) -> Any:
-    """A gateway as the other package makes one: no marks, one mapped header and the secret."""
+def build_api(endpoint_url: str, target: str) -> tuple[str, dict[str, str]]:
+    """An API as the other package makes one: no marks, one mapped header and the secret."""
     control = boto3.client("apigatewayv2", endpoint_url=endpoint_url, region_name="eu-west-1")
     api = control.create_api(
         Name="chat",
@@ -109,13 +109,13 @@ def build_gateway(endpoint_url: str, target: str) -> Any:
         )
     control.create_stage(ApiId=api_id, StageName="production")
     deployment = control.create_deployment(ApiId=api_id, StageName="production")
-    gateway = schema.add_gateway(
-        api_name="chat",
-        target_base_endpoint=target,
-        api_id=api_id,
-        api_endpoint=api["ApiEndpoint"],
-        deployment_id=deployment["DeploymentId"],
-    )
+    return api_id, {"api_endpoint": api["ApiEndpoint"], "deployment_id": deployment["DeploymentId"]}
+
+
+def build_gateway(endpoint_url: str, target: str) -> Any:
+    """The same with its row in the old tables."""
+    api_id, values = build_api(endpoint_url, target)
+    gateway = schema.add_gateway(api_name="chat", target_base_endpoint=target, api_id=api_id, **values)
     schema.add_route(gateway, "notify", integration_url=f"{target}notify")
     return gateway
 

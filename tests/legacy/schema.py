@@ -169,9 +169,13 @@ def add_session(gateway: Any, connection_id: str, **values: Any) -> Any:
     )
 
 
-def add_rule(channel_name: str, access: str = "permissions", *alternatives: tuple[str, ...]) -> Any:
+def add_rule(
+    channel_name: str, access: str = "permissions", *alternatives: tuple[str, ...], description: str = ""
+) -> Any:
     """A restricted channel; alternatives are tuples of codenames of Django's own permissions."""
-    rule = ChannelRule._default_manager.create(channel_name=channel_name, access=access)
+    rule = ChannelRule._default_manager.create(
+        channel_name=channel_name, access=access, description=description
+    )
     for codenames in alternatives:
         alternative = Alternative._default_manager.create(channel_permission_id=rule.pk)
         for permission in Permission.objects.filter(codename__in=codenames):

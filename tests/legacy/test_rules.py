@@ -57,16 +57,23 @@ def test_rule_that_one_row_can_say(access: str, rules: list[list[str]], said: An
 
 
 @pytest.mark.parametrize(
-    ("access", "rules"),
+    ("rules", "all_of", "alternatives"),
     [
-        pytest.param("permissions", [[A, B], [C]], id="two or one"),
-        pytest.param("permissions", [[A, B], [C, D]], id="two or two"),
-        pytest.param("permissions", [[A, B], [A, C, D]], id="one common, one or two"),
-        pytest.param("by_moonlight", [], id="unknown access"),
+        pytest.param([[A, B], [C]], (), ((A, B), (C,)), id="two or one"),
+        pytest.param([[C, D], [B, A]], (), ((A, B), (C, D)), id="two or two"),
+        pytest.param([[A, B], [A, C, D]], (A,), ((B,), (C, D)), id="one common, one or two"),
+        pytest.param([[A, B], [C], [C, D], []], (), ((A, B), (C,)), id="one contains another"),
     ],
 )
-def test_rule_that_one_row_cannot_say_is_not_said(access: str, rules: list[list[str]]) -> None:
-    assert express(access, [frozenset(rule) for rule in rules]) is None
+def test_rule_that_needs_alternatives(rules: list[list[str]], all_of: Any, alternatives: Any) -> None:
+    found = express("permissions", [frozenset(rule) for rule in rules])
+
+    assert found is not None
+    assert (found.any_of, found.all_of, found.alternatives) == ((), all_of, alternatives)
+
+
+def test_access_that_is_not_known_is_not_said() -> None:
+    assert express("by_moonlight", []) is None
 
 
 @given(rules=rule_sets, names=st.frozensets(st.sampled_from([A, B, C, D])))
@@ -74,11 +81,15 @@ def test_whatever_is_said_admits_the_very_same_people(
     rules: list[frozenset[str]], names: frozenset[str]
 ) -> None:
     said = express("permissions", rules)
-    if said is None:
-        return
+    assert said is not None
     row = ChannelPermission(
-        channel_name="x", audience=said.audience, any_of=list(said.any_of), all_of=list(said.all_of)
+        channel_name="x",
+        audience=said.audience,
+        any_of=list(said.any_of),
+        all_of=list(said.all_of),
+        alternatives=[list(names) for names in said.alternatives],
     )
+    row.clean_fields()
 
     admitted = any(rule and rule <= names for rule in rules)
 

@@ -33,7 +33,7 @@ def test_verifying_ends_those_that_aws_calls_gone(service: FakeConnections, hear
 
     report = purge(verify=True)
 
-    assert report.counts["sessions_asked_about"] == 2  # not about one within the connect grace
+    assert report.counts["sessions_verified"] == 2  # not about one within the connect grace
     assert report.counts["sessions_ended_gone"] == 1
     assert connected() == {"alive", "fresh"}
     assert heard == ["dead"]
@@ -63,7 +63,7 @@ def test_verifying_asks_over_real_sockets_side_by_side_and_each_once() -> None:
 
         report = purge(only=[Part.SESSIONS], verify=True)
 
-    assert report.counts["sessions_asked_about"] == 300
+    assert report.counts["sessions_verified"] == 300
     assert report.counts["sessions_ended_gone"] == 100
     assert connected() == {f"v{number}=" for number in range(300) if number % 3}
     assert len(sink.requests) == 300
@@ -80,7 +80,7 @@ def test_only_a_clear_answer_ends_a_session(service: FakeConnections) -> None:
 
     report = purge(verify=True)
 
-    assert report.counts["sessions_asked_about"] == 0
+    assert report.counts["sessions_verified"] == 0
     assert len(connected()) == 40
     assert "check the IAM policy" in report.problems[0]
     assert sum(int(problem.split()[0]) for problem in report.problems) == 40

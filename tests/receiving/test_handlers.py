@@ -195,9 +195,9 @@ def test_requirement_survives_a_decorator_that_wraps() -> None:
         def guarded(self, request: HttpRequest) -> None:
             """Guarded."""
 
-    requirement = View.handler_table["guarded"].requirement
+    requirement = vars(View.guarded)["_websocket_gateway_requirement"]
 
-    assert requirement is not None
+    assert set(View.handler_table) == {"guarded"}
     assert requirement.all_of == ("auth.view_user",)
 
 

@@ -9,7 +9,6 @@ import ssl
 import subprocess
 import sys
 import sysconfig
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -28,8 +27,6 @@ from tests.sink import Sink
 from tests.support import forking
 from tests.support.forking import CHILDREN, ROUNDS
 from tests.support.rawsink import running_raw_sink
-from websocket_gateway import forking as gateway_forking
-from websocket_gateway.forking import importing
 from websocket_gateway.models import ApiGateway, WebSocketSession
 
 pytestmark = [
@@ -141,27 +138,6 @@ def test_a_fork_during_the_first_call_of_another_thread_leaves_a_child_that_can_
     first: str, delay: float, sink: Sink
 ) -> None:
     forking.run("during_the_first_call", first, str(delay))
-
-
-def test_a_fork_does_not_wait_for_ever_for_an_import_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway_forking, "_LONGEST_IMPORT_SECONDS", 0.05)
-    held, release = threading.Event(), threading.Event()
-
-    def hang() -> None:
-        with importing():
-            held.set()
-            release.wait()
-
-    thread = threading.Thread(target=hang)
-    thread.start()
-    held.wait()
-    gateway_forking._wait_for_imports()
-    gateway_forking._allow_imports()
-    release.set()
-    thread.join()
-
-    assert importing().acquire(blocking=False)
-    importing().release()
 
 
 @pytest.mark.parametrize("how", ["multiprocessing", "os.fork", "in C"])

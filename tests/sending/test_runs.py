@@ -33,7 +33,7 @@ QUEUE = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "RECIPIENTS_A_SHARD", 10)
+    monkeypatch.setattr(runs, "RECIPIENTS_PER_SHARD", 10)
     monkeypatch.setattr(paging, "PAGE_SIZE", 5)
 
 

@@ -57,11 +57,6 @@ def environment() -> dict[str, str]:
     }
 
 
-def let_threads_end() -> None:
-    """Wait until the threads of a send have ended: one that ends holds a lock of OpenSSL for a moment."""
-    time.sleep(0.3)
-
-
 def send(channel: str, **options: Any) -> dict[str, Any]:
     """Send the channel's own name to it; what the report says."""
     from websocket_gateway.sending import SendOptions, broadcast
@@ -133,7 +128,6 @@ def _finish(waits: list[Callable[[], int]]) -> None:
 def forks(how: str) -> None:
     """Send with warm sockets in the parent and four children at once."""
     say(**send("warm", engine="boto3"))
-    let_threads_end()
     waits = _in_children(how)
     _send_rounds(0)
     _finish(waits)
@@ -142,7 +136,6 @@ def forks(how: str) -> None:
 def engines(engine: str) -> None:
     """As `forks`, with one engine for all."""
     say(**send("warm", engine=engine))
-    let_threads_end()
     waits = _in_children("os.fork", engine)
     _send_rounds(0, engine)
     _finish(waits)
@@ -207,7 +200,6 @@ def with_every_lock_held(how: str) -> None:
     from websocket_gateway.receiving.authentication import known_gateways
 
     say(**send("warm", engine="boto3"))
-    let_threads_end()
     gateway = ApiGateway.objects.get()
     client = clients.management_client("eu-west-1", _endpoint_url(gateway), attempts=1)
     (pool,) = client._endpoint.http_session._manager.pools._container.values()  # type: ignore[attr-defined]

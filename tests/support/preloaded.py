@@ -14,11 +14,10 @@ from django.db import connections
 
 django.setup()
 
-from tests.support.forking import let_threads_end, send  # noqa: E402 - after Django is set up
+from tests.support.forking import send  # noqa: E402 - after Django is set up
 
 imported = send("warm", engine="boto3")
 connections.close_all()
-let_threads_end()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

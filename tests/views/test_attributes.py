@@ -56,7 +56,7 @@ def test_reason_of_a_refusal_is_logged_and_not_returned(
     reply = ws_client(StackView).connect(token="wrong")
 
     assert b"not valid" in reply.content
-    assert "The token is not valid" in caplog.text
+    assert "The token is unknown" in caplog.text
     assert ws_client(StackView).connect(headers={"wsOriginSecret": ""}).content == b""
 
 

@@ -110,6 +110,26 @@ def test_can_join_channel_rules_connect_subscribe_and_change(ws_client: Any) -> 
     assert client.session.channel_name == f"{user}-3"
 
 
+def test_channel_that_becomes_the_primary_one_is_no_longer_subscribed_to(ws_client: Any) -> None:
+    class View(StackView):
+        ADDITIONAL_ALLOWED_HANDLERS = ["change_channel"]
+        MAX_SUBSCRIPTIONS = 1
+
+    client = ws_client(View)
+    client.connect(user=UserFactory.create())
+    client.control("subscribe", channel="news")
+
+    for _twice in range(2):
+        assert client.send({"handler": "change_channel", "channel": "news"}).ok
+        assert client.session.channel_name == "news"
+        assert not client.session.subscriptions.exists()
+
+    assert client.control("subscribe", channel="sport").ok  # it counts one subscription, not two
+    assert client.send({"handler": "change_channel", "channel": "lobby"}).ok
+    assert not WebSocketSession.objects.in_channel("news").exists()
+    assert list(WebSocketSession.objects.in_channel("sport")) == [client.session]
+
+
 def test_change_channel_is_no_handler_unless_listed_or_overridden(connected: Any) -> None:
     assert connected().send({"handler": "change_channel", "channel": "x"}).error == "unknown_handler"
 

@@ -40,7 +40,7 @@ def test_visitor_who_clicks_from_page_to_page_is_never_refused(ws_client: Any) -
         assert client.connect().ok, click
         client.disconnect()
 
-    assert attempts("anonymous") == 0
+    assert attempts("ip") == 0
 
 
 def test_attempt_is_given_back_once_however_often_disconnect_comes(connected: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.factories import UserFactory
-from tests.views.urls import StackView
+from tests.views.urls import PublicView, StackView
 from websocket_gateway.models import ConnectionRateLimit
 from websocket_gateway.receiving.tokens import issue_token
 
@@ -33,8 +33,9 @@ def test_office_behind_one_address_is_not_shut_out(ws_client: Any) -> None:
 
 
 def test_wrong_tokens_of_an_address_leave_its_users_alone(ws_client: Any) -> None:
-    wrong = [ws_client(StackView, RATE_LIMIT_MAX_ATTEMPTS=1).connect(token="wrong") for _ in range(3)]
-    right = ws_client(StackView, RATE_LIMIT_MAX_ATTEMPTS=1).connect(user=UserFactory.create())
+    options = {"RATE_LIMIT_MAX_ATTEMPTS": 1, "RATE_LIMIT_MAX_ATTEMPTS_PER_IP": 1}
+    wrong = [ws_client(StackView, **options).connect(token="wrong") for _ in range(3)]
+    right = ws_client(StackView, **options).connect(user=UserFactory.create())
 
     assert [reply.status_code for reply in wrong] == [403, 429, 429]
     assert right.ok
@@ -44,8 +45,20 @@ def test_three_hundred_refusals_of_an_address_keep_none_of_its_users_out(ws_clie
     wrong = Counter(ws_client(StackView).connect(token="wrong").status_code for _ in range(300))
     right = [ws_client(StackView).connect(user=UserFactory.create()) for _ in range(20)]
 
-    assert wrong == {403: 20, 429: 280}
+    assert wrong == {403: 200, 429: 100}
     assert all(reply.ok for reply in right)
+
+
+def test_visitors_of_a_public_view_are_strangers_of_their_address(ws_client: Any) -> None:
+    options = {"RATE_LIMIT_MAX_ATTEMPTS": 1, "RATE_LIMIT_MAX_ATTEMPTS_PER_IP": 3}
+    refused = ws_client(StackView, **options).connect(token="wrong")
+
+    replies = [ws_client(PublicView, **options).connect() for _ in range(3)]
+
+    assert refused.status_code == 403
+    assert [reply.status_code for reply in replies] == [200, 200, 429]
+    (row,) = ConnectionRateLimit.objects.all()
+    assert (row.key, row.attempts) == ("connect:300s:ip:192.0.2.1", 3)
 
 
 def test_limit_per_address_counts_refused_strangers_alone(ws_client: Any) -> None:
@@ -130,3 +143,26 @@ def test_limits_can_be_switched_off(ws_client: Any) -> None:
 
     assert ws_client(StackView, **options).connect(user=UserFactory.create()).ok
     assert not ConnectionRateLimit.objects.filter(key__startswith="connect").exists()
+
+
+def test_zero_is_no_limit_for_users_strangers_and_tokens(ws_client: Any, settings: Any) -> None:
+    settings.WEBSOCKET_GATEWAY = {"RATE_LIMIT_MAX_ATTEMPTS": 0, "TOKEN_RATE_LIMIT_PER_MINUTE": 0}
+    user = UserFactory.create()
+
+    tokens = [issue_token(user) for _ in range(61)]
+    by_settings = [ws_client(StackView).connect(token=token) for token in tokens[:21]]
+    by_view = ws_client(StackView, RATE_LIMIT_MAX_ATTEMPTS=0).connect(token=tokens[-1])
+    strangers = [ws_client(StackView).connect(token="wrong") for _ in range(21)]
+    of_the_address = ws_client(StackView, RATE_LIMIT_MAX_ATTEMPTS_PER_IP=0).connect(token="wrong")
+
+    assert {reply.status_code for reply in [*by_settings, by_view]} == {200}
+    assert {reply.status_code for reply in [*strangers, of_the_address]} == {403}
+    assert not ConnectionRateLimit.objects.exists()
+
+
+def test_token_view_does_not_count_against_a_limit_of_zero(settings: Any) -> None:
+    from websocket_gateway.views.tokens import find_refusal
+
+    settings.WEBSOCKET_GATEWAY = {"RATE_LIMIT_MAX_ATTEMPTS": 0}
+
+    assert find_refusal(UserFactory.create()) is None

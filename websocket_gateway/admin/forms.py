@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 from django import forms
-from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from websocket_gateway import models
+from websocket_gateway.admin.permission_fields import PermissionNamesField, PermissionSetsField
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.frames import encode_json, parse_json
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH, validate_channel_name
@@ -58,7 +58,7 @@ class ChannelField(forms.CharField):
         )
 
 
-class Audience(TypedDict, total=False):
+class AudienceArguments(TypedDict, total=False):
     """The keyword argument that selects the recipients of a broadcast; empty for everyone."""
 
     channel: str
@@ -68,7 +68,7 @@ class Audience(TypedDict, total=False):
 class BroadcastForm(forms.Form):
     """A message and its audience."""
 
-    to = forms.ChoiceField(label=_("To"), choices=models.BroadcastRun.Audience.choices)
+    to = forms.ChoiceField(label=_("To"), choices=models.BroadcastRun.AudienceType.choices)
     channel = ChannelField(required=False, help_text=_("For a message to a channel."))
     user = forms.CharField(
         label=_("User name"), max_length=255, required=False, help_text=_("For a message to a user.")
@@ -93,21 +93,19 @@ class BroadcastForm(forms.Form):
                 self.add_error("user", str(exc))
         return cleaned
 
-    def audience(self) -> Audience:
+    def audience(self) -> AudienceArguments:
         """Return the keyword arguments of `create_run`; none for everyone."""
         to = self.cleaned_data["to"]
         if to == "channel":
             return {"channel": self.cleaned_data["channel"]}
         return {"user": self._user} if to == "user" else {}
 
-    def in_words(self) -> str:
+    def describe_audience(self) -> str:
         """Return the audience in words."""
         to = self.cleaned_data["to"]
         if to == "everyone":
             return str(_("everyone"))
-        return f"{models.BroadcastRun.Audience(to).label} \u201c{self.cleaned_data[to]}\u201d".removeprefix(
-            "a "
-        )
+        return f"{models.BroadcastRun.AudienceType(to).label} \u201c{self.cleaned_data[to]}\u201d"
 
 
 class MessageForm(forms.Form):
@@ -131,56 +129,33 @@ class ChannelForm(forms.Form):
     )
 
 
-class PermissionNamesField(forms.Field):
-    """A list of permissions, edited as text: one per line."""
-
-    widget = forms.Textarea(attrs={"rows": 4, "cols": 60})
-
-    def prepare_value(self, value: object) -> object:
-        """Return the text of a list. Submitted text stays unchanged."""
-        return "\n".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: str | None) -> list[str]:
-        """Return the list without duplicates."""
-        # PostgreSQL does not accept a NUL in a query.
-        return list(dict.fromkeys((value or "").replace("\0", " ").split()))
-
-    def validate(self, value: list[str]) -> None:
-        """Check that each permission exists: a misspelt one would be granted to no user."""
-        super().validate(value)
-        codenames = [name.partition(".")[2] for name in value]
-        found = Permission.objects.filter(codename__in=codenames)
-        known = {".".join(names) for names in found.values_list("content_type__app_label", "codename")}
-        if unknown := [name for name in value if name not in known]:
-            raise ValidationError(
-                _("There is no such permission: %(names)s. Write app_label.codename, one per line."),
-                code="unknown_permission",
-                params={"names": ", ".join(unknown)},
-            )
-
-
 class ChannelPermissionForm(_RuleForm):
     """A rule for channels."""
 
     any_of = PermissionNamesField(
-        label=_("any of these permissions"),
-        required=False,
+        label=_("at least one of these permissions"),
         help_text=_("One per line, such as chat.view_room. A user needs one of them."),
     )
     all_of = PermissionNamesField(
         label=_("all of these permissions"),
-        required=False,
         help_text=_("One per line. A user needs all of them."),
+    )
+    alternatives = PermissionSetsField(
+        label=_("one of these sets of permissions"),
+        help_text=_(
+            "One set per line, such as: chat.view_room and chat.add_message. A user needs all of one line. "
+            "What is filled in above must hold, too."
+        ),
     )
 
     def clean(self) -> dict[str, object]:
         """Refuse permissions for another audience, which would ignore them."""
         cleaned = super().clean() or self.cleaned_data
-        audience = models.ChannelPermission.Audience
-        given = cleaned.get("any_of") or cleaned.get("all_of")
-        if given and cleaned.get("audience") != audience.PERMISSIONS:
+        access = models.ChannelPermission.Access
+        given = cleaned.get("any_of") or cleaned.get("all_of") or cleaned.get("alternatives")
+        if given and cleaned.get("audience") != access.PERMISSIONS:
             self.add_error(
                 "audience",
-                _("The permissions below are used only for \u201c%s\u201d.") % audience.PERMISSIONS.label,
+                _("The permissions below are used only for \u201c%s\u201d.") % access.PERMISSIONS.label,
             )
         return cleaned

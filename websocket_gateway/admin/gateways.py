@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any, TypeAlias
 
 from django.contrib import admin, messages
@@ -20,7 +21,7 @@ from websocket_gateway.admin.provisioning import ProvisioningPage
 from websocket_gateway.checks.messages import is_finding
 from websocket_gateway.exceptions import WebSocketGatewayError
 
-_TOLD_THE_SECRET = ("target_base_endpoint",)
+_RECEIVES_SECRET = ("target_base_endpoint",)
 _MOST_COUNTED = 10_000
 _Gateways: TypeAlias = "QuerySet[models.ApiGateway]"
 
@@ -51,7 +52,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
 
     list_display = ("api_name", "state", "in_aws", "domain", "live_sessions", "last_applied_on")
     search_fields = ("api_name", "api_id", "domain_name")
-    actions = ("create_or_sync", "create_custom_domain", "compare")
+    actions = ("create_or_sync", "import_from_aws", "create_custom_domain", "compare")
     inlines = (AdditionalRouteInline,)
     answered = (
         "uuid",
@@ -64,6 +65,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         "custom_domain_created",
         "last_applied_on",
         "last_error",
+        "installation",
         "created_on",
         "updated_on",
     )
@@ -89,6 +91,8 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
     @admin.display(description=_("state"))
     def state(self, gateway: models.ApiGateway) -> str:
         """Return the state according to the row. The action `compare` queries AWS."""
+        if gateway.is_foreign:
+            return str(_("belongs to another installation"))
         if gateway.last_error:
             return str(_("failed: %s") % gateway.last_error)
         if not gateway.api_created:
@@ -117,6 +121,21 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         """Redirect to the plan of the selected gateway."""
         gateway = self._only(request, queryset)
         return None if gateway is None else redirect("admin:websocket_gateway_plan", gateway.pk)
+
+    @admin.action(permissions=["provision"], description=_("Import from AWS: show the plan\u2026"))
+    def import_from_aws(self, request: HttpRequest, queryset: _Gateways) -> HttpResponse | None:
+        """Redirect to the plan that takes into the row what was changed in AWS."""
+        gateway = self._only(request, queryset)
+        if gateway is None:
+            return None
+        if not gateway.api_id:
+            messages.warning(
+                request,
+                _("It has no API yet. To take over one: manage.py create_gateway %s --adopt API_ID")
+                % shlex.quote(gateway.api_name),
+            )
+            return redirect("admin:websocket_gateway_apigateway_change", gateway.pk)
+        return redirect(reverse("admin:websocket_gateway_plan", args=[gateway.pk]) + "?import_changes=1")
 
     @admin.action(permissions=["provision"], description=_("Create the custom domain: show the plan\u2026"))
     def create_custom_domain(self, request: HttpRequest, queryset: _Gateways) -> HttpResponse | None:
@@ -169,7 +188,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
     ) -> tuple[str, ...]:
         """AWS's answers always; the region once it is fixed; the target without the permission."""
         fixed = ("region_name",) if obj is not None and obj.api_id else ()
-        guarded = () if obj is None or request.user.has_perm(PROVISION) else _TOLD_THE_SECRET
+        guarded = () if obj is None or request.user.has_perm(PROVISION) else _RECEIVES_SECRET
         return (*self.answered, *fixed, *guarded)
 
     def change_view(
@@ -204,4 +223,4 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         """Say that nothing has changed in AWS yet, and link to the plan."""
         super().save_related(request, form, formsets, change)
         self.forget_drift(form.instance)
-        self.tell_next_step(request, form.instance)
+        self.show_next_step(request, form.instance)

@@ -85,7 +85,7 @@ class Overview(_SessionAdmin):
             preview=form.cleaned_data["message"].decode(),
             bytes=len(form.cleaned_data["message"]),
             recipients=count,
-            audience=form.in_words(),
+            audience=form.describe_audience(),
             by_command=by_command,
         )
 
@@ -102,7 +102,7 @@ class Overview(_SessionAdmin):
             sending.work_until_finished(run.pk)
             report_delivery(request, sending.summarize(run.pk).report)
         model_admin = self.admin_site.get_model_admin(BroadcastRun)
-        record(model_admin, request, run, f"Sent {len(message)} bytes to {form.in_words()}")
+        record(model_admin, request, run, f"Sent {len(message)} bytes to {form.describe_audience()}")
         return redirect("admin:websocket_gateway_overview")
 
     def _show_form(self, request: HttpRequest, form: BroadcastForm, **context: object) -> HttpResponse:

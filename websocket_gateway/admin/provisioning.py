@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
+from typing import Any, TypedDict
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -22,6 +23,13 @@ from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import ApiGateway
 
 _REMEMBERED_SECONDS = 3600
+
+
+class _Options(TypedDict):
+    """What the page was asked for besides the plan of a sync."""
+
+    prune: bool
+    import_changes: bool
 
 
 class ProvisioningPage:
@@ -51,21 +59,21 @@ class ProvisioningPage:
         if gateway is None:
             messages.warning(request, _("This gateway does not exist any more."))
             return redirect("admin:websocket_gateway_apigateway_changelist")
-        prune = (request.POST or request.GET).get("prune") == "1"
+        options = _options(request.POST or request.GET)
         if request.method == "POST":
-            return self._apply(request, gateway, prune=prune)
+            return self._apply(request, gateway, options)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "original": gateway,
-            "title": _("Plan for AWS"),
-            "prune": prune,
-            "command": _command(gateway, prune=prune),
+            "title": _("Import from AWS") if options["import_changes"] else _("Plan for AWS"),
+            **options,
+            "command": _command(gateway, **options),
             "queued": means_to_apply() is Means.QUEUE,
             "by_command": means_to_apply() is Means.COMMAND,
         }
         try:
-            planned = plan_provisioning(gateway, choices=Choices(prune=prune))
+            planned = plan_provisioning(gateway, choices=Choices(**options))
         except (WebSocketGatewayError, ImproperlyConfigured) as exc:
             context["error"] = str(exc)
         else:
@@ -75,22 +83,25 @@ class ProvisioningPage:
             context |= {"plan": plan, "lines": lines, "deletions": name_deletions(plan), "notes": plan.notes}
         return TemplateResponse(request, "admin/websocket_gateway/apigateway/plan.html", context)
 
-    def _apply(self, request: HttpRequest, gateway: ApiGateway, *, prune: bool) -> HttpResponse:
+    def _apply(self, request: HttpRequest, gateway: ApiGateway, options: _Options) -> HttpResponse:
         from websocket_gateway.provisioning import confirming
 
         means, seen = confirming.means_to_apply(), request.POST.get("fingerprint", "")
-        back = redirect(reverse("admin:websocket_gateway_plan", args=[gateway.pk]) + "?prune=1" * prune)
+        query = urlencode({name: 1 for name, chosen in options.items() if chosen})
+        back = redirect(
+            reverse("admin:websocket_gateway_plan", args=[gateway.pk]) + f"?{query}" * bool(query)
+        )
         try:
             if means is confirming.Means.COMMAND:
-                messages.warning(request, _("Nothing was done. Run: %s") % _command(gateway, prune=prune))
+                messages.warning(request, _("Nothing was done. Run: %s") % _command(gateway, **options))
                 return back
             if means is confirming.Means.QUEUE:
-                confirming.queue_confirmed(gateway, fingerprint=seen, prune=prune)
+                confirming.queue_confirmed(gateway, fingerprint=seen, **options)
                 record(self, request, gateway, "Queued the plan for AWS")  # type: ignore[arg-type]
-                said = _("The plan is in the queue. This page shows the result when a worker has applied it.")
-                messages.success(request, said)
+                text = _("The plan is in the queue. This page shows the result when a worker has applied it.")
+                messages.success(request, text)
                 return redirect("admin:websocket_gateway_apigateway_change", gateway.pk)
-            done = confirming.provision_confirmed(gateway.pk, fingerprint=seen, prune=prune)
+            done = confirming.provision_confirmed(gateway.pk, fingerprint=seen, **options)
         except (WebSocketGatewayError, ImproperlyConfigured) as exc:
             messages.error(request, str(exc))
             return back
@@ -100,16 +111,16 @@ class ProvisioningPage:
         messages.success(request, ngettext("Done: %d step.", "Done: %d steps.", steps) % steps)
         return redirect("admin:websocket_gateway_apigateway_change", gateway.pk)
 
-    def tell_next_step(self, request: HttpRequest, gateway: ApiGateway) -> None:
+    def show_next_step(self, request: HttpRequest, gateway: ApiGateway) -> None:
         """After saving: say that nothing has changed in AWS yet."""
         if may_provision(request):
             url = reverse("admin:websocket_gateway_plan", args=[gateway.pk])
-            said: str = format_html(
+            text: str = format_html(
                 '{} <a href="{}">{}</a>', _("Saved here, not in AWS yet."), url, _("Show the plan")
             )
         else:
-            said = _("Saved here, not in AWS yet. Run: %s") % _command(gateway)
-        messages.warning(request, said)
+            text = _("Saved here, not in AWS yet. Run: %s") % _command(gateway)
+        messages.warning(request, text)
 
     def drift_of(self, gateway: ApiGateway) -> str | None:
         """The result of the last comparison with AWS; None if there was none within the last hour."""
@@ -134,8 +145,11 @@ def _key(gateway: ApiGateway) -> str:
     return f"websocket_gateway.drift.{gateway.uuid}"
 
 
-def _command(gateway: ApiGateway, *, prune: bool = False) -> str:
-    name = shlex.quote(gateway.api_name)
-    if prune:
-        return f"manage.py sync_routes {name} --prune"
-    return f"manage.py {'sync_routes' if gateway.api_created else 'create_gateway'} {name}"
+def _options(given: QueryDict) -> _Options:
+    return {"prune": given.get("prune") == "1", "import_changes": given.get("import_changes") == "1"}
+
+
+def _command(gateway: ApiGateway, *, prune: bool = False, import_changes: bool = False) -> str:
+    words = ["sync_routes" if gateway.api_created or prune or import_changes else "create_gateway"]
+    words += [shlex.quote(gateway.api_name), *["--prune"] * prune, *["--import"] * import_changes]
+    return f"manage.py {' '.join(words)}"

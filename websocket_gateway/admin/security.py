@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from websocket_gateway import models
 from websocket_gateway.admin.access import record
 from websocket_gateway.admin.forms import ChannelPermissionForm
+from websocket_gateway.admin.permission_fields import in_words
 
 if TYPE_CHECKING:
     _RuleAdmin = admin.ModelAdmin[models.ChannelPermission]
@@ -29,9 +30,15 @@ class ChannelPermissionAdmin(_RuleAdmin):
     """Rules that decide which users may join a channel."""
 
     form = ChannelPermissionForm
-    list_display = ("channel_name", "audience", "any_of", "all_of")
+    fields = ("channel_name", "audience", "any_of", "all_of", "alternatives", "description")
+    list_display = ("channel_name", "audience", "rule", "description")
     list_filter = ("audience",)
-    search_fields = ("channel_name",)
+    search_fields = ("channel_name", "description")
+
+    @admin.display(description=_("permissions"))
+    def rule(self, row: models.ChannelPermission) -> str:
+        """Return the permissions in words, such as `(a and b) or c`."""
+        return in_words(row.all_of, row.any_of, row.alternatives) or "\u2013"
 
 
 @admin.register(models.ConnectionRateLimit)
@@ -102,7 +109,7 @@ class WebSocketTokenAdmin(_TokenAdmin):
         """Return whether it can still be used."""
         if token.used_on is not None:
             return str(_("used"))
-        return str(_("expired") if token.expires_on <= timezone.now() else _("can be used"))
+        return str(_("expired") if token.is_spent(timezone.now()) else _("can be used"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """A token is shown only once, in the response to its request."""

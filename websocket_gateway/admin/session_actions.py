@@ -24,7 +24,7 @@ from websocket_gateway.admin.access import CHANGE_SESSIONS, DISCONNECT, SEND, re
 from websocket_gateway.admin.forms import ChannelForm, MessageForm
 from websocket_gateway.admin.reporting import count_ended, report_delivery, report_failures
 from websocket_gateway.exceptions import WebSocketGatewayError
-from websocket_gateway.models import ChannelSubscription, WebSocketSession
+from websocket_gateway.models import WebSocketSession
 
 if TYPE_CHECKING:
     _SessionAdmin = admin.ModelAdmin[WebSocketSession]
@@ -69,14 +69,14 @@ class SessionActions(_SessionAdmin):
         step = request.POST.get("step")
         form = MessageForm(request.POST if step else None)
         if not (step and form.is_valid()):
-            return self._ask(
+            return self._show_action_page(
                 request, "send_message", _("Send a message"), selected, form, button=_("Preview")
             )
         message = form.cleaned_data["message"]
         if step != "apply":
             # The message is fixed from now on: the form is submitted again, hidden.
             form.fields["message"].widget = forms.HiddenInput()
-            return self._ask(
+            return self._show_action_page(
                 request, "send_message", _("Send this message?"), selected, form,
                 button=_("Send"), step="apply", preview=message,
             )  # fmt: skip
@@ -102,9 +102,9 @@ class SessionActions(_SessionAdmin):
         form = ChannelForm(request.POST if request.POST.get("step") else None)
         if not form.is_valid():
             title = _("Subscribe to a channel or move to it")
-            return self._ask(request, "change_channel", title, selected, form, button=_("Save"))
+            return self._show_action_page(request, "change_channel", title, selected, form, button=_("Save"))
         channel, move = form.cleaned_data["channel"], form.cleaned_data["how"] == "move"
-        changed = sum(_join(row, channel, move=move) for row in selected)
+        changed = sum(row.move_to(channel) if move else row.subscribe(channel) for row in selected)
         done = (
             ngettext("Moved %d session to channel %s.", "Moved %d sessions to channel %s.", changed)
             if move
@@ -155,7 +155,7 @@ class SessionActions(_SessionAdmin):
         if selected is None:
             return None
         if request.POST.get("step") != "apply":
-            return self._ask(
+            return self._show_action_page(
                 request, "disconnect", _("Close these sockets?"), selected, forms.Form(),
                 button=_("Disconnect"), step="apply", dangerous=True,
             )  # fmt: skip
@@ -198,7 +198,7 @@ class SessionActions(_SessionAdmin):
         for row in selected:
             record(self, request, row, change)
 
-    def _ask(
+    def _show_action_page(
         self,
         request: HttpRequest,
         action: str,
@@ -228,14 +228,3 @@ class SessionActions(_SessionAdmin):
             "checkbox_name": ACTION_CHECKBOX_NAME,
         }
         return TemplateResponse(request, "admin/websocket_gateway/websocketsession/action.html", context)
-
-
-def _join(session: WebSocketSession, channel: str, *, move: bool) -> bool:
-    if not move:
-        return session.subscribe(channel)
-    if session.channel_name == channel:
-        return False
-    session.channel_name = channel
-    session.save(update_fields=["channel_name"])
-    ChannelSubscription.objects.filter(session=session, channel_name=channel).delete()
-    return True

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/operations.html
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ from websocket_gateway.aws.calls import Calls, no_progress
 from websocket_gateway.aws.clients import control_plane_client, is_loopback, partition_of
 from websocket_gateway.aws.pacing import Pace
 from websocket_gateway.exceptions import AWSError, NotFoundError
+from websocket_gateway.no_fork import ThreadPool
 from websocket_gateway.resources import Api, Deployment, Integration, Route, RouteResponse, Stage
 
 __all__ = ["Apis", "no_progress"]
@@ -152,7 +152,7 @@ class Apis(Calls):
             return self.list_route_responses(api_id, route_id)
 
         ids = list(route_ids)
-        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        with ThreadPool(_SIDE_BY_SIDE, "websocket-gateway-read") as pool:
             return dict(zip(ids, pool.map(read, ids), strict=True))
 
     def create_route_response(self, api_id: str, route_id: str, response: RouteResponse) -> str:

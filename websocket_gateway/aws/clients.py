@@ -21,7 +21,8 @@ from websocket_gateway.aws.calls import refuse_other_than_json
 from websocket_gateway.aws.errors import setup_errors, translated
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import MissingRegionError
-from websocket_gateway.forking import PerProcess, cached_per_process, importing
+from websocket_gateway.forking import PerProcess, cached_per_process
+from websocket_gateway.no_fork import no_fork
 
 if TYPE_CHECKING:
     import boto3
@@ -76,7 +77,7 @@ def resolve_region(region_name: str = "") -> str:
     """
     if region := region_name or get_settings().region_name:
         return region
-    with _lock(), importing():
+    with no_fork, _lock():
         region = _session().boto3.region_name
     if region:
         return region
@@ -123,7 +124,7 @@ def identity_client(region: str) -> STSClient:
 
 def partition_of(region: str) -> str:
     """The partition that `region` is in, such as `aws` or `aws-cn`; it begins every ARN."""
-    with _lock(), importing(), setup_errors():
+    with no_fork, _lock(), setup_errors():
         return str(_session().boto3.get_partition_for_region(region))
 
 
@@ -145,7 +146,7 @@ def has_placeholder_credentials() -> bool:
 
 def config_variable(name: str) -> str | None:
     """A variable of boto3's own configuration: environment, profile, files."""
-    with _lock(), importing():
+    with no_fork, _lock():
         value = _session().boto3._session.get_config_variable(name)
     return None if value is None else str(value)
 
@@ -165,7 +166,7 @@ def _client(wanted: _Client) -> Any:
     while (client := _clients().get(wanted)) is None:
         session = _loaded_session()
         # Threads that all start at once wait here for the first of them, which makes the client for all.
-        with _lock(), importing(), setup_errors():
+        with no_fork, _lock(), setup_errors():
             clients = _clients()
             # A setting may have changed since the session was loaded.
             if session is _session() and wanted not in clients:
@@ -176,9 +177,9 @@ def _client(wanted: _Client) -> Any:
 
 
 def _loaded_session() -> _Session:
-    with _lock(), importing():
+    with no_fork, _lock():
         session = _session()
-    with setup_errors():
+    with no_fork, setup_errors():
         session.credentials.load()
     return session
 

@@ -1,4 +1,4 @@
-"""The `@connections` of a stage: post to a socket, ask about it, close it.
+"""The `@connections` of a stage: post to a socket, ask whether it is open, close it.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from websocket_gateway.aws.clients import management_client
@@ -24,16 +22,6 @@ _POST_ATTEMPTS = 1
 _OTHER_ATTEMPTS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionInfo:
-    """An open connection as AWS reports it; both times are aware."""
-
-    connected_at: datetime
-    last_active_at: datetime
-    source_ip: str
-    user_agent: str
-
-
 class Connections(Protocol):
     """The calls about one connection. Thread-safe; raises our errors only.
 
@@ -46,8 +34,8 @@ class Connections(Protocol):
         """Send one frame, in one attempt."""
         ...
 
-    def get(self, endpoint: ManagementEndpoint, connection_id: str) -> ConnectionInfo:
-        """Ask whether the connection is open, and since when."""
+    def get(self, endpoint: ManagementEndpoint, connection_id: str) -> None:
+        """Return if the connection is open."""
         ...
 
     def delete(self, endpoint: ManagementEndpoint, connection_id: str) -> None:
@@ -64,18 +52,11 @@ class AwsConnections:
         with translated("PostToConnection"):
             self._client(endpoint, _POST_ATTEMPTS).post_to_connection(ConnectionId=connection_id, Data=data)
 
-    def get(self, endpoint: ManagementEndpoint, connection_id: str) -> ConnectionInfo:
-        """Ask whether the connection is open, and since when."""
+    def get(self, endpoint: ManagementEndpoint, connection_id: str) -> None:
+        """Return if the connection is open."""
         _require_id(connection_id, "GetConnection")
         with translated("GetConnection"):
-            answer = self._client(endpoint, _OTHER_ATTEMPTS).get_connection(ConnectionId=connection_id)
-            identity = answer.get("Identity", {})
-            return ConnectionInfo(
-                connected_at=answer["ConnectedAt"],
-                last_active_at=answer["LastActiveAt"],
-                source_ip=identity.get("SourceIp", ""),
-                user_agent=identity.get("UserAgent", ""),
-            )
+            self._client(endpoint, _OTHER_ATTEMPTS).get_connection(ConnectionId=connection_id)
 
     def delete(self, endpoint: ManagementEndpoint, connection_id: str) -> None:
         """Close the connection; its `$disconnect` follows."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from websocket_gateway import exceptions as errors
 from websocket_gateway.aws.permissions import needed_actions
 from websocket_gateway.conf import get_settings
-from websocket_gateway.forking import importing
+from websocket_gateway.no_fork import no_fork
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -82,12 +82,13 @@ _ADVICE: dict[type[errors.AWSError], str] = {
 @contextmanager
 def translated(operation: str) -> Iterator[None]:
     """Raise our error for whatever boto3 raises inside; `operation` is AWS's name of the call."""
-    try:
-        yield
-    except Exception as exc:
-        if error := _from_call(exc, operation):
-            raise error from exc
-        raise
+    with no_fork:
+        try:
+            yield
+        except Exception as exc:
+            if error := _from_call(exc, operation):
+                raise error from exc
+            raise
 
 
 @contextmanager
@@ -116,7 +117,7 @@ def error_class(code: str, status: int) -> type[errors.AWSError]:
 
 
 def _from_call(exc: Exception, operation: str) -> Exception | None:
-    with importing():
+    with no_fork:
         from botocore import exceptions as boto
 
     if isinstance(exc, boto.ClientError):
@@ -143,7 +144,7 @@ def _from_call(exc: Exception, operation: str) -> Exception | None:
 
 
 def _from_setup(exc: Exception) -> Exception | None:
-    with importing():
+    with no_fork:
         from botocore import exceptions as boto
 
     if isinstance(exc, (boto.InvalidRegionError, boto.UnknownRegionError)):

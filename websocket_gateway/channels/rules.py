@@ -8,10 +8,13 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db.models import Q
+from django.db import router
+from django.db.models import Q, QuerySet
 
 from websocket_gateway.conf import patterns_of
+from websocket_gateway.logins import is_active
 from websocket_gateway.models import ChannelPermission
+from websocket_gateway.user_permissions import has_permissions
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -27,7 +30,7 @@ _loaded: ContextVar[tuple[frozenset[str], Rules]] = ContextVar("loaded", default
 def rules_loaded(channel_names: Collection[str]) -> Iterator[None]:
     """Read the rows of several channels in one query; `find_channel_permission` uses them in this block."""
     prefixes = Q(channel_name__endswith="*")
-    rows = ChannelPermission.objects.filter(Q(channel_name__in=list(channel_names)) | prefixes)
+    rows = _rules().filter(Q(channel_name__in=list(channel_names)) | prefixes)
     token = _loaded.set((frozenset(channel_names), {row.channel_name: row for row in rows}))
     try:
         yield
@@ -40,8 +43,16 @@ def find_channel_permission(channel_name: str) -> ChannelPermission | None:
     patterns = patterns_of(channel_name)
     names, rows = _loaded.get()
     if channel_name not in names:
-        rows = {row.channel_name: row for row in ChannelPermission.objects.filter(channel_name__in=patterns)}
+        rows = {row.channel_name: row for row in _rules().filter(channel_name__in=patterns)}
     return next((rows[pattern] for pattern in patterns if pattern in rows), None)
+
+
+def _rules() -> QuerySet[ChannelPermission]:
+    # A replica might not have a new rule yet, and without a rule every user may be admitted.
+    rules: QuerySet[ChannelPermission] = ChannelPermission.objects.using(
+        router.db_for_write(ChannelPermission)
+    )
+    return rules
 
 
 def may_join(
@@ -55,26 +66,29 @@ def may_join(
 def is_admitted(user: AbstractBaseUser | AnonymousUser, permission: ChannelPermission) -> bool:
     """Whether a row admits `user`. An inactive user counts as not logged in."""
     rule = _AUDIENCES.get(permission.audience)
-    if permission.audience == str(ChannelPermission.Audience.ANYONE):
+    if permission.audience == str(ChannelPermission.Access.ANYONE):
         return True
-    if rule is None or not user.is_authenticated or not getattr(user, "is_active", True):
+    if rule is None or not user.is_authenticated or not is_active(user):
         return False  # an audience that this version does not know admits no user
     return rule(user, permission)
 
 
 def _has_permissions(user: object, permission: ChannelPermission) -> bool:
-    has_perm = getattr(user, "has_perm", None)
-    if has_perm is None or not (permission.any_of or permission.all_of):
-        return False  # "users with the permissions below" means no user if none are given
-    any_fits = not permission.any_of or any(has_perm(name) for name in permission.any_of)
-    return any_fits and all(has_perm(name) for name in permission.all_of)
+    # "users with the permissions below" means no user if none are given
+    given = bool(permission.any_of or permission.all_of or permission.alternatives)
+    sets = permission.alternatives or [[]]
+    return given and any(
+        has_permissions(user, any_of=permission.any_of, all_of=[*permission.all_of, *names])
+        for names in sets
+        if names or not permission.alternatives
+    )
 
 
 _AUDIENCES: Mapping[str, Callable[[object, ChannelPermission], bool]] = {
-    str(ChannelPermission.Audience.AUTHENTICATED): lambda user, permission: True,
-    str(ChannelPermission.Audience.STAFF): lambda user, permission: bool(getattr(user, "is_staff", False)),
-    str(ChannelPermission.Audience.SUPERUSER): lambda user, permission: bool(
+    str(ChannelPermission.Access.AUTHENTICATED): lambda user, permission: True,
+    str(ChannelPermission.Access.STAFF): lambda user, permission: bool(getattr(user, "is_staff", False)),
+    str(ChannelPermission.Access.SUPERUSER): lambda user, permission: bool(
         getattr(user, "is_superuser", False)
     ),
-    str(ChannelPermission.Audience.PERMISSIONS): _has_permissions,
+    str(ChannelPermission.Access.PERMISSIONS): _has_permissions,
 }

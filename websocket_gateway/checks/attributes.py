@@ -77,6 +77,12 @@ def check_rate_limits() -> Iterator[CheckMessage]:
                 f"{view}.RATE_LIMIT_ENABLED is False: attempts to connect are not limited.",
                 hint="Delete the line, or raise RATE_LIMIT_MAX_ATTEMPTS.",
             )
+        elif view.read("RATE_LIMIT_MAX_ATTEMPTS") == 0:
+            yield warning(
+                "W018",
+                f"{view}.RATE_LIMIT_MAX_ATTEMPTS is 0: attempts to connect are not limited.",
+                hint="Delete the line to use the setting, or set a number.",
+            )
 
 
 def check_handlers() -> Iterator[CheckMessage]:

@@ -30,7 +30,8 @@ def check_legacy_secret() -> Iterator[CheckMessage]:
             "W001",
             'WEBSOCKETS["gateway_secret"] of django-aws-api-gateway-websockets is still in the settings, and '
             "is accepted from gateways that were imported and not applied yet.",
-            hint="Run `manage.py sync_routes`, then delete WEBSOCKETS from the settings.",
+            hint="Delete WEBSOCKETS last: after `manage.py import_legacy_gateways`, the deploy of this code, "
+            "and five minutes after `manage.py sync_routes`. See management_docs/moving_over.md.",
         )
 
 

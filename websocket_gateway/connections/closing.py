@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -25,6 +24,7 @@ from websocket_gateway.connections.endpoints import EndpointMap
 from websocket_gateway.connections.sessions import database_of, database_of_query
 from websocket_gateway.exceptions import ConfigurationError, ConnectionGoneError, EndpointUnreachableError
 from websocket_gateway.models import WebSocketSession
+from websocket_gateway.no_fork import ThreadPool
 
 logger = logging.getLogger("websocket_gateway.connections")
 
@@ -90,7 +90,7 @@ def _close(sessions: Sequence[WebSocketSession]) -> Closing:
     groups, failed = _by_endpoint(sessions)
     close = partial(_close_at, get_connections())
     if len(groups) > 1:
-        with ThreadPoolExecutor(min(len(groups), _ENDPOINTS_AT_ONCE), "websocket-gateway-close") as pool:
+        with ThreadPool(min(len(groups), _ENDPOINTS_AT_ONCE), "websocket-gateway-close") as pool:
             results = list(pool.map(close, groups.keys(), groups.values()))
     else:
         results = [close(endpoint, ids) for endpoint, ids in groups.items()]

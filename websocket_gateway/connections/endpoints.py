@@ -21,6 +21,7 @@ from websocket_gateway.aws.endpoints import (
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import (
     ConfigurationError,
+    ForeignGatewayError,
     GatewayMissingError,
     MissingRegionError,
     WebSocketGatewayError,
@@ -31,7 +32,12 @@ logger = logging.getLogger(__name__)
 
 
 def find_socket_url(gateway: ApiGateway) -> str:
-    """The `wss://` URL of a gateway: the custom domain once that exists, else the stage; else empty."""
+    """The `wss://` URL of a gateway: the custom domain once that exists, else the stage; else empty.
+
+    Empty for a gateway of another installation too, which would refuse our tokens.
+    """
+    if gateway.is_foreign:
+        return ""
     if gateway.domain_name and gateway.custom_domain_created:
         return f"wss://{gateway.domain_name}" + (f"/{gateway.mapping_key}" if gateway.mapping_key else "")
     if not gateway.api_endpoint:
@@ -104,12 +110,15 @@ def _endpoint_or_reason(gateway: ApiGateway, *, strict: bool = False) -> Managem
 
 
 def endpoint_of(api_gateway: ApiGateway) -> ManagementEndpoint:
-    """The `@connections` endpoint of a gateway's stage.
+    """The `@connections` endpoint of a gateway's stage: the only way to its connections.
 
-    Raises `GatewayMissingError` for a row that was never created in AWS or holds no address, and
-    `MissingRegionError` where neither the row nor the settings nor boto3 name a region. If the region in
-    use differs from the one in the stored `api_endpoint`, logs a warning once and uses the stored one.
+    Raises `ForeignGatewayError` for a gateway of another installation, `GatewayMissingError` for a row that
+    was never created in AWS or holds no address, and `MissingRegionError` where neither the row nor the
+    settings nor boto3 name a region. If the region in use differs from the one in the stored `api_endpoint`,
+    logs a warning once and uses the stored one.
     """
+    if api_gateway.is_foreign:
+        raise ForeignGatewayError(why_foreign(api_gateway))
     if not api_gateway.api_endpoint:
         name = api_gateway.api_name
         raise GatewayMissingError(
@@ -132,6 +141,17 @@ def endpoint_of(api_gateway: ApiGateway) -> ManagementEndpoint:
     if stored and not get_settings().endpoint_url:
         _compare_regions(api_gateway, stored)
     return endpoint
+
+
+def why_foreign(gateway: ApiGateway) -> str:
+    """Why a gateway of another installation is not used, with the next step."""
+    name = shlex.quote(gateway.api_name)
+    return (
+        f"gateway {gateway.api_name!r} belongs to another installation (another SECRET_KEY, or a copied "
+        f"database), so it is not used here. Remove it here with `manage.py delete_gateway {name} --forget`. "
+        "If SECRET_KEY was changed, add the old one to SECRET_KEY_FALLBACKS, or run "
+        f"`manage.py sync_routes {name}`"
+    )
 
 
 def _check_address(api_gateway: ApiGateway) -> None:

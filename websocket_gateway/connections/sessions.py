@@ -68,6 +68,19 @@ def oldest_alive(now: datetime) -> datetime:
     return now - timedelta(seconds=options.max_connection_seconds + options.max_age_grace_seconds)
 
 
+def grace_began(now: datetime) -> datetime:
+    """The time after which a connection is too young to be called closed.
+
+    While `$connect` is answered, AWS answers 410 for the connection, as it does for one that is closed.
+    """
+    return now - timedelta(seconds=get_settings().connect_grace_seconds)
+
+
+def is_too_young(connected_on: datetime) -> bool:
+    """Whether a 410 may mean that the connection is not open yet; see `grace_began`."""
+    return connected_on > grace_began(timezone.now())
+
+
 def has_open(user_id: Any, number: int) -> bool:
     """Whether the user has at least `number` open connections."""
     alive = WebSocketSession.objects.using(router.db_for_write(WebSocketSession)).filter(

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
 from types import TracebackType
 
 from django.db import router
-from django.utils import timezone
 
 from websocket_gateway.aws.connections import Connections, get_connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
@@ -20,9 +17,10 @@ from websocket_gateway.aws.pacing import Pace
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.ending import end_gone
 from websocket_gateway.connections.endpoints import EndpointMap
-from websocket_gateway.connections.sessions import Row, database_of, row_of
+from websocket_gateway.connections.sessions import Row, database_of, is_too_young, row_of
 from websocket_gateway.exceptions import ConfigurationError, ConnectionGoneError, WebSocketGatewayError
 from websocket_gateway.models import WebSocketSession
+from websocket_gateway.no_fork import ThreadPool
 
 _MAX_THREADS = 16
 _MAX_FAILURES = 16
@@ -39,7 +37,7 @@ class Verification:
     ended: int = 0
     """Sessions of closed sockets that this call marked as ended; the others had ended meanwhile."""
     too_young: int = 0
-    """Sessions younger than the connect grace. While `$connect` is answered, AWS calls them closed too."""
+    """Sessions that AWS calls closed, but which might not be open yet; see `sessions.grace_began`."""
     unknown: Mapping[str, int] = field(default_factory=dict)
     """Why the state of some is unknown: reason -> number."""
 
@@ -77,7 +75,6 @@ class Verifier:
         options = get_settings()
         self._using = using or router.db_for_write(WebSocketSession)
         self.endpoints = EndpointMap(self._using)
-        self._grace = timedelta(seconds=options.connect_grace_seconds)
         self._lookups = _Lookups(
             connections=get_connections(),
             concurrency=options.send_concurrency,
@@ -99,13 +96,12 @@ class Verifier:
         unknown: Counter[str] = Counter()
         counts: Counter[str] = Counter()
         gone: dict[int, str] = {}
-        youngest = timezone.now() - self._grace
         for outcome in self._look_up(rows, unknown):
             if outcome.status is Status.FAILED:
                 unknown[outcome.reason] += 1
             elif outcome.status is Status.DELIVERED:
                 counts["open"] += 1
-            elif outcome.recipient.connected_on > youngest:
+            elif is_too_young(outcome.recipient.connected_on):
                 counts["too_young"] += 1
             else:
                 connection_id = outcome.recipient.connection_id
@@ -127,7 +123,7 @@ class Verifier:
                 unknown[endpoint] += 1
             else:
                 found.append(Recipient(endpoint, row.connection_id, row.connected_on))
-        return self._lookups.ask(found)
+        return self._lookups.get_all(found)
 
 
 class _Lookups:
@@ -135,9 +131,7 @@ class _Lookups:
 
     def __init__(self, *, connections: Connections, concurrency: int, max_per_second: float) -> None:
         self._connections = connections
-        self._pool = ThreadPoolExecutor(
-            min(concurrency, _MAX_THREADS), thread_name_prefix="websocket-gateway-lookup"
-        )
+        self._pool = ThreadPool(min(concurrency, _MAX_THREADS), "websocket-gateway-lookup")
         self._pace = Pace(max_per_second)
         self._failures: Counter[ManagementEndpoint] = Counter()
 
@@ -149,16 +143,16 @@ class _Lookups:
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def ask(self, recipients: Iterable[Recipient]) -> Iterator[Outcome]:
+    def get_all(self, recipients: Iterable[Recipient]) -> Iterator[Outcome]:
         """One outcome for each: DELIVERED is open, GONE is closed, FAILED is unknown, with the reason."""
         begun = []
         for recipient in recipients:
             self._pace.wait()
-            begun.append(self._pool.submit(self._ask, recipient))
+            begun.append(self._pool.submit(self._get, recipient))
         for future in begun:
             yield future.result()
 
-    def _ask(self, recipient: Recipient) -> Outcome:
+    def _get(self, recipient: Recipient) -> Outcome:
         endpoint = recipient.endpoint
         if self._failures[endpoint] >= _MAX_FAILURES:
             return Outcome(recipient, Status.FAILED, f"{endpoint.url} was given up")

@@ -42,11 +42,13 @@ def probe_plan(gateway: ApiGateway) -> list[CheckMessage]:
     if not plan.drift:
         return [fact(f"gateway {name}: AWS has what is wanted")]
     kinds = sorted({step.kind.value for step in plan}) or ["leftovers"]
+    # What is not wanted here and left in AWS is deleted with --prune only; else nothing would change.
+    command = f"manage.py sync_routes {shlex.quote(name)}{'' if plan.steps else ' --prune'}"
     return [
         warning(
             "W111",
             f"AWS differs from what is wanted: {', '.join(kinds)}.",
-            hint=f"Run `manage.py sync_routes {shlex.quote(name)} --dry-run` to see it, then without.",
+            hint=f"Run `{command} --dry-run` to see it, then without --dry-run.",
             obj=gateway,
         )
     ]

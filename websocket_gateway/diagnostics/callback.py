@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
+from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urljoin, urlsplit
 
@@ -21,8 +22,32 @@ from websocket_gateway.models import ApiGateway
 from websocket_gateway.receiving.events import API_ID_HEADER
 
 _TIMEOUT_SECONDS = 5.0
-# The addresses of IMDS over IPv6, and of the same service in other clouds, are outside the link-local ranges.
-_METADATA = frozenset({"fd00:ec2::254", "100.100.100.200", "192.0.0.192"})
+_METADATA = frozenset(
+    {
+        "fd00:ec2::254",  # EC2, over IPv6; over IPv4 it is link-local, as are ECS and most other clouds
+        "fd00:ec2::23",  # the credentials of EKS Pod Identity
+        "fd20:ce::254",  # Google Cloud, over IPv6
+        "fd00:42::42",  # Scaleway, over IPv6
+        "100.100.100.200",  # Alibaba Cloud
+        "192.0.0.192",  # Oracle Cloud
+        "168.63.129.16",  # Azure, the platform's own address
+    }
+)
+"""Metadata services outside the link-local ranges: they give credentials to who asks from inside."""
+_METADATA_NAMES = frozenset(
+    {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
+)
+"""Their names, refused whatever they resolve to here: API Gateway's network may resolve them differently."""
+# An IPv4 address inside an IPv6 one: network, and how many bits stand behind the IPv4 address.
+_EMBEDDING = (
+    (ipaddress.IPv6Network("::ffff:0:0/96"), 0),  # IPv4-mapped, RFC 4291
+    (ipaddress.IPv6Network("::ffff:0:0:0/96"), 0),  # IPv4-translated, RFC 2765
+    (ipaddress.IPv6Network("::/96"), 0),  # IPv4-compatible, RFC 4291
+    (ipaddress.IPv6Network("64:ff9b::/96"), 0),  # NAT64, RFC 6052
+    (ipaddress.IPv6Network("2002::/16"), 80),  # 6to4, RFC 3056
+)
+_LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
+"""RFC 8215. Where the IPv4 address stands depends on the network, so no address of it is called."""
 
 
 class RefusedAddressError(OSError):
@@ -76,15 +101,36 @@ def call_unsigned(url: str, api_id: str) -> int:
         connection.close()
 
 
+def check_host(host: str) -> None:
+    """Raise `RefusedAddressError` for the name of a metadata service."""
+    if host.rstrip(".").lower() in _METADATA_NAMES:
+        raise RefusedAddressError(f"{host} is the name of a metadata service")
+
+
 def check_address(address: str) -> None:
-    """Raise `RefusedAddressError` for link-local, multicast, unspecified and metadata addresses."""
+    """Raise `RefusedAddressError` for link-local, multicast, unspecified and metadata addresses.
+
+    An IPv4 address inside an IPv6 address counts as well.
+    """
     ip = ipaddress.ip_address(address.partition("%")[0])
-    ip = getattr(ip, "ipv4_mapped", None) or ip
-    if ip.is_link_local or ip.is_multicast or ip.is_unspecified or str(ip) in _METADATA:
-        raise RefusedAddressError(f"its host has the address {ip}")
+    for found in (ip, *_embedded(ip)):
+        local = isinstance(found, ipaddress.IPv6Address) and found in _LOCAL_NAT64
+        bad = found.is_link_local or found.is_multicast or found.is_unspecified or str(found) in _METADATA
+        if bad or local:
+            inside = f" ({found})" if found != ip else ""
+            raise RefusedAddressError(f"its host has the address {ip}{inside}")
+
+
+def _embedded(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Iterator[ipaddress.IPv4Address]:
+    for network, behind in _EMBEDDING:
+        if isinstance(ip, ipaddress.IPv6Address) and ip in network and not ip.is_loopback:
+            yield ipaddress.IPv4Address(int(ip) >> behind & 0xFFFFFFFF)
+    if isinstance(ip, ipaddress.IPv6Address) and ip.teredo:
+        yield from ip.teredo
 
 
 def _open(host: str, port: int, *, tls: bool) -> socket.socket:
+    check_host(host)
     infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     for info in infos:
         check_address(str(info[4][0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from django.utils import timezone
 from websocket_gateway.checks.messages import error, warning
 from websocket_gateway.conf import get_settings
 from websocket_gateway.models import ApiGateway, WebSocketSession
+from websocket_gateway.views.routed import find_routed_views
 
 _A_DAY = timedelta(days=1)
 
@@ -57,6 +59,26 @@ def probe_default_gateway() -> list[CheckMessage]:
             f"DEFAULT_GATEWAY names {name!r}, and there is no gateway of that name.",
             hint=f"Correct the name; there is: {names}.",
         )
+    ]
+
+
+def probe_pinned_views() -> list[CheckMessage]:
+    """Look for the gateways that views are pinned to: only gateways that have a row are served."""
+    pinned: dict[str, str] = {}
+    for view in find_routed_views():
+        if api_id := view.read("aws_api_gateway_id"):
+            pinned.setdefault(api_id, str(view))
+    known = set(ApiGateway.objects.filter(api_id__in=pinned).values_list("api_id", flat=True))
+    return [
+        warning(
+            "W116",
+            f"{view}.aws_api_gateway_id is {api_id!r}, and no gateway here has that API: every event is "
+            "answered 403.",
+            hint=f"Run `manage.py create_gateway NAME --adopt {shlex.quote(api_id)} --target URL`, "
+            "or correct the view.",
+        )
+        for api_id, view in pinned.items()
+        if api_id not in known
     ]
 
 

@@ -17,7 +17,12 @@ from django.core.checks import ERROR, CheckMessage, run_checks
 from websocket_gateway.checks.messages import TAG, error, is_finding
 from websocket_gateway.diagnostics.aws import probe_credentials, probe_plan, probe_posting
 from websocket_gateway.diagnostics.callback import probe_callback
-from websocket_gateway.diagnostics.database import probe_database, probe_default_gateway, probe_purging
+from websocket_gateway.diagnostics.database import (
+    probe_database,
+    probe_default_gateway,
+    probe_pinned_views,
+    probe_purging,
+)
 from websocket_gateway.diagnostics.domain import probe_certificate, probe_dns
 from websocket_gateway.diagnostics.rows import check_row
 from websocket_gateway.diagnostics.threads import run_calls
@@ -109,6 +114,7 @@ def _read_database(names: Sequence[str]) -> tuple[list[CheckMessage], list[ApiGa
 def _probes(gateways: list[ApiGateway], *, live: bool) -> Iterator[tuple[str, Probe]]:
     yield "purging", probe_purging
     yield "default gateway", probe_default_gateway
+    yield "pinned views", probe_pinned_views
     for gateway in gateways:
         yield f"row of {gateway.api_name}", partial(check_row, gateway)
     if live:
@@ -119,6 +125,9 @@ def _probes(gateways: list[ApiGateway], *, live: bool) -> Iterator[tuple[str, Pr
 
 def _live_probes(gateway: ApiGateway) -> Iterator[tuple[str, Probe]]:
     name = gateway.api_name
+    if gateway.is_foreign:  # only the owner in AWS is read
+        yield f"plan of {name}", partial(probe_plan, gateway)
+        return
     if gateway.domain_name:
         yield f"DNS of {name}", partial(probe_dns, gateway)
     if gateway.custom_domain_created:

@@ -15,7 +15,7 @@ from django.urls import Resolver404, resolve
 from websocket_gateway.aws.clients import is_loopback
 from websocket_gateway.aws.endpoints import region_in
 from websocket_gateway.checks.cookies import judge_reach
-from websocket_gateway.checks.messages import warning
+from websocket_gateway.checks.messages import error, warning
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.models import ApiGateway
@@ -29,7 +29,8 @@ _LOCAL_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
 
 def check_row(gateway: ApiGateway) -> list[CheckMessage]:
     """Find everything about one gateway that its row shows."""
-    messages = list(_check(gateway))
+    # What else a row of another installation says is not about this project.
+    messages = list(_foreign(gateway) if gateway.is_foreign else _check(gateway))
     for message in messages:
         message.obj = gateway
     return messages
@@ -43,6 +44,17 @@ def _check(gateway: ApiGateway) -> Iterator[CheckMessage]:
     yield from _region(gateway)
     if gateway.domain_name:
         yield from judge_reach(gateway.domain_name)
+
+
+def _foreign(gateway: ApiGateway) -> Iterator[CheckMessage]:
+    name = shlex.quote(gateway.api_name)
+    yield error(
+        "E119",
+        "It belongs to another installation (another SECRET_KEY, or a copied database): nothing is sent, "
+        "closed or verified through it.",
+        hint=f"Run `manage.py delete_gateway {name} --forget`. If SECRET_KEY was changed, add the old one to "
+        f"SECRET_KEY_FALLBACKS, or run `manage.py sync_routes {name}`.",
+    )
 
 
 def _provisioned(gateway: ApiGateway) -> Iterator[CheckMessage]:

@@ -11,6 +11,8 @@ from typing import TypeVar
 
 from django.db import connections
 
+from websocket_gateway.no_fork import join
+
 T = TypeVar("T")
 
 _SIDE_BY_SIDE = 16
@@ -47,8 +49,8 @@ def run_calls(calls: Mapping[str, Callable[[], T]], *, deadline: float) -> dict[
     _done, late = wait(futures.values(), timeout=max(0.0, deadline - time.monotonic()))
     for future in late:
         future.cancel()
-    for worker in workers if not late else ():
-        worker.join()
+    if not late:
+        join(*workers)
     return {name: future.result() for name, future in futures.items() if future not in late}
 
 

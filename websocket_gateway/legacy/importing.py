@@ -12,6 +12,7 @@ from websocket_gateway.exceptions import LegacyImportError
 from websocket_gateway.legacy.records import RecordPlanning
 from websocket_gateway.legacy.sessions import SessionCounts, count_sessions, import_sessions
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute, ChannelPermission
+from websocket_gateway.origin_secret import installation_fingerprint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ def _save_records(plan: ImportPlan) -> None:
     now = timezone.now()
     for gateway in plan.gateways:
         gateway.imported_on = now
+        gateway.installation = installation_fingerprint() if gateway.api_id else ""
         gateway.save(force_insert=True)
     for route in plan.routes:
         route.api_gateway_id = route.api_gateway.pk

@@ -99,16 +99,18 @@ class RecordPlanning:
         known = set(ChannelPermission.objects.values_list("channel_name", flat=True))
         for old in tables.read_permissions():
             name = old.channel_name
-            said = express(old.access, old.rules)
+            expression = express(old.access, old.rules)
             for spelling in sorted(self._spellings(name) - known):
-                if said is None or "*" in spelling:
+                if expression is None or "*" in spelling:
                     self.problems.append(_inexpressible(old))
                     break
                 permission = ChannelPermission(
                     channel_name=spelling,
-                    audience=said.audience,
-                    any_of=list(said.any_of),
-                    all_of=list(said.all_of),
+                    audience=expression.audience,
+                    any_of=list(expression.any_of),
+                    all_of=list(expression.all_of),
+                    alternatives=[list(names) for names in expression.alternatives],
+                    description=old.description,
                 )
                 self._validate(permission, f"the rule of channel {spelling!r}")
                 self.permissions.append(permission)
@@ -137,10 +139,9 @@ class RecordPlanning:
 
 
 def _inexpressible(old: tables.LegacyPermission) -> str:
-    alternatives = " or ".join(f"({' and '.join(sorted(rule))})" for rule in old.rules if rule)
-    wanted = f"asks for {alternatives}" if alternatives else f"has the access {old.access!r}"
+    why = "would be a prefix here" if "*" in old.channel_name else f"has the access {old.access!r}"
     return (
-        f"the rule of channel {old.channel_name!r} {wanted}, which one ChannelPermission cannot say. "
-        f"Add one for {old.channel_name!r} here by hand, which is left as it is (a permission of its own "
-        "that stands for the alternatives does it), or decide in can_join_channel(); then run this again"
+        f"the rule of channel {old.channel_name!r} {why}, which one ChannelPermission cannot say. "
+        f"Add one for {old.channel_name!r} here by hand, which is left as it is, or decide in "
+        "can_join_channel(); then run this again"
     )

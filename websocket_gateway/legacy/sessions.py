@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -14,10 +13,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.ending import ending
+from websocket_gateway.connections.sessions import oldest_alive
 from websocket_gateway.legacy import tables
-from websocket_gateway.logins import hash_session_auth
+from websocket_gateway.logins import hash_session_auth, is_active
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.receiving.events import is_identifier
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
@@ -37,7 +36,7 @@ class SessionCounts:
 
 def count_sessions(known: Mapping[int, ApiGateway]) -> SessionCounts:
     """The counts that `import_sessions` would return."""
-    return _walk(known, save=False)
+    return _process(known, save=False)
 
 
 def import_sessions(known: Mapping[int, ApiGateway]) -> SessionCounts:
@@ -46,13 +45,13 @@ def import_sessions(known: Mapping[int, ApiGateway]) -> SessionCounts:
     `known` maps old gateways to ours. A socket is left out if it has no gateway, or belongs to a login
     that is no longer valid; one that is older than any can be is not looked at.
     """
-    return _walk(known, save=True)
+    return _process(known, save=True)
 
 
-def _walk(known: Mapping[int, ApiGateway], *, save: bool) -> SessionCounts:
+def _process(known: Mapping[int, ApiGateway], *, save: bool) -> SessionCounts:
     counts = SessionCounts()
     # The old package never tidied up: rows of years ago may still be marked as connected.
-    for page in tables.read_sessions(connected=True, created_on__gt=_oldest()):
+    for page in tables.read_sessions(connected=True, created_on__gt=oldest_alive(timezone.now())):
         here = set(_known(page).values_list("connection_id", flat=True))
         new = [old for old in page if old.connection_id not in here]
         rows = list(_sessions(new, known))
@@ -69,7 +68,7 @@ def _walk(known: Mapping[int, ApiGateway], *, save: bool) -> SessionCounts:
 
 def _end(*, save: bool) -> int:
     ended = 0
-    for page in tables.read_sessions(connected=False, updated_on__gt=_oldest()):
+    for page in tables.read_sessions(connected=False, updated_on__gt=oldest_alive(timezone.now())):
         still_open = list(_known(page).filter(connected=True))
         ended += len(still_open)
         if save:
@@ -100,11 +99,6 @@ def _sessions(
         )
 
 
-def _oldest() -> datetime:
-    options = get_settings()
-    return timezone.now() - timedelta(seconds=options.max_connection_seconds + options.max_age_grace_seconds)
-
-
 def _known(page: list[tables.LegacySession]) -> QuerySet[WebSocketSession]:
     """Those of a page that are here."""
     current = WebSocketSession.objects.using(router.db_for_write(WebSocketSession))
@@ -128,7 +122,7 @@ def legacy_session_key_hash(session_key: str) -> str:
 
 def login_holds(user: AbstractBaseUser, stored: str) -> bool:
     """Whether the login that opened a socket is still valid; `stored` is empty if no hash was stored."""
-    if not getattr(user, "is_active", True):
+    if not is_active(user):
         return False
     make = getattr(user, "get_session_auth_hash", None)
     if not stored or make is None:

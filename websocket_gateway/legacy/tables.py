@@ -77,6 +77,7 @@ class LegacyPermission:
 
     channel_name: str
     access: str
+    description: str
     rules: tuple[frozenset[str], ...]
 
 
@@ -166,9 +167,12 @@ def read_permissions() -> list[LegacyPermission]:
         rules[row["channel_permission_id"]].append(frozenset(named[row["id"]]))
     found = [
         LegacyPermission(
-            channel_name=row["channel_name"], access=row["access"], rules=tuple(rules[row["id"]])
+            channel_name=row["channel_name"],
+            access=row["access"],
+            description=row["description"] or "",
+            rules=tuple(rules[row["id"]]),
         )
-        for row in _Table("channelpermission", "channel_name", "access").rows()
+        for row in _Table("channelpermission", "channel_name", "access", "description").rows()
     ]
     return sorted(found, key=lambda permission: permission.channel_name)
 

@@ -89,9 +89,9 @@ def render_run(summary: RunSummary, *, output_format: str) -> str:
 
 def audience_of(run: BroadcastRun) -> str:
     """Return the audience of a broadcast in words."""
-    if run.audience == BroadcastRun.Audience.CHANNEL:
+    if run.audience == BroadcastRun.AudienceType.CHANNEL:
         return f"channel {run.channel_name!r}"
-    if run.audience == BroadcastRun.Audience.USER:
+    if run.audience == BroadcastRun.AudienceType.USER:
         return f"user {run.user.get_username()!r}" if run.user else "a user that was deleted"
     return "everyone"
 

@@ -14,11 +14,11 @@ from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
 class BroadcastRun(models.Model):
     """One message to one audience. Its state lives here and in its shards, never in a queue."""
 
-    class Audience(models.TextChoices):
-        """The audiences that a broadcast can have."""
+    class AudienceType(models.TextChoices):
+        """The types of audience that a broadcast can have."""
 
-        CHANNEL = "channel", _("a channel")
-        USER = "user", _("a user")
+        CHANNEL = "channel", _("channel")
+        USER = "user", _("user")
         EVERYONE = "everyone", _("everyone")
 
     class State(models.TextChoices):
@@ -30,7 +30,7 @@ class BroadcastRun(models.Model):
 
     message = models.BinaryField(_("message"))
     """The bytes that are sent."""
-    audience = models.CharField(_("audience"), max_length=16, choices=Audience.choices)
+    audience = models.CharField(_("audience"), max_length=16, choices=AudienceType.choices)
     channel_name = CaseSensitiveCharField(
         _("channel"), max_length=CHANNEL_NAME_MAX_LENGTH, blank=True, default=""
     )
@@ -40,7 +40,7 @@ class BroadcastRun(models.Model):
         null=True,
         blank=True,
         related_name="websocket_broadcasts",
-        verbose_name=_("to the user"),
+        verbose_name=_("user"),
     )
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -51,12 +51,15 @@ class BroadcastRun(models.Model):
         verbose_name=_("started by"),
     )
     state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.RUNNING)
-    max_per_second = models.FloatField(_("posts a second"), default=0)
-    """The pace of the whole broadcast; 0 means no limit."""
+    max_per_second = models.FloatField(
+        _("maximum messages per second"),
+        default=0,
+        help_text=_("For the whole broadcast. 0 means no limit."),
+    )
     recipients = models.PositiveBigIntegerField(_("recipients"), default=0)
     """The number of recipients at the start, at most."""
     created_on = models.DateTimeField(_("started"), default=timezone.now, db_index=True)
-    finished_on = models.DateTimeField(_("finished"), null=True, blank=True)
+    finished_on = models.DateTimeField(_("ended"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("broadcast")

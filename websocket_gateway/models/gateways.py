@@ -11,6 +11,10 @@ from django.utils.translation import gettext_lazy as _
 
 from websocket_gateway import validators
 from websocket_gateway.models.fields import CaseSensitiveCharField
+from websocket_gateway.origin_secret import accepted_generations, is_foreign_installation
+
+_CHANGED_BY_HOLDERS = frozenset({"lease_holder", "lease_expires_on", "secret_generation", "secret_rotating"})
+"""Fields that only the holder of the lease changes."""
 
 
 class ApiGateway(models.Model):
@@ -25,26 +29,30 @@ class ApiGateway(models.Model):
         _("region"),
         max_length=32,
         blank=True,
-        help_text=_("Blank: AWS_GATEWAY_REGION_NAME. Fixed once the gateway exists in AWS."),
+        help_text=_(
+            "If blank, AWS_GATEWAY_REGION_NAME is used. Cannot be changed once the gateway exists in AWS."
+        ),
     )
     api_description = models.CharField(_("description"), max_length=1024, blank=True)
     default_channel_name = CaseSensitiveCharField(
         _("default channel"),
         max_length=validators.CHANNEL_NAME_MAX_LENGTH,
         blank=True,
-        help_text=_("The channel of a connection that names none."),
+        help_text=_("Channel for connections that do not specify one."),
     )
     domain_name = models.CharField(_("custom domain"), max_length=255, blank=True)
     target_base_endpoint = models.CharField(
         _("target URL"),
         max_length=2000,
         validators=[validators.validate_http_url],
-        help_text=_("URL of the WebSocketView without its last part, such as https://www.example.com/ws/."),
+        help_text=_(
+            "URL of the WebSocketView without its last path segment, such as https://www.example.com/ws/."
+        ),
     )
     certificate_arn = models.CharField(_("certificate ARN"), max_length=512, blank=True)
-    hosted_zone_id = models.CharField(_("hosted zone id"), max_length=64, blank=True)
+    hosted_zone_id = models.CharField(_("hosted zone ID"), max_length=64, blank=True)
     mapping_key = models.CharField(
-        _("mapping key"), max_length=300, blank=True, validators=[validators.validate_mapping_key]
+        _("API mapping key"), max_length=300, blank=True, validators=[validators.validate_mapping_key]
     )
     api_key_selection_expression = models.CharField(
         _("API key selection expression"), max_length=255, default="$request.header.x-api-key"
@@ -58,16 +66,18 @@ class ApiGateway(models.Model):
     stage_description = models.CharField(_("stage description"), max_length=1024, blank=True)
     tags = models.JSONField(_("tags"), default=dict, blank=True, validators=[validators.validate_tags])
     two_way = models.BooleanField(
-        _("two-way"), default=True, help_text=_("What $default's handlers return is sent to the client.")
+        _("two-way"),
+        default=True,
+        help_text=_("Send the return values of handlers of $default to the client."),
     )
 
-    api_id = CaseSensitiveCharField(_("API id"), max_length=64, blank=True, editable=False, db_index=True)
+    api_id = CaseSensitiveCharField(_("API ID"), max_length=64, blank=True, editable=False, db_index=True)
     api_endpoint = models.CharField(_("API endpoint"), max_length=512, blank=True, editable=False)
     api_gateway_domain_name = models.CharField(
-        _("domain's target"), max_length=512, blank=True, editable=False
+        _("target domain name"), max_length=512, blank=True, editable=False
     )
-    api_mapping_id = CaseSensitiveCharField(_("mapping id"), max_length=64, blank=True, editable=False)
-    deployment_id = CaseSensitiveCharField(_("deployment id"), max_length=64, blank=True, editable=False)
+    api_mapping_id = CaseSensitiveCharField(_("API mapping ID"), max_length=64, blank=True, editable=False)
+    deployment_id = CaseSensitiveCharField(_("deployment ID"), max_length=64, blank=True, editable=False)
     api_created = models.BooleanField(_("API created"), default=False, editable=False)
     custom_domain_created = models.BooleanField(_("custom domain created"), default=False, editable=False)
     last_applied_on = models.DateTimeField(_("last applied"), null=True, blank=True, editable=False)
@@ -77,6 +87,17 @@ class ApiGateway(models.Model):
     lease_expires_on = models.DateTimeField(_("lease expires"), null=True, blank=True, editable=False)
     imported_on = models.DateTimeField(_("imported"), null=True, blank=True, editable=False)
     """When `import_legacy_gateways` imported it. Until it is applied, its old secret is accepted too."""
+    installation = models.CharField(
+        _("installation"), max_length=32, blank=True, default="", db_default="", editable=False
+    )
+    """The fingerprint of the installation that applied it. Empty: it was never applied."""
+    secret_generation = models.PositiveIntegerField(
+        _("generation of the origin secret"), default=0, db_default=0, editable=False
+    )
+    secret_rotating = models.BooleanField(
+        _("origin secret is being rotated"), default=False, db_default=False, editable=False
+    )
+    """Until the new origin secret is deployed, the one of the generation before is accepted too."""
     created_on = models.DateTimeField(_("created"), auto_now_add=True)
     updated_on = models.DateTimeField(_("updated"), auto_now=True)
 
@@ -92,12 +113,12 @@ class ApiGateway(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Add the trailing slash that the slugs `connect`, `disconnect` and `default` follow.
 
-        The lease is not saved: it is only changed by compare-and-set statements.
+        Lease and origin secret are not saved, unless `update_fields` names them: an instance that was loaded
+        before they changed must not set them back.
         """
         if not self._state.adding and not args and not kwargs.keys() & {"force_insert", "update_fields"}:
             loaded = {field.name for field in self._meta.concrete_fields if not field.primary_key}
-            kept = {"lease_holder", "lease_expires_on", *self.get_deferred_fields()}
-            kwargs["update_fields"] = loaded - kept
+            kwargs["update_fields"] = loaded - _CHANGED_BY_HOLDERS - self.get_deferred_fields()
         if self.target_base_endpoint and not self.target_base_endpoint.endswith("/"):
             self.target_base_endpoint += "/"
             if (names := kwargs.get("update_fields")) is not None:
@@ -115,6 +136,16 @@ class ApiGateway(models.Model):
             except ValidationError as exc:
                 raise ValidationError({"default_channel_name": exc.messages}) from exc
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether another installation applied it, as in a copied database. Then it is not used here."""
+        return is_foreign_installation(self.installation)
+
+    @property
+    def accepted_generations(self) -> range:
+        """The generations of the origin secret that events may carry."""
+        return accepted_generations(self.secret_generation, rotating=self.secret_rotating)
+
 
 class ApiGatewayAdditionalRoute(models.Model):
     """A route besides `$connect`, `$disconnect` and `$default`, with its own URL."""
@@ -126,9 +157,13 @@ class ApiGatewayAdditionalRoute(models.Model):
     route_key = CaseSensitiveCharField(
         _("route key"), max_length=191, validators=[validators.validate_route_key]
     )
-    integration_url = models.CharField(_("URL"), max_length=2000, validators=[validators.validate_http_url])
+    integration_url = models.CharField(
+        _("integration URL"), max_length=2000, validators=[validators.validate_http_url]
+    )
     two_way = models.BooleanField(
-        _("two-way"), default=True, help_text=_("What the handlers return is sent to the client.")
+        _("two-way"),
+        default=True,
+        help_text=_("Send the return values of the route's handlers to the client."),
     )
     deployed = models.BooleanField(_("deployed"), default=False, editable=False)
     created_on = models.DateTimeField(_("created"), auto_now_add=True)

@@ -58,11 +58,11 @@ class WebSocketSessionQuerySet(models.QuerySet["WebSocketSession"]):
 class WebSocketSession(models.Model):
     """One connection. Its row stays after the socket closed."""
 
-    connection_id = CaseSensitiveCharField(_("connection id"), max_length=255, unique=True)
+    connection_id = CaseSensitiveCharField(_("connection ID"), max_length=255, unique=True)
     channel_name = CaseSensitiveCharField(
-        _("channel"), max_length=CHANNEL_NAME_MAX_LENGTH, blank=True, default=""
+        _("primary channel"), max_length=CHANNEL_NAME_MAX_LENGTH, blank=True, default=""
     )
-    """The primary channel; empty for none."""
+    """Empty for none."""
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -84,10 +84,12 @@ class WebSocketSession(models.Model):
     """SHA-256 of the Django session that opened the socket; a logout ends the sockets of that session."""
     session_auth_hash = CaseSensitiveCharField(max_length=64, blank=True, default="", editable=False)
     """SHA-256 of the user's session-auth hash at `$connect`; it differs once the password has changed."""
-    created_on = models.DateTimeField(_("connected on"), default=timezone.now)
-    last_seen_on = models.DateTimeField(_("last seen"), default=timezone.now)
-    disconnected_on = models.DateTimeField(_("disconnected on"), null=True, blank=True)
     # `db_default`: workers of the release before go on inserting rows while the new one is deployed.
+    auth_backend = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
+    """Dotted path of the authentication backend that logged the user in; empty where it is not known."""
+    created_on = models.DateTimeField(_("connected at"), default=timezone.now)
+    last_seen_on = models.DateTimeField(_("last seen"), default=timezone.now)
+    disconnected_on = models.DateTimeField(_("disconnected at"), null=True, blank=True)
     attempt_window_seconds = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     """Length of the window in which the attempt of this connection counts; 0 where it is not given back."""
     recent_messages = models.PositiveIntegerField(default=0, db_default=0, editable=False)
@@ -134,6 +136,18 @@ class WebSocketSession(models.Model):
             return False
         return ChannelSubscription.objects.get_or_create(session=self, channel_name=channel_name)[1]
 
+    def move_to(self, channel_name: str) -> bool:
+        """Make a channel the primary one; False if it was already.
+
+        A subscription to it ends: what a session is subscribed to, it is in besides its primary channel.
+        """
+        if channel_name == self.channel_name:
+            return False
+        self.channel_name = channel_name
+        self.save(update_fields=["channel_name"])
+        ChannelSubscription.objects.filter(session=self, channel_name=channel_name).delete()
+        return True
+
     def unsubscribe(self, channel_name: str) -> bool:
         """Leave a channel, the primary one included; False if the session was not in it."""
         left = ChannelSubscription.objects.filter(session=self, channel_name=channel_name).delete()[0]
@@ -151,7 +165,7 @@ class ChannelSubscription(models.Model):
         WebSocketSession, on_delete=models.CASCADE, related_name="subscriptions", db_index=False
     )
     channel_name = CaseSensitiveCharField(_("channel"), max_length=CHANNEL_NAME_MAX_LENGTH)
-    created_on = models.DateTimeField(_("subscribed on"), default=timezone.now)
+    created_on = models.DateTimeField(_("subscribed at"), default=timezone.now)
 
     class Meta:
         verbose_name = _("channel subscription")
@@ -172,7 +186,7 @@ class HandledMessage(models.Model):
 
     key = CaseSensitiveCharField(max_length=64, unique=True, editable=False)
     """SHA-256 over user, `_ws.client` and `_ws.id`."""
-    created_on = models.DateTimeField(_("handled on"), default=timezone.now, db_index=True)
+    created_on = models.DateTimeField(_("handled at"), default=timezone.now, db_index=True)
 
     class Meta:
         verbose_name = _("handled message")

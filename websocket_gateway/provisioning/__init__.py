@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from websocket_gateway.provisioning.deleting import delete_gateway, plan_gateway_deletion
+    from websocket_gateway.provisioning.forgetting import forget_gateway
     from websocket_gateway.provisioning.gateways import Provisioning, plan_provisioning, provision
     from websocket_gateway.provisioning.plan import Choices, Plan, Step
 
@@ -20,12 +21,13 @@ __all__ = [
     "Provisioning",
     "Step",
     "delete_gateway",
+    "forget_gateway",
     "plan_gateway_deletion",
     "plan_provisioning",
     "provision",
 ]
 
-_MODULES = ("plan", "gateways", "deleting")
+_MODULES = ("plan", "gateways", "deleting", "forgetting")
 
 
 def __getattr__(name: str) -> object:

@@ -39,12 +39,16 @@ def means_to_apply() -> Means:
     return Means.AT_ONCE if endpoint_url and is_loopback(endpoint_url) else Means.COMMAND
 
 
-def queue_confirmed(gateway: ApiGateway, *, fingerprint: str, prune: bool) -> None:
+def queue_confirmed(
+    gateway: ApiGateway, *, fingerprint: str, prune: bool, import_changes: bool = False
+) -> None:
     """Have the task queue apply the plan of that fingerprint. Raises what `enqueue` raises."""
-    enqueue(_APPLY_PLAN, gateway.pk, fingerprint, prune)
+    enqueue(_APPLY_PLAN, gateway.pk, fingerprint, prune, import_changes)
 
 
-def provision_confirmed(gateway_pk: int, *, fingerprint: str, prune: bool) -> Provisioning:
+def provision_confirmed(
+    gateway_pk: int, *, fingerprint: str, prune: bool, import_changes: bool = False
+) -> Provisioning:
     """Plan again, and apply if that gives the plan of that fingerprint.
 
     Raises `PlanOutdatedError` where it does not, and what `provision` raises. Every error is kept in the
@@ -61,7 +65,7 @@ def provision_confirmed(gateway_pk: int, *, fingerprint: str, prune: bool) -> Pr
     try:
         return provision(
             gateway,
-            choices=Choices(prune=prune),
+            choices=Choices(prune=prune, import_changes=import_changes),
             confirm=confirm,
             on_step=_nothing_to_show,
             patience=_PATIENCE_SECONDS,

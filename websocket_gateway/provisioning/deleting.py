@@ -16,6 +16,7 @@ from websocket_gateway.provisioning.custom_domain import had_domain, observe_eve
 from websocket_gateway.provisioning.observed import observe_api
 from websocket_gateway.provisioning.plan import Action, AnyStep, Change, Kind, RecordStep, Step
 from websocket_gateway.provisioning.planning.leftovers import plan_deletion
+from websocket_gateway.provisioning.row import recording_owner
 
 _NOTHING_IN_AWS: Final[Mapping[str, object]] = {
     "api_id": "",
@@ -25,6 +26,7 @@ _NOTHING_IN_AWS: Final[Mapping[str, object]] = {
     "deployment_id": "",
     "api_created": False,
     "custom_domain_created": False,
+    "installation": "",
 }
 
 
@@ -67,7 +69,7 @@ def delete_gateway(
     def plan() -> Planned:
         return plan_gateway_deletion(gateway, keep_record=keep_record, on_wait=on_wait)
 
-    with leased(gateway, on_wait=on_wait) as lease:
+    with leased(gateway, on_wait=on_wait) as lease, recording_owner(lease):
         gateway.refresh_from_db()
         planned = plan()
         if planned.plan:

@@ -12,14 +12,14 @@ from websocket_gateway.connections.endpoints import find_socket_url
 from websocket_gateway.exceptions import ConfigurationError, ForeignGatewayError
 from websocket_gateway.leases import PATIENCE_SECONDS, GatewayLease, held, leased
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.origin_secret import origin_secret
 from websocket_gateway.provisioning.applying import Planned, apply_patiently
 from websocket_gateway.provisioning.custom_domain import add_domain
 from websocket_gateway.provisioning.importing import import_changes
 from websocket_gateway.provisioning.observed import observe_gateway
 from websocket_gateway.provisioning.plan import AnyStep, Choices, PlanError
 from websocket_gateway.provisioning.planning.gateway import plan_gateway
-from websocket_gateway.provisioning.row import record_applied, record_observed, set_values
+from websocket_gateway.provisioning.rotating import finishing_steps, rotation_values, secret_of
+from websocket_gateway.provisioning.row import record_applied, record_observed, recording_owner, set_values
 from websocket_gateway.provisioning.wanted import unwise, wanted_gateway, with_secret
 from websocket_gateway.provisioning.wanted_routes import project_routes, unknown_gateways
 from websocket_gateway.resources import ObservedGateway, WantedGateway
@@ -62,9 +62,10 @@ def plan_provisioning(
     The values are set on `gateway`, and saved by the plan. Raises `AWSError`, `ConfigurationError`,
     `GatewayMissingError` or `ForeignGatewayError`.
     """
-    record = set_values(gateway, values)
+    rotation = rotation_values(gateway) if choices.rotate_secret else {}
+    record = set_values(gateway, {**values, **rotation})
     region = region_in(gateway.api_endpoint) or resolve_region(gateway.region_name)
-    apis = Apis.in_region(region, origin_secret=origin_secret, on_wait=on_wait)
+    apis = Apis.in_region(region, origin_secret=secret_of(gateway), on_wait=on_wait)
     routes = project_routes(gateway)
     wanted = wanted_gateway(gateway, routes=routes)  # before any call: a mistake in the project needs no AWS
     observed = observe_gateway(gateway, wanted, apis, choices=choices)
@@ -72,13 +73,14 @@ def plan_provisioning(
         imported, wanted = import_changes(gateway, wanted, observed, routes)
         record = (*record, *imported)
     api_id = observed.api.api_id if observed.api else ""
-    wanted = with_secret(wanted, api_id)
+    wanted = with_secret(wanted, api_id, gateway.secret_generation)
     wanted, observed = add_domain(gateway, wanted, observed, apis, choices=choices)
     try:
         plan = plan_gateway(
             wanted,
             observed,
             record=record,
+            deployed=finishing_steps(gateway),
             notes=_notes(gateway, observed),
             prune=choices.prune,
             deployment_owed=bool(api_id) and gateway.api_created and not gateway.deployment_id,
@@ -110,14 +112,14 @@ def provision(
 ) -> Provisioning:
     """Plan and apply, while no other process changes this gateway; answers the plan that was applied.
 
-    `values` are new values of the row's fields. `confirm` sees the plan before anything is done, and raises
-    to stop. Another process is waited for, `patience` seconds long. Raises `GatewayBusyError` when that ends,
-    and what `plan_provisioning` and `apply_patiently` raise.
+    `values` are new values of the row. `confirm` sees the plan first, and raises to stop. Another process is
+    waited for, `patience` seconds long. Raises `GatewayBusyError` when that ends, and what
+    `plan_provisioning` and `apply_patiently` raise.
     """
 
     def apply(planned: Provisioning, lease: GatewayLease) -> None:
         def replan() -> Provisioning:
-            return plan_provisioning(planned.gateway, choices=choices, on_wait=on_wait)
+            return plan_provisioning(planned.gateway, choices=choices.again, on_wait=on_wait)
 
         apply_patiently(planned, replan, lease=lease, on_step=on_step, on_wait=on_wait)
 
@@ -132,7 +134,7 @@ def provision(
                 return planned
         on_wait(f"Gateway {gateway.api_name!r} was created by another process just now.")
         gateway = ApiGateway.objects.get(api_name=gateway.api_name)
-    with leased(gateway, on_wait=on_wait, patience=patience) as lease:
+    with leased(gateway, on_wait=on_wait, patience=patience) as lease, recording_owner(lease):
         gateway.refresh_from_db()
         planned = plan_provisioning(gateway, values, choices=choices, on_wait=on_wait)
         confirm(planned)

@@ -102,16 +102,20 @@ def _marked(gateway: ApiGateway, present: tuple[Api, ...]) -> list[Api]:
 
 def _check_owner(gateway: ApiGateway, api: Api) -> None:
     mark = read_tags(api.tags)
+    ours = accepted_installation_fingerprints()
     if mark is None:
-        return  # The tags were removed; the row still knows the id, and the plan puts them back.
-    if mark.uuid == str(gateway.uuid) and mark.installation in accepted_installation_fingerprints():
+        if not gateway.is_foreign:
+            return  # The tags were removed; the row still knows the id, and the plan puts them back.
+    elif mark.uuid == str(gateway.uuid) and mark.installation in ours:
         return
     name = shlex.quote(gateway.api_name)
     raise ForeignGatewayError(
         f"API {api.api_id!r} belongs to another installation (another SECRET_KEY, or a copied database), so "
         f"gateway {gateway.api_name!r} leaves it alone. Give this installation a database of its own, or, if "
         "SECRET_KEY was rotated, add the old one to SECRET_KEY_FALLBACKS. To adopt the API: "
-        f"manage.py create_gateway {name} --adopt {api.api_id}"
+        f"manage.py create_gateway {name} --adopt {api.api_id}. To remove the row here: "
+        f"manage.py delete_gateway {name} --forget",
+        installation=mark.installation if mark and mark.installation not in ours else "",
     )
 
 

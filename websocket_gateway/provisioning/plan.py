@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Generic, TypeAlias, TypeVar
 
@@ -30,8 +30,15 @@ class Choices:
     """Delete what is in AWS and is not wanted here."""
     import_changes: bool = False
     """Import what was changed in AWS into the rows, where a row can hold it."""
+    rotate_secret: bool = False
+    """Deploy an origin secret of the next generation; a rotation that was cut off is finished instead."""
     deep: bool = False
     """Read the route responses of one-way routes too, at one call each."""
+
+    @property
+    def again(self) -> Choices:
+        """The same for another plan in the same run: by then a rotation has begun, and the row says so."""
+        return replace(self, rotate_secret=False)
 
 
 class Action(Enum):
@@ -65,11 +72,13 @@ class Kind(Enum):
     DOMAIN = "domain"
     API_MAPPING = "api mapping"
     DNS_RECORD = "dns record"
+    ORIGIN_SECRET = "origin secret"  # noqa: S105 - a name
+    """The generation that the row holds; the secret itself is part of the integrations."""
 
     @property
     def in_our_database(self) -> bool:
         """Whether it is a row of ours, and nothing in AWS."""
-        return self in (Kind.RECORD, Kind.SESSIONS, Kind.ROUTE_RECORD)
+        return self in (Kind.RECORD, Kind.SESSIONS, Kind.ROUTE_RECORD, Kind.ORIGIN_SECRET)
 
     @property
     def structural(self) -> bool:

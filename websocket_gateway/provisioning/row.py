@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from websocket_gateway.exceptions import ConfigurationError, GatewayMissingError, GatewayNotFoundError
+from websocket_gateway.exceptions import (
+    ConfigurationError,
+    ForeignGatewayError,
+    GatewayMissingError,
+    GatewayNotFoundError,
+)
 from websocket_gateway.leases import GatewayLease
 from websocket_gateway.models import ApiGateway
+from websocket_gateway.origin_secret import installation_fingerprint
 from websocket_gateway.provisioning.plan import Action, Change, Kind, Plan, RecordStep, Step
 from websocket_gateway.resources import ObservedGateway, WantedGateway
 
@@ -109,10 +116,14 @@ def _record_steps(gateway: ApiGateway, before: Mapping[str, object]) -> tuple[Re
 def record_observed(
     gateway: ApiGateway, observed: ObservedGateway, *, plan: Plan, lease: GatewayLease
 ) -> None:
-    """Save the ids that a run which was cut off could not save any more."""
+    """Save the ids that a run which was cut off could not save any more, and that the API is ours."""
     if observed.api is None:
         return
-    known: dict[str, object] = {"api_id": observed.api.api_id, "api_endpoint": observed.api.api_endpoint}
+    known: dict[str, object] = {
+        "api_id": observed.api.api_id,
+        "api_endpoint": observed.api.api_endpoint,
+        "installation": installation_fingerprint(),
+    }
     served = observed.deployment
     deploys = any(step.kind is Kind.DEPLOYMENT for step in plan)
     if served is not None and served.status == "DEPLOYED" and not deploys:
@@ -120,6 +131,20 @@ def record_observed(
     known |= _known_of_domain(gateway, observed)
     if changed := {field: value for field, value in known.items() if getattr(gateway, field) != value}:
         lease.save(**changed)
+
+
+@contextmanager
+def recording_owner(lease: GatewayLease) -> Iterator[None]:
+    """Save to which other installation an API belongs, if the block finds out by a `ForeignGatewayError`.
+
+    AWS knows better than the row, which may have been marked as ours after its database was copied.
+    """
+    try:
+        yield
+    except ForeignGatewayError as exc:
+        if exc.installation:
+            lease.save(installation=exc.installation)
+        raise
 
 
 def _known_of_domain(gateway: ApiGateway, observed: ObservedGateway) -> dict[str, object]:

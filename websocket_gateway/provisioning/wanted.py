@@ -47,11 +47,11 @@ def wanted_gateway(gateway: ApiGateway, *, routes: tuple[ProjectRoute, ...]) -> 
     )
 
 
-def with_secret(wanted: WantedGateway, api_id: str) -> WantedGateway:
+def with_secret(wanted: WantedGateway, api_id: str, generation: int) -> WantedGateway:
     """`wanted` with the secret of that API; as it is while the API, and so its secret, does not exist."""
     if not api_id:
         return wanted
-    told = secret_fingerprint(origin_secret(api_id))
+    told = secret_fingerprint(origin_secret(api_id, generation))
     routes = (
         replace(route, integration=replace(route.integration, secret_fingerprint=told))
         for route in wanted.routes

@@ -156,7 +156,7 @@ def delete_undated_sessions(*, now: datetime, retention: timedelta) -> DeleteRow
 
 def delete_spent_tokens(*, now: datetime) -> DeleteRows:
     """Delete tokens that are used or expired: neither opens a connection."""
-    spent = WebSocketToken.objects.filter(Q(expires_on__lte=now) | Q(used_on__isnull=False))
+    spent = WebSocketToken.objects.spent(now)
     return DeleteRows(part=Part.TOKENS, name="tokens_deleted", query=spent, along="expires_on")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import router
 from django.db.models import Q, QuerySet
 
 from websocket_gateway.connections.closing import revoke
@@ -81,7 +82,8 @@ class EndRevoked:
     def _outdated(self, rows: list[tuple[Any, ...]]) -> dict[str, list[int]]:
         """The keys among `rows` whose sockets must end, by reason."""
         found: dict[str, list[int]] = defaultdict(list)
-        sessions = WebSocketSession.objects.filter(pk__in=[row[0] for row in rows]).select_related("user")
+        current = WebSocketSession.objects.using(router.db_for_write(WebSocketSession))
+        sessions = current.filter(pk__in=[row[0] for row in rows]).select_related("user")
         for session in sessions:
             if reason := reason_to_end(session):
                 found[reason].append(session.pk)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import QuerySet
 
-from websocket_gateway.conf import get_settings
-from websocket_gateway.connections.sessions import Row, oldest_alive
+from websocket_gateway.connections.sessions import Row, grace_began, oldest_alive
 from websocket_gateway.connections.verifying import Verifier
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.purging.old_rows import read_pages
@@ -23,16 +22,16 @@ _NAMES = ("connection_id", "api_gateway_id")
 class VerifyOpen:
     """Ask AWS about every open session, and end those whose sockets are closed.
 
-    Sessions within the connect grace are left out: AWS reports them as gone until `$connect` is answered.
+    Sessions that might not be open yet are left out; see `grace_began`.
     """
 
     now: datetime
     part: Part = Part.SESSIONS
-    name: str = "sessions_asked_about"
+    name: str = "sessions_verified"
     name_of_ended: str = "sessions_ended_gone"
 
     def count(self) -> int:
-        """The number of sessions to ask about now."""
+        """The number of sessions to verify now."""
         return self._query().count()
 
     def do(self, run: Run) -> None:
@@ -53,7 +52,8 @@ class VerifyOpen:
             run.problems.append(f"{count} session{'s' * (count != 1)} not verified: {reason}")
 
     def _query(self) -> QuerySet[WebSocketSession]:
-        old_enough = self.now - timedelta(seconds=get_settings().connect_grace_seconds)
         return WebSocketSession.objects.filter(
-            connected=True, created_on__gte=oldest_alive(self.now), created_on__lt=old_enough
+            connected=True,
+            created_on__gte=oldest_alive(self.now),
+            created_on__lte=grace_began(self.now),
         )

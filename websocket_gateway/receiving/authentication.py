@@ -14,10 +14,11 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 from django.core.signals import setting_changed
-from django.db import router
+from django.db import Error, router
 from django.http import HttpRequest
 
 from websocket_gateway import context_headers
+from websocket_gateway.concurrency import is_away
 from websocket_gateway.conf import get_settings
 from websocket_gateway.databases import Place, place_in
 from websocket_gateway.forking import PerProcess
@@ -30,6 +31,8 @@ _UNKNOWN_SECONDS = 1.0
 _UNKNOWN_IDS = 8
 """How many of these answers are kept. Further unknown ids are not looked up, which bounds a flood."""
 _PLACES = 1_024
+_GENERATIONS_TRIED = 32
+"""Rotations after which a signature is not recognized any more while the database is away."""
 
 
 def find_gateway(request: HttpRequest) -> ApiGateway | None:
@@ -40,8 +43,17 @@ def find_gateway(request: HttpRequest) -> ApiGateway | None:
 
 def has_origin_secret(request: HttpRequest, gateway: ApiGateway) -> bool:
     """Whether the request has the secret that only the integrations of this gateway know."""
+    return _has_secret(request, gateway.api_id, gateway.accepted_generations)
+
+
+def is_signed(request: HttpRequest, api_id: str) -> bool:
+    """Whether the request has a secret of the integrations of this API, whose row cannot be read now."""
+    return _has_secret(request, api_id, range(_GENERATIONS_TRIED))
+
+
+def _has_secret(request: HttpRequest, api_id: str, generations: range) -> bool:
     value = read_header(request, context_headers.ORIGIN_SECRET_HEADER)
-    return value.isascii() and is_origin_secret(value, gateway.api_id)
+    return bool(api_id) and value.isascii() and is_origin_secret(value, api_id, generations)
 
 
 class _State(NamedTuple):
@@ -65,8 +77,21 @@ class _Rows:
             with self._lock:
                 state = self._state  # another thread may have read them meanwhile
                 if _must_read(state, api_id):
-                    state = self._state = self._read(api_id, state.unknown)
+                    state = self._state = self._read_or_keep(api_id, state)
         return deepcopy(state.rows.get(api_id))
+
+    def _read_or_keep(self, api_id: str, state: _State) -> _State:
+        """The rows; those of before for another second, if the database is away and they have the id.
+
+        Then the event is answered by whatever needs the database next: it knows which message it was.
+        """
+        try:
+            return self._read(api_id, state.unknown)
+        except Error as exc:
+            if api_id not in state.rows or not is_away(exc):
+                raise
+        again = time.monotonic() - get_settings().gateway_cache_seconds + _UNKNOWN_SECONDS
+        return state._replace(read_at=max(state.read_at, again))
 
     def _read(self, api_id: str, unknown: Mapping[str, float]) -> _State:
         now = time.monotonic()
@@ -109,8 +134,8 @@ class GatewayRows:
 
 
 def current_place() -> Place:
-    """Where a query for gateways reads now."""
-    return place_in(router.db_for_read(ApiGateway))
+    """Where gateways are looked for now: not in a replica, which might not have a new one yet."""
+    return place_in(router.db_for_write(ApiGateway))
 
 
 known_gateways = PerProcess(GatewayRows)

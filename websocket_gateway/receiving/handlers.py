@@ -18,6 +18,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from websocket_gateway.exceptions import ConfigurationError
+from websocket_gateway.user_permissions import has_permissions
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser, AnonymousUser
@@ -49,9 +50,7 @@ class Requirement:
 
     def admits(self, user: AbstractUser | AnonymousUser) -> bool:
         """Whether `user` has one of `any_of` and every one of `all_of`."""
-        if self.any_of and not any(user.has_perm(name) for name in self.any_of):
-            return False
-        return all(user.has_perm(name) for name in self.all_of)
+        return has_permissions(user, any_of=self.any_of, all_of=self.all_of)
 
     def check(self, arguments: Iterable[object]) -> None:
         """Raise `PermissionDenied` unless the user of the request among `arguments` is admitted."""
@@ -68,7 +67,6 @@ class Handler:
     """One method that a client may name."""
 
     name: str
-    requirement: Requirement | None = None
 
 
 def requires(*, any_of: Iterable[str] = (), all_of: Iterable[str] = ()) -> Callable[[F], F]:
@@ -162,7 +160,7 @@ def build_handlers(
         _check_defined(view, base, set(listed) - names)
     if not explicit:
         names |= _detected(view, base)
-    return MappingProxyType({name: _handler(view, name) for name in sorted(names)})
+    return MappingProxyType({name: Handler(name=name) for name in sorted(names)})
 
 
 def check_lists(view: type, given: Mapping[str, object]) -> None:
@@ -223,10 +221,6 @@ def _check_defined(view: type, base: type, names: Iterable[str]) -> None:
 def _is_public_method(view: type, name: str) -> bool:
     owner = next((cls for cls in view.__mro__ if name in vars(cls)), None)
     return owner is not None and not name.startswith("_") and type(vars(owner)[name]) is FunctionType
-
-
-def _handler(view: type, name: str) -> Handler:
-    return Handler(name=name, requirement=getattr(getattr(view, name), _REQUIREMENT, None))
 
 
 def _names(view: type, attribute: str, value: Iterable[str]) -> tuple[str, ...]:

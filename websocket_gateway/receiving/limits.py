@@ -165,7 +165,8 @@ def _advance(key: str, window: datetime, limit: int) -> bool:
 
 def _begin(key: str, window: datetime, limit: int) -> bool:
     """Insert the row of the key. If it exists, the limit was reached, or another thread has just made it."""
-    full = ConnectionRateLimit.objects.filter(key=key, window_start__gte=window, attempts__gte=limit)
+    counters = ConnectionRateLimit.objects.using(router.db_for_write(ConnectionRateLimit))
+    full = counters.filter(key=key, window_start__gte=window, attempts__gte=limit)
     if key in _known and full.exists():
         return False
     if insert_unless_exists(ConnectionRateLimit(key=key, window_start=window, attempts=1)):

@@ -5,16 +5,25 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import RateLimitedError
-from websocket_gateway.logins import hash_session_auth, hash_session_key, is_active, is_session_auth, sha256
+from websocket_gateway.logins import (
+    hash_session_auth,
+    hash_session_key,
+    is_active,
+    is_session_auth,
+    known_backend,
+    load_by_backend,
+    set_related,
+    sha256,
+)
 from websocket_gateway.models import WebSocketToken
 from websocket_gateway.receiving.limits import count_attempt
 
@@ -22,22 +31,28 @@ _TOKEN_BYTES = 32
 _TOKEN_MAX_LENGTH = 128
 
 
-def issue_token(user: AbstractBaseUser, session_key: str | None = None) -> str:
+def issue_token(user: AbstractBaseUser, session_key: str | None = None, *, backend: str | None = None) -> str:
     """Make a token for `user`: 43 URL-safe characters, valid once within `TOKEN_EXPIRY_SECONDS`.
 
     With `session_key`, a session cookie that comes with `$connect` must belong to that session, and
-    a logout from it ends token and socket. Native clients have none. Raises `RateLimitedError`
+    a logout from it ends token and socket. Native clients have none. `backend` is the dotted path of the
+    authentication backend that gives the user to the connection; without it the one that `authenticate()`
+    kept on the user, else the row of the user counts. Raises `RateLimitedError`
     beyond `TOKEN_RATE_LIMIT_PER_MINUTE` for this user, and `ValueError` for a user who is not in
     the database, such as `AnonymousUser`.
     """
     if user.pk is None:
         raise ValueError(f"A token is for a user who is in the database, not for {user!r}.")
-    options = get_settings()
-    verdict = count_attempt(
-        "token", f"user:{user.pk}", limit=options.token_rate_limit_per_minute, window_seconds=60
-    )
-    if not verdict.allowed:
-        raise RateLimitedError("Too many tokens in this minute.", retry_after=verdict.retry_after)
+    limit = get_settings().token_rate_limit_per_minute
+    if limit > 0:  # 0 turns the limit off
+        verdict = count_attempt("token", f"user:{user.pk}", limit=limit, window_seconds=60)
+        if not verdict.allowed:
+            raise RateLimitedError("Too many tokens in this minute.", retry_after=verdict.retry_after)
+    return make_token(user, session_key, backend=backend)
+
+
+def make_token(user: AbstractBaseUser, session_key: str | None = None, *, backend: str | None = None) -> str:
+    """Make a token as `issue_token` does, without counting it."""
     now = timezone.now()
     _delete_spent(user, now)
     token = secrets.token_urlsafe(_TOKEN_BYTES)
@@ -46,46 +61,84 @@ def issue_token(user: AbstractBaseUser, session_key: str | None = None) -> str:
         user_id=user.pk,
         session_key_hash=hash_session_key(session_key),
         session_auth_hash=hash_session_auth(user),
+        auth_backend=known_backend(user) if backend is None else backend,
         created_on=now,
-        expires_on=now + timedelta(seconds=options.token_expiry_seconds),
+        expires_on=now + timedelta(seconds=get_settings().token_expiry_seconds),
     )
     retry_when_busy(lambda: row.save(force_insert=True), model=WebSocketToken)
     return token
 
 
+class TokenRefusedError(Exception):
+    """A token opens nothing. `rule` names the rule that refuses it, and `str()` says it to the operator."""
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(reason)
+        self.rule = rule
+
+
 def consume_token(token: str, *, session_key: str | None = None) -> WebSocketToken | None:
-    """Use up a token: return its row, with `user` loaded, or None if the token is not valid.
+    """`spend_token`, with None for a token that is not valid."""
+    try:
+        return spend_token(token, session_key=session_key)
+    except TokenRefusedError:
+        return None
+
+
+def spend_token(token: str, *, session_key: str | None = None) -> WebSocketToken:
+    """Use up a token: return its row, with `user` as its backend gives it. Raises `TokenRefusedError`.
 
     Exactly one of any number of simultaneous callers gets the row. `session_key` is that of the
     session cookie of the request, None for no cookie.
     """
     now = timezone.now()
+    row = _find(token)
+    if row is None:
+        raise TokenRefusedError(
+            "unknown", "The token is unknown, or a logout or a newer token has deleted it."
+        )
+    _check(row, session_key, now)
+    # The row above may be outdated; this one statement decides which caller uses the token.
+    usable = WebSocketToken.objects.filter(pk=row.pk).usable(now)
+    if not retry_when_busy(lambda: usable.update(used_on=now), model=WebSocketToken):
+        raise TokenRefusedError("used", "The token was used at this very moment.")
+    return row
+
+
+def _find(token: str) -> WebSocketToken | None:
     if not 0 < len(token) <= _TOKEN_MAX_LENGTH:
         return None
     # The token is new: a replica might not have it yet.
     fresh = WebSocketToken.objects.using(router.db_for_write(WebSocketToken))
     known = fresh.select_related("user").filter(token_hash=sha256(token))
-    row = retry_when_busy(known.first, model=WebSocketToken)
-    if row is None or not _is_good(row, session_key, now):
-        return None
-    # The row above may be outdated; this one statement decides which caller uses the token.
-    unspent = WebSocketToken.objects.filter(pk=row.pk, used_on=None, expires_on__gt=now)
-    spent = retry_when_busy(lambda: unspent.update(used_on=now), model=WebSocketToken)
-    return row if spent else None
+    found: WebSocketToken | None = retry_when_busy(known.first, model=WebSocketToken)
+    return found
 
 
-def _is_good(row: WebSocketToken, session_key: str | None, now: datetime) -> bool:
-    if row.used_on is not None or row.expires_on <= now or not is_active(row.user):
-        return False
+def _check(row: WebSocketToken, session_key: str | None, now: datetime) -> None:
+    """Raise `TokenRefusedError` unless the token may be used. Its user is loaded by the backend."""
+    if row.used_on is not None:
+        raise TokenRefusedError("used", "The token was used before.")
+    if row.is_spent(now):
+        raise TokenRefusedError("expired", "The token has expired (TOKEN_EXPIRY_SECONDS).")
     bound = row.session_key_hash and session_key is not None
     if bound and not constant_time_compare(row.session_key_hash, hash_session_key(session_key)):
-        return False
-    return is_session_auth(row.session_auth_hash, row.user)
+        raise TokenRefusedError(
+            "session_cookie",
+            f"The cookie {settings.SESSION_COOKIE_NAME!r} of the connection is not that of the session that "
+            "asked for the token. If this is so for all users, another application sets a cookie of that "
+            "name for the parent domain: give SESSION_COOKIE_NAME a name of your own.",
+        )
+    user = load_by_backend(row.user, row.auth_backend) if is_active(row.user) else None
+    if user is None or not is_active(user):
+        reason = "is inactive, or no longer known to the backend that logged the user in"
+        raise TokenRefusedError("user", f"The user of the token {reason}.")
+    set_related(row, "user", user)
+    if not is_session_auth(row.session_auth_hash, user):
+        raise TokenRefusedError("password", "The password has changed since the token was issued.")
 
 
 def _delete_spent(user: AbstractBaseUser, now: datetime) -> None:
     """Delete old tokens when new ones are made, so that the limit bounds the rows of a user."""
-    useless = Q(expires_on__lte=now) | Q(used_on__isnull=False)
-    retry_when_busy(
-        lambda: WebSocketToken.objects.filter(useless, user_id=user.pk).delete(), model=WebSocketToken
-    )
+    spent = WebSocketToken.objects.spent(now).filter(user_id=user.pk)
+    retry_when_busy(spent.delete, model=WebSocketToken)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
+from django.db import router
 from django.db.models import QuerySet
 
 from websocket_gateway.connections.sessions import database_of, database_of_query
@@ -73,7 +74,8 @@ def whole_channel_of(to: QuerySet[WebSocketSession] | WebSocketSession) -> str |
 
 def audience_of_channel(channel_name: str) -> Audience:
     """The connected sessions of a channel, primary or subscribed."""
-    subscriptions = ChannelSubscription.objects.filter(channel_name=channel_name, session__connected=True)
+    current = ChannelSubscription.objects.using(router.db_for_write(ChannelSubscription))
+    subscriptions = current.filter(channel_name=channel_name, session__connected=True)
     return Audience(
         (
             QueryStream(connected_sessions().filter(channel_name=channel_name)),
@@ -94,7 +96,8 @@ def audience_of_user(user: AbstractBaseUser) -> Audience:
 
 def audience_of_everyone() -> Audience:
     """All connected sessions, gateway by gateway, as they are indexed."""
-    gateways = ApiGateway.objects.order_by("pk").values_list("pk", flat=True)
+    current = ApiGateway.objects.using(router.db_for_write(ApiGateway))
+    gateways = current.order_by("pk").values_list("pk", flat=True)
     return Audience(tuple(QueryStream(connected_sessions().filter(api_gateway_id=pk)) for pk in gateways))
 
 
@@ -107,9 +110,9 @@ def audience_of_connections(connection_ids: Iterable[str]) -> Audience:
 
 def audience_of_run(run: BroadcastRun) -> Audience:
     """The connected sessions that a broadcast is for."""
-    if run.audience == BroadcastRun.Audience.CHANNEL:
+    if run.audience == BroadcastRun.AudienceType.CHANNEL:
         return audience_of_channel(run.channel_name)
-    if run.audience == BroadcastRun.Audience.EVERYONE:
+    if run.audience == BroadcastRun.AudienceType.EVERYONE:
         return audience_of_everyone()
     return audience_of_user(run.user) if run.user is not None else Audience(())
 

@@ -6,9 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
-
-from django.utils import timezone
 
 from websocket_gateway.aws.connections import Connections, get_connections
 from websocket_gateway.aws.engines import open_engine
@@ -16,7 +13,7 @@ from websocket_gateway.aws.engines.base import Engine, Limits, Outcome, Recipien
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.ending import end_gone_after_sending
 from websocket_gateway.connections.endpoints import EndpointMap
-from websocket_gateway.connections.sessions import Row
+from websocket_gateway.connections.sessions import Row, is_too_young
 from websocket_gateway.sending.reports import DeliveryReport, Tally
 
 ENGINES = ("auto", "asyncio", "boto3")
@@ -95,7 +92,6 @@ class Delivery:
         self._endpoints = EndpointMap(using)
         self._keys: dict[str, int] = {}
         self._gone: dict[int, str] = {}
-        self._grace = timedelta(seconds=get_settings().connect_grace_seconds)
 
     @property
     def inherited(self) -> bool:
@@ -165,9 +161,8 @@ class Delivery:
 
     def _fold_gone(self, outcome: Outcome, key: int | None) -> None:
         to = outcome.recipient
-        # While `$connect` is answered, AWS answers 410 too.
-        if timezone.now() - to.connected_on < self._grace:
-            seconds = int(self._grace.total_seconds())
+        if is_too_young(to.connected_on):
+            seconds = get_settings().connect_grace_seconds
             self._tally.fail(to.connection_id, f"gone or not open yet: connected less than {seconds} s ago")
             return
         self._tally.add(outcome)

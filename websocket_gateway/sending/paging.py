@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
 
+from django.db import router
 from django.db.models import Model, QuerySet
 
 from websocket_gateway.connections.sessions import ROW_FIELDS, Row
@@ -110,7 +111,9 @@ class ListStream:
         return replace(self, using=using)
 
     def _queries(self) -> Iterator[QuerySet[WebSocketSession]]:
-        sessions = connected_sessions().using(self.using)
+        sessions = connected_sessions()
+        if self.using is not None:
+            sessions = sessions.using(self.using)
         for start in range(0, len(self.connection_ids), _IN_LIST):
             yield sessions.filter(connection_id__in=self.connection_ids[start : start + _IN_LIST])
 
@@ -201,8 +204,9 @@ def rows_of(keys: Iterable[int]) -> Iterator[Row]:
 
 
 def connected_sessions() -> QuerySet[WebSocketSession]:
-    """The sessions whose socket is open, as far as is known."""
-    connected: QuerySet[WebSocketSession] = WebSocketSession.objects.filter(**CONNECTED)
+    """The sessions whose socket is open, as far as is known, in the database that is written to."""
+    current = WebSocketSession.objects.using(router.db_for_write(WebSocketSession))
+    connected: QuerySet[WebSocketSession] = current.filter(**CONNECTED)
     return connected
 
 

@@ -33,11 +33,13 @@ class Posting:
 
     def start(self, data: bytes, audience: Audience, *, on_commit: bool) -> DeliveryReport:
         """Send now, or when the surrounding transaction commits."""
+        # Not from a replica, which might not know yet who has just connected or subscribed.
         using = audience.database or router.db_for_write(WebSocketSession)
+        audience = audience.on(using)
         if on_commit and transaction.get_connection(using).in_atomic_block:
             # Robust: the transaction is committed, so its code must not fail because of this.
             transaction.on_commit(
-                lambda: log_failures(self.send(data, audience.on(using), using)),
+                lambda: log_failures(self.send(data, audience, using)),
                 using=using,
                 robust=True,
             )

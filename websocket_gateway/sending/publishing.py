@@ -103,10 +103,11 @@ class _Publication:
         if self.enqueue:
             report = _enqueue(envelope(body, self.channel_name, place), self.channel_name, self.posting)
         else:
+            using = router.db_for_write(WebSocketSession)
             report = self.posting.send(
                 lambda seconds: envelope(body, self.channel_name, place, seconds=seconds),
-                audience_of_channel(self.channel_name),
-                router.db_for_write(WebSocketSession),
+                audience_of_channel(self.channel_name).on(using),
+                using,
             )
         return replace(report, epoch=place.epoch, offset=place.offset)
 

@@ -24,7 +24,7 @@ def refuse_unless_sessions(to: object) -> None:
     query = to.query
     if any("pk" in part.annotations or "pk" in part.extra for part in _parts(query)):
         raise TypeError("This query calls another column `pk`. Give that column another name.")
-    if query.combinator and not all(_gives_sessions(part) for part in _parts(query)):
+    if query.combinator and not all(_returns_sessions(part) for part in _parts(query)):
         raise TypeError(
             f"The rows of this {query.combinator}() are values, not sessions. "
             f"Leave values() and values_list() out of {query.combinator}(), or write {_SESSIONS}."
@@ -53,7 +53,7 @@ def is_fixed(to: QuerySet[WebSocketSession]) -> bool:
         or query.select_for_update_skip_locked
         or query.where.contains_over_clause
         or any(getattr(item, "contains_over_clause", False) for item in query.annotations.values())
-        or _has_draw(query.where)
+        or _may_differ(query.where)
     )
 
 
@@ -77,7 +77,7 @@ def _parts(query: Query) -> Iterator[Query]:
         yield from _parts(part)
 
 
-def _gives_sessions(query: Query) -> bool:
+def _returns_sessions(query: Query) -> bool:
     model = query.model
     return query.default_cols and model is not None and issubclass(model, WebSocketSession)
 
@@ -90,23 +90,23 @@ def _selects_key(query: Query, columns: Iterable[object]) -> bool:
     )
 
 
-def _has_draw(item: object) -> bool:
+def _may_differ(item: object) -> bool:
     """Whether a condition holds a part, at any depth, that each page would evaluate again.
 
     Such as a slice, the first row of each group or a random number. The rows that they give may differ.
     """
     if isinstance(item, Exists):  # whether there is a row does not depend on which rows a slice gives
-        return any(map(_has_draw, _items(item.query)))
+        return any(map(_may_differ, _deciding_parts(item.query)))
     if isinstance(item, Query):
-        return item.is_sliced or bool(item.distinct_fields) or any(map(_has_draw, _items(item)))
+        return item.is_sliced or bool(item.distinct_fields) or any(map(_may_differ, _deciding_parts(item)))
     if isinstance(item, (list, tuple)):
-        return any(map(_has_draw, item))
+        return any(map(_may_differ, item))
     if isinstance(item, Random):
         return True
-    return any(map(_has_draw, getattr(item, "get_source_expressions", list)()))
+    return any(map(_may_differ, getattr(item, "get_source_expressions", list)()))
 
 
-def _items(query: Query) -> Iterator[object]:
+def _deciding_parts(query: Query) -> Iterator[object]:
     """What decides which rows a subquery gives."""
     yield query.where
     yield from query.annotations.values()

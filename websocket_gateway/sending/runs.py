@@ -11,7 +11,6 @@ from django.db.models import Count
 from django.utils import timezone
 
 from websocket_gateway.channels.publishing import addressed
-from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import BroadcastRun, BroadcastShard
@@ -19,7 +18,7 @@ from websocket_gateway.sending import shards
 from websocket_gateway.sending.audience import audience_of_run
 from websocket_gateway.task_queue import background_backend, enqueue, require_background_backend
 
-RECIPIENTS_A_SHARD = 10_000
+RECIPIENTS_PER_SHARD = 10_000
 MAX_SHARDS = 256
 WORK_ON_BROADCAST = "websocket_gateway.sending.tasks.work_on_broadcast"
 MAX_TASKS = 32
@@ -57,7 +56,7 @@ def save_run(
     started_by: AbstractBaseUser | None = None,
 ) -> BroadcastRun:
     """`create_run`, with the bytes that are sent as they are."""
-    kinds = BroadcastRun.Audience
+    kinds = BroadcastRun.AudienceType
     kind = kinds.CHANNEL if channel is not None else kinds.USER if user is not None else kinds.EVERYONE
     run = BroadcastRun(
         message=data,
@@ -99,7 +98,7 @@ def enqueue_run(
 
 def enqueue_tasks(run_id: int) -> int:
     """Enqueue a task for each free shard of a broadcast, up to 32, and return their number."""
-    return _enqueue(run_id, min(MAX_TASKS, shards.free_shards().filter(run_id=run_id).count()))
+    return _enqueue(run_id, _tasks_for(shards.free_shards().filter(run_id=run_id).count()))
 
 
 def resume_run(run_id: int) -> int:
@@ -122,7 +121,8 @@ def resume_expired_shards() -> int:
 
     For a scheduled job, such as `purge_connections`. Returns the number of tasks; 0 if there is no queue.
     """
-    running = BroadcastRun.objects.filter(state=BroadcastRun.State.RUNNING)
+    current = BroadcastRun.objects.using(router.db_for_write(BroadcastRun))
+    running = current.filter(state=BroadcastRun.State.RUNNING)
     for pk in running.order_by("pk").values_list("pk", flat=True):
         shards.finish_run_if_done(pk)
     return sum(_enqueue(pk, tasks) for pk, tasks in sorted(count_missing_tasks().items()))
@@ -139,7 +139,7 @@ def count_missing_tasks() -> dict[int, int]:
     lost_before = timezone.now() - _LOST_AFTER
     free = shards.free_shards().order_by().values_list("run_id", "run__created_on")
     return {
-        run_id: min(MAX_TASKS, number)
+        run_id: _tasks_for(number)
         for run_id, created, number, expired in free.annotate(Count("pk"), Count("lease_expires_on"))
         if expired or (created < lost_before and run_id not in working)
     }
@@ -147,13 +147,7 @@ def count_missing_tasks() -> dict[int, int]:
 
 def cancel_run(run_id: int) -> bool:
     """Stop a broadcast after the pages that are being sent; False if it had ended already."""
-    running = BroadcastRun.objects.filter(pk=find_run(run_id).pk, state=BroadcastRun.State.RUNNING)
-    return bool(
-        retry_when_busy(
-            lambda: running.update(state=BroadcastRun.State.CANCELLED, finished_on=timezone.now()),
-            model=BroadcastRun,
-        )
-    )
+    return shards.end_run(find_run(run_id).pk, BroadcastRun.State.CANCELLED)
 
 
 def find_run(run_id: int) -> BroadcastRun:
@@ -165,6 +159,10 @@ def find_run(run_id: int) -> BroadcastRun:
     return run
 
 
+def _tasks_for(shards_free: int) -> int:
+    return min(MAX_TASKS, shards_free)
+
+
 def _enqueue(run_id: int, tasks: int) -> int:
     for _ in range(tasks):
         enqueue(WORK_ON_BROADCAST, run_id)
@@ -173,7 +171,7 @@ def _enqueue(run_id: int, tasks: int) -> int:
 
 def _cut(run: BroadcastRun, first: int, last: int) -> Iterator[BroadcastShard]:
     """Ranges of equal length, with about 10,000 recipients each."""
-    wanted = min(MAX_SHARDS, -(-run.recipients // RECIPIENTS_A_SHARD))
+    wanted = min(MAX_SHARDS, -(-run.recipients // RECIPIENTS_PER_SHARD))
     length = -(-(last - first + 1) // wanted)
     for start in range(first, last + 1, length):
         yield BroadcastShard(

@@ -84,12 +84,14 @@ def finish_run_if_done(run_id: int) -> bool:
     using = router.db_for_write(BroadcastRun)
     if BroadcastShard.objects.using(using).filter(run_id=run_id, finished_on=None).exists():
         return False
+    return end_run(run_id, BroadcastRun.State.FINISHED)
+
+
+def end_run(run_id: int, state: BroadcastRun.State) -> bool:
+    """Mark a running broadcast as finished or cancelled; False if it was not running."""
     running = BroadcastRun.objects.filter(pk=run_id, state=BroadcastRun.State.RUNNING)
     return bool(
-        retry_when_busy(
-            lambda: running.update(state=BroadcastRun.State.FINISHED, finished_on=timezone.now()),
-            model=BroadcastRun,
-        )
+        retry_when_busy(lambda: running.update(state=state, finished_on=timezone.now()), model=BroadcastRun)
     )
 
 
@@ -114,8 +116,8 @@ class _Turn:
         self._shard = shard
         self._lease = _lease(shard.pk, shard.fence)
         self._position = shard.position
-        self._again = list(rows_of(shard.unsettled))
-        self._unsettled = {row.connection_id: row.pk for row in self._again}
+        self._to_repeat = list(rows_of(shard.unsettled))
+        self._unsettled = {row.connection_id: row.pk for row in self._to_repeat}
         self._tally = Tally()
         self._on_page = on_page
         options = SendOptions(max_per_second=self._pace() or 0)
@@ -160,7 +162,7 @@ class _Turn:
             if began >= until:
                 return False
             page = list(islice(rows, _page_size(pace)))
-            if not page and not self._again:
+            if not page and not self._to_repeat:
                 return True
             pages.spend(began, len(page))
             self._post(page)
@@ -168,7 +170,7 @@ class _Turn:
         return None
 
     def _post(self, page: list[Row]) -> None:
-        handed, self._again = self._again + page, []
+        handed, self._to_repeat = self._to_repeat + page, []
         # Saved before they are handed over, so that no recipient is lost whatever happens then.
         self._unsettled.update((row.connection_id, row.pk) for row in handed)
         if page:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from django.db import router
 from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
@@ -50,7 +51,8 @@ def summarize(run_id: int) -> RunSummary:
 
 def recent_runs(*, limit: int = 10) -> list[RunSummary]:
     """The newest broadcasts, newest first, in two queries; without reasons."""
-    newest = BroadcastRun.objects.select_related("user", "started_by").order_by("-pk")
+    current = BroadcastRun.objects.using(router.db_for_write(BroadcastRun))
+    newest = current.select_related("user", "started_by").order_by("-pk")
     # The message may have 128 KB.
     return _summaries(newest.defer("message")[:limit], Counter())
 
@@ -90,4 +92,5 @@ def _summary(run: BroadcastRun, row: Mapping[str, int], reasons: Counter[str]) -
 
 
 def _shards(runs: Sequence[BroadcastRun]) -> QuerySet[BroadcastShard]:
-    return BroadcastShard.objects.filter(run__in=[run.pk for run in runs])
+    current = BroadcastShard.objects.using(router.db_for_write(BroadcastShard))
+    return current.filter(run__in=[run.pk for run in runs])

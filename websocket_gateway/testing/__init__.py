@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from websocket_gateway.aws.connections import use_connections
     from websocket_gateway.testing.client import Reply, WebSocketClient
+    from websocket_gateway.testing.clients import WebSocketTestMixin, websocket_clients
     from websocket_gateway.testing.connections import FakeConnections, SentFrame, record_connections
     from websocket_gateway.testing.events import (
         connect_request,
@@ -26,12 +27,14 @@ else:
         "Reply": "websocket_gateway.testing.client",
         "SentFrame": "websocket_gateway.testing.connections",
         "WebSocketClient": "websocket_gateway.testing.client",
+        "WebSocketTestMixin": "websocket_gateway.testing.clients",
         "connect_request": "websocket_gateway.testing.events",
         "disconnect_request": "websocket_gateway.testing.events",
         "message_request": "websocket_gateway.testing.events",
         "new_connection_id": "websocket_gateway.testing.events",
         "record_connections": "websocket_gateway.testing.connections",
         "use_connections": "websocket_gateway.aws.connections",
+        "websocket_clients": "websocket_gateway.testing.clients",
     }
 
     def __getattr__(name):
@@ -49,10 +52,12 @@ __all__ = [
     "Reply",
     "SentFrame",
     "WebSocketClient",
+    "WebSocketTestMixin",
     "connect_request",
     "disconnect_request",
     "message_request",
     "new_connection_id",
     "record_connections",
     "use_connections",
+    "websocket_clients",
 ]

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.generic import View
 
 from websocket_gateway.conf import get_settings
 from websocket_gateway.frames import RESERVED_KEY
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.receiving.tokens import issue_token
+from websocket_gateway.receiving.tokens import make_token
 from websocket_gateway.sending.publishing import finish_in_test
 from websocket_gateway.testing import events
 from websocket_gateway.testing.connections import FakeConnections
+from websocket_gateway.testing.targets import Target
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -56,15 +61,20 @@ class WebSocketClient:
 
     def __init__(
         self,
-        view: type[View] | Callable[..., HttpResponseBase],
+        view: type[View] | Callable[..., HttpResponseBase] | str,
         *,
         gateway: ApiGateway | None = None,
         connections: FakeConnections | None = None,
+        url_kwargs: Mapping[str, object] | None = None,
         **initkwargs: object,
     ) -> None:
-        """`view` is a `WebSocketView` class, or the result of its `as_view()`."""
-        self._view = _callable_view(view, initkwargs)
-        self.gateway = gateway or _any_gateway()
+        """`view` is a `WebSocketView` class, the result of its `as_view()`, or a path such as `"/ws/"`.
+
+        `url_kwargs` are the arguments of its URL besides `route`; a path takes them from the URLconf, and
+        raises `ValueError` if it leads nowhere. Further keywords go to `as_view()`.
+        """
+        self._target = Target(view, url_kwargs or {}, initkwargs)
+        self._gateway = gateway
         self.connection_id = events.new_connection_id()
         self._connections = connections
 
@@ -79,11 +89,14 @@ class WebSocketClient:
     ) -> Reply:
         """Open the connection, for `user` with a new token, or with the token that is given.
 
-        It comes from a page of an allowed origin, unless `origin` is given (None: a native client).
+        It comes from a page of an allowed origin, unless `origin` is given (None: a native client). A new
+        token is not counted as one that the user has fetched.
         """
         if user is not None and token is None and "subprotocol_token" not in options:
-            token = issue_token(user)
+            session = options.get("session")
+            token = make_token(user, session.session_key if isinstance(session, SessionBase) else None)
         options.setdefault("origin", _page_origin())
+        options.setdefault("path", f"{self._target.path}connect")
         request = events.connect_request(
             self.gateway,
             connection_id=self.connection_id,
@@ -92,7 +105,7 @@ class WebSocketClient:
             headers=headers,
             **options,
         )
-        return Reply(self._view(request, route="connect"))
+        return self._answer(request, "connect", lenient=user is not None)
 
     def send(
         self, frame: object, *, reply_id: str | None = None, **options: Unpack[events.MessageOptions]
@@ -102,8 +115,10 @@ class WebSocketClient:
             if not isinstance(frame, Mapping):
                 raise TypeError(f"A frame with a reply_id must be a dict, not {type(frame).__name__}.")
             frame = {**frame, RESERVED_KEY: {**frame.get(RESERVED_KEY, {}), "id": reply_id}}
+        slug = options.get("route_key", "$default").lstrip("$")
+        options.setdefault("path", self._target.path + slug)
         request = events.message_request(self.gateway, self.connection_id, frame, **options)
-        return Reply(self._view(request, route="default"))
+        return self._answer(request, slug)
 
     def control(self, kind: str, *, reply_id: str | None = None, **fields: object) -> Reply:
         """Send a control frame such as `ping` or `subscribe`."""
@@ -121,8 +136,32 @@ class WebSocketClient:
 
     def disconnect(self, **options: Unpack[events.RequestOptions]) -> Reply:
         """Close the connection."""
+        options.setdefault("path", f"{self._target.path}disconnect")
         request = events.disconnect_request(self.gateway, self.connection_id, **options)
-        return Reply(self._view(request, route="disconnect"))
+        return self._answer(request, "disconnect")
+
+    async def aconnect(self, *, user: AbstractBaseUser | None = None, **options: Any) -> Reply:
+        """`connect` from an asynchronous test."""
+        return await sync_to_async(self.connect)(user=user, **options)
+
+    async def asend(
+        self, frame: object, *, reply_id: str | None = None, **options: Unpack[events.MessageOptions]
+    ) -> Reply:
+        """`send` from an asynchronous test."""
+        return await sync_to_async(self.send)(frame, reply_id=reply_id, **options)
+
+    async def acontrol(self, kind: str, *, reply_id: str | None = None, **fields: object) -> Reply:
+        """`control` from an asynchronous test."""
+        return await sync_to_async(self.control)(kind, reply_id=reply_id, **fields)
+
+    async def adisconnect(self, **options: Unpack[events.RequestOptions]) -> Reply:
+        """`disconnect` from an asynchronous test."""
+        return await sync_to_async(self.disconnect)(**options)
+
+    @cached_property
+    def gateway(self) -> ApiGateway:
+        """The gateway that the events come from; one that is in the database, or else a new row."""
+        return self._gateway or _any_gateway(self._target.attribute("aws_api_gateway_id"))
 
     @property
     def session(self) -> WebSocketSession:
@@ -142,15 +181,12 @@ class WebSocketClient:
         finish_in_test()
         return self._connections.messages_to(self.connection_id)
 
-
-def _callable_view(
-    view: type[View] | Callable[..., HttpResponseBase], initkwargs: Mapping[str, object]
-) -> Callable[..., HttpResponseBase]:
-    if not isinstance(view, type):
-        return view
-    if not issubclass(view, View):
-        raise TypeError(f"{view.__name__} is not a view: give a subclass of WebSocketView.")
-    return view.as_view(**initkwargs)
+    def _answer(self, request: HttpRequest, slug: str, *, lenient: bool = False) -> Reply:
+        response = self._target.call(request, slug, lenient=lenient)
+        session = getattr(request, "session", None)
+        if session is not None and session.modified and not session.is_empty():
+            session.save()  # as the middleware does
+        return Reply(response)
 
 
 def _page_origin() -> str:
@@ -159,16 +195,19 @@ def _page_origin() -> str:
     return allowed[0].replace("*.", "www.")
 
 
-def _any_gateway() -> ApiGateway:
-    gateway: ApiGateway | None = ApiGateway.objects.exclude(api_id="").first()
+def _any_gateway(pinned: str | None) -> ApiGateway:
+    """The first gateway in AWS, or the one that the view is pinned to; made where there is none."""
+    rows = ApiGateway.objects.exclude(api_id="")
+    gateway: ApiGateway | None = (rows.filter(api_id=pinned) if pinned else rows).first()
     if gateway is not None:
         return gateway
+    api_id = pinned or "testing0001"
     made: ApiGateway = ApiGateway.objects.create(
-        api_name="testing",
+        api_name=f"testing {pinned}" if pinned else "testing",
         region_name="eu-west-1",
         target_base_endpoint="https://www.example.com/ws/",
-        api_id="testing0001",
-        api_endpoint="wss://testing0001.execute-api.eu-west-1.amazonaws.com",
+        api_id=api_id,
+        api_endpoint=f"wss://{api_id}.execute-api.eu-west-1.amazonaws.com",
         api_created=True,
     )
     return made

@@ -8,10 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any
 
-from websocket_gateway.aws.connections import ConnectionInfo, use_connections
+from websocket_gateway.aws.connections import use_connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.exceptions import ConnectionGoneError
 
@@ -49,11 +48,9 @@ class FakeConnections:
         with self._lock:
             self.sent.append(SentFrame(endpoint=endpoint, connection_id=connection_id, data=data))
 
-    def get(self, endpoint: ManagementEndpoint, connection_id: str) -> ConnectionInfo:
+    def get(self, endpoint: ManagementEndpoint, connection_id: str) -> None:
         """Report the connection as open, unless it is gone."""
         self._check(connection_id, "GetConnection")
-        now = datetime.now(tz=timezone.utc)
-        return ConnectionInfo(connected_at=now, last_active_at=now, source_ip="192.0.2.1", user_agent="test")
 
     def delete(self, endpoint: ManagementEndpoint, connection_id: str) -> None:
         """Record that the connection was closed; from now on it is gone."""

@@ -6,11 +6,16 @@ import itertools
 import json
 import time
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, TypedDict
 from urllib.parse import urlencode, urlsplit
 
+from django.conf import settings
+from django.contrib.auth import get_user
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.test import RequestFactory
 
@@ -50,6 +55,7 @@ class ConnectOptions(TypedDict, total=False):
     origin: str | None
     source_ip: str
     subprotocol_token: str | None
+    session: SessionBase | Mapping[str, object] | None
     path: str
 
 
@@ -70,7 +76,7 @@ def event_headers(gateway: ApiGateway, connection_id: str, event_type: str, rout
         context_headers.ROUTE_KEY_HEADER: route_key,
         context_headers.SOURCE_IP_HEADER: DEFAULT_SOURCE_IP,
         context_headers.CONNECTED_AT_HEADER: str(int(time.time() * 1000)),
-        context_headers.ORIGIN_SECRET_HEADER: origin_secret(gateway.api_id),
+        context_headers.ORIGIN_SECRET_HEADER: origin_secret(gateway.api_id, gateway.secret_generation),
     }
     if event_type == "MESSAGE":
         headers[context_headers.MESSAGE_ID_HEADER] = f"M{next(_numbers):012d}="
@@ -124,10 +130,15 @@ def connect_request(
     source_ip: str = DEFAULT_SOURCE_IP,
     subprotocol_token: str | None = None,
     user: AbstractBaseUser | None = None,
+    session: SessionBase | Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
     path: str = "/ws/connect",
 ) -> HttpRequest:
-    """Build a `$connect`. A value in `headers` replaces the standard header; an empty value removes it."""
+    """Build a `$connect`. A value in `headers` replaces the standard header; an empty value removes it.
+
+    `session` is a saved Django session, whose cookie is sent and whose user is `request.user` unless `user`
+    is given; or what is in a session that has no cookie. Without it `request.session` is empty.
+    """
     standard = connect_headers(
         gateway,
         connection_id or new_connection_id(),
@@ -136,7 +147,17 @@ def connect_request(
         subprotocol_token=subprotocol_token,
     )
     query = connect_query(token=token, channel=channel)
-    return _request(f"{path}?{query}" if query else path, b"", standard, headers, user, content_type="")
+    if isinstance(session, SessionBase) and session.session_key:
+        standard["Cookie"] = f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
+    request = _request(f"{path}?{query}" if query else path, b"", standard, headers, user, content_type="")
+    if session is not None:
+        given = session if isinstance(session, SessionBase) else new_session(session)
+        if given is None:
+            raise ImproperlyConfigured("SESSION_ENGINE keeps sessions in an app that is not installed.")
+        request.session = given
+        given_user: Any = user or get_user(request)
+        request.user = given_user
+    return request
 
 
 def message_request(
@@ -186,4 +207,16 @@ def _request(
     if not content_type:
         request.META.pop("CONTENT_TYPE", None)
     request.user = user or AnonymousUser()
+    if (session := new_session()) is not None:
+        request.session = session
     return request
+
+
+def new_session(values: Mapping[str, object] | None = None) -> SessionBase | None:
+    """A session of `SESSION_ENGINE` with these values, not saved; None where its app is not installed."""
+    try:
+        store: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore()
+    except RuntimeError:  # its model is of an app that is not installed
+        return None
+    store.update(values or {})
+    return store

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,11 +26,7 @@ def fake_connections() -> Iterator[FakeConnections]:
 @pytest.fixture
 def ws_client(db: None, fake_connections: FakeConnections) -> Iterator[Callable[..., WebSocketClient]]:
     """Make clients: `ws_client(ChatView).connect(user=user)`."""
-    from websocket_gateway.receiving.authentication import forget_gateways
-    from websocket_gateway.receiving.limits import forget_known_keys
-    from websocket_gateway.testing.client import WebSocketClient
+    from websocket_gateway.testing.clients import websocket_clients
 
-    forget_gateways()
-    forget_known_keys()
-    yield partial(WebSocketClient, connections=fake_connections)
-    forget_gateways()
+    with websocket_clients(fake_connections) as make:
+        yield make

@@ -1,7 +1,8 @@
 """The local gateway inside a test: `pytest_plugins = ["websocket_gateway.testing.gateway"]`.
 
 Fixtures: `local_gateway` (a fresh gateway for each test) and `django_local_gateway` (the same, with
-`WEBSOCKET_GATEWAY["ENDPOINT_URL"]` pointing at it). Without pytest: `with local_gateway(...) as gateway:`.
+`WEBSOCKET_GATEWAY["ENDPOINT_URL"]` pointing at it). Without pytest, which need not be installed:
+`with local_gateway(serialize=needs_serialized_requests()) as gateway:`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import pytest
+try:
+    import pytest
+except ImportError:
+    HAS_PYTEST = False
+else:
+    HAS_PYTEST = True
 
 if TYPE_CHECKING:
     from websocket_gateway.local.gateway import ConnectionInfo, LocalGateway
@@ -99,16 +105,17 @@ def needs_serialized_requests() -> bool:
     return connection.vendor == "sqlite" and bool(connection.is_in_memory_db())  # type: ignore[attr-defined]
 
 
-@pytest.fixture(name="local_gateway")
-def local_gateway_fixture() -> Iterator[GatewayHandle]:
-    """A new local gateway, which forwards one event at a time if the database needs that."""
-    with local_gateway(serialize=needs_serialized_requests()) as handle:
-        yield handle
+if HAS_PYTEST:
 
+    @pytest.fixture(name="local_gateway")
+    def local_gateway_fixture() -> Iterator[GatewayHandle]:
+        """A new local gateway, which forwards one event at a time if the database needs that."""
+        with local_gateway(serialize=needs_serialized_requests()) as handle:
+            yield handle
 
-@pytest.fixture(name="django_local_gateway")
-def django_local_gateway_fixture(local_gateway: GatewayHandle, settings: Any) -> GatewayHandle:
-    """A new local gateway, with `ENDPOINT_URL` of the project's settings pointing at it."""
-    present = getattr(settings, "WEBSOCKET_GATEWAY", None) or {}
-    settings.WEBSOCKET_GATEWAY = {**present, "ENDPOINT_URL": local_gateway.endpoint_url}
-    return local_gateway
+    @pytest.fixture(name="django_local_gateway")
+    def django_local_gateway_fixture(local_gateway: GatewayHandle, settings: Any) -> GatewayHandle:
+        """A new local gateway, with `ENDPOINT_URL` of the project's settings pointing at it."""
+        present = getattr(settings, "WEBSOCKET_GATEWAY", None) or {}
+        settings.WEBSOCKET_GATEWAY = {**present, "ENDPOINT_URL": local_gateway.endpoint_url}
+        return local_gateway

@@ -6,9 +6,10 @@ import re
 from typing import Protocol
 
 from django.core.exceptions import ValidationError
+from django.db import router
 from django.http import HttpRequest
 
-from websocket_gateway.models import WebSocketSession
+from websocket_gateway.models import ChannelSubscription, WebSocketSession
 from websocket_gateway.validators import validate_channel_name
 from websocket_gateway.views.responses import ErrorCode, RefusalError
 
@@ -45,16 +46,19 @@ def check_channel_name(view: ChannelView, name: object) -> str:
 def check_may_join(view: ChannelView, request: HttpRequest, name: object) -> str:
     """Return `name` if it is valid and the client may join the channel. Refuses any other."""
     channel_name = check_channel_name(view, name)
+    check_admitted(view, request, channel_name)
+    return channel_name
+
+
+def check_admitted(view: ChannelView, request: HttpRequest, channel_name: str) -> None:
+    """Refuse a channel that the client must not join, given by the client or by the gateway."""
     if not view._decide("can_join_channel", request, channel_name):
         raise RefusalError(ErrorCode.CHANNEL_DENIED, f"The user must not join the channel {channel_name!r}.")
-    return channel_name
 
 
 def change_channel(view: ChannelView, request: HttpRequest) -> None:
     """Make `body["channel"]` the primary channel of the connection."""
-    session = view.websocket_session
-    session.channel_name = check_may_join(view, request, view.body.get("channel"))
-    session.save(update_fields=["channel_name"])
+    view.websocket_session.move_to(check_may_join(view, request, view.body.get("channel")))
 
 
 def subscribe(view: ChannelView, request: HttpRequest, name: object) -> str:
@@ -62,10 +66,16 @@ def subscribe(view: ChannelView, request: HttpRequest, name: object) -> str:
     channel_name = check_may_join(view, request, name)
     session = view.websocket_session
     # Counted afterwards: of several simultaneous subscriptions, the last one sees all of them.
-    if session.subscribe(channel_name) and session.subscriptions.count() > view.MAX_SUBSCRIPTIONS:
+    if session.subscribe(channel_name) and _count(session) > view.MAX_SUBSCRIPTIONS:
         session.unsubscribe(channel_name)
         raise RefusalError(ErrorCode.TOO_MANY_CHANNELS, "The connection has reached its limit of channels.")
     return channel_name
+
+
+def _count(session: WebSocketSession) -> int:
+    """The additional channels of a session; a replica might not have the newest."""
+    found: int = session.subscriptions.using(router.db_for_write(ChannelSubscription)).count()
+    return found
 
 
 def unsubscribe(view: ChannelView, name: object) -> str:

@@ -15,14 +15,21 @@ from django.utils import timezone
 from websocket_gateway.connections.ending import end
 from websocket_gateway.connections.sessions import find_session, register
 from websocket_gateway.frames import SUBPROTOCOL
-from websocket_gateway.logins import hash_session_auth, hash_session_key, is_active, session_key_of
+from websocket_gateway.logins import (
+    backend_of,
+    hash_session_auth,
+    hash_session_key,
+    is_active,
+    session_key_of,
+    set_related,
+)
 from websocket_gateway.models import WebSocketSession, WebSocketToken
 from websocket_gateway.receiving.events import ConnectEvent
 from websocket_gateway.receiving.origins import is_allowed_origin
-from websocket_gateway.receiving.tokens import consume_token
+from websocket_gateway.receiving.tokens import TokenRefusedError, spend_token
 from websocket_gateway.signals import connected, send_safely
 from websocket_gateway.views import checks, limits
-from websocket_gateway.views.channels import check_channel_name
+from websocket_gateway.views.channels import check_admitted, check_channel_name
 from websocket_gateway.views.failures import bind_user
 from websocket_gateway.views.hooks import WebSocketHooks, decided
 from websocket_gateway.views.responses import ErrorCode, RefusalError, answer
@@ -36,11 +43,11 @@ def accept_connection(view: WebSocketHooks, request: HttpRequest, event: Connect
     if event.origin is not None and not is_allowed_origin(event.origin):
         raise RefusalError(ErrorCode.ORIGIN_DENIED, f"The origin {event.origin!r} is not allowed.")
     if checks.missing(request, view.required_connection_headers):
-        limits.count_refused(view, event)
+        limits.count_stranger(view, event)
         return refuse_connection(view, request, view.missing_headers, ErrorCode.BAD_REQUEST)
     token = _identify(view, request, event)
     user = request.user
-    attempt = limits.count_user(view, user) if user.is_authenticated else limits.count_anonymous(view, event)
+    attempt = limits.count_user(view, user) if user.is_authenticated else limits.count_stranger(view, event)
     if (refusal := _authorise(view, request)) is not None:
         return refusal
     channel_name = _channel(view, request, event)
@@ -51,7 +58,7 @@ def accept_connection(view: WebSocketHooks, request: HttpRequest, event: Connect
     if not register(session):
         _refuse_known(view, event, attempt)
     limits.limit_connections(view, session)
-    return _welcome(view, request, event)
+    return _call_connect_hook(view, request, event)
 
 
 def refuse_connection(
@@ -74,23 +81,22 @@ def _refuse_known(view: WebSocketHooks, event: ConnectEvent, attempt: limits.Att
 
 def _identify(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) -> WebSocketToken | None:
     """Bind the request to the user of the token, or of the session if no token is required."""
-    token = None
     if event.token is not None:
-        token = consume_token(event.token, session_key=session_key_of(request))
-    if token is None and (view.USE_WS_TOKEN or event.token is not None):
-        _count_stranger(view, event)
-        given = "is not valid" if event.token is not None else "is missing"
-        raise RefusalError(ErrorCode.INVALID_TOKEN, f"The token {given}.")
-    if token is None and event.origin is None:
-        _count_stranger(view, event)
+        try:
+            token = spend_token(event.token, session_key=session_key_of(request))
+        except TokenRefusedError as exc:
+            limits.count_stranger(view, event)
+            raise RefusalError(ErrorCode.INVALID_TOKEN, str(exc), rule=f"token: {exc.rule}") from exc
+        bind_user(request, token.user)
+        return token
+    if view.USE_WS_TOKEN:
+        limits.count_stranger(view, event)
+        raise RefusalError(ErrorCode.INVALID_TOKEN, "The token is missing.", rule="token: missing")
+    if event.origin is None:
+        limits.count_stranger(view, event)
         raise RefusalError(ErrorCode.ORIGIN_DENIED, "A request without an Origin header needs a valid token.")
-    bind_user(request, token.user if token is not None else _session_user(request))
-    return token
-
-
-def _count_stranger(view: WebSocketHooks, event: ConnectEvent) -> None:
-    limits.count_refused(view, event)
-    limits.count_anonymous(view, event)
+    bind_user(request, _session_user(request))
+    return None
 
 
 def _session_user(request: HttpRequest) -> AbstractBaseUser | AnonymousUser:
@@ -115,8 +121,8 @@ def _channel(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) ->
     if event.channel_name:
         check_channel_name(view, event.channel_name)
     channel_name = event.channel_name or view.api_gateway.default_channel_name
-    if channel_name and not view._decide("can_join_channel", request, channel_name):
-        raise RefusalError(ErrorCode.CHANNEL_DENIED, f"The user must not join the channel {channel_name!r}.")
+    if channel_name:
+        check_admitted(view, request, channel_name)
     return channel_name
 
 
@@ -129,22 +135,30 @@ def _session(
 ) -> WebSocketSession:
     user = request.user
     now = timezone.now()
-    bound = hash_session_key(session_key_of(request)) if user.is_authenticated else ""
-    return WebSocketSession(
+    # Keys, not objects: these may come from a replica, and not every router relates that to the primary.
+    session = WebSocketSession(
         connection_id=event.connection_id,
         channel_name=channel_name,
-        user=user if user.is_authenticated else None,
-        api_gateway=view.api_gateway,
-        session_key_hash=token.session_key_hash if token is not None else bound,
-        session_auth_hash=hash_session_auth(user),
+        api_gateway_id=view.api_gateway.pk,
         created_on=now,
         last_seen_on=now,
     )
+    set_related(session, "api_gateway", view.api_gateway)
+    if user.is_authenticated:
+        session.user_id, session.session_auth_hash = user.pk, hash_session_auth(user)
+        set_related(session, "user", user)
+        if token is not None:
+            session.session_key_hash, session.auth_backend = token.session_key_hash, token.auth_backend
+        else:
+            session.session_key_hash = hash_session_key(session_key_of(request))
+            session.auth_backend = backend_of(request, user)
+    return session
 
 
-def _welcome(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) -> HttpResponseBase:
+def _call_connect_hook(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) -> HttpResponseBase:
     """Call the hook. Only a 2xx answer keeps the connection: API Gateway refuses it at any other."""
     session = view.websocket_session
+    view._begun = True
     try:
         response = answer(view._call(view.connect, request))
     except BaseException:

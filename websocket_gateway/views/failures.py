@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
-from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
-from django.db import OperationalError
 from django.http import Http404, HttpRequest
+from django.http.request import UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.utils.log import log_response
 
-from websocket_gateway.concurrency import is_busy
-from websocket_gateway.frames import ReplyId
-from websocket_gateway.receiving.events import hide_token
+from websocket_gateway.concurrency import is_away
+from websocket_gateway.exceptions import InvalidEventError
+from websocket_gateway.frames import InvalidFrameError, ReplyId, parse_frame
+from websocket_gateway.receiving.authentication import is_signed
+from websocket_gateway.receiving.events import (
+    API_ID_HEADER,
+    ConnectEvent,
+    DisconnectEvent,
+    MessageEvent,
+    hide_token,
+    parse_event,
+    read_header,
+)
 from websocket_gateway.views.responses import ErrorCode, RefusalError, empty_response, error_response
 
 _BOUND: Final = "_websocket_user_id"
@@ -41,12 +52,22 @@ def bound_user_id(request: HttpRequest) -> object:
     return vars(request).get(_BOUND)
 
 
+def describe_away(exc: Exception) -> str:
+    """What the log says of a database that is away: the first line of the driver, which has no secret."""
+    return f"The database is away or busy: {type(exc).__name__}: {str(exc).partition(chr(10))[0][:200]}"
+
+
 class RefusingView(Protocol):
     """The part of a view that a refusal uses."""
 
     request: HttpRequest
     debug: bool
+    event: ConnectEvent | MessageEvent | DisconnectEvent
+    _begun: bool
     _reply_id: ReplyId | None
+
+    @property
+    def _slug(self) -> str: ...
 
 
 def refusal_of(exc: Exception) -> RefusalError | None:
@@ -97,12 +118,15 @@ def log_refusal(view: RefusingView, refusal: RefusalError) -> None:
 
 
 def fail(view: RefusingView, exc: Exception) -> HttpResponseBase:
-    """Answer 500 as Django does, with signal and logged traceback, but no page. A busy database is a 503."""
+    """Answer 500 as Django does, with signal and logged traceback, but no page.
+
+    A database that is away or busy is a 503, after which clients send their message again. So it is none
+    once a handler has begun, which might run twice.
+    """
     hide_token(view.request)
-    if isinstance(exc, OperationalError) and is_busy(exc):
-        return refuse(
-            view, RefusalError(ErrorCode.BUSY, "The database is busy.", headers={"Retry-After": "1"})
-        )
+    if is_away(exc) and not view._begun:
+        _find_reply_id(view)
+        return refuse(view, RefusalError(ErrorCode.BUSY, describe_away(exc), headers={"Retry-After": "1"}))
     got_request_exception.send(sender=type(view), request=view.request)
     response = error_response(ErrorCode.INTERNAL_ERROR, reply_id=view._reply_id)
     log_response(
@@ -114,3 +138,18 @@ def fail(view: RefusingView, exc: Exception) -> HttpResponseBase:
         exception=exc,
     )
     return response
+
+
+def _find_reply_id(view: RefusingView) -> None:
+    """Parse the event of a request whose gateway could not be looked up: the secret alone proves it.
+
+    Without its id the answer could not name the message, and its client would wait in vain.
+    """
+    request = view.request
+    if hasattr(view, "event") or not is_signed(request, read_header(request, API_ID_HEADER)):
+        return
+    with suppress(InvalidEventError, InvalidFrameError, RequestDataTooBig, UnreadablePostError):
+        event = parse_event(request, slug=view._slug, needs_source_ip=False)
+        view.event = event
+        if isinstance(event, MessageEvent):
+            view._reply_id = parse_frame(event.body).reply_id

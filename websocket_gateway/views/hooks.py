@@ -20,6 +20,7 @@ from websocket_gateway.frames import ReplyId
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.receiving.events import API_ID_HEADER, ConnectEvent, DisconnectEvent, MessageEvent
 from websocket_gateway.receiving.handlers import Handler, url_arguments
+from websocket_gateway.user_permissions import has_permissions
 from websocket_gateway.views import channels
 from websocket_gateway.views.failures import refuse
 from websocket_gateway.views.responses import ErrorCode, RefusalError, empty_response
@@ -35,9 +36,9 @@ class WebSocketHooks(View):
     RATE_LIMIT_ENABLED: bool = True
     """Limit connection attempts."""
     RATE_LIMIT_MAX_ATTEMPTS: int | None = None
-    """Attempts per user in the window, and per address without a valid user; None for the setting."""
+    """Attempts per user in the window; None for the setting."""
     RATE_LIMIT_MAX_ATTEMPTS_PER_IP: int | None = None
-    """Attempts per address that are refused before a user is known; None for 10 times the above."""
+    """Attempts of strangers per address in the window; None for 10 times the above."""
     RATE_LIMIT_WINDOW_MINUTES: int | None = None
     """Length of the window; None for the setting."""
     MAX_CONNECTIONS_PER_USER: int | None = None
@@ -129,12 +130,11 @@ class WebSocketHooks(View):
 
     def has_any_permission(self, request: HttpRequest) -> Any:
         """Whether the user has one of `permissions_required`. An empty list requires nothing."""
-        names = self.permissions_required
-        return not names or any(_user(request).has_perm(name) for name in names)
+        return has_permissions(_user(request), any_of=self.permissions_required)
 
     def has_all_permission(self, request: HttpRequest) -> Any:
         """Whether the user has every one of `all_permissions_required`."""
-        return all(_user(request).has_perm(name) for name in self.all_permissions_required)
+        return has_permissions(_user(request), all_of=self.all_permissions_required)
 
     def additional_connection_checks(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """`(True, "")` to accept, `(False, reason)` to refuse. The reason is logged."""
@@ -164,6 +164,8 @@ class WebSocketHooks(View):
     # How hooks and handlers are called. A subclass must not define these names.
 
     _reply_id: ReplyId | None = None
+    _begun: bool = False
+    """Whether something was called that must not be called again for the same event."""
     _knows_source_ip: bool = True
 
     @property

@@ -56,6 +56,11 @@ def window_seconds(read: Callable[[str], Any]) -> int:
     return 60 * max(1, read_limit(read, "RATE_LIMIT_WINDOW_MINUTES"))
 
 
+def limits_attempts(read: Callable[[str], Any]) -> bool:
+    """Whether a view limits the attempts of a user; 0 turns it off, as for connections and messages."""
+    return bool(read("RATE_LIMIT_ENABLED")) and read_limit(read, "RATE_LIMIT_MAX_ATTEMPTS") > 0
+
+
 def user_key(user: AbstractBaseUser | AnonymousUser) -> str:
     """What attempts of a user count for."""
     return f"user:{user.pk}"
@@ -66,19 +71,16 @@ def count_user(view: WebSocketHooks, user: AbstractBaseUser | AnonymousUser) -> 
     return _count(view, user_key(user), "RATE_LIMIT_MAX_ATTEMPTS", _max_attempts(view))
 
 
-def count_anonymous(view: WebSocketHooks, event: ConnectEvent) -> Attempt | None:
-    """Count an attempt without a valid user for its address; refuses it beyond `RATE_LIMIT_MAX_ATTEMPTS`."""
+def count_stranger(view: WebSocketHooks, event: ConnectEvent) -> Attempt | None:
+    """Count an attempt without a user for its address; refuses it beyond `RATE_LIMIT_MAX_ATTEMPTS_PER_IP`.
+
+    Strangers are anonymous visitors, and clients that are refused before a user is known.
+    """
     if not event.source_ip:  # from an imported gateway, until it is applied
         return None
-    return _count(view, _anonymous_key(event.source_ip), "RATE_LIMIT_MAX_ATTEMPTS", _max_attempts(view))
-
-
-def count_refused(view: WebSocketHooks, event: ConnectEvent) -> None:
-    """Count an attempt that is refused before a user is known: for its address, never for users."""
-    if event.source_ip:
-        own = view.RATE_LIMIT_MAX_ATTEMPTS_PER_IP
-        limit = _PER_IP_FACTOR * _max_attempts(view) if own is None else own
-        _count(view, f"ip:{client_key(event.source_ip)}", "RATE_LIMIT_MAX_ATTEMPTS_PER_IP", limit)
+    own = view.RATE_LIMIT_MAX_ATTEMPTS_PER_IP
+    limit = _PER_IP_FACTOR * _max_attempts(view) if own is None else own
+    return _count(view, _stranger_key(event.source_ip), "RATE_LIMIT_MAX_ATTEMPTS_PER_IP", limit)
 
 
 def give_back(attempt: Attempt | None) -> None:
@@ -100,7 +102,7 @@ def attempt_of(session: WebSocketSession, event: DisconnectEvent) -> Attempt | N
     if session.user_id is not None:
         client = f"user:{session.user_id}"
     elif event.source_ip and not session.session_auth_hash:  # else its user was deleted meanwhile
-        client = _anonymous_key(event.source_ip)
+        client = _stranger_key(event.source_ip)
     else:
         return None
     return Attempt(
@@ -133,12 +135,12 @@ def _max_attempts(view: WebSocketHooks) -> int:
     return read_limit(partial(getattr, view), "RATE_LIMIT_MAX_ATTEMPTS")
 
 
-def _anonymous_key(source_ip: str) -> str:
-    return f"anonymous:{client_key(source_ip)}"
+def _stranger_key(source_ip: str) -> str:
+    return f"ip:{client_key(source_ip)}"
 
 
 def _count(view: WebSocketHooks, client: str, rule: str, limit: int) -> Attempt | None:
-    if not view.RATE_LIMIT_ENABLED:
+    if not view.RATE_LIMIT_ENABLED or limit <= 0:
         return None
     seconds, now = window_seconds(partial(getattr, view)), timezone.now()
     verdict = count_attempt(SCOPE, client, limit=limit, window_seconds=seconds, now=now)

@@ -12,7 +12,7 @@ from websocket_gateway.connections import revoke
 from websocket_gateway.connections.ending import end_by_client, end_unknown
 from websocket_gateway.connections.sessions import find_session, touch
 from websocket_gateway.frames import Frame, InvalidFrameError, parse_frame
-from websocket_gateway.logins import reason_to_end
+from websocket_gateway.logins import renew_user, set_related
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.receiving.deduplication import handle_once, message_key
 from websocket_gateway.receiving.events import DisconnectEvent, MessageEvent
@@ -64,10 +64,12 @@ def end_connection(view: WebSocketHooks, request: HttpRequest, event: Disconnect
         return empty_response()
     _check_gateway(view, session)
     view.websocket_session = session
-    bind_user(request, session.user or AnonymousUser())
     attempt = limits.attempt_of(session, event)
     if end_by_client(session):
         limits.give_back(attempt)
+    renew_user(session)  # of a login that holds no longer the row stays
+    bind_user(request, session.user or AnonymousUser())
+    view._begun = True
     return answer(view._call(view.disconnect, request))
 
 
@@ -78,7 +80,7 @@ def _open_session(view: WebSocketHooks, connection_id: str) -> WebSocketSession 
     _check_gateway(view, session)
     if not session.connected:
         return None
-    reason = reason_to_end(session)
+    reason = renew_user(session)
     if reason:
         # Changes that send no signal, such as `QuerySet.update(is_active=False)`, are noticed here.
         revoke(WebSocketSession.objects.filter(pk=session.pk), reason=reason)
@@ -89,7 +91,7 @@ def _open_session(view: WebSocketHooks, connection_id: str) -> WebSocketSession 
 def _check_gateway(view: WebSocketHooks, session: WebSocketSession) -> None:
     if session.api_gateway_id != view.api_gateway.pk:
         raise RefusalError(ErrorCode.FORBIDDEN, "The connection belongs to another gateway.")
-    session.api_gateway = view.api_gateway
+    set_related(session, "api_gateway", view.api_gateway)  # it may come from a replica
 
 
 def _handle(
@@ -114,7 +116,9 @@ def _handle(
         return answer(view._call(method, request), reply_id=frame.reply_id)
 
     if not view.deduplicate or frame.reply_id is None or frame.client is None:
+        view._begun = True
         return handle()
+    # What a handler has written is undone if it fails, so here it may be called again.
     key = message_key(user_id=request.user.pk, client=frame.client, message_id=frame.reply_id)
     first = handle_once(key, handle, failed=lambda response: response.status_code >= 400)
     return first if first is not None else duplicate_response(frame.reply_id)

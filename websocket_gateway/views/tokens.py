@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.db import Error
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
@@ -18,15 +19,24 @@ from django.utils.cache import add_never_cache_headers
 from django.views.generic import View
 
 from websocket_gateway.client_config import build_user_marks
+from websocket_gateway.concurrency import is_away
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.sessions import has_open
 from websocket_gateway.exceptions import RateLimitedError
-from websocket_gateway.logins import has_lasting_session_keys, is_active
+from websocket_gateway.logins import backend_of, current_session_key, is_active
 from websocket_gateway.receiving.limits import find_used_up
 from websocket_gateway.receiving.tokens import issue_token
-from websocket_gateway.views.limits import RETRY_AFTER_FULL, SCOPE, read_limit, user_key, window_seconds
+from websocket_gateway.views.failures import describe_away
+from websocket_gateway.views.limits import (
+    RETRY_AFTER_FULL,
+    SCOPE,
+    limits_attempts,
+    read_limit,
+    user_key,
+    window_seconds,
+)
 from websocket_gateway.views.routed import find_routed_views
-from websocket_gateway.views.websocket import WebSocketView
+from websocket_gateway.views.websocket import WebSocketView, exempt
 
 logger = logging.getLogger("websocket_gateway.tokens")
 
@@ -36,21 +46,30 @@ class WebSocketTokenView(View):
 
     Refusals are JSON: 403 with `{"error": "csrf_failed"}` or `{"error": "not_authenticated"}`,
     429 with `{"error": "rate_limited"}` and `Retry-After` beyond `TOKEN_RATE_LIMIT_PER_MINUTE`, and while
-    a limit of connections would refuse the token.
+    a limit of connections would refuse the token; 503 with `{"error": "busy"}` while the database is away.
     """
 
     http_method_names = ["post"]
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
-        """Exempt the view from both middlewares, CSRF and login, which answer with HTML or a redirect."""
+        """Exempt the view from CSRF and login middleware, which answer with HTML or a redirect.
+
+        And from `ATOMIC_REQUESTS`: the transaction begins outside of the view, which could not answer
+        while the database is away.
+        """
         view = super().as_view(**initkwargs)
-        vars(view).update(csrf_exempt=True, login_required=False)
-        return view
+        return exempt(view)
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         """Check the CSRF token first, whether or not the CSRF middleware is installed."""
-        response = _check_csrf(request) or super().dispatch(request, *args, **kwargs)
+        try:
+            response = _check_csrf(request) or super().dispatch(request, *args, **kwargs)
+        except Error as exc:
+            if not is_away(exc):
+                raise
+            logger.warning("no token is issued: %s", describe_away(exc), extra={"event": "busy"})
+            response = JsonResponse({"error": "busy"}, status=503, headers={"Retry-After": "1"})
         add_never_cache_headers(response)
         return response
 
@@ -62,10 +81,10 @@ class WebSocketTokenView(View):
         refusal = find_refusal(user)
         if refusal is not None:
             return _too_many(request, user, rule=refusal.rule, retry_after=refusal.retry_after)
-        session = getattr(request, "session", None)
-        session_key = session.session_key if session is not None and has_lasting_session_keys() else None
         try:
-            token = issue_token(user, session_key=session_key)
+            token = issue_token(
+                user, session_key=current_session_key(request), backend=backend_of(request, user)
+            )
         except RateLimitedError as exc:
             return _too_many(request, user, rule="TOKEN_RATE_LIMIT_PER_MINUTE", retry_after=exc.retry_after)
         expires_in = get_settings().token_expiry_seconds
@@ -135,7 +154,7 @@ def find_refusal(user: AbstractBaseUser) -> Refusal | None:
 
 
 def _attempts_used_up(user: AbstractBaseUser, views: tuple[_Read, ...]) -> int | None:
-    if not all(read("RATE_LIMIT_ENABLED") for read in views):
+    if not all(limits_attempts(read) for read in views):
         return None
     limits: dict[int, int] = {}
     for read in views:

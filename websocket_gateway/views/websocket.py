@@ -50,11 +50,7 @@ class WebSocketView(WebSocketHooks):
             cls.handler_table = table  # the class may have changed since it was created
         else:
             initkwargs["handler_table"] = table
-        view = super().as_view(**initkwargs)
-        vars(view).update(csrf_exempt=True, login_required=False)
-        for alias in connections:
-            transaction.non_atomic_requests(using=alias)(view)
-        return view
+        return exempt(super().as_view(**initkwargs))
 
     def setup(self, request: HttpRequest, *args: object, **kwargs: object) -> None:
         """Start with an empty body and no session, for hooks that are called before there are any."""
@@ -93,3 +89,11 @@ class WebSocketView(WebSocketHooks):
 
     def _allowed_methods(self) -> list[str]:
         return ["POST"]
+
+
+def exempt(view: Any) -> Any:
+    """Exempt a view from CSRF and login middleware, and from `ATOMIC_REQUESTS` of every database."""
+    vars(view).update(csrf_exempt=True, login_required=False)
+    for alias in connections:
+        transaction.non_atomic_requests(using=alias)(view)
+    return view

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -17,6 +18,7 @@ from websocket_gateway.aws.clients import forget_clients
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.engines.base import Limits, Status
 from websocket_gateway.aws.engines.dialing import ca_bundle
+from websocket_gateway.no_fork import no_fork
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +115,29 @@ def test_many_runs_leave_no_thread_and_no_socket(sink: RawSink) -> None:
     while threading.active_count() > before and time.monotonic() < until:
         time.sleep(0.01)
     assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize("name", ["asyncio", "boto3"])
+def test_a_fork_waits_for_handshakes_and_for_what_is_read_over_tls(
+    name: str, secure_sink: RawSink, bundle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[tuple[str, bool]] = []
+
+    def watch(kind: type[ssl.SSLObject] | type[ssl.SSLSocket], method: str) -> None:
+        real: Callable[..., Any] = getattr(kind, method)
+
+        def call(self: ssl.SSLObject | ssl.SSLSocket, *arguments: Any) -> Any:
+            if not self.server_side:
+                used.append((method, threading.get_ident() in no_fork._inside()))
+            return real(self, *arguments)
+
+        monkeypatch.setattr(kind, method, call)
+
+    for kind in (ssl.SSLObject, ssl.SSLSocket):
+        watch(kind, "do_handshake")
+        watch(kind, "read")
+    forget_clients()
+    outcomes = send_all(make_engine(name, bundle=ca_bundle()), recipients(secure_sink.endpoint, "a=", "b="))
+
+    assert statuses(outcomes) == {Status.DELIVERED: 2}
+    assert set(used) == {("do_handshake", True), ("read", True)}

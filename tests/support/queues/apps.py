@@ -18,4 +18,4 @@ class QueuesConfig(AppConfig):
         leases.LEASE_SECONDS, leases.RENEW_SECONDS = 3.0, 0.5
         shards.PAGES_SECONDS = 2.0
         paging.PAGE_SIZE = 50
-        runs.RECIPIENTS_A_SHARD = 150
+        runs.RECIPIENTS_PER_SHARD = 150

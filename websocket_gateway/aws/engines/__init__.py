@@ -5,16 +5,14 @@ The engines are imported when they are chosen: they import boto3, httptools and 
 
 from __future__ import annotations
 
-import _thread
 from collections.abc import Sequence
-from types import BuiltinFunctionType
 from urllib.parse import urlsplit
 
 from websocket_gateway.aws.clients import current_credentials
 from websocket_gateway.aws.connections import AwsConnections, Connections
 from websocket_gateway.aws.engines.base import Engine, Limits, Recipient
 from websocket_gateway.exceptions import ConfigurationError
-from websocket_gateway.forking import importing
+from websocket_gateway.no_fork import has_green_threads, no_fork
 
 # boto3 keeps its connections from one run to the next, so a few recipients have theirs before ours are open.
 FEW = 16
@@ -43,12 +41,12 @@ def open_engine(
         )
     fast = isinstance(connections, AwsConnections) and not proxied and not has_green_threads()
     if name == "asyncio" or (name == "auto" and fast and len(first_page) > FEW):
-        with importing():
+        with no_fork:
             from websocket_gateway.aws.engines.asyncio_loop import AsyncioEngine
             from websocket_gateway.aws.engines.dialing import ca_bundle
 
         return AsyncioEngine(limits=limits, ca_bundle=ca_bundle(), credentials=current_credentials)
-    with importing():
+    with no_fork:
         from websocket_gateway.aws.engines.boto3_threads import Boto3Engine
 
     return Boto3Engine(
@@ -59,14 +57,9 @@ def open_engine(
     )
 
 
-def has_green_threads() -> bool:
-    """Whether all threads of this process are one, in which no second event loop can run beside the first."""
-    return not isinstance(_thread.start_new_thread, BuiltinFunctionType)
-
-
 def needs_proxy(url: str) -> bool:
     """Whether the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`) puts a proxy before `url`."""
-    with importing():
+    with no_fork:
         from botocore.utils import get_environ_proxies
 
     return bool(get_environ_proxies(url).get(urlsplit(url).scheme))

@@ -19,6 +19,7 @@ from websocket_gateway.aws.engines.base import Limits, Outcome, Recipient
 from websocket_gateway.aws.engines.sender import Sender
 from websocket_gateway.aws.engines.signing import Payload, Signer
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
+from websocket_gateway.no_fork import join
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class AsyncioEngine:
         """See `Engine.stop`; waits for the posts in flight, one attempt's time-out at most."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._sender.stop)
-            self._thread.join()
+            join(self._thread)
             self._loop.close()
         while self._ready or not self._wake.empty():
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,9 +14,10 @@ from websocket_gateway.aws.connections import Connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.engines.base import Outcome, Recipient
 from websocket_gateway.aws.engines.outcomes import answer_of_error
-from websocket_gateway.aws.engines.retries import Attempt, EndpointQueue, Retries
+from websocket_gateway.aws.engines.retries import Attempt, EndpointQueue, Retries, share_of
 from websocket_gateway.aws.pacing import Pace
 from websocket_gateway.exceptions import ConfigurationError
+from websocket_gateway.no_fork import wait_until_gone
 
 # More threads than this cost more in switches of the interpreter's lock than they gain.
 MAX_THREADS = 32
@@ -73,6 +75,7 @@ class Boto3Engine:
         yield from (queue.give_up(attempt) for queue, attempt, _data in not_begun if attempt.retries)
         yield from self._retries.stop(self._queues.values())
         self._queues.clear()
+        self._pool.wait_until_gone()
 
     def _enqueue(self, recipient: Recipient) -> Iterator[Outcome]:
         queue = self._queues.get(recipient.endpoint)
@@ -92,8 +95,7 @@ class Boto3Engine:
 
     def _share(self) -> int:
         """Posts for one gateway at a time: twice the threads, so that none waits for the next post."""
-        busy = sum(bool(queue.waiting or queue.in_flight) for queue in self._queues.values())
-        return max(1, self._threads * 2 // max(1, busy))
+        return share_of(self._threads * 2, self._queues.values())
 
     def _turn(self) -> Iterator[Outcome]:
         """Begin what may begin, then wait for the next thing to happen."""
@@ -155,9 +157,10 @@ class ThreadPool(Generic[Job]):
         # The results are not in the queue that wakes: Ctrl-C may lose what a `get` returns.
         self._done: deque[tuple[Job, BaseException | None]] = deque()
         self._wake: SimpleQueue[None] = SimpleQueue()
-        self._ended: SimpleQueue[None] = SimpleQueue()
+        self._ended: SimpleQueue[int] = SimpleQueue()
         self._under_way = 0
         self._size = 0
+        self._gone: list[int] = []
 
     def put(self, job: Job) -> None:
         """Give the job to the thread that is free first."""
@@ -188,9 +191,13 @@ class ThreadPool(Generic[Job]):
         for _number in range(self._size + 1):
             self._jobs.put(None)
         while self._size:
-            self._ended.get()
+            self._gone.append(self._ended.get())
             self._size -= 1
         return left
+
+    def wait_until_gone(self) -> None:
+        """After `stop`: wait until the threads have left the process, so that it may fork."""
+        wait_until_gone(self._gone)
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -201,4 +208,4 @@ class ThreadPool(Generic[Job]):
             else:
                 self._done.append((job[0], None))
             self._wake.put(None)
-        self._ended.put(None)
+        self._ended.put(threading.get_native_id())

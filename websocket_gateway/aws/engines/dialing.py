@@ -18,6 +18,7 @@ from websocket_gateway.aws.clients import config_variable
 from websocket_gateway.aws.engines.http1 import Connection, Owner, SecureConnection
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.forking import cached_per_process
+from websocket_gateway.no_fork import no_fork
 
 _RESOLVED_SECONDS = 30.0
 Queue = TypeVar("Queue")
@@ -38,9 +39,10 @@ def ca_bundle() -> str:
 @cached_per_process(maxsize=8)
 def tls_context(ca_bundle: str) -> ssl.SSLContext:
     """TLS that verifies name and chain against the certificates in `ca_bundle`, a file or a folder."""
-    if Path(ca_bundle).is_dir():
-        return ssl.create_default_context(capath=ca_bundle)
-    return ssl.create_default_context(cafile=ca_bundle)
+    with no_fork:
+        if Path(ca_bundle).is_dir():
+            return ssl.create_default_context(capath=ca_bundle)
+        return ssl.create_default_context(cafile=ca_bundle)
 
 
 class Dialer:

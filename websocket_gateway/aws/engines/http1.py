@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar, cast
 import httptools
 
 from websocket_gateway.aws.engines.retries import Attempt
+from websocket_gateway.no_fork import no_fork
 
 _ERROR_TYPE = b"x-amzn-errortype"
 Queue = TypeVar("Queue")
@@ -163,20 +164,23 @@ class SecureConnection(Connection[Queue]):
     ) -> None:
         super().__init__(owner, queue)
         self._received, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._received, self._to_send, server_hostname=server_hostname)
+        with no_fork:
+            self._tls = context.wrap_bio(self._received, self._to_send, server_hostname=server_hostname)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin the handshake."""
         self._transport = cast("asyncio.Transport", transport)
-        self._shake_hands()
+        with no_fork:
+            self._shake_hands()
 
     def buffer_updated(self, nbytes: int) -> None:
         """Decrypt what was received, and parse it."""
-        self._received.write(self._buffer[:nbytes])
-        if not self.ready.done():
-            self._shake_hands()
-        elif not self.closed:
-            self._decrypt()
+        with no_fork:
+            self._received.write(self._buffer[:nbytes])
+            if not self.ready.done():
+                self._shake_hands()
+            elif not self.closed:
+                self._decrypt()
 
     def _shake_hands(self) -> None:
         try:

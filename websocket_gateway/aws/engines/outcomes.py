@@ -64,12 +64,17 @@ def answer_of_status(status: int, code: str, endpoint: ManagementEndpoint) -> An
     return _judged(error_class(code, status), status, reason)
 
 
+def unanswered(endpoint: ManagementEndpoint) -> Answer:
+    """The answer where nothing came back, from either engine."""
+    return Answer(Kind.UNANSWERED, f"no answer from {endpoint.url}")
+
+
 def answer_of_error(error: BaseException | None, endpoint: ManagementEndpoint) -> Answer:
     """Classify an exception of `Connections.post`; None means success."""
     if error is None:
         return DELIVERED
     if isinstance(error, EndpointUnreachableError):
-        return Answer(Kind.UNANSWERED, f"no answer from {endpoint.url}")
+        return unanswered(endpoint)
     if isinstance(error, AWSError):
         answered = error.code or error.status
         return _judged(

@@ -136,6 +136,12 @@ class EndpointQueue:
 Queue = TypeVar("Queue", bound=EndpointQueue)
 
 
+def share_of(posts: int, queues: Iterable[EndpointQueue]) -> int:
+    """How many of `posts` simultaneous posts each endpoint may have: equal shares for those with work."""
+    busy = sum(bool(queue.waiting or queue.in_flight) for queue in queues)
+    return max(1, posts // max(1, busy))
+
+
 class Retries(Generic[Queue]):
     """The attempts that wait for another post, by the time when it is due. Used by one thread."""
 

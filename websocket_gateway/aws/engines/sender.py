@@ -11,8 +11,8 @@ from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.engines.base import Limits, Outcome, Recipient
 from websocket_gateway.aws.engines.dialing import Dialer
 from websocket_gateway.aws.engines.http1 import Connection
-from websocket_gateway.aws.engines.outcomes import Answer, Kind, OutcomeBuffer, answer_of_status
-from websocket_gateway.aws.engines.retries import Attempt, EndpointQueue, Retries
+from websocket_gateway.aws.engines.outcomes import Answer, Kind, OutcomeBuffer, answer_of_status, unanswered
+from websocket_gateway.aws.engines.retries import Attempt, EndpointQueue, Retries, share_of
 from websocket_gateway.aws.engines.signing import Payload, Signer
 from websocket_gateway.aws.pacing import Pace
 
@@ -146,14 +146,13 @@ class Sender:
             queue.in_flight -= 1
             queue.waiting.appendleft(attempt)
         else:
-            self._settle(queue, attempt, _unanswered(queue), time.monotonic())
+            self._settle(queue, attempt, unanswered(queue.endpoint), time.monotonic())
         self._pump(queue)
 
     # Beginning
 
     def _pump_all(self) -> None:
-        busy = sum(bool(queue.waiting or queue.in_flight) for queue in self._queues.values())
-        self._share = max(1, self._limits.concurrency // max(1, busy))
+        self._share = share_of(self._limits.concurrency, self._queues.values())
         for queue in self._queues.values():
             self._pump(queue)
 
@@ -194,7 +193,7 @@ class Sender:
         connection.send(request, attempt, now)
 
     async def _open(self, queue: PostQueue, attempt: Attempt) -> None:
-        answer = _unanswered(queue)
+        answer = unanswered(queue.endpoint)
         try:
             connecting = queue.dialer.connect(self, queue)
             connection = await asyncio.wait_for(connecting, self._limits.timeout_seconds)
@@ -242,8 +241,4 @@ class Sender:
             if attempt is not None and now - connection.started > self._limits.timeout_seconds:
                 connection.attempt = None
                 self._drop(connection)
-                self._settle(queue, attempt, _unanswered(queue), now)
-
-
-def _unanswered(queue: PostQueue) -> Answer:
-    return Answer(Kind.UNANSWERED, f"no answer from {queue.endpoint.url}")
+                self._settle(queue, attempt, unanswered(queue.endpoint), now)

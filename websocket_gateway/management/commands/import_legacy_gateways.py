@@ -62,6 +62,9 @@ def _lines(plan: ImportPlan, sessions: SessionCounts, *, dry_run: bool) -> Itera
         for name in ("all_of", "any_of"):
             if labels := getattr(permission, name):
                 yield f"    {name}: {', '.join(labels)}"
+        if permission.alternatives:
+            sets = (f"({' and '.join(names)})" for names in permission.alternatives)
+            yield f"    alternatives: {' or '.join(sets)}"
     if sessions.imported:
         yield f"+ {imported} live sessions: {sessions.imported}"
     if sessions.ended:
@@ -88,6 +91,7 @@ def _as_dict(plan: ImportPlan, sessions: SessionCounts, *, dry_run: bool) -> dic
                 "audience": row.audience,
                 "any_of": row.any_of,
                 "all_of": row.all_of,
+                "alternatives": row.alternatives,
             }
             for row in plan.permissions
         ],

@@ -23,7 +23,7 @@ _WORDS = {
     "messages_deleted": ("delete", "mark", "of messages handled more than a day ago"),
     "broadcasts_deleted": ("delete", "broadcast", "that finished longer ago than the retention"),
     "shards_resumed": ("enqueue", "task", "for broadcasts that no worker continues"),
-    "sessions_asked_about": ("verify", "session", "that may be alive"),
+    "sessions_verified": ("verify", "session", "that may be alive"),
     "sessions_ended_gone": ("end", "session", "that AWS reports as gone"),
 }
 _DONE = {"end": "Ended", "delete": "Deleted", "enqueue": "Enqueued", "verify": "Verified"}

@@ -50,6 +50,12 @@ class Command(ProvisioningCommand):
             help="Import routes and values that were changed in AWS, if a row can store them.",
         )
         parser.add_argument(
+            "--rotate-secret",
+            action="store_true",
+            help="Deploy a new origin secret for the named gateways. Until that is done, events with the old "
+            "one are accepted too.",
+        )
+        parser.add_argument(
             "--deep",
             action="store_true",
             help="Also find unwanted route responses of one-way routes; needs one call per route.",
@@ -65,6 +71,7 @@ class Command(ProvisioningCommand):
         dry_run: bool,
         prune: bool,
         import_changes: bool,
+        rotate_secret: bool,
         deep: bool,
         interactive: bool,
         format: str,  # noqa: A002 - the option's name
@@ -73,7 +80,12 @@ class Command(ProvisioningCommand):
         """Plan, show or apply each gateway; report."""
         self.text = format == "text"
         self.interactive = interactive
-        self.choices = Choices(prune=prune, import_changes=import_changes, deep=deep)
+        if rotate_secret and (check or not names):
+            problem = "cannot be combined with --check" if check else "needs the NAME of a gateway"
+            raise CommandError(f"--rotate-secret {problem}.", returncode=2)
+        self.choices = Choices(
+            prune=prune, import_changes=import_changes, rotate_secret=rotate_secret, deep=deep
+        )
         self.applied = not (check or dry_run)
         gateways = find_provisioned_gateways(names)
         done = {gateway.api_name: self.sync(gateway, among=len(gateways)) for gateway in gateways}

@@ -19,11 +19,13 @@ def plan_gateway(
     observed: ObservedGateway,
     *,
     record: tuple[RecordStep, ...] = (),
+    deployed: tuple[RecordStep, ...] = (),
     notes: tuple[str, ...] = (),
     prune: bool = False,
     deployment_owed: bool = False,
 ) -> Plan:
-    """The plan that makes `observed` into `wanted`; `record` are the steps in our own database.
+    """The plan that makes `observed` into `wanted`; `record` are the steps in our own database, and
+    `deployed` those that follow the deployment.
 
     What is not wanted is left, unless `prune`. Raises `PlanError` for routes that AWS would refuse.
     """
@@ -34,6 +36,7 @@ def plan_gateway(
     steps.extend(rest.resources if prune else ())
     steps.extend(_plan_stage(wanted, observed, left=() if prune else rest.route_keys))
     steps.extend(_plan_deployment(wanted, observed, steps, owed=deployment_owed))
+    steps.extend(deployed)
     steps.extend(plan_domain(wanted, observed, uuid=uuid))
     # A mapping keeps the stage that it leads to, so domains go first.
     steps.extend((*rest.domains, *rest.stages) if prune else ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from websocket_gateway.exceptions import PlanOutdatedError
+from websocket_gateway.origin_secret import installation_fingerprint
 from websocket_gateway.provisioning.plan import Action, Kind, Step
 from websocket_gateway.provisioning.planning.differences import (
     changes_more_than_tags,
@@ -18,7 +19,13 @@ from websocket_gateway.resources import Api, Integration, Route, RouteResponse
 def create_api(context: Context, step: Step[Api]) -> None:
     """Create the API, and keep its id and address."""
     api = context.apis.create_api(step.resource)
-    context.save(api_id=api.api_id, api_endpoint=api.api_endpoint, deployment_id="", api_created=False)
+    context.save(
+        api_id=api.api_id,
+        api_endpoint=api.api_endpoint,
+        deployment_id="",
+        api_created=False,
+        installation=installation_fingerprint(),
+    )
 
 
 def update_api(context: Context, step: Step[Api]) -> None:

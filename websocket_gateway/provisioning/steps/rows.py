@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from django.db import router
 
+from websocket_gateway.aws.clients import is_loopback
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.connections.ending import end_gone
+from websocket_gateway.leases import GatewayLease
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute, WebSocketSession
 from websocket_gateway.provisioning.plan import Action, AnyStep, Kind
 from websocket_gateway.provisioning.steps.context import Context, Handler
 
 _BATCH = 1_000
+_SETTLING_SECONDS = 10.0
+"""How long events that were on their way when the deployment was done may take to arrive."""
 
 
 def save_record(context: Context, step: AnyStep) -> None:
@@ -31,11 +35,24 @@ def save_route_record(context: Context, step: AnyStep) -> None:
 
 
 def delete_record(context: Context, step: AnyStep) -> None:
+    """Delete the row."""
+    delete_row(context.gateway, context.lease)
+
+
+def delete_row(gateway: ApiGateway, lease: GatewayLease) -> None:
     """Delete the row with its routes; its sessions, which may be many, end and go in batches before it."""
-    _end_sessions(context.gateway)
-    _delete_sessions(context.gateway)
-    context.lease.check()
-    context.gateway.delete()
+    _end_sessions(gateway)
+    _delete_sessions(gateway)
+    lease.check()
+    gateway.delete()
+
+
+def end_rotation(context: Context, step: AnyStep) -> None:
+    """Refuse the origin secret of the generation before, once AWS sends it no more."""
+    if not is_loopback(context.apis.client.meta.endpoint_url):
+        context.on_wait(f"waiting {_SETTLING_SECONDS:.0f} s for events that carry the old origin secret")
+        context.apis.sleep(_SETTLING_SECONDS)
+    context.save(**step.values)
 
 
 def end_sessions_of(context: Context, step: AnyStep) -> None:
@@ -59,6 +76,7 @@ def _delete_sessions(gateway: ApiGateway) -> None:
 HANDLERS: dict[tuple[Action, Kind], Handler] = {
     (Action.DELETE, Kind.RECORD): delete_record,
     (Action.UPDATE, Kind.SESSIONS): end_sessions_of,
+    (Action.UPDATE, Kind.ORIGIN_SECRET): end_rotation,
     (Action.CREATE, Kind.ROUTE_RECORD): save_route_record,
     (Action.UPDATE, Kind.ROUTE_RECORD): save_route_record,
     (Action.CREATE, Kind.RECORD): save_record,

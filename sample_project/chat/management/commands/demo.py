@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
+from project.exposure import EXPOSED
 
 from chat.demo.clients import ChatClient, ClientError
 from chat.demo.processes import Child, ChildError, as_typed, child_environment, free_port, listens, run
@@ -44,6 +45,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, once: bool, port: int, gateway_port: int, **options: Any) -> None:
         """Run the demo."""
+        if EXPOSED:
+            raise CommandError("The demo serves this machine only: unset SAMPLE_PUBLIC_HOST.")
         self.serving = False
         # End the children when the terminal is closed as well. (Windows has no SIGHUP.)
         for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:

@@ -12,7 +12,7 @@ from websocket_gateway.models.fields import CaseSensitiveCharField
 class Migration(migrations.Migration):
     """Two new tables, without foreign keys."""
 
-    dependencies = [("websocket_gateway", "0002_limits")]
+    dependencies = [("websocket_gateway", "0003_labels")]
 
     operations = [
         migrations.CreateModel(

@@ -24,7 +24,8 @@ def lines(path: Path) -> int:
 
 
 def test_there_are_few_enough_modules_to_know_them() -> None:
-    assert len(MODULES) <= 200
+    # 200 after the regrouping; what is new since then: installations, rotation, the testing kit, forks.
+    assert len(MODULES) <= 210
     assert 100 <= median(map(lines, MODULES)) <= 120
 
 

@@ -14,12 +14,13 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 from django.core.signals import setting_changed
-from django.db import Error, connections, router
+from django.db import Error, router
 from django.http import HttpRequest
 
 from websocket_gateway import context_headers
 from websocket_gateway.concurrency import is_away
 from websocket_gateway.conf import get_settings
+from websocket_gateway.databases import Place, place_in
 from websocket_gateway.forking import PerProcess
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import is_origin_secret
@@ -32,9 +33,6 @@ _UNKNOWN_IDS = 8
 _PLACES = 1_024
 _GENERATIONS_TRIED = 32
 """Rotations after which a signature is not recognized any more while the database is away."""
-
-Place = tuple[str, str]
-"""A database's alias, and the schema or tenant in it; empty where there are none."""
 
 
 def find_gateway(request: HttpRequest) -> ApiGateway | None:
@@ -137,12 +135,7 @@ class GatewayRows:
 
 def current_place() -> Place:
     """Where gateways are looked for now: not in a replica, which might not have a new one yet."""
-    alias = router.db_for_write(ApiGateway)
-    connection = connections[alias]
-    schema = getattr(connection, "schema_name", None)
-    if not schema and (tenant := getattr(connection, "tenant", None)) is not None:
-        schema = getattr(tenant, "schema_name", None) or getattr(tenant, "pk", None) or tenant
-    return alias, str(schema or "")
+    return place_in(router.db_for_write(ApiGateway))
 
 
 known_gateways = PerProcess(GatewayRows)

@@ -18,7 +18,8 @@ from django.db import (
 
 from tests.factories import ConnectionRateLimitFactory, WebSocketSessionFactory
 from tests.views.urls import StackView
-from websocket_gateway.concurrency import is_away, is_busy, retry_when_busy
+from websocket_gateway.concurrency import retry_when_busy
+from websocket_gateway.database_errors import is_away, is_busy
 from websocket_gateway.models import ConnectionRateLimit
 from websocket_gateway.testing import message_request
 

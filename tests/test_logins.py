@@ -12,8 +12,9 @@ from django.contrib.sessions.backends import signed_cookies
 from django.http import HttpRequest
 
 from tests.checks.projects import PRODUCTION, findings
+from websocket_gateway.auth_backends import has_perm
 from websocket_gateway.channels.rules import is_admitted
-from websocket_gateway.logins import has_lasting_session_keys, has_perm
+from websocket_gateway.logins import has_lasting_session_keys
 from websocket_gateway.models import ChannelPermission
 from websocket_gateway.receiving.handlers import Requirement
 from websocket_gateway.views import WebSocketView

@@ -1,4 +1,4 @@
-"""Which login opened a connection or got a token, whether it is still valid, and its user's permissions.
+"""Which login opened a connection or got a token, and whether that login is still valid.
 
 Stored are hashes: of the Django session's key, and of the user's session-auth hash, which changes with the
 password.
@@ -10,22 +10,22 @@ import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY, load_backend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
+from websocket_gateway.auth_backends import load_by_backend
+from websocket_gateway.models.fields import set_related
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
-    from django.db.models import ForeignKey, Model
 
     from websocket_gateway.models import WebSocketSession
 
 _COOKIE_SESSIONS: Final = "django.contrib.sessions.backends.signed_cookies"
-_BACKEND_MAX_LENGTH: Final = 255
 
 
 def session_key_of(request: HttpRequest) -> str | None:
@@ -65,49 +65,6 @@ def is_session_engine(engine: str, kind: str) -> bool:
         return False
 
 
-def backend_of(request: HttpRequest, user: AbstractBaseUser | AnonymousUser) -> str:
-    """The dotted path of the backend that logged `user` in, as `login()` stores it; empty if unknown.
-
-    Reads the session, unless the user has just been authenticated. The session of another user, as when
-    one user acts in the place of `user`, says nothing.
-    """
-    own = known_backend(user)
-    session = getattr(request, "session", None)
-    if own or session is None or session.get(SESSION_KEY) != str(user.pk):
-        return own
-    return _backend_path(session.get(BACKEND_SESSION_KEY))
-
-
-def known_backend(user: AbstractBaseUser | AnonymousUser) -> str:
-    """The same of a user who comes from `authenticate()` or `login()`, which keep it on the object."""
-    return _backend_path(getattr(user, "backend", ""))
-
-
-def _backend_path(value: object) -> str:
-    return value if isinstance(value, str) and len(value) <= _BACKEND_MAX_LENGTH else ""
-
-
-def load_by_backend(user: AbstractBaseUser | None, backend: str) -> AbstractBaseUser | None:
-    """`user`, whose row is loaded, as `backend` gives the user; None as Django's anonymous user.
-
-    Such as an LDAP backend, whose user carries the permissions that no table holds. Django's own backend
-    gives the row as it is, so it costs no query. As with Django's sessions, None is the answer if the
-    backend is no longer in `AUTHENTICATION_BACKENDS` or does not know the user. Without a path it is the row.
-    """
-    if user is None or not backend:
-        return user
-    if backend not in settings.AUTHENTICATION_BACKENDS:
-        return None
-    from django.contrib.auth.backends import ModelBackend  # needs the models to be loaded
-
-    found = load_backend(backend)
-    if isinstance(found, ModelBackend) and type(found).get_user is ModelBackend.get_user:
-        allowed = found.user_can_authenticate(user)  # type: ignore[arg-type]  # any user model
-        return user if allowed else None
-    loaded: AbstractBaseUser | None = found.get_user(user.pk)
-    return loaded
-
-
 def hash_session_key(session_key: str | None) -> str:
     """Return the stored form of a session key: its SHA-256, empty for no key."""
     return sha256(session_key) if session_key else ""
@@ -140,12 +97,6 @@ def renew_user(session: WebSocketSession) -> str:
         return "backend"
     set_related(session, "user", user)
     return reason_to_end(session)
-
-
-def set_related(row: Model, name: str, value: Model) -> None:
-    """Make `value` the loaded object of a foreign key, from whatever database it was read."""
-    field = cast("ForeignKey[Model, Model]", row._meta.get_field(name))
-    field.set_cached_value(row, value)
 
 
 def reason_to_end(session: WebSocketSession) -> str:

@@ -111,7 +111,7 @@ class ByTenant:
 
     alias = "default"
 
-    def db_for_write(self, model: Any, **hints: Any) -> str:
+    def db_for_read(self, model: Any, **hints: Any) -> str:
         return type(self).alias
 
 

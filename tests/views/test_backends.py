@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.factories import ApiGatewayFactory, UserFactory
 from tests.views.stack import Stack
-from websocket_gateway.logins import backend_of
+from websocket_gateway.auth_backends import backend_of
 from websocket_gateway.models import WebSocketSession, WebSocketToken
 from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.signals import disconnected

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import close_old_connections, connection, connections
+from django.db import OperationalError, close_old_connections, connection, connections
 from django.http import HttpRequest
 from django.test import Client
 from django.urls import path
@@ -197,6 +197,15 @@ def test_handler_that_loses_the_database_runs_again_with_deduplicate_only(
     assert lost == (BUSY if stack.base == "/once/" else (500, "internal_error", "c7"))
     assert BankView.ran == ["pay"]
     assert pay(stack) == DONE
+
+
+def test_handler_that_meets_a_locked_database_runs_again_with_deduplicate_only(stack: Stack) -> None:
+    def locked() -> None:
+        raise OperationalError("database is locked")
+
+    BankView.lose = staticmethod(locked)
+
+    assert pay(stack) == (BUSY if stack.base == "/once/" else (500, "internal_error", "c7"))
 
 
 @pytest.mark.parametrize("atomic", [False, True], ids=["autocommit", "ATOMIC_REQUESTS"])

@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DataError, IntegrityError, OperationalError, ProgrammingError
 from django.db import Error as AnyDatabaseError
 
-from websocket_gateway.concurrency import is_busy
+from websocket_gateway.database_errors import is_busy
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
 
 _ESCAPED: Final = "websocket_gateway.escaped"

@@ -1,8 +1,8 @@
-"""A text column that is case-sensitive on every database."""
+"""A text column that is case-sensitive on every database, and the loaded object of a foreign key."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -32,3 +32,9 @@ class CaseSensitiveCharField(_CharField):
         """Add the character set of the collation if the database needs it."""
         column = super().db_type(connection)
         return f"{column} CHARACTER SET utf8mb4" if connection.vendor == "mysql" else column
+
+
+def set_related(row: models.Model, name: str, value: models.Model) -> None:
+    """Make `value` the loaded object of a foreign key, from whatever database it was read."""
+    field = cast("models.ForeignKey[models.Model, models.Model]", row._meta.get_field(name))
+    field.set_cached_value(row, value)

@@ -18,8 +18,8 @@ from django.db import Error, router
 from django.http import HttpRequest
 
 from websocket_gateway import context_headers
-from websocket_gateway.concurrency import is_away
 from websocket_gateway.conf import get_settings
+from websocket_gateway.database_errors import is_away
 from websocket_gateway.databases import Place, place_in
 from websocket_gateway.forking import PerProcess
 from websocket_gateway.models import ApiGateway
@@ -36,9 +36,18 @@ _GENERATIONS_TRIED = 32
 
 
 def find_gateway(request: HttpRequest) -> ApiGateway | None:
-    """The gateway that the request names; at most `GATEWAY_CACHE_SECONDS` old. This proves nothing yet."""
+    """The gateway that the request names; at most `GATEWAY_CACHE_SECONDS` old. This proves nothing yet.
+
+    A replica can lack a new gateway, which is then looked for where it was written, if the request is signed.
+    """
     api_id = read_header(request, API_ID_HEADER)
-    return known_gateways().find(api_id) if api_id else None
+    if not api_id:
+        return None
+    reading, writing = router.db_for_read(ApiGateway), router.db_for_write(ApiGateway)
+    found = known_gateways().find(api_id, reading)
+    if found is None and writing != reading and is_signed(request, api_id):
+        found = known_gateways().find(api_id, writing)
+    return found
 
 
 def has_origin_secret(request: HttpRequest, gateway: ApiGateway) -> bool:
@@ -116,9 +125,9 @@ class GatewayRows:
         self._lock = threading.Lock()
         self._places: dict[Place, _Rows] = {}
 
-    def find(self, api_id: str) -> ApiGateway | None:
-        """The gateway with that API id, where the current connection looks for it."""
-        place = current_place()
+    def find(self, api_id: str, alias: str | None = None) -> ApiGateway | None:
+        """The gateway with that API id, where the current connection to a database looks for it."""
+        place = place_in(alias or router.db_for_read(ApiGateway))
         found = self._places.get(place)
         if found is None:
             with self._lock:
@@ -134,8 +143,8 @@ class GatewayRows:
 
 
 def current_place() -> Place:
-    """Where gateways are looked for now: not in a replica, which might not have a new one yet."""
-    return place_in(router.db_for_write(ApiGateway))
+    """Where a query for gateways reads now."""
+    return place_in(router.db_for_read(ApiGateway))
 
 
 known_gateways = PerProcess(GatewayRows)

@@ -5,27 +5,22 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
 
+from websocket_gateway.auth_backends import known_backend
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import RateLimitedError
 from websocket_gateway.logins import (
     hash_session_auth,
     hash_session_key,
-    is_active,
-    is_session_auth,
-    known_backend,
-    load_by_backend,
-    set_related,
     sha256,
 )
 from websocket_gateway.models import WebSocketToken
 from websocket_gateway.receiving.limits import count_attempt
+from websocket_gateway.receiving.token_rules import TokenRefusedError, check_token
 
 _TOKEN_BYTES = 32
 _TOKEN_MAX_LENGTH = 128
@@ -69,14 +64,6 @@ def make_token(user: AbstractBaseUser, session_key: str | None = None, *, backen
     return token
 
 
-class TokenRefusedError(Exception):
-    """A token opens nothing. `rule` names the rule that refuses it, and `str()` says it to the operator."""
-
-    def __init__(self, rule: str, reason: str) -> None:
-        super().__init__(reason)
-        self.rule = rule
-
-
 def consume_token(token: str, *, session_key: str | None = None) -> WebSocketToken | None:
     """`spend_token`, with None for a token that is not valid."""
     try:
@@ -97,7 +84,7 @@ def spend_token(token: str, *, session_key: str | None = None) -> WebSocketToken
         raise TokenRefusedError(
             "unknown", "The token is unknown, or a logout or a newer token has deleted it."
         )
-    _check(row, session_key, now)
+    check_token(row, session_key, now)
     # The row above may be outdated; this one statement decides which caller uses the token.
     usable = WebSocketToken.objects.filter(pk=row.pk).usable(now)
     if not retry_when_busy(lambda: usable.update(used_on=now), model=WebSocketToken):
@@ -113,29 +100,6 @@ def _find(token: str) -> WebSocketToken | None:
     known = fresh.select_related("user").filter(token_hash=sha256(token))
     found: WebSocketToken | None = retry_when_busy(known.first, model=WebSocketToken)
     return found
-
-
-def _check(row: WebSocketToken, session_key: str | None, now: datetime) -> None:
-    """Raise `TokenRefusedError` unless the token may be used. Its user is loaded by the backend."""
-    if row.used_on is not None:
-        raise TokenRefusedError("used", "The token was used before.")
-    if row.is_spent(now):
-        raise TokenRefusedError("expired", "The token has expired (TOKEN_EXPIRY_SECONDS).")
-    bound = row.session_key_hash and session_key is not None
-    if bound and not constant_time_compare(row.session_key_hash, hash_session_key(session_key)):
-        raise TokenRefusedError(
-            "session_cookie",
-            f"The cookie {settings.SESSION_COOKIE_NAME!r} of the connection is not that of the session that "
-            "asked for the token. If this is so for all users, another application sets a cookie of that "
-            "name for the parent domain: give SESSION_COOKIE_NAME a name of your own.",
-        )
-    user = load_by_backend(row.user, row.auth_backend) if is_active(row.user) else None
-    if user is None or not is_active(user):
-        reason = "is inactive, or no longer known to the backend that logged the user in"
-        raise TokenRefusedError("user", f"The user of the token {reason}.")
-    set_related(row, "user", user)
-    if not is_session_auth(row.session_auth_hash, user):
-        raise TokenRefusedError("password", "The password has changed since the token was issued.")
 
 
 def _delete_spent(user: AbstractBaseUser, now: datetime) -> None:

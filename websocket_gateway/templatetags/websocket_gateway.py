@@ -1,21 +1,12 @@
-"""`{% load websocket_gateway %}`: the browser client, and its configuration as JSON.
-
-A mistake in a tag is an error for developers, under `DEBUG` and in tests. In production the page is shown
-without an address to connect to, and the log says why, once for each process.
-"""
+"""`{% load websocket_gateway %}`: the browser client, and its configuration as JSON."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from django import template
-from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import Error, connections
-from django.template.base import Node, Parser, Token
 from django.template.context import Context
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
@@ -29,9 +20,9 @@ from websocket_gateway.client_config import (
     build_csrf_config_of_token,
     build_user_config,
     find_page_gateway,
-    warn_once,
 )
 from websocket_gateway.connections import find_socket_url
+from websocket_gateway.templatetags.failing import register_safely
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -132,75 +123,16 @@ def _csrf_of(context: Context) -> dict[str, str]:
     return {} if given == _NO_CSRF_TOKEN else build_csrf_config_of_token(given)
 
 
-class _TagNode(Node):
-    """A tag that shows an empty configuration where it fails in production."""
-
-    def __init__(self, node: Node | None, name: str, failure: str = "") -> None:
-        self.node = node
-        self._name = name
-        self._failure = failure
-
-    def render(self, context: Context) -> SafeString:
-        """What the tag gives."""
-        if self.node is None:
-            return self._without(context, self._failure)
-        try:
-            return SafeString(self.node.render(context))
-        except Exception as exc:
-            if _is_for_developers() or (isinstance(exc, Error) and _has_broken_transaction()):
-                raise
-            return self._without(context, f"{type(exc).__name__}: {exc}")
-
-    def _without(self, context: Context, reason: str) -> SafeString:
-        warn_once(f"A page has no address to connect to: {{% {self._name} %}} failed: {reason[:500]}")
-        target = getattr(self.node, "target_var", None)
-        found = SafeString("") if self._name == "websocket_url" else _empty(context, self._name)
-        if target is None:
-            return found
-        context[target] = found
-        return SafeString("")
-
-
-def _empty(context: Context, name: str) -> SafeString:
-    config: dict[str, object] = {**build_client_config(None)}
-    if name == "websocket_config":
-        return json_script(config, _ELEMENT_ID)
+def _empty_client(context: Context) -> SafeString:
     with suppress(Exception):  # the static file or the nonce may be what fails
-        return _client(context, config, _ELEMENT_ID, None)
-    return json_script(config, _ELEMENT_ID)
+        return _client(context, {**build_client_config(None)}, _ELEMENT_ID, None)
+    return _empty_config(context)
 
 
-def _is_for_developers() -> bool:
-    """Whether an error is shown to those who can mend it: under `DEBUG`, and in tests.
-
-    Every test runner calls Django's `setup_test_environment()`, which makes the outbox.
-    """
-    return bool(settings.DEBUG) or hasattr(sys.modules.get("django.core.mail"), "outbox")
+def _empty_config(context: Context) -> SafeString:
+    return json_script(build_client_config(None), _ELEMENT_ID)
 
 
-def _has_broken_transaction() -> bool:
-    """Whether a page that goes on would lose silently what its view has written, as on PostgreSQL."""
-    opened = connections.all(initialized_only=True)
-    return any(one.in_atomic_block and one.vendor == "postgresql" for one in opened)
-
-
-def _register(function: Callable[..., Any], *, takes_context: bool = False) -> None:
-    name = function.__name__
-    simple = template.Library()
-    simple.simple_tag(function, takes_context=takes_context or None)
-    compile_tag = simple.tags[name]
-
-    def compile_safely(parser: Parser, token: Token) -> Node:
-        try:
-            return _TagNode(compile_tag(parser, token), name)
-        except template.TemplateSyntaxError as exc:  # such as an argument that the tag does not have
-            if _is_for_developers():
-                raise
-            return _TagNode(None, name, str(exc))
-
-    register.tag(name, compile_safely)
-
-
-_register(websocket_client, takes_context=True)
-_register(websocket_config)
-_register(websocket_url)
+register_safely(register, websocket_client, instead=_empty_client, takes_context=True)
+register_safely(register, websocket_config, instead=_empty_config)
+register_safely(register, websocket_url, instead=lambda context: SafeString(""))

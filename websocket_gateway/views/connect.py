@@ -12,21 +12,22 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
+from websocket_gateway.auth_backends import backend_of
 from websocket_gateway.connections.ending import end
 from websocket_gateway.connections.sessions import find_session, register
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.logins import (
-    backend_of,
     hash_session_auth,
     hash_session_key,
     is_active,
     session_key_of,
-    set_related,
 )
 from websocket_gateway.models import WebSocketSession, WebSocketToken
+from websocket_gateway.models.fields import set_related
 from websocket_gateway.receiving.events import ConnectEvent
 from websocket_gateway.receiving.origins import is_allowed_origin
-from websocket_gateway.receiving.tokens import TokenRefusedError, spend_token
+from websocket_gateway.receiving.token_rules import TokenRefusedError
+from websocket_gateway.receiving.tokens import spend_token
 from websocket_gateway.signals import connected, send_safely
 from websocket_gateway.views import checks, limits
 from websocket_gateway.views.channels import check_admitted, check_channel_name

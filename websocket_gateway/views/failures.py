@@ -13,7 +13,7 @@ from django.http.request import UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.utils.log import log_response
 
-from websocket_gateway.concurrency import is_away
+from websocket_gateway.database_errors import describe_away, is_away
 from websocket_gateway.exceptions import InvalidEventError
 from websocket_gateway.frames import InvalidFrameError, ReplyId, parse_frame
 from websocket_gateway.receiving.authentication import is_signed
@@ -50,11 +50,6 @@ def bound_user_id(request: HttpRequest) -> object:
     Not `request.user.pk`: that of the session cookie would be read from the database, and is not checked.
     """
     return vars(request).get(_BOUND)
-
-
-def describe_away(exc: Exception) -> str:
-    """What the log says of a database that is away: the first line of the driver, which has no secret."""
-    return f"The database is away or busy: {type(exc).__name__}: {str(exc).partition(chr(10))[0][:200]}"
 
 
 class RefusingView(Protocol):

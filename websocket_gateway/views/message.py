@@ -12,8 +12,9 @@ from websocket_gateway.connections import revoke
 from websocket_gateway.connections.ending import end_by_client, end_unknown
 from websocket_gateway.connections.sessions import find_session, touch
 from websocket_gateway.frames import Frame, InvalidFrameError, parse_frame
-from websocket_gateway.logins import renew_user, set_related
+from websocket_gateway.logins import renew_user
 from websocket_gateway.models import WebSocketSession
+from websocket_gateway.models.fields import set_related
 from websocket_gateway.receiving.deduplication import handle_once, message_key
 from websocket_gateway.receiving.events import DisconnectEvent, MessageEvent
 from websocket_gateway.receiving.handlers import Handler, is_admitted

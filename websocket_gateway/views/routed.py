@@ -75,10 +75,7 @@ def _find(resolver: URLResolver) -> tuple[RoutedView, ...]:
 
 
 def leads_to_a_view(path: str) -> bool:
-    """Whether a path from the root of the host leads to a `WebSocketView`, in any of the project's languages.
-
-    A server may hand `FORCE_SCRIPT_NAME` over to Django as a part of the path, or may have taken it off.
-    """
+    """Whether a path leads to a `WebSocketView`, in any language; servers may cut `FORCE_SCRIPT_NAME` off."""
     script = (settings.FORCE_SCRIPT_NAME or "").rstrip("/")
     paths = {path, path.removeprefix(script)} if path.startswith(f"{script}/") else {path}
     languages = {settings.LANGUAGE_CODE, *(code for code, _name in settings.LANGUAGES)}

@@ -12,11 +12,11 @@ from django.contrib.sessions.backends import signed_cookies
 from django.http import HttpRequest
 
 from tests.checks.projects import PRODUCTION, findings
-from websocket_gateway.auth_backends import has_perm
 from websocket_gateway.channels.rules import is_admitted
 from websocket_gateway.logins import has_lasting_session_keys
 from websocket_gateway.models import ChannelPermission
 from websocket_gateway.receiving.handlers import Requirement
+from websocket_gateway.user_permissions import has_permissions
 from websocket_gateway.views import WebSocketView
 
 DJANGO = "django.contrib.sessions.backends"
@@ -58,8 +58,8 @@ def test_user_of_a_model_without_permissions_has_none() -> None:
     user = user_without_permissions()
     rule = ChannelPermission(audience="permissions", any_of=["auth.view_user"])
 
-    assert not has_perm(user, "auth.view_user")
-    assert not has_perm(AnonymousUser(), "auth.view_user")
+    assert not has_permissions(user, all_of=["auth.view_user"])
+    assert not has_permissions(AnonymousUser(), all_of=["auth.view_user"])
     assert not is_admitted(user, rule)
     assert not Requirement(any_of=("auth.view_user",)).admits(user)
     assert not Requirement(all_of=("auth.view_user",)).admits(user)

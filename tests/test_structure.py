@@ -24,9 +24,9 @@ def lines(path: Path) -> int:
 
 
 def test_there_are_few_enough_modules_to_know_them() -> None:
-    # 200 after the regrouping; what is new since then: installations, rotation, the testing kit, forks.
-    assert len(MODULES) <= 210
-    assert 100 <= median(map(lines, MODULES)) <= 120
+    # 200 after the regrouping. New since then: installations, rotation, the testing kit, forks, histories.
+    assert len(MODULES) <= 230
+    assert 100 <= median(map(lines, MODULES)) <= 125
 
 
 def test_every_module_fits_in_view() -> None:

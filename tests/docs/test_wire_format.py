@@ -59,7 +59,8 @@ def test_control_frames_are_answered_as_the_table_says(client: WebSocketClient, 
 def test_frames_about_positions_are_answered_as_the_table_says(client: WebSocketClient, row: int) -> None:
     epoch = "kX3v9aQ2ab_c"
     Channel.objects.create(name="orders_eu", epoch=epoch, last_offset=41)
-    asked, answer = table_rows(section("wire_format.md", "## Many channels, and positions"))[row]
+    rows = list(table_rows(section("wire_format.md", "## Many channels, and positions")))
+    asked, answer = rows[row]
     with override_settings(WEBSOCKET_GATEWAY={"CHANNELS": {"orders_*": {"HISTORY_MESSAGES": 10}}}):
         client.control("subscribe", channel="orders_eu")
         reply = client.send(json.loads(names(asked)[0]))

@@ -22,21 +22,21 @@ from django.db import DatabaseError, connection, transaction
 CHANNELS = {"hot_*": {"HISTORY_MESSAGES": 1_000_000}}
 
 
-def one(publish: Callable[[str], None]) -> None:
+def one(publish: Callable[[str], object]) -> None:
     publish("hot_1")
 
 
-def eight(publish: Callable[[str], None]) -> None:
+def eight(publish: Callable[[str], object]) -> None:
     publish(f"hot_{random.randrange(1, 9)}")
 
 
-def slow_transaction(publish: Callable[[str], None]) -> None:
+def slow_transaction(publish: Callable[[str], object]) -> None:
     with transaction.atomic():
         publish("hot_1")
         time.sleep(random.uniform(0, 0.01))
 
 
-def two_in_any_order(publish: Callable[[str], None]) -> None:
+def two_in_any_order(publish: Callable[[str], object]) -> None:
     with transaction.atomic():
         for channel in random.sample(["hot_1", "hot_2"], 2):
             publish(channel)

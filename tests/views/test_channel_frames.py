@@ -204,6 +204,7 @@ def test_recover_asks_who_may_and_what_is_kept(connected: Any) -> None:
     assert client.recover("plain")["error"]["code"] == "history_off"
     assert client.recover("a b")["error"]["code"] == "invalid_channel"
     subscribe(client, orders_eu=None)
+    wrong: Any
     for wrong in (7, [], {"epoch": "x"}, {"epoch": "x", "offset": -1}, {"epoch": "x", "offset": True}):
         assert client.recover("orders_eu", wrong)["error"]["code"] == "invalid_position"
     assert client.recover("orders_eu", None) == at("orders_eu", 1)

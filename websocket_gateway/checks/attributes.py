@@ -71,18 +71,18 @@ def check_tokens() -> Iterator[CheckMessage]:
 def check_rate_limits() -> Iterator[CheckMessage]:
     """Attempts to connect must be counted."""
     for view in find_routed_views():
-        if not view.read("RATE_LIMIT_ENABLED"):
-            yield warning(
-                "W018",
-                f"{view}.RATE_LIMIT_ENABLED is False: attempts to connect are not limited.",
-                hint="Delete the line, or raise RATE_LIMIT_MAX_ATTEMPTS.",
-            )
-        elif view.read("RATE_LIMIT_MAX_ATTEMPTS") == 0:
-            yield warning(
-                "W018",
-                f"{view}.RATE_LIMIT_MAX_ATTEMPTS is 0: attempts to connect are not limited.",
-                hint="Delete the line to use the setting, or set a number.",
-            )
+        if view.read("RATE_LIMIT_ENABLED") and view.read("RATE_LIMIT_MAX_ATTEMPTS") != 0:
+            continue
+        off = (
+            "RATE_LIMIT_MAX_ATTEMPTS is 0"
+            if view.read("RATE_LIMIT_ENABLED")
+            else "RATE_LIMIT_ENABLED is False"
+        )
+        yield warning(
+            "W018",
+            f"{view}.{off}: attempts to connect are not limited.",
+            hint="Delete the line, or raise RATE_LIMIT_MAX_ATTEMPTS.",
+        )
 
 
 def check_handlers() -> Iterator[CheckMessage]:

@@ -14,13 +14,12 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 from django.core.signals import setting_changed
-from django.db import Error, router
+from django.db import Error, connections, router
 from django.http import HttpRequest
 
 from websocket_gateway import context_headers
 from websocket_gateway.conf import get_settings
 from websocket_gateway.database_errors import is_away
-from websocket_gateway.databases import Place, place_in
 from websocket_gateway.forking import PerProcess
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import is_origin_secret
@@ -33,6 +32,9 @@ _UNKNOWN_IDS = 8
 _PLACES = 1_024
 _GENERATIONS_TRIED = 32
 """Rotations after which a signature is not recognized any more while the database is away."""
+
+Place = tuple[str, str]
+"""A database's alias, and the schema or tenant in it; empty where there are none."""
 
 
 def find_gateway(request: HttpRequest) -> ApiGateway | None:
@@ -127,7 +129,7 @@ class GatewayRows:
 
     def find(self, api_id: str, alias: str | None = None) -> ApiGateway | None:
         """The gateway with that API id, where the current connection to a database looks for it."""
-        place = place_in(alias or router.db_for_read(ApiGateway))
+        place = _place_in(alias or router.db_for_read(ApiGateway))
         found = self._places.get(place)
         if found is None:
             with self._lock:
@@ -144,7 +146,15 @@ class GatewayRows:
 
 def current_place() -> Place:
     """Where a query for gateways reads now."""
-    return place_in(router.db_for_read(ApiGateway))
+    return _place_in(router.db_for_read(ApiGateway))
+
+
+def _place_in(alias: str) -> Place:
+    connection = connections[alias]
+    schema = getattr(connection, "schema_name", None)
+    if not schema and (tenant := getattr(connection, "tenant", None)) is not None:
+        schema = getattr(tenant, "schema_name", None) or getattr(tenant, "pk", None) or tenant
+    return alias, str(schema or "")
 
 
 known_gateways = PerProcess(GatewayRows)

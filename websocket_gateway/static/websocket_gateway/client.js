@@ -1,2 +1,1350 @@
-// The browser client of django-websocket-gateway, built from websocket_gateway/client.
-var j=class{#t;constructor(t,e){this.name=t,this.#t=e}get position(){return this.#t.position()}on(t,e,s){return this.#t.on(t,e,s)}history(t={}){return this.#t.history(t)}leave(){this.#t.leave()}};var T=["channel_denied","invalid_channel","permission_denied","too_many_channels"],f=class extends Error{constructor(t,e,s){super(e),this.name="GatewayError",this.code=t,this.detail=s}},m=class extends Error{constructor(t="unreachable",{final:e=!1,refusal:s=!1,waitMs:i=0}={}){super(t),this.reason=t,this.final=e,this.refusal=s,this.waitMs=i}};function B(h){try{return JSON.parse(h)}catch{return h}}function E(h){return[h?.message,h?.connectionId,h?.requestId].every(t=>typeof t=="string")}function u(h,t){return setTimeout(h,Math.min(t,2**31-1))}function S({url:h}){return globalThis.navigator?.onLine===!1&&!/\/\/(localhost|127\.|\[::1\])/.test(h)}function b(){let h=crypto.getRandomValues(new Uint8Array(12));return btoa(String.fromCharCode(...h)).replaceAll("+","-").replaceAll("/","_")}var v=class{constructor(t,e,s){this.settings=t,this.wire=e,this.send=s,this.entries=[]}add(t){this.entries.push(t),this.flush()}remove(t){clearTimeout(t.timer),this.entries=this.entries.filter(e=>e!==t)}flush(){let t=this.wire();for(let e of t?this.entries:[])e.sentOn||(e.sentOn=t,e.paused=e.freed=!1,clearTimeout(e.timer),e.timer=e.id&&u(()=>this.again([e]),this.settings.resendMs),this.send(e));this.entries=this.entries.filter(({id:e,sentOn:s})=>e||!s)}again(t){for(let e of t)e.sentOn="",e.isOver?.()&&(this.remove(e),e.resolve(null));this.flush()}againSoon(t){let{backoffMs:e,backoffMaxMs:s}=this.settings;for(let i of t.filter(({sentOn:n,paused:o})=>n&&!o)){let n=i.failures??0;i.failures=n+1,i.paused=!0,clearTimeout(i.timer);let o=Math.random()*Math.min(s,e*2**n);i.timer=u(()=>this.again([i]),o)}}heard(t){let{reply_to:e,error:s}=t?._ws??{},i=this.entries.find(n=>e!==void 0&&n.id===e);return i&&!s?(this.remove(i),i.resolve(t)):i?.isFinal(s.code)?(this.remove(i),i.reject(new f(s.code,s.message,{_ws:t._ws}))):i?this.againSoon([i]):e===void 0&&(s||E(t))&&this.againSoon(this.entries.filter(({isFinal:n})=>!s||!n(s.code))),!!i}};var D=100,O=class{constructor(t,e,s,i){this.since=i,this.socket=t,this.proven=e,this.serial=b(),this.opened=!1,this.joined=new Set,this.pending=new v(s,()=>this.serial,n=>this.dispatch(n)),this.together=null,this.joins=new Map,this.timers=new Set,this.silence=0}after(t,e){let s=u(e,t);return this.timers.add(s),s}cancel(t){clearTimeout(t),this.timers.delete(t)}dispatch(t){!t.joins||t.single?this.socket.send(t.text):this.together?this.together.push(t):this.joinAll([t])}collect(t){let e=[];this.together=e,t(),this.together=null;for(let s=0;s<e.length;s+=D)this.joinAll(e.slice(s,s+D))}joinAll(t){let e=t.length>1?b():String(t[0].id);t.forEach(i=>i.since=this.since(String(i.channel))),this.joins.set(e,t);let s=Object.fromEntries(t.map(({channel:i,since:n})=>[i,n]));this.control({type:"subscribe",channels:s,id:e})}asked(t){return this.pending.entries.find(e=>e.channel===t)}isLeaving(){return this.pending.entries.some(({joins:t})=>t===!1)}control(t){this.socket.send(JSON.stringify({_ws:t}))}drop(){this.timers.forEach(e=>clearTimeout(e)),this.pending.entries.forEach(e=>this.pending.remove(e));let{socket:t}=this;t.onopen=t.onmessage=t.onclose=null,t.close()}};async function G(h){let t=new AbortController,{signal:e}=t,s=u(()=>t.abort(),h.connectMs),i=h.token?K(h.token,e):W(h,e);try{return await Promise.race([i,new Promise((n,o)=>e.addEventListener("abort",()=>o(new m)))])}finally{clearTimeout(s)}}async function K(h,t){let e=await h({signal:t}),s=typeof e=="string"?{token:e}:e;if(!s?.token)throw new m("unauthorized",{final:!0});return s}async function W(h,t){let{credentials:e,csrfHeader:s,headers:i}=h,n=typeof i=="function"?await i():i,o=q(h),{tokenUrl:r}=h,l=!1,a;for(;;){let[d]=o,g=await fetch(r,{method:"POST",headers:{Accept:"application/json",...d&&{[s]:d},...n},credentials:e,redirect:"manual",signal:t});if(g.type==="opaqueredirect"){let p=r.replace(/^([^?#]*[^/?#])(?=[?#]|$)/,"$1/");if(p===r)throw new m("unauthorized",{final:!0});r=p,l=!0}else if(g.status===401||g.status===403){let{error:p}=await g.json().catch(()=>({}));if(p!=="csrf_failed")throw new m("unauthorized",{final:!0});if(a=o.shift(),!o.length)throw new m("csrf_failed",{refusal:!0})}else if(g.ok){let p=await g.json();if(!p.token)throw new m;return d&&a&&(h.csrfToken=d),p}else{if(l&&g.status<500)throw new m("unauthorized",{final:!0});{let p=g.status===429,w=p?H(g.headers.get("Retry-After")):0;throw new m(p?"rate_limited":"unreachable",{refusal:p,waitMs:w})}}}}function H(h){return Math.max(0,1e3*Number(h)||Date.parse(h??"")-Date.now()||0)}function q({csrfCookie:h,csrfToken:t}){let{document:e}=globalThis,s=(e?.cookie??"").split("; ").filter(o=>o.startsWith(`${h}=`)),i=e?.querySelector("[name=csrfmiddlewaretoken]"),n=[typeof t=="function"?t():t,...s.map(o=>o.slice(h.length+1)).reverse(),i?.value??""];return[...new Set(n.filter(Boolean))]}var M=class{constructor(t,e){this.settings=t,this.hooks=e,this.state="connecting",this.reason="",this.current=null,this.retiring=null,this.next=null,this.attempts=0,this.refusals=0,this.turn=0,this.trying=!1,this.due=0,this.barred=0,this.hurried=0,this.logins=void 0,this.timer=0,this.doubled=null,this.wanted=new Map}status(){let t=[this.current,this.retiring].flatMap(e=>e?[e.serial]:[]);return{state:this.state,reason:this.reason,live:t}}report(t,e=""){this.state=t,this.reason=e,this.hooks.status(this.status())}open(){this.current||(this.attempts=this.refusals=0,this.report("connecting"),this.attempt())}stop(t,e="closed"){this.turn+=1,this.trying=!1,clearTimeout(this.timer),[this.current,this.retiring,this.next].forEach(s=>s?.drop()),this.current=this.retiring=this.next=null,this.logins?.close(),this.report(e,t)}tabs(){return globalThis.BroadcastChannel&&new BroadcastChannel(`websocket-gateway login ${this.settings.tokenUrl}`)}async attempt(){let t=this.turn+=1;if(clearTimeout(this.timer),this.next?.drop(),this.next=null,!this.settings.url){queueMicrotask(()=>t===this.turn&&this.stop("bad_url"));return}if(S(this.settings)){this.current?this.failed(new m("offline")):this.offline();return}this.trying=!0;let{token:e,tokenUrl:s}=this.settings;try{let i=e||s?await G(this.settings):{token:""};t===this.turn&&(this.bind(i),this.dial(i.token))}catch(i){if(t===this.turn){let n=i instanceof m;e&&!n&&console.warn("websocket_gateway: the option token failed:",i),this.failed(n?i:new m)}}}bind({user:t,user_fallbacks:e=[]}){let{settings:s}=this;if(t!==void 0&&(s.user===void 0||!s.user&&s.followLogin))s.user=t;else if(t!==void 0&&![t,...e].includes(s.user??""))throw new m("user_changed",{final:!0})}dial(t){this.logins?.close(),clearTimeout(this.timer);let{url:e,channel:s,tokenBy:i,subprotocol:n,connectMs:o}=this.settings,r=t&&i==="subprotocol"?[n,`wstoken.${t}`]:[],l;try{let d=new URL(e);s&&d.searchParams.set("channel",s),t&&i==="query"&&d.searchParams.set("ws_token",t),l=new WebSocket(d.href,r)}catch{throw new m("bad_url",{final:!0})}let a=new O(l,!!t,this.settings,d=>this.since(d));this.next=a,this.doubled=this.current?this.doubled??new Map:null,a.after(o,()=>a.opened||this.ended(a)),a.socket.onopen=()=>this.opened(a),a.socket.onmessage=d=>this.heard(a,d.data),a.socket.onclose=()=>this.ended(a)}opened(t){let{stableMs:e,rotateMs:s}=this.settings;if(t.opened=!0,this.next=null,this.trying=!1,this.refusals=0,t.proven){let i=this.tabs();i?.postMessage(!0),i?.close()}this.retiring?.drop(),this.retiring=this.current,this.current=t,this.listen(t),t.after(e,()=>this.attempts=this.hurried=0),t.after(s*(1-Math.random()/20),()=>this.attempt()),this.join(),this.retiring&&this.handOver(this.retiring),this.report("open")}handOver(t){t.after(this.settings.handoverMs,()=>{if(t!==this.retiring)return;let e=this.channels();[...t.joined].some(s=>e.has(s)&&!this.current?.joined.has(s))?(this.doubled=new Map,this.handOver(t)):this.ended(t)})}ended(t){if(t.drop(),t===this.next){this.next=null,this.doubled=this.retiring&&this.doubled;let e=t.proven&&this.refusals>1;this.failed(new m(e?"refused":"unreachable",{refusal:t.proven}))}else t===this.retiring?(this.retiring=null,this.report(this.state,this.reason),this.current?.after(this.settings.handoverMs,()=>this.doubled=null)):t===this.current&&(this.current=null,this.retiring&&([this.current,this.retiring]=[this.retiring,null],this.join(),this.report("open")),this.next?this.current||this.report("reconnecting","cut"):this.failed(new m("cut")))}failed({reason:t,final:e,refusal:s,waitMs:i}){if(this.trying=!1,e){(!this.current||t==="user_changed")&&(this.stop(t),this.due=1/0,this.logins=t==="unauthorized"?this.tabs():void 0,this.logins&&(this.logins.onmessage=()=>this.attempt()));return}let{backoffMs:n,backoffMaxMs:o,maxRefusals:r,slowMs:l}=this.settings;this.refusals+=s?1:0;let a=this.refusals<r?Math.random()*Math.min(o,n*2**this.attempts):l*(.5+Math.random());this.attempts+=1,this.barred=Date.now()+i,this.due=this.barred+a,this.plan(this.due),this.current||this.report("reconnecting",S(this.settings)?"offline":t)}plan(t){clearTimeout(this.timer),this.timer=u(()=>this.attempt(),Math.max(0,t-Date.now()))}offline(){this.state!=="closed"&&!this.current&&S(this.settings)&&this.report("reconnecting","offline")}mute(){}awake(){let{backoffMaxMs:t,followLogin:e,user:s}=this.settings,i=Date.now(),n=this.hurried+t/2,o=this.reason!=="unauthorized"||s===""&&!e;this.state==="closed"&&o||this.trying&&!this.current||(i>=Math.max(this.current?0:this.barred,n)?(this.hurried=i,this.current?this.probe(this.current):this.attempt()):this.current||this.plan(Math.max(this.barred,Math.min(this.due,n))))}listen(t){t.cancel(t.silence),t.silence=t.after(this.settings.heartbeatMs,()=>this.probe(t))}probe(t){t.cancel(t.silence),t.silence=t.after(this.settings.pongMs,()=>this.ended(t)),t.control(t===this.current&&this.hooks.heartbeat?.()||{type:"ping"})}heard(t,e){this.listen(t);let s=B(e),i=s?._ws;if(i?.error?.code==="not_connected"&&this.ended(t),t.joins.has(i?.reply_to)){this.answered(t,i);return}if(!t.pending.heard(s))if(i?.type==="subscribed"||i?.type==="unsubscribed"){let n=i.channels??{[i.channel]:{}};for(let[o,{error:r}]of Object.entries(n))r||this.told(t,o,i.type==="subscribed")}else i?.type!=="pong"&&(i?.offset||!this.isDouble(t,e))&&this.hooks.frame(s)}answered(t,{reply_to:e,error:s,channels:i={}}){let n=t.joins.get(e)??[];t.joins.delete(e);for(let o of n){let{id:r,channel:l="",since:a=null}=o,{error:d=s,...g}=i[l]??{};if(s?.code==="invalid_channel"){o.single=!0,t.pending.again([o]);continue}d||this.hooks.answer(l,g,a),t.pending.heard({_ws:{reply_to:r,...d&&{error:d}}})}}isDouble(t,e){if(!this.doubled)return!1;let s=this.doubled.get(e)??{counts:new Map,given:0};this.doubled.set(e,s);let i=(s.counts.get(t.serial)??0)+1;s.counts.set(t.serial,i);let n=i<=s.given;return s.given=Math.max(s.given,i),n}send(t){this.current?.socket.send(t)}channels(){return new Set([...this.wanted.values()].flatMap(t=>[...t.keys()]))}want(t,e){this.wanted.set(t,e),this.join()}since(t){let e=[this.hooks.since?.(t)??null,...[...this.wanted.values()].map(o=>o.get(t)??null)],s=e.filter(o=>o&&"epoch"in o),[i]=s;if(!i)return e.find(Boolean)??null;let n=s.filter(({epoch:o})=>o===i.epoch);return this.hooks.since?.(t)?i:{...i,offset:Math.min(...n.map(({offset:o})=>o))}}join(){let t=this.channels(),e=new Set([...t,...this.current?.joined??[]]);this.current?.collect(()=>e.forEach(s=>this.match(s))),this.retiring?.joined.forEach(s=>t.has(s)||this.match(s,this.retiring))}match(t,e=this.current){if(!e||e.asked(t))return;let s=this.channels().has(t);if(s!==e.joined.has(t)){let i=b(),n={text:JSON.stringify({_ws:{type:s?"subscribe":"unsubscribe",channel:t,id:i}}),id:i,single:!1,channel:t,joins:s,isFinal:o=>T.includes(o)&&!(o==="too_many_channels"&&(n.freed||e.isLeaving())),isOver:()=>this.channels().has(t)!==s,resolve:()=>this.told(e,t,s),reject:o=>s?this.refused(e,n,o):this.told(e,t,!1)};e.pending.add(n)}else s&&this.hooks.joined({channel:t,error:null})}told(t,e,s){let i=t.asked(e);i?.joins!==s&&(i&&t.pending.remove(i),s?t.joined.add(e):(t.joined.delete(e),t.pending.entries.forEach(n=>n.freed=!0)),this.match(e))}refused(t,{channel:e="",failures:s},{code:i,message:n}){t===this.current&&(this.wanted.forEach(o=>o.delete(e)),this.hooks.joined({channel:e,error:{code:i,message:n}}),s&&this.told(t,e,!0))}};var C={tokenUrl:"",token:void 0,headers:{},credentials:"same-origin",user:void 0,followLogin:!1,channel:"",tokenBy:"query",subprotocol:"websocket-gateway",csrfToken:"",csrfCookie:"csrftoken",csrfHeader:"X-CSRFToken",handlerKey:"handler",share:!1,shareKey:"",queueLimit:100,overflow:"reject",requestMs:3e4,resendMs:31e3,backoffMs:1e3,backoffMaxMs:3e4,connectMs:2e4,stableMs:5e3,heartbeatMs:24e4,pongMs:1e4,rotateMs:66e5,handoverMs:5e3,maxRefusals:10,slowMs:12e4,gapMs:2e3,positions:{},maxFrameBytes:32768},_=[...Object.keys(C),"url","signal"];function z(h){let t=Object.keys(h).find(i=>!_.includes(i));if(!t)return"";let e=i=>[...i.toLowerCase()].map((n,o,r)=>n+r[o+1]),s=_.map(i=>e(i).filter(n=>e(t).includes(n)).length);return`There is no option ${t}; did you mean ${_[s.indexOf(Math.max(...s))]}?`}var V=500,$=class{constructor(t,e,s){this.since=t,this.hooks=e,this.gapMs=s,this.state="idle",this.early=new Map,this.cancel=()=>{},this.timer=0,this.wait=0}get position(){return this.since&&"epoch"in this.since?this.since:null}opened(){this.stop("joining")}closed(){this.stop("idle")}stop(t){clearTimeout(this.timer),this.cancel(),this.cancel=()=>{},this.state=t}recover(){this.stop("recovering");let t=this.since;this.cancel=this.hooks.ask(t,e=>this.answered(e,t))}pushed({epoch:t,offset:e,wait:s=0},i){this.wait=s*1e3;let{position:n}=this;this.state==="joining"||this.state==="recovering"||this.state==="idle"?this.hold(t,e,i):n?t!==n.epoch&&n.epoch?(this.hold(t,e,i),this.recover()):(this.hold(t,e,i),this.drain()):(this.move(t,e-1),this.give(e,i,!1))}hold(t,e,s){this.early.set(e,{epoch:t,data:s}),this.early.size>V&&this.early.delete(this.early.keys().next().value)}move(t,e){this.since={epoch:t,offset:e}}give(t,e,s){this.move(this.since.epoch,t),this.early.delete(t),this.hooks.deliver(e,t,s)}drain(){let{position:t}=this;for(let e of t?[...this.early.keys()].sort((s,i)=>s-i):[]){let{epoch:s,data:i}=this.early.get(e),n=this.since;!n.epoch&&!n.offset&&this.move(s,0),s!==this.since.epoch||e<=n.offset?this.early.delete(e):e===n.offset+1&&this.give(e,i,!1)}this.early.size?this.state!=="gap"&&(this.state="gap",this.patience()):(clearTimeout(this.timer),this.state="live")}patience(){let{offset:t}=this.since;clearTimeout(this.timer),this.timer=u(()=>this.position?.offset===t?this.recover():this.patience(),Math.max(this.gapMs*(.5+Math.random()),this.wait))}answered({epoch:t,offset:e,messages:s=[],more:i,lost:n},o){let r=this.position;if(!r&&o&&"epoch"in o){this.recover();return}let l=!r||o&&"epoch"in o&&o.epoch===r.epoch&&o.offset===r.offset,a=!r||r.epoch===t||!r.epoch&&!r.offset;if(r&&(n||!a||e>r.offset)&&!l){this.recover();return}if(!r)this.move(t,this.begin(t,e));else if(n||!a){if(this.move(t,e),this.hooks.lost({reason:n||"epoch",from:r,to:{epoch:t,offset:e}}))return}else r.epoch||this.move(t,r.offset);let d=this.position?.offset;for(let p of s)p.offset===this.since.offset+1&&this.give(p.offset,p.data,!0);let g=this.since.offset;if(i&&g===e+s.length){this.stop("recovering"),this.timer=u(()=>this.recover(),g===d&&!s.length?this.gapMs:0);return}this.stop("live"),this.drain()}begin(t,e){let s=[...this.early].filter(([i,n])=>n.epoch===t&&i<=e);return Math.min(e,...s.map(([i])=>i-1))}};var A=class{#t=new Map;#e=new Set;#r={};constructor(t,e){this.settings=t,this.hooks=e}enter(t,e){this.#t.has(t)||(this.#e.delete(t),this.#a(t,e??this.settings.positions[t]??null))}leave(t){this.#t.get(t)?.closed(),this.#t.delete(t)}#a(t,e){let s=new $(e,{deliver:(i,n,o)=>this.hooks.deliver(t,i,n,o),lost:i=>this.#f(t,s,i),ask:(i,n)=>this.#o(t,s,i,n)},this.settings.gapMs);return this.#t.set(t,s),s}since(t){return this.#t.get(t)?.since??null}position(t){return this.#t.get(t)?.position??null}opened(){let{channel:t}=this.settings;t&&this.settings.positions[t]&&this.enter(t),this.#t.forEach((e,s)=>this.hooks.joins(s)?e.opened():e.recover())}closed(){this.#t.forEach(t=>t.closed())}joined(t){let e=this.#t.get(t);e?.state==="joining"&&e.recover()}answered(t,e,s){let i=this.#t.get(t);i&&e.epoch===void 0?(this.#e.add(t),this.leave(t)):i?.answered(e,s)}pushed(t){let{channel:e,epoch:s,offset:i,wait:n}=t?._ws??{};if(i===void 0||this.#e.has(e))return!1;let o=this.#t.get(e);return o||(o=this.#a(e,null),o.state="live"),o.pushed({epoch:s,offset:i,wait:n},t),!0}heartbeat(t){let e=[...this.#t].filter(([,{state:s,position:i}])=>s==="live"&&i).slice(0,100);return this.#r=Object.fromEntries(e.map(([s,{since:i}])=>[s,i])),e.length?{type:"recover",id:t,channels:this.#r}:null}beaten(t={}){for(let[e,{error:s,...i}]of Object.entries(t))s||this.answered(e,i,this.#r[e])}#o(t,e,s,i){return this.hooks.ask({type:"recover",channels:{[t]:s}},({_ws:n})=>{let{error:o=n.error,...r}=n.channels?.[t]??{};o?o.code==="not_subscribed"?e.opened():[...T,"history_off"].includes(o.code)?(this.#e.add(t),this.leave(t),o.code==="history_off"||this.hooks.failed(t,o)):e.timer=u(()=>e.recover(),this.settings.backoffMaxMs*(.5+Math.random())):i(r)})}#f(t,e,s){let i=this.hooks.lost(t,s);return i&&this.load(t,e,i),!!i}async load(t,e,s){e.stop("joining");try{e.since=await s(),e.state==="joining"&&e.recover()}catch(i){this.hooks.failed(t,i),e.timer=u(()=>this.load(t,e,s),this.settings.backoffMaxMs*Math.random())}}};var I=class{constructor(t,e){this.settings=t,this.hooks=e,this.id=b(),this.wanted=new Map,this.link=null,this.asked=!1,this.away=!1,this.release=()=>{};let{url:s,channel:i,user:n="",shareKey:o}=t;this.name=["websocket-gateway",s,i,n,o].join(" "),this.waiting=new AbortController,this.bus=new BroadcastChannel(this.name),this.bus.onmessage=({data:r})=>this.asked&&this.hear(r)}mute(){this.bus?.close(),this.bus=null}open(){this.link?this.link.open():this.asked?this.post({open:!0}):(this.asked=!0,this.away=!1,this.post({hello:q(this.settings)[0]??"",wanted:this.wanted}),this.queue().catch(()=>{}))}async queue(){let{signal:t}=this.waiting=new AbortController;try{await navigator.locks.request(this.name,{signal:t},()=>this.lead())}catch{!t.aborted&&!this.link&&(this.mute(),this.lead())}}lead(){let t=e=>{this.post(e),this.deliver(e)};return this.link=new M(this.settings,{status:e=>t({status:e}),frame:e=>t({frame:e}),joined:e=>t({joined:e}),answer:(e,s,i)=>t({answer:{channel:e,answer:s,since:i}}),since:e=>this.hooks.since?.(e)??null,heartbeat:()=>this.hooks.heartbeat?.()??null}),this.link.want(this.id,this.wanted),this.post({roll:!0}),this.link.open(),new Promise(e=>this.release=()=>e())}post(t){this.asked&&this.bus?.postMessage({from:this.id,...t})}hear(t){let{link:e}=this;if(t.roll)this.want(this.id,this.wanted);else if(!e)this.deliver(t);else if(t.text)e.send(t.text);else if(t.wanted){let{wanted:s}=t;e.want(t.from,s instanceof Map?s:new Map(s.map(i=>[i,null]))),t.hello!==void 0&&this.greet(e,t.hello)}else t.open?e.open():t.awake&&e.awake()}greet(t,e){e&&typeof this.settings.csrfToken=="string"&&(this.settings.csrfToken=e),t.state==="closed"?t.open():this.post({status:t.status()})}awake(t){this.away?this.open():this.link?this.link.awake():t||this.post({awake:!0})}offline(){this.link?.offline()}deliver({status:t,frame:e,joined:s,answer:i}){t?this.hooks.status(t):s?(s.error&&this.wanted.delete(s.channel),this.hooks.joined(s)):i?this.hooks.answer(i.channel,i.answer,i.since):e!==void 0&&this.hooks.frame(e)}send(t){this.link?this.link.send(t):this.post({text:t})}want(t,e){this.wanted=new Map(e),this.link?this.link.want(this.id,this.wanted):this.post({wanted:this.wanted})}stop(t,e="closed"){this.waiting.abort(),this.link?(this.link.hooks={status(){},frame(){},joined(){},answer(){}},this.link.stop(t),this.link=null):this.post({wanted:new Map}),this.asked=!1,this.away=e!=="closed",this.release(),this.hooks.status({state:e,reason:t,live:[]})}};var X=["busy","internal_error","rate_limited","not_connected"],F=new WeakMap,N=class{#t;#e;#r={state:"connecting",reason:"",live:[]};#a=new Map;#o;#f=new AbortController;#i;#l=new Set;#h=new Map;#u=new Map;#c=new Map;#s;#d=b();#m=`beat.${this.#d}`;#g=0;constructor(t){let e=z(t);if(e)throw new f("unknown_option",e);let s=Object.entries(t).filter(([,c])=>c!==void 0);this.#t={...C,...Object.fromEntries(s)};let{url:i,share:n,signal:o}=this.#t;i||console.warn("websocket_gateway: the page has no address to connect to; the server's log says why.");let r=()=>this.state==="open"?this.#r.live[0]??"":"";this.#i=new v(this.#t,r,({text:c})=>this.#e.send(c)),this.#s=new A(this.#t,{deliver:(c,k,y,R)=>this.#T(c,k,y,R),lost:(c,k)=>(this.#n(`lost ${c}`,k),this.#c.get(c)),failed:(c,{code:k="load_failed",message:y})=>this.#n(`error ${c}`,new f(k,y,{channel:c})),ask:(c,k)=>this.#b(c,{resolve:k,reject:y=>k({_ws:{error:y}})}),joins:c=>this.#l.has(c)});let{user:l,followLogin:a}=this.#t,d=globalThis.navigator?.locks&&globalThis.BroadcastChannel&&(l||!a);this.#e=new(n&&d?I:M)(this.#t,{status:c=>this.#x(c),frame:c=>this.#E(c),joined:c=>this.#j(c),answer:(c,k,y)=>this.#s.answered(c,k,y),since:c=>this.#s.since(c),heartbeat:()=>this.#s.heartbeat(this.#m)});let g=()=>this.#o.ended||this.#e.stop("removed");this.#o={settings:this.#t,owner:null,ended:!1,leave:g},F.set(this,this.#o);let p={signal:this.#f.signal},{document:w}=globalThis,L=()=>w.visibilityState==="visible"&&this.#e.awake(!1);w?.addEventListener("visibilitychange",L,p);let x=(c,k)=>globalThis.addEventListener?.(c,k,p);x("online",()=>this.#e.awake(!0)),x("offline",()=>this.#e.offline()),x("pagehide",()=>this.state==="closed"||this.#e.stop("away","reconnecting")),x("pageshow",c=>c.persisted&&this.#e.awake(!1)),o?.aborted?this.close("aborted"):(o?.addEventListener("abort",()=>this.close("aborted"),{once:!0}),this.#e.open())}get state(){return this.#r.state}get reason(){return this.#r.reason}connect(){this.state==="closed"&&!this.#o.ended&&this.#e.open()}send(t,e={}){let s=this.#y(t,e),i=n=>this.#n("$error",n);this.#v({text:s,id:null,isFinal:()=>!0,resolve(){},reject:i})}request(t,e={},{timeout:s=this.#t.requestMs,signal:i}={}){let n=`${this.#d}.${this.#g+=1}`;return new Promise((o,r)=>{i?.throwIfAborted();let l=()=>{clearTimeout(p),this.#i.remove(a),i?.removeEventListener("abort",d)},a={text:this.#y(t,e,{id:n,client:this.#d}),id:n,isFinal:w=>w!=="busy"&&w!=="not_connected",resolve:({_ws:w,...L})=>(l(),o(w.duplicate?null:L)),reject:w=>(l(),r(w))},d=()=>(l(),r(i?.reason)),p=s===1/0?void 0:u(()=>a.reject(new f("timeout",`No answer within ${s} ms.`)),s);i?.addEventListener("abort",d);try{this.#v(a)}catch(w){a.reject(w)}})}subscribe(t){if(!t||typeof t!="string")throw new TypeError(`subscribe() takes the name of a channel, not ${JSON.stringify(t)}.`);this.#p();let e=this.#h.get(t);if(!e){let s=()=>{},i=o=>{},n=new Promise((o,r)=>{s=()=>o(),i=r});n.catch(()=>{}),e={promise:n,resolve:s,reject:i},this.#h.set(t,e)}return this.#l.add(t),this.#s.enter(t),this.#w(),e.promise}unsubscribe(t){this.#l.delete(t),this.#h.get(t)?.reject(new f("unsubscribed","It was left before it was joined.")),this.#h.delete(t),this.#u.delete(t),this.#c.delete(t),this.#s.leave(t),this.#w()}#w(){this.#e.want(this.#d,new Map([...this.#l].map(t=>[t,this.#s.since(t)])))}channel(t,{since:e,load:s}={}){let i=this.#u.get(t);if(i)return i;let n=new j(t,{on:(r,l,a)=>this.on(`${r} ${t}`,l,a),history:r=>this.#_(t,r),position:()=>this.#s.position(t),leave:()=>this.unsubscribe(t)});this.#u.set(t,n);let o=r=>{this.#s.enter(t,r),this.subscribe(t).catch(l=>this.#n(`error ${t}`,l))};return s?(this.#c.set(t,async()=>{let r=await s();return"position"in r?r.position:r}),this.#k(t,o)):o(e),n}async#k(t,e){try{let s=await this.#c.get(t)?.();this.#c.has(t)&&e(s??null)}catch(s){this.#n(`error ${t}`,new f("load_failed",String(s),{channel:t})),u(()=>this.#c.has(t)&&this.#k(t,e),this.#t.backoffMaxMs*Math.random())}}#_(t,e){return new Promise((s,i)=>{this.#p();let n=this.#b({type:"history",channel:t,...e},{resolve:({_ws:{messages:a,more:d}})=>(clearTimeout(l),s({messages:a,more:d})),reject:a=>(clearTimeout(l),i(a))}),{requestMs:o}=this.#t,l=u(()=>(n(),i(new f("timeout",`No answer within ${o} ms.`))),o)})}#b(t,e){let s=`${this.#d}.${this.#g+=1}`,n={text:JSON.stringify({_ws:{...t,id:s}}),id:s,isFinal:o=>!X.includes(o),...e};return this.#i.add(n),()=>this.#i.remove(n)}on(t,e,{element:s,signal:i}={}){let n=this.#a.get(t)??new Map,o=this.#o,{owner:r}=o,l=()=>!i?.aborted&&(s?s.isConnected:!r||r===o.owner);return this.#a.set(t,n.set(e,l)),()=>void n.delete(e)}async*[Symbol.asyncIterator](){let t=[],e=()=>{},s=[this.on("$message",i=>(t.push(i),e())),this.on("$state",()=>e())];try{for(;t.length||!this.#o.ended;)t.length?yield t.shift():await new Promise(n=>e=()=>n())}finally{s.forEach(i=>i())}}close(t="closed by the page"){this.#o.ended||(this.#o.ended=!0,this.#f.abort(),this.#e.stop(t),this.#e.mute())}#y(t,e,s){if(Object.hasOwn(e,"_ws"))throw new f("reserved_key","The key _ws of a message is reserved; use another name.");let{handlerKey:i,maxFrameBytes:n}=this.#t,o=JSON.stringify({...e,[i]:t,...s&&{_ws:s}}),r=new TextEncoder().encode(o).length;if(r>n)throw new f("too_large",`The frame has ${r} bytes; API Gateway takes ${n}.`);return o}#p(){if(this.state==="closed")throw new f("closed",`The connection is closed: ${this.reason}.`)}#v(t){this.#p();let e=this.#i.entries.filter(({sentOn:n})=>!n),{queueLimit:s,overflow:i}=this.#t;if(e.length>=s){let n=new f("queue_full",`${s} messages are waiting.`,t.text),o=e[0];if(i==="reject"||!o)throw n;this.#i.remove(o),o.reject(new f("dropped","Newer messages took its place.",o.text))}this.#i.add(t)}#x(t){let e=this.#r;if(this.#r=t,t.state==="closed"){let s=new f("closed",`The connection is closed: ${t.reason}.`);[...this.#i.entries,...this.#h.values()].forEach(({reject:i})=>i(s)),this.#i.entries=[],this.#h.clear()}this.#i.again(this.#i.entries.filter(({sentOn:s=""})=>!t.live.includes(s))),t.state!=="open"?this.#s.closed():e.state!=="open"&&this.#s.opened(),(e.state!==t.state||e.reason!==t.reason)&&this.#n("$state",{state:t.state,reason:t.reason})}#j({channel:t,error:e}){let s=this.#h.get(t);if(this.#h.delete(t),!e)this.#s.joined(t),s?.resolve();else if(this.#l.delete(t)){let i=new f(e.code,e.message,{channel:t});s?.reject(i),this.#n("$error",i),this.#s.leave(t),this.#u.delete(t)}}#T(t,e,s,i){let{epoch:n}=this.#s.since(t);this.#M(i?{...e,_ws:{channel:t,epoch:n,offset:s}}:e,i)}#M(t,e=!1){let{channel:s,offset:i}=t?._ws??{};this.#n("$message",t),typeof t?.type=="string"&&!t.type.startsWith("$")&&this.#n(t.type,t),s&&this.#n(`message ${s}`,t,{offset:i,recovered:e})}#E(t){let e=t?._ws;if(e?.reply_to===this.#m){this.#s.beaten(e.channels);return}this.#i.heard(t)||e?.reply_to!==void 0||(e?.error?this.#n("$error",new f(e.error.code,e.error.message,t)):E(t)?this.#n("$error",new f("gateway",t.message,t)):this.#s.pushed(t)||this.#M(t))}#n(t,e,s){let i=this.#a.get(t)??new Map;i.forEach((n,o)=>n()||i.delete(o));for(let n of[...i.keys()])try{n(e,s)}catch(o){queueMicrotask(()=>{throw o})}}};function P(h){return new N(h)}var U=class{constructor(t,{element:e,key:s,config:i},n){this.id=t,this.key=s,this.element=e;let o=Object.entries(i).filter(([r])=>_.includes(r));this.client=P({...Object.fromEntries(o),...n}),this.inside=F.get(this.client),this.timer=0,this.observer=new MutationObserver(()=>this.look()),this.observer.observe(document,{childList:!0,subtree:!0})}claim({element:t,config:e},s){this.element=t,this.inside.owner=t.closest("body")?t:document.body,this.inside.settings.csrfToken=s.csrfToken??e.csrfToken??this.inside.settings.csrfToken,this.look()}isThere(){let t=this.element.isConnected?null:J(this.id);return t?.key===this.key&&(this.element=t.element),this.element.isConnected}look(){this.isThere()?this.client.reason==="removed"&&this.client.connect():this.timer||=u(()=>(this.timer=0,this.isThere()||this.inside.leave()),1e3)}end(){this.observer.disconnect(),this.client.close("removed")}};function Y(h="websocket-gateway",t={}){let e=J(h);if(!e)throw new f("no_config",`There is no element #${h}: use {% websocket_client %}.`);let s=globalThis.websocketGateway??=new Map,i=s.get(e.key),n=i?.inside.ended&&i.element!==e.element;n&&i.end();let o=i&&!n?i:new U(h,e,t);s.set(e.key,o),o.claim(e,t);for(let r of s.values())r!==o&&r.id===h&&!r.isThere()&&(r.end(),s.delete(r.key));return o.client}function J(h){let t=[...document.querySelectorAll(`#${CSS.escape(h)}`)].at(-1);if(!t)return null;let e=JSON.parse(t.textContent??"");return{element:t,config:e,key:JSON.stringify({...e,id:h,csrfToken:""})}}export{N as GatewayClient,f as GatewayError,P as connect,Y as fromPage};
+// The browser's side of django-websocket-gateway, wire format 1. No dependencies, no build step.
+// Described in management_docs/browser_client.md.
+
+/**
+ * @typedef {import("./types.d.ts").State} State
+ * @typedef {import("./types.d.ts").StateChange} StateChange
+ * @typedef {import("./types.d.ts").Payload} Payload
+ * @typedef {import("./types.d.ts").Overflow} Overflow
+ * @typedef {import("./types.d.ts").Token} Token
+ * @typedef {import("./types.d.ts").TokenSource} TokenSource
+ * @typedef {import("./types.d.ts").Options} Options
+ * @typedef {import("./types.d.ts").Settings} Settings
+ * @typedef {import("./types.d.ts").Status} Status
+ * @typedef {import("./types.d.ts").Joined} Joined
+ * @typedef {import("./types.d.ts").Hooks} Hooks
+ * @typedef {import("./types.d.ts").Entry} Entry
+ */
+
+const MINUTE = 60_000;
+
+// Refusals of a channel that another attempt would meet, too. A code that is not known here is not one.
+const FINAL = ["channel_denied", "invalid_channel", "permission_denied", "too_many_channels"];
+
+const DEFAULTS = {
+  tokenUrl: "",
+  token: undefined,
+  headers: /** @type {Payload | (() => Payload | Promise<Payload>)} */ ({}),
+  credentials: /** @type {RequestCredentials} */ ("same-origin"),
+  user: undefined,
+  followLogin: false,
+  channel: "",
+  tokenBy: /** @type {"query" | "subprotocol"} */ ("query"),
+  subprotocol: "websocket-gateway",
+  csrfToken: /** @type {string | (() => string)} */ (""),
+  csrfCookie: "csrftoken",
+  csrfHeader: "X-CSRFToken",
+  handlerKey: "handler",
+  share: false,
+  shareKey: "",
+  queueLimit: 100,
+  overflow: /** @type {Overflow} */ ("reject"),
+  requestMs: 30_000,
+  resendMs: 31_000, // API Gateway itself waits 29 s for Django, so what has no answer by now has none
+  backoffMs: 1_000,
+  backoffMaxMs: 30_000,
+  connectMs: 20_000,
+  stableMs: 5_000,
+  heartbeatMs: 4 * MINUTE, // it closes what was silent for 10 minutes
+  pongMs: 10_000,
+  rotateMs: 110 * MINUTE, // it closes everything after 2 hours
+  handoverMs: 5_000,
+  maxRefusals: 10,
+  slowMs: 2 * MINUTE,
+  maxFrameBytes: 32_768,
+};
+
+/** What went wrong. `code` is one of the wire format's, or one of the client's own. */
+export class GatewayError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {unknown} [detail] The frame that it is about, or `{ channel }` of one that was refused.
+   */
+  constructor(code, message, detail) {
+    super(message);
+    this.name = "GatewayError";
+    this.code = code;
+    this.detail = detail;
+  }
+}
+
+/** An attempt failed. `final`: another one would fail, too; `refusal`: the server is there and refuses. */
+class AttemptError extends Error {
+  constructor(reason = "unreachable", { final = false, refusal = false, waitMs = 0 } = {}) {
+    super(reason);
+    this.reason = reason;
+    this.final = final;
+    this.refusal = refusal;
+    this.waitMs = waitMs;
+  }
+}
+
+/**
+ * What was asked and has no answer yet, be it requests or channels: sent again after a pause where the server
+ * could not take it or API Gateway reports a failure, after `resendMs` of silence, and after a cut.
+ */
+class Pending {
+  /** @param {Settings} settings @param {() => string} wire Empty for none. @param {(text: string) => void} send */
+  constructor(settings, wire, send) {
+    this.settings = settings;
+    this.wire = wire;
+    this.send = send;
+    /** @type {Entry[]} */
+    this.entries = [];
+  }
+
+  /** @param {Entry} entry */
+  add(entry) {
+    this.entries.push(entry);
+    this.flush();
+  }
+
+  /** @param {Entry} entry */
+  remove(entry) {
+    clearTimeout(entry.timer);
+    this.entries = this.entries.filter((other) => other !== entry);
+  }
+
+  /** Send what waits, in order. */
+  flush() {
+    const wire = this.wire();
+    for (const entry of wire ? this.entries : []) {
+      if (!entry.sentOn) {
+        entry.sentOn = wire;
+        entry.paused = entry.freed = false;
+        clearTimeout(entry.timer);
+        entry.timer = entry.id && later(() => this.again([entry]), this.settings.resendMs);
+        this.send(entry.text);
+      }
+    }
+    this.entries = this.entries.filter(({ id, sentOn }) => id || !sentOn);
+  }
+
+  /** @param {Entry[]} entries */
+  again(entries) {
+    for (const entry of entries) {
+      entry.sentOn = "";
+      if (entry.isOver?.()) {
+        // It may have been done all the same, and is undone.
+        this.remove(entry);
+        entry.resolve(null);
+      }
+    }
+    this.flush();
+  }
+
+  /** @param {Entry[]} entries Those of them that are on their way are sent again after a pause. */
+  againSoon(entries) {
+    const { backoffMs, backoffMaxMs } = this.settings;
+    for (const entry of entries.filter(({ sentOn, paused }) => sentOn && !paused)) {
+      const failures = entry.failures ?? 0;
+      entry.failures = failures + 1;
+      entry.paused = true;
+      clearTimeout(entry.timer);
+      const pause = Math.random() * Math.min(backoffMaxMs, backoffMs * 2 ** failures);
+      entry.timer = later(() => this.again([entry]), pause);
+    }
+  }
+
+  /** @param {any} frame @returns {boolean} Whether it answers one of these. */
+  heard(frame) {
+    const { reply_to: id, error } = frame?._ws ?? {};
+    const entry = this.entries.find((other) => id !== undefined && other.id === id);
+    if (entry && !error) {
+      this.remove(entry);
+      entry.resolve(frame);
+    } else if (entry?.isFinal(error.code)) {
+      this.remove(entry);
+      entry.reject(new GatewayError(error.code, error.message, { _ws: frame._ws }));
+    } else if (entry) {
+      this.againSoon([entry]);
+    } else if (id === undefined && (error || isGatewayError(frame))) {
+      // It does not say what failed, so that may be each one.
+      this.againSoon(this.entries.filter(({ isFinal }) => !error || !isFinal(error.code)));
+    }
+    return Boolean(entry);
+  }
+}
+
+/** One socket, as long as it lives. */
+class Wire {
+  /**
+   * @param {WebSocket} socket
+   * @param {boolean} proven Whether a token was issued for it.
+   * @param {Settings} settings
+   */
+  constructor(socket, proven, settings) {
+    this.socket = socket;
+    this.proven = proven;
+    this.serial = randomId();
+    this.opened = false;
+    /** @type {Set<string>} */
+    this.joined = new Set();
+    this.pending = new Pending(settings, () => this.serial, (text) => socket.send(text));
+    /** @type {Set<any>} */
+    this.timers = new Set();
+    /** @type {any} */
+    this.silence = 0;
+  }
+
+  /** @param {() => void} deed @param {number} ms */
+  after(ms, deed) {
+    const timer = later(deed, ms);
+    this.timers.add(timer);
+    return timer;
+  }
+
+  /** @param {any} timer */
+  cancel(timer) {
+    clearTimeout(timer);
+    this.timers.delete(timer);
+  }
+
+  /** @param {string} channel What is under way about it. */
+  asked(channel) {
+    return this.pending.entries.find((entry) => entry.channel === channel);
+  }
+
+  isLeaving() {
+    return this.pending.entries.some(({ joins }) => joins === false);
+  }
+
+  /** @param {object} ours */
+  control(ours) {
+    this.socket.send(JSON.stringify({ _ws: ours }));
+  }
+
+  drop() {
+    this.timers.forEach((timer) => clearTimeout(timer));
+    this.pending.entries.forEach((entry) => this.pending.remove(entry));
+    const { socket } = this;
+    // A dead peer never answers the close, so nothing waits for it.
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+}
+
+/** The connection: tokens, attempts, heartbeat, rotation, subscriptions. */
+class Link {
+  /** @param {Settings} settings @param {Hooks} hooks */
+  constructor(settings, hooks) {
+    this.settings = settings;
+    this.hooks = hooks;
+    this.state = /** @type {State} */ ("connecting");
+    this.reason = "";
+    /** @type {Wire | null} The one that is sent over. */
+    this.current = null;
+    /** @type {Wire | null} The one before, during a hand-over. */
+    this.retiring = null;
+    /** @type {Wire | null} The one that is being opened. */
+    this.next = null;
+    this.attempts = 0;
+    this.refusals = 0;
+    this.turn = 0;
+    this.trying = false;
+    this.due = 0; // when the back-off ends
+    this.barred = 0; // until when the server wants no attempt
+    this.hurried = 0; // when an event last brought an attempt forward
+    /** @type {BroadcastChannel | undefined} Where another tab says that its user is logged in. */
+    this.logins = undefined;
+    /** @type {any} */
+    this.timer = 0;
+    /** @type {Map<string, {counts: Map<string, number>, given: number}> | null} */
+    this.doubled = null;
+    /** @type {Map<string, Set<string>>} Who wants which channels. */
+    this.wanted = new Map();
+  }
+
+  status() {
+    const live = [this.current, this.retiring].flatMap((wire) => (wire ? [wire.serial] : []));
+    return { state: this.state, reason: this.reason, live };
+  }
+
+  /** @param {State} state @param {string} reason */
+  report(state, reason = "") {
+    this.state = state;
+    this.reason = reason;
+    this.hooks.status(this.status());
+  }
+
+  open() {
+    if (!this.current) {
+      this.attempts = this.refusals = 0;
+      this.report("connecting");
+      this.attempt();
+    }
+  }
+
+  /** @param {string} reason @param {State} [state] */
+  stop(reason, state = "closed") {
+    this.turn += 1;
+    this.trying = false;
+    clearTimeout(this.timer);
+    [this.current, this.retiring, this.next].forEach((wire) => wire?.drop());
+    this.current = this.retiring = this.next = null;
+    this.logins?.close();
+    this.report(state, reason);
+  }
+
+  /** What tabs that ask the same place for tokens tell each other. */
+  tabs() {
+    return globalThis.BroadcastChannel && new BroadcastChannel(`websocket-gateway login ${this.settings.tokenUrl}`);
+  }
+
+  /** Opens a socket: the first, the one after a cut, or the next one before the cut. */
+  async attempt() {
+    const turn = (this.turn += 1);
+    clearTimeout(this.timer);
+    this.next?.drop();
+    this.next = null;
+    if (!this.settings.url) {
+      // Later, so that the page can listen first; no token is spent.
+      queueMicrotask(() => turn === this.turn && this.stop("bad_url"));
+      return;
+    }
+    if (isOffline(this.settings)) {
+      this.current ? this.failed(new AttemptError("offline")) : this.offline();
+      return;
+    }
+    this.trying = true;
+    const { token, tokenUrl } = this.settings;
+    try {
+      const found = token || tokenUrl ? await getToken(this.settings) : { token: "" };
+      if (turn === this.turn) {
+        this.bind(found);
+        this.dial(found.token);
+      }
+    } catch (error) {
+      if (turn === this.turn) {
+        const known = error instanceof AttemptError;
+        token && !known && console.warn("websocket_gateway: the option token failed:", error);
+        this.failed(known ? error : new AttemptError());
+      }
+    }
+  }
+
+  /** A page sends nothing in the name of another user than its own. @param {Token} token */
+  bind({ user, user_fallbacks: fallbacks = [] }) {
+    const { settings } = this;
+    if (user !== undefined && (settings.user === undefined || (!settings.user && settings.followLogin))) {
+      settings.user = user;
+    } else if (user !== undefined && ![user, ...fallbacks].includes(settings.user ?? "")) {
+      throw new AttemptError("user_changed", { final: true });
+    }
+  }
+
+  /** @param {string} token */
+  dial(token) {
+    this.logins?.close();
+    clearTimeout(this.timer); // of a cut while the token was under way
+    const { url, channel, tokenBy, subprotocol, connectMs } = this.settings;
+    const protocols = token && tokenBy === "subprotocol" ? [subprotocol, `wstoken.${token}`] : [];
+    let socket;
+    try {
+      const address = new URL(url);
+      if (channel) {
+        address.searchParams.set("channel", channel);
+      }
+      if (token && tokenBy === "query") {
+        address.searchParams.set("ws_token", token);
+      }
+      socket = new WebSocket(address.href, protocols);
+    } catch {
+      // No address at all, or `ws:` in a page over https: the next attempt would end like this one.
+      throw new AttemptError("bad_url", { final: true });
+    }
+    const wire = new Wire(socket, Boolean(token), this.settings);
+    this.next = wire;
+    // The server sends to both from the moment that it accepts the second.
+    this.doubled = this.current ? (this.doubled ?? new Map()) : null;
+    wire.after(connectMs, () => wire.opened || this.ended(wire));
+    wire.socket.onopen = () => this.opened(wire);
+    wire.socket.onmessage = (event) => this.heard(wire, event.data);
+    wire.socket.onclose = () => this.ended(wire);
+  }
+
+  /** @param {Wire} wire */
+  opened(wire) {
+    const { stableMs, rotateMs } = this.settings;
+    wire.opened = true;
+    this.next = null;
+    this.trying = false;
+    this.refusals = 0;
+    if (wire.proven) {
+      const tabs = this.tabs();
+      tabs?.postMessage(true);
+      tabs?.close();
+    }
+    this.retiring?.drop();
+    this.retiring = this.current;
+    this.current = wire;
+    this.listen(wire);
+    wire.after(stableMs, () => (this.attempts = this.hurried = 0));
+    wire.after(rotateMs * (1 - Math.random() / 20), () => this.attempt());
+    this.join();
+    if (this.retiring) {
+      this.handOver(this.retiring);
+    }
+    this.report("open");
+  }
+
+  /** @param {Wire} old Kept while answers may be under way, and while channels are joined on it alone. */
+  handOver(old) {
+    old.after(this.settings.handoverMs, () => {
+      if (old !== this.retiring) {
+        return;
+      }
+      const wanted = this.channels();
+      if ([...old.joined].some((channel) => wanted.has(channel) && !this.current?.joined.has(channel))) {
+        this.doubled = new Map(); // what it alone brought by now must not count against the new one
+        this.handOver(old);
+      } else {
+        this.ended(old);
+      }
+    });
+  }
+
+  /** @param {Wire} wire It closed, was refused, or is dead. */
+  ended(wire) {
+    wire.drop();
+    if (wire === this.next) {
+      this.next = null;
+      this.doubled = this.retiring && this.doubled;
+      // Browsers hide why: a token was issued and yet the handshake failed, so it is not the network.
+      const refused = wire.proven && this.refusals > 1;
+      this.failed(new AttemptError(refused ? "refused" : "unreachable", { refusal: wire.proven }));
+    } else if (wire === this.retiring) {
+      this.retiring = null;
+      this.report(this.state, this.reason);
+      this.current?.after(this.settings.handoverMs, () => (this.doubled = null));
+    } else if (wire === this.current) {
+      this.current = null;
+      if (this.retiring) {
+        [this.current, this.retiring] = [this.retiring, null];
+        this.join();
+        this.report("open");
+      }
+      if (!this.next) {
+        this.failed(new AttemptError("cut"));
+      } else if (!this.current) {
+        this.report("reconnecting", "cut");
+      }
+    }
+  }
+
+  /** @param {AttemptError} error */
+  failed({ reason, final, refusal, waitMs }) {
+    this.trying = false;
+    if (final) {
+      // What is open stays in use until it is cut, but not by a page whose user has gone.
+      if (!this.current || reason === "user_changed") {
+        this.stop(reason);
+        this.due = Infinity;
+        this.logins = reason === "unauthorized" ? this.tabs() : undefined;
+        this.logins && (this.logins.onmessage = () => this.attempt());
+      }
+      return;
+    }
+    const { backoffMs, backoffMaxMs, maxRefusals, slowMs } = this.settings;
+    this.refusals += refusal ? 1 : 0;
+    const pause =
+      this.refusals < maxRefusals
+        ? Math.random() * Math.min(backoffMaxMs, backoffMs * 2 ** this.attempts)
+        : slowMs * (0.5 + Math.random());
+    this.attempts += 1;
+    this.barred = Date.now() + waitMs;
+    this.due = this.barred + pause;
+    this.plan(this.due);
+    if (!this.current) {
+      this.report("reconnecting", isOffline(this.settings) ? "offline" : reason);
+    }
+  }
+
+  /** @param {number} time */
+  plan(time) {
+    clearTimeout(this.timer);
+    this.timer = later(() => this.attempt(), Math.max(0, time - Date.now()));
+  }
+
+  offline() {
+    if (this.state !== "closed" && !this.current && isOffline(this.settings)) {
+      this.report("reconnecting", "offline");
+    }
+  }
+
+  mute() {}
+
+  /** The network is back, or the page is looked at again. */
+  awake() {
+    const { backoffMaxMs, followLogin, user } = this.settings;
+    const now = Date.now();
+    const free = this.hurried + backoffMaxMs / 2; // many events in a row do not make many attempts
+    // An anonymous visitor who logs in gets another page.
+    const isFinal = this.reason !== "unauthorized" || (user === "" && !followLogin);
+    if ((this.state === "closed" && isFinal) || (this.trying && !this.current)) {
+      return;
+    }
+    if (now >= Math.max(this.current ? 0 : this.barred, free)) {
+      this.hurried = now;
+      this.current ? this.probe(this.current) : this.attempt();
+    } else if (!this.current) {
+      this.plan(Math.max(this.barred, Math.min(this.due, free)));
+    }
+  }
+
+  // ---- Is anybody there? ----
+
+  /** @param {Wire} wire Anything that arrives proves the server to be there and starts the wait anew. */
+  listen(wire) {
+    wire.cancel(wire.silence);
+    wire.silence = wire.after(this.settings.heartbeatMs, () => this.probe(wire));
+  }
+
+  /** @param {Wire} wire */
+  probe(wire) {
+    wire.cancel(wire.silence);
+    wire.silence = wire.after(this.settings.pongMs, () => this.ended(wire));
+    wire.control({ type: "ping" });
+  }
+
+  /** @param {Wire} wire @param {any} data */
+  heard(wire, data) {
+    this.listen(wire);
+    const value = parse(data);
+    const ours = value?._ws;
+    if (ours?.error?.code === "not_connected") {
+      this.ended(wire); // nothing will ever be handled over this socket again
+    }
+    if (wire.pending.heard(value)) {
+      return;
+    }
+    if (ours?.type === "subscribed" || ours?.type === "unsubscribed") {
+      this.told(wire, ours.channel, ours.type === "subscribed");
+    } else if (ours?.type !== "pong" && !this.isDouble(wire, data)) {
+      this.hooks.frame(value);
+    }
+  }
+
+  /**
+   * Whether the other socket brought this frame already. Each text is given as often as it came over the
+   * socket on which it came most often.
+   * @param {Wire} wire @param {string} text
+   */
+  isDouble(wire, text) {
+    if (!this.doubled) {
+      return false;
+    }
+    const seen = this.doubled.get(text) ?? { counts: new Map(), given: 0 };
+    this.doubled.set(text, seen);
+    const count = (seen.counts.get(wire.serial) ?? 0) + 1;
+    seen.counts.set(wire.serial, count);
+    const double = count <= seen.given;
+    seen.given = Math.max(seen.given, count);
+    return double;
+  }
+
+  /** @param {string} text */
+  send(text) {
+    this.current?.socket.send(text);
+  }
+
+  // ---- Channels ----
+
+  channels() {
+    return new Set([...this.wanted.values()].flatMap((channels) => [...channels]));
+  }
+
+  /** @param {string} owner @param {Iterable<string>} channels */
+  want(owner, channels) {
+    this.wanted.set(owner, new Set(channels));
+    this.join();
+  }
+
+  /** Tells the server what it does not know yet. */
+  join() {
+    const wanted = this.channels();
+    new Set([...wanted, ...(this.current?.joined ?? [])]).forEach((channel) => this.match(channel));
+    this.retiring?.joined.forEach((channel) => wanted.has(channel) || this.match(channel, this.retiring));
+  }
+
+  /** @param {string} channel It is joined or left, one after the other, until that is as wanted. */
+  match(channel, wire = this.current) {
+    if (!wire || wire.asked(channel)) {
+      return;
+    }
+    const wanted = this.channels().has(channel);
+    if (wanted !== wire.joined.has(channel)) {
+      const id = randomId();
+      /** @type {Entry} */
+      const entry = {
+        text: JSON.stringify({ _ws: { type: wanted ? "subscribe" : "unsubscribe", channel, id } }),
+        id,
+        channel,
+        joins: wanted,
+        // API Gateway may let this one overtake the leave that makes room.
+        isFinal: (code) => FINAL.includes(code) && !(code === "too_many_channels" && (entry.freed || wire.isLeaving())),
+        isOver: () => this.channels().has(channel) !== wanted,
+        resolve: () => this.told(wire, channel, wanted),
+        reject: (error) => (wanted ? this.refused(wire, entry, error) : this.told(wire, channel, false)),
+      };
+      wire.pending.add(entry);
+    } else if (wanted) {
+      this.hooks.joined({ channel, error: null });
+    }
+  }
+
+  /** @param {Wire} wire @param {string} channel @param {boolean} joined What the server says that it is. */
+  told(wire, channel, joined) {
+    const asked = wire.asked(channel);
+    if (asked?.joins === joined) {
+      return; // an earlier copy of what is asked
+    }
+    // A late copy of what was asked before may have undone what is asked now: that is asked once more.
+    asked && wire.pending.remove(asked);
+    if (joined) {
+      wire.joined.add(channel);
+    } else {
+      wire.joined.delete(channel);
+      wire.pending.entries.forEach((entry) => (entry.freed = true));
+    }
+    this.match(channel);
+  }
+
+  /** @param {Wire} wire @param {Entry} entry @param {GatewayError} error */
+  refused(wire, { channel = "", failures }, { code, message }) {
+    if (wire === this.current) {
+      this.wanted.forEach((channels) => channels.delete(channel));
+      this.hooks.joined({ channel, error: { code, message } });
+      failures && this.told(wire, channel, true); // an earlier copy may have joined it
+    }
+  }
+}
+
+/** The connection of another tab, or of this one for the others: whoever holds the lock has it. */
+class SharedLink {
+  /** @param {Settings} settings @param {Hooks} hooks */
+  constructor(settings, hooks) {
+    this.settings = settings;
+    this.hooks = hooks;
+    this.id = randomId();
+    /** @type {string[]} */
+    this.wanted = [];
+    /** @type {Link | null} */
+    this.link = null;
+    this.asked = false;
+    this.away = false;
+    this.release = () => {};
+    const { url, channel, user = "", shareKey } = settings;
+    this.name = ["websocket-gateway", url, channel, user, shareKey].join(" ");
+    this.waiting = new AbortController();
+    /** @type {BroadcastChannel | null} */
+    this.bus = new BroadcastChannel(this.name);
+    this.bus.onmessage = ({ data }) => this.asked && this.hear(data);
+  }
+
+  mute() {
+    this.bus?.close();
+    this.bus = null;
+  }
+
+  open() {
+    if (this.link) {
+      this.link.open();
+    } else if (this.asked) {
+      this.post({ open: true });
+    } else {
+      this.asked = true;
+      this.away = false;
+      // This page's CSRF token is younger than the one of the tab that has the connection.
+      this.post({ hello: csrfTokens(this.settings)[0] ?? "", wanted: this.wanted });
+      this.queue().catch(() => {});
+    }
+  }
+
+  async queue() {
+    const { signal } = (this.waiting = new AbortController());
+    try {
+      await navigator.locks.request(this.name, { signal }, () => this.lead());
+    } catch {
+      if (!signal.aborted && !this.link) {
+        this.mute(); // the browser denies locks to this page
+        this.lead();
+      }
+    }
+  }
+
+  /** @returns {Promise<void>} The lock is held until it resolves. */
+  lead() {
+    /** @param {Payload} news */
+    const tell = (news) => {
+      this.post(news);
+      this.deliver(news);
+    };
+    this.link = new Link(this.settings, {
+      status: (status) => tell({ status }),
+      frame: (frame) => tell({ frame }),
+      joined: (joined) => tell({ joined }),
+    });
+    this.link.want(this.id, this.wanted);
+    this.post({ roll: true });
+    this.link.open();
+    return new Promise((resolve) => (this.release = () => resolve()));
+  }
+
+  /** @param {Payload} message */
+  post(message) {
+    this.asked && this.bus?.postMessage({ from: this.id, ...message });
+  }
+
+  /** @param {Payload} message */
+  hear(message) {
+    const { link } = this;
+    if (message.roll) {
+      this.want(this.id, this.wanted);
+    } else if (!link) {
+      this.deliver(message);
+    } else if (message.text) {
+      link.send(message.text);
+    } else if (message.wanted) {
+      link.want(message.from, message.wanted);
+      message.hello !== undefined && this.greet(link, message.hello);
+    } else if (message.open) {
+      link.open();
+    } else if (message.awake) {
+      link.awake();
+    }
+  }
+
+  /** @param {Link} link @param {string} csrf A new tab's: its user may have logged in again. */
+  greet(link, csrf) {
+    if (csrf && typeof this.settings.csrfToken === "string") {
+      this.settings.csrfToken = csrf;
+    }
+    link.state === "closed" ? link.open() : this.post({ status: link.status() });
+  }
+
+  /** @param {boolean} online Whether the network is back, which the other tab hears by itself. */
+  awake(online) {
+    if (this.away) {
+      this.open();
+    } else if (this.link) {
+      this.link.awake();
+    } else if (!online) {
+      this.post({ awake: true });
+    }
+  }
+
+  offline() {
+    this.link?.offline();
+  }
+
+  /** @param {Payload} news */
+  deliver({ status, frame, joined }) {
+    if (status) {
+      this.hooks.status(status);
+    } else if (joined) {
+      if (joined.error) {
+        this.wanted = this.wanted.filter((channel) => channel !== joined.channel);
+      }
+      this.hooks.joined(joined);
+    } else if (frame !== undefined) {
+      this.hooks.frame(frame);
+    }
+  }
+
+  /** @param {string} text */
+  send(text) {
+    this.link ? this.link.send(text) : this.post({ text });
+  }
+
+  /** @param {string} owner @param {Iterable<string>} channels */
+  want(owner, channels) {
+    this.wanted = [...channels];
+    this.link ? this.link.want(this.id, this.wanted) : this.post({ wanted: this.wanted });
+  }
+
+  /** @param {string} reason @param {State} [state] */
+  stop(reason, state = "closed") {
+    this.waiting.abort();
+    if (this.link) {
+      // The others go on: they must not hear that this tab has closed.
+      this.link.hooks = { status() {}, frame() {}, joined() {} };
+      this.link.stop(reason);
+      this.link = null;
+    } else {
+      this.post({ wanted: [] });
+    }
+    this.asked = false;
+    this.away = state !== "closed";
+    this.release();
+    this.hooks.status({ state, reason, live: [] });
+  }
+}
+
+/**
+ * @typedef {{settings: Settings, owner: Element | null, ended: boolean, leave: () => void}} Inside
+ * @type {WeakMap<GatewayClient, Inside>} For `PageClient`; `owner` is the element that new listeners belong to.
+ */
+const INSIDES = new WeakMap();
+
+/** What a page talks to. Made by `connect()` or `fromPage()`. */
+export class GatewayClient {
+  /** @type {Settings} */ #settings;
+  /** @type {Link | SharedLink} */ #link;
+  /** @type {Status} */ #status = { state: "connecting", reason: "", live: [] };
+  /** @type {Map<string, Map<(value: any) => void, () => boolean>>} Each with whether it still counts. */
+  #listeners = new Map();
+  /** @type {Inside} */ #inside;
+  #events = new AbortController();
+  /** @type {Pending} */ #pending;
+  /** @type {Set<string>} */ #channels = new Set();
+  /** @type {Map<string, {promise: Promise<void>, resolve: () => void, reject: (error: GatewayError) => void}>} */
+  #joining = new Map();
+  #client = randomId();
+  #count = 0;
+
+  /** @param {Options} options */
+  constructor(options) {
+    const nearest = likeUnknown(options);
+    if (nearest) {
+      throw new GatewayError("unknown_option", nearest);
+    }
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    this.#settings = { ...DEFAULTS, .../** @type {Options} */ (Object.fromEntries(given)) };
+    const { url, share, signal } = this.#settings;
+    if (!url) {
+      console.warn("websocket_gateway: the page has no address to connect to; the server's log says why.");
+    }
+    const wire = () => (this.state === "open" ? (this.#status.live[0] ?? "") : "");
+    this.#pending = new Pending(this.#settings, wire, (text) => this.#link.send(text));
+    const { user, followLogin } = this.#settings;
+    // A page that changes its user would change the one of the others, too.
+    const canShare = globalThis.navigator?.locks && globalThis.BroadcastChannel && (user || !followLogin);
+    this.#link = new (share && canShare ? SharedLink : Link)(this.#settings, {
+      status: (status) => this.#changed(status),
+      frame: (value) => this.#received(value),
+      joined: (joined) => this.#joined(joined),
+    });
+    const leave = () => this.#inside.ended || this.#link.stop("removed");
+    this.#inside = { settings: this.#settings, owner: null, ended: false, leave };
+    INSIDES.set(this, this.#inside);
+    const during = { signal: this.#events.signal };
+    const { document } = globalThis;
+    const shown = () => document.visibilityState === "visible" && this.#link.awake(false);
+    document?.addEventListener("visibilitychange", shown, during);
+    const listen = /** @param {string} type @param {(event: any) => void} listener */ (type, listener) =>
+      globalThis.addEventListener?.(type, listener, during);
+    listen("online", () => this.#link.awake(true));
+    listen("offline", () => this.#link.offline());
+    // Browsers may keep a page that is left, and show it again, but not its connection.
+    listen("pagehide", () => this.state === "closed" || this.#link.stop("away", "reconnecting"));
+    listen("pageshow", (event) => event.persisted && this.#link.awake(false));
+    if (signal?.aborted) {
+      this.close("aborted");
+    } else {
+      signal?.addEventListener("abort", () => this.close("aborted"), { once: true });
+      this.#link.open();
+    }
+  }
+
+  /** Now. */
+  get state() {
+    return this.#status.state;
+  }
+
+  /** Why it is `reconnecting` or `closed`: see management_docs/browser_client.md. */
+  get reason() {
+    return this.#status.reason;
+  }
+
+  /** Try again after the client gave up; nothing happens while it is at work. */
+  connect() {
+    if (this.state === "closed" && !this.#inside.ended) {
+      this.#link.open();
+    }
+  }
+
+  /**
+   * Send and forget. Waits in the queue while there is no connection; a cut may swallow it.
+   * Throws `too_large`, `queue_full` or `closed`.
+   * @param {string} handler @param {Payload} [data]
+   */
+  send(handler, data = {}) {
+    const text = this.#encode(handler, data);
+    const reject = /** @param {GatewayError} error */ (error) => this.#emit("$error", error);
+    this.#post({ text, id: null, isFinal: () => true, resolve() {}, reject });
+  }
+
+  /**
+   * Send and wait for the answer: the handler's dict, or `null` for one that was handled before. Sent again
+   * after every cut until the answer comes. Rejects with a `GatewayError`.
+   * @param {string} handler @param {Payload} [data]
+   * @param {{timeout?: number, signal?: AbortSignal}} [options] `timeout` in milliseconds, `Infinity` for none.
+   * @returns {Promise<any>}
+   */
+  request(handler, data = {}, { timeout = this.#settings.requestMs, signal } = {}) {
+    const id = `${this.#client}.${(this.#count += 1)}`;
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const settle = () => {
+        clearTimeout(timer);
+        this.#pending.remove(entry);
+        signal?.removeEventListener("abort", aborted);
+      };
+      /** @type {Entry} */
+      const entry = {
+        text: this.#encode(handler, data, { id, client: this.#client }),
+        id,
+        // What was not handled is sent again; whether the rest may be is for the page to say.
+        isFinal: (code) => code !== "busy" && code !== "not_connected",
+        resolve: ({ _ws: ours, ...reply }) => (settle(), resolve(ours.duplicate ? null : reply)),
+        reject: (error) => (settle(), reject(error)),
+      };
+      const aborted = () => (settle(), reject(signal?.reason));
+      const late = () => entry.reject(new GatewayError("timeout", `No answer within ${timeout} ms.`));
+      const timer = timeout === Infinity ? undefined : later(late, timeout);
+      signal?.addEventListener("abort", aborted);
+      try {
+        this.#post(entry);
+      } catch (error) {
+        entry.reject(/** @type {GatewayError} */ (error));
+      }
+    });
+  }
+
+  /**
+   * Join a further channel, now and after every reconnect; it is asked for until the server joins or refuses it.
+   * Rejects where it may not be joined. One that is refused later is told by `$error`, too.
+   * @param {string} channel
+   * @returns {Promise<void>}
+   */
+  subscribe(channel) {
+    if (!channel || typeof channel !== "string") {
+      throw new TypeError(`subscribe() takes the name of a channel, not ${JSON.stringify(channel)}.`);
+    }
+    this.#refuseIfClosed();
+    let waiting = this.#joining.get(channel);
+    if (!waiting) {
+      let resolve = () => {};
+      let reject = /** @param {GatewayError} _ */ (_) => {};
+      /** @type {Promise<void>} */
+      const promise = new Promise((yes, no) => {
+        resolve = () => yes();
+        reject = no;
+      });
+      promise.catch(() => {}); // who does not wait hears of it by $error
+      waiting = { promise, resolve, reject };
+      this.#joining.set(channel, waiting);
+    }
+    this.#channels.add(channel);
+    this.#link.want(this.#client, this.#channels);
+    return waiting.promise;
+  }
+
+  /** @param {string} channel One that it is not in is no error. */
+  unsubscribe(channel) {
+    this.#channels.delete(channel);
+    this.#joining.get(channel)?.reject(new GatewayError("unsubscribed", "It was left before it was joined."));
+    this.#joining.delete(channel);
+    this.#link.want(this.#client, this.#channels);
+  }
+
+  /**
+   * Listen to `$message` (every frame), `$state`, `$error`, or to frames with this `type`.
+   * @param {string} type @param {(value: any) => void} listener
+   * @param {{element?: Element | null, signal?: AbortSignal}} [options] Ends when the element has left the document.
+   * @returns {() => void} Ends it.
+   */
+  on(type, listener, { element, signal } = {}) {
+    const listeners = this.#listeners.get(type) ?? new Map();
+    const inside = this.#inside;
+    const { owner } = inside;
+    // When scripts run again for the next page, what those of this one listen to is over.
+    const counts = () => !signal?.aborted && (element ? element.isConnected : !owner || owner === inside.owner);
+    this.#listeners.set(type, listeners.set(listener, counts));
+    return () => void listeners.delete(listener);
+  }
+
+  /** Every frame, until the client is closed: `for await (const frame of client)`. */
+  async *[Symbol.asyncIterator]() {
+    /** @type {any[]} */
+    const frames = [];
+    let wake = () => {};
+    const ends = [
+      this.on("$message", (frame) => (frames.push(frame), wake())),
+      this.on("$state", () => wake()),
+    ];
+    try {
+      while (frames.length || !this.#inside.ended) {
+        if (frames.length) {
+          yield frames.shift();
+        } else {
+          /** @type {Promise<void>} */
+          const waiting = new Promise((resolve) => (wake = () => resolve()));
+          await waiting;
+        }
+      }
+    } finally {
+      ends.forEach((end) => end());
+    }
+  }
+
+  /** For good. What waits is rejected. */
+  close(reason = "closed by the page") {
+    if (!this.#inside.ended) {
+      this.#inside.ended = true;
+      this.#events.abort();
+      this.#link.stop(reason);
+      this.#link.mute();
+    }
+  }
+
+  /** @param {string} handler @param {Payload} data @param {object} [ours] */
+  #encode(handler, data, ours) {
+    if (Object.hasOwn(data, "_ws")) {
+      throw new GatewayError("reserved_key", "The key _ws of a message is reserved; use another name.");
+    }
+    const { handlerKey, maxFrameBytes } = this.#settings;
+    const text = JSON.stringify({ ...data, [handlerKey]: handler, ...(ours && { _ws: ours }) });
+    const size = new TextEncoder().encode(text).length;
+    if (size > maxFrameBytes) {
+      throw new GatewayError("too_large", `The frame has ${size} bytes; API Gateway takes ${maxFrameBytes}.`);
+    }
+    return text;
+  }
+
+  #refuseIfClosed() {
+    if (this.state === "closed") {
+      throw new GatewayError("closed", `The connection is closed: ${this.reason}.`);
+    }
+  }
+
+  /** @param {Entry} entry */
+  #post(entry) {
+    this.#refuseIfClosed();
+    const waiting = this.#pending.entries.filter(({ sentOn }) => !sentOn);
+    const { queueLimit, overflow } = this.#settings;
+    if (waiting.length >= queueLimit) {
+      const error = new GatewayError("queue_full", `${queueLimit} messages are waiting.`, entry.text);
+      const oldest = waiting[0];
+      if (overflow === "reject" || !oldest) {
+        throw error;
+      }
+      this.#pending.remove(oldest);
+      oldest.reject(new GatewayError("dropped", "Newer messages took its place.", oldest.text));
+    }
+    this.#pending.add(entry);
+  }
+
+  /** @param {Status} status */
+  #changed(status) {
+    const before = this.#status;
+    this.#status = status;
+    if (status.state === "closed") {
+      const error = new GatewayError("closed", `The connection is closed: ${status.reason}.`);
+      [...this.#pending.entries, ...this.#joining.values()].forEach(({ reject }) => reject(error));
+      this.#pending.entries = [];
+      this.#joining.clear();
+    }
+    this.#pending.again(this.#pending.entries.filter(({ sentOn = "" }) => !status.live.includes(sentOn)));
+    if (before.state !== status.state || before.reason !== status.reason) {
+      this.#emit("$state", { state: status.state, reason: status.reason });
+    }
+  }
+
+  /** @param {Joined} joined */
+  #joined({ channel, error }) {
+    const waiting = this.#joining.get(channel);
+    this.#joining.delete(channel);
+    if (!error) {
+      waiting?.resolve();
+    } else if (this.#channels.delete(channel)) {
+      // Else it is another tab's, with which this one shares the connection.
+      const refusal = new GatewayError(error.code, error.message, { channel });
+      waiting?.reject(refusal);
+      this.#emit("$error", refusal);
+    }
+  }
+
+  /** @param {any} value */
+  #received(value) {
+    const ours = value?._ws;
+    if (this.#pending.heard(value) || ours?.reply_to !== undefined) {
+      return;
+    }
+    if (ours?.error) {
+      this.#emit("$error", new GatewayError(ours.error.code, ours.error.message, value));
+    } else if (isGatewayError(value)) {
+      this.#emit("$error", new GatewayError("gateway", value.message, value));
+    } else {
+      this.#emit("$message", value);
+      if (typeof value?.type === "string" && !value.type.startsWith("$")) {
+        this.#emit(value.type, value);
+      }
+    }
+  }
+
+  /** @param {string} type @param {any} value */
+  #emit(type, value) {
+    const listeners = this.#listeners.get(type) ?? new Map();
+    listeners.forEach((counts, listener) => counts() || listeners.delete(listener));
+    for (const listener of [...listeners.keys()]) {
+      try {
+        listener(value);
+      } catch (error) {
+        // One listener's mistake must not cost the others the frame, nor the socket.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}
+
+/**
+ * Open a connection.
+ * @param {Options} options
+ */
+export function connect(options) {
+  return new GatewayClient(options);
+}
+
+/** The client of one configuration, whichever element of the page carries that. */
+class PageClient {
+  /** @param {string} id @param {Found} found @param {Partial<Options>} options */
+  constructor(id, { element, key, config }, options) {
+    this.id = id;
+    this.key = key;
+    this.element = element;
+    // The page may be of a newer version than this file.
+    const known = Object.entries(config).filter(([name]) => OPTIONS.includes(name));
+    this.client = connect(/** @type {Options} */ ({ ...Object.fromEntries(known), ...options }));
+    this.inside = /** @type {Inside} */ (INSIDES.get(this.client));
+    /** @type {any} */
+    this.timer = 0;
+    this.observer = new MutationObserver(() => this.look());
+    this.observer.observe(document, { childList: true, subtree: true });
+  }
+
+  /** @param {Found} found A script asks for the client of this element. @param {Partial<Options>} options */
+  claim({ element, config }, options) {
+    this.element = element;
+    this.inside.owner = element.closest("body") ? element : document.body;
+    this.inside.settings.csrfToken = options.csrfToken ?? config.csrfToken ?? this.inside.settings.csrfToken;
+    this.look();
+  }
+
+  /** Whether the page still has this configuration. */
+  isThere() {
+    const found = this.element.isConnected ? null : read(this.id);
+    if (found?.key === this.key) {
+      this.element = found.element;
+    }
+    return this.element.isConnected;
+  }
+
+  look() {
+    if (!this.isThere()) {
+      // What navigates may put the next page in place a moment later.
+      this.timer ||= later(() => ((this.timer = 0), this.isThere() || this.inside.leave()), 1_000);
+    } else if (this.client.reason === "removed") {
+      this.client.connect();
+    }
+  }
+
+  end() {
+    this.observer.disconnect();
+    this.client.close("removed");
+  }
+}
+
+/**
+ * The connection that `{% websocket_client %}` configured: one for every script of the tab, however often each runs.
+ * @param {string} [elementId]
+ * @param {Partial<Options>} [options] Win over the page's.
+ * @returns {GatewayClient}
+ */
+export function fromPage(elementId = "websocket-gateway", options = {}) {
+  const found = read(elementId);
+  if (!found) {
+    throw new GatewayError("no_config", `There is no element #${elementId}: use {% websocket_client %}.`);
+  }
+  // In the window, because two addresses of this file are two modules.
+  /** @type {Map<string, PageClient>} */
+  const pages = (/** @type {any} */ (globalThis).websocketGateway ??= new Map());
+  const before = pages.get(found.key);
+  const isOver = before?.inside.ended && before.element !== found.element;
+  isOver && before.end();
+  const page = before && !isOver ? before : new PageClient(elementId, found, options);
+  pages.set(found.key, page);
+  page.claim(found, options);
+  for (const other of pages.values()) {
+    if (other !== page && other.id === elementId && !other.isThere()) {
+      other.end();
+      pages.delete(other.key);
+    }
+  }
+  return page.client;
+}
+
+/**
+ * @typedef {{element: Element, key: string, config: Payload}} Found
+ * @param {string} id
+ * @returns {Found | null}
+ */
+function read(id) {
+  // The last one: what navigates may add the next page's before it takes away the one of before.
+  const element = [...document.querySelectorAll(`#${CSS.escape(id)}`)].at(-1);
+  if (!element) {
+    return null;
+  }
+  const config = JSON.parse(element.textContent ?? "");
+  return { element, config, key: JSON.stringify({ ...config, id, csrfToken: "" }) };
+}
+
+const OPTIONS = [...Object.keys(DEFAULTS), "url", "signal"];
+
+/** @param {object} options @returns {string} What to say of the first that is none. */
+function likeUnknown(options) {
+  const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
+  if (!unknown) {
+    return "";
+  }
+  const pairs = /** @param {string} name */ (name) => [...name.toLowerCase()].map((letter, i, all) => letter + all[i + 1]);
+  const alike = OPTIONS.map((option) => pairs(option).filter((pair) => pairs(unknown).includes(pair)).length);
+  return `There is no option ${unknown}; did you mean ${OPTIONS[alike.indexOf(Math.max(...alike))]}?`;
+}
+
+/** @param {Settings} settings @returns {Promise<Token>} */
+async function getToken(settings) {
+  const late = new AbortController();
+  const { signal } = late;
+  const timer = later(() => late.abort(), settings.connectMs);
+  const given = settings.token ? callToken(settings.token, signal) : fetchToken(settings, signal);
+  try {
+    // What was given need not mind the signal.
+    return await Promise.race([
+      given,
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(new AttemptError()))),
+    ]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** @param {TokenSource} source @param {AbortSignal} signal @returns {Promise<Token>} */
+async function callToken(source, signal) {
+  const given = await source({ signal });
+  const found = typeof given === "string" ? { token: given } : given;
+  if (!found?.token) {
+    throw new AttemptError("unauthorized", { final: true });
+  }
+  return found;
+}
+
+/** @param {Settings} settings @param {AbortSignal} signal @returns {Promise<Token>} */
+async function fetchToken(settings, signal) {
+  const { credentials, csrfHeader, headers } = settings;
+  const given = typeof headers === "function" ? await headers() : headers;
+  const tokens = csrfTokens(settings);
+  let { tokenUrl } = settings;
+  let moved = false;
+  let failed;
+  for (;;) {
+    const [csrf] = tokens;
+    const response = await fetch(tokenUrl, {
+      method: "POST",
+      headers: { Accept: "application/json", ...(csrf && { [csrfHeader]: csrf }), ...given },
+      credentials,
+      redirect: "manual",
+      signal,
+    });
+    // Where to is hidden: to a login, or only to the address with its slash.
+    if (response.type === "opaqueredirect") {
+      const slashed = tokenUrl.replace(/^([^?#]*[^/?#])(?=[?#]|$)/, "$1/");
+      if (slashed === tokenUrl) {
+        throw new AttemptError("unauthorized", { final: true });
+      }
+      tokenUrl = slashed;
+      moved = true;
+    } else if (response.status === 401 || response.status === 403) {
+      const { error } = await response.json().catch(() => ({}));
+      if (error !== "csrf_failed") {
+        throw new AttemptError("unauthorized", { final: true });
+      }
+      failed = tokens.shift();
+      if (!tokens.length) {
+        throw new AttemptError("csrf_failed", { refusal: true });
+      }
+    } else if (response.ok) {
+      const found = await response.json();
+      if (!found.token) {
+        throw new AttemptError(); // what answered is not the token view
+      }
+      if (csrf && failed) {
+        settings.csrfToken = csrf;
+      }
+      return found;
+    } else if (moved && response.status < 500) {
+      throw new AttemptError("unauthorized", { final: true }); // it was a login after all
+    } else {
+      const limited = response.status === 429;
+      const waitMs = limited ? retryAfter(response.headers.get("Retry-After")) : 0;
+      throw new AttemptError(limited ? "rate_limited" : "unreachable", { refusal: limited, waitMs });
+    }
+  }
+}
+
+/** @param {string | null} value Seconds, or a date. */
+function retryAfter(value) {
+  return Math.max(0, 1_000 * Number(value) || Date.parse(value ?? "") - Date.now() || 0);
+}
+
+/**
+ * What may be the CSRF token, best first. Of cookies with one name Django takes the last; a login in another tab
+ * changes the cookie, and not this page.
+ * @param {Settings} settings
+ */
+function csrfTokens({ csrfCookie, csrfToken: given }) {
+  const { document } = globalThis;
+  const cookies = (document?.cookie ?? "").split("; ").filter((item) => item.startsWith(`${csrfCookie}=`));
+  const field = /** @type {HTMLInputElement | null | undefined} */ (
+    document?.querySelector("[name=csrfmiddlewaretoken]")
+  );
+  const tokens = [
+    typeof given === "function" ? given() : given,
+    ...cookies.map((item) => item.slice(csrfCookie.length + 1)).reverse(),
+    field?.value ?? "",
+  ];
+  return [...new Set(tokens.filter(Boolean))];
+}
+
+/** @param {any} data @returns {any} What is no JSON is given as it is. */
+function parse(data) {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return data;
+  }
+}
+
+/** @param {any} value Whether API Gateway itself says that Django failed or took too long. */
+function isGatewayError(value) {
+  return [value?.message, value?.connectionId, value?.requestId].every((part) => typeof part === "string");
+}
+
+/** @param {() => void} deed @param {number} ms A longer time than browsers can wait would be none at all. */
+function later(deed, ms) {
+  return setTimeout(deed, Math.min(ms, 2 ** 31 - 1));
+}
+
+/** @param {Settings} settings Whether there is no network, which a gateway on this machine does not need. */
+function isOffline({ url }) {
+  return globalThis.navigator?.onLine === false && !/\/\/(localhost|127\.|\[::1\])/.test(url);
+}
+
+function randomId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
+}

@@ -6,7 +6,7 @@ import re
 
 from tests.docs.pages import PAGES, all_pages, blocks, read
 
-LANGUAGES = {"python", "sh", "console", "text", "json", "yaml", "js", "html", "django", "ini", "sql", "nginx"}
+LANGUAGES = {"python", "sh", "console", "text", "json", "yaml", "js", "html", "django", "ini", "sql", "nginx", "diff"}
 
 
 def anchors(page: str) -> set[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.apps.registry import Apps
 from django.contrib.auth.models import User
 from django.db.models import (
     BooleanField,
@@ -47,6 +48,7 @@ class Newest(WebSocketSession):
     """Sessions, the newest first."""
 
     class Meta:
+        apps = Apps()  # not the project's registry: `makemigrations` would want a migration for it
         proxy = True
         app_label = "websocket_gateway"
         ordering = ("-created_on",)

@@ -114,12 +114,17 @@ def test_either_engine_is_exact_after_a_fork(engine: str, sink: Sink, audience: 
     audience.check("warm", *CHANNELS)
 
 
+@pytest.fixture
+def connections_survive_the_child() -> None:
+    if connection.vendor == "mysql":
+        pytest.skip("mysqlclient ends the database connections of the parent's threads in the child")
+
+
+@pytest.mark.usefixtures("connections_survive_the_child")
 @pytest.mark.parametrize("engine", ["asyncio", "boto3"])
 def test_what_another_thread_sends_during_a_fork_belongs_to_the_parent(
     engine: str, sink: Sink, audience: Audience
 ) -> None:
-    if connection.vendor == "mysql":
-        pytest.skip("mysqlclient ends the database connection of the parent's thread in the child")
     sink.delay_seconds = 0.02
     audience.add("warm", live=200, gone=150)
 
@@ -152,6 +157,7 @@ def test_locks_that_a_thread_of_the_parent_holds_do_not_stop_the_child(
     assert len(figures(said)) == 1 + 2 * ROUNDS
 
 
+@pytest.mark.usefixtures("connections_survive_the_child")
 @pytest.mark.parametrize("engine", ["asyncio", "boto3"])
 def test_a_child_that_a_callback_forked_does_not_send_the_rest_again(
     engine: str, sink: Sink, audience: Audience

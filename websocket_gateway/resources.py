@@ -17,6 +17,8 @@ UUID_TAG: Final = "websocket_gateway:uuid"
 """Tag that names the `ApiGateway` row a resource belongs to."""
 INSTALLATION_TAG: Final = "websocket_gateway:installation"
 """Tag that names the installation (a fingerprint of its `SECRET_KEY`) a resource belongs to."""
+OPTIONS_TAG: Final = "websocket_gateway:options"
+"""Tag that remembers which options of `GATEWAYS` were applied, so that those taken back are undone."""
 TAGS_TAG: Final = "websocket_gateway:tags"
 """Tag that remembers which of the other tags are ours, so that those no longer wanted are known again."""
 
@@ -92,7 +94,7 @@ class Stage:
     """A stage with the settings that apply without a deployment."""
 
     stage_name: str
-    description: str = ""
+    description: str | None = None
     auto_deploy: bool = False
     throttling_rate_limit: float | None = None
     throttling_burst_limit: int | None = None
@@ -100,6 +102,7 @@ class Stage:
     data_trace_enabled: bool = False
     """Whether whole messages go to the log; never wanted."""
     access_log_arn: str | None = None
+    """Wanted as an empty text: no access log."""
     access_log_format: str | None = None
     stage_variables: Mapping[str, str] | None = None
     route_settings: tuple[str, ...] | None = None
@@ -231,6 +234,10 @@ class ObservedGateway:
     domain: ObservedDomain = ObservedDomain()
     former_domains: tuple[ObservedDomain, ...] = ()
     """Domains with this gateway's mark that it no longer wants."""
+
+    def find_stage(self, name: str) -> Stage | None:
+        """The stage of that name; None if there is none."""
+        return next((item for item in self.stages if item.stage_name == name), None)
 
 
 Resource = Api | Integration | Route | RouteResponse | Stage | Deployment | Domain | ApiMapping | AliasRecord

@@ -73,7 +73,6 @@ def test_a_stage_variable_is_removed_by_an_empty_value(stubbed: tuple[Apis, Stub
         {
             "ApiId": "a1",
             "StageName": "live",
-            "Description": "",
             "AutoDeploy": False,
             "DefaultRouteSettings": {"DataTraceEnabled": False},
             "StageVariables": {"old": ""},

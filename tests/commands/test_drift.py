@@ -27,7 +27,7 @@ def handle() -> Iterator[GatewayHandle]:
 @pytest.fixture
 def site(handle: GatewayHandle, settings: Any) -> Site:
     settings.WEBSOCKET_GATEWAY = {"ENDPOINT_URL": handle.endpoint_url, "GATEWAYS": {"chat": OPTIONS}}
-    return build_site(handle)
+    return build_site(handle, settings)
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,19 @@ def route(route_key: str, **changes: Any) -> Callable[[Site], None]:
 
 def row(**changes: Any) -> Callable[[Site], object]:
     return lambda site: ApiGateway.objects.filter(pk=site.row.pk).update(**changes)
+
+
+def taken_back(*keys: str) -> Callable[[Site], None]:
+    return lambda site: site.take_back(*keys)
+
+
+def applied_and_taken_back(**options: Any) -> Callable[[Site], None]:
+    def make(site: Site) -> None:
+        site.configure({**OPTIONS, **options})
+        assert run("sync_routes", "chat").status == 0
+        site.take_back(*options)
+
+    return make
 
 
 STAGE = "/stages/production"
@@ -297,6 +310,37 @@ TABLE = [
         "Unwanted stage beta (not ours",
         1,
         ("--prune",),
+    ),
+    # Options of `GATEWAYS` that were taken back
+    Difference("rate taken back", taken_back("THROTTLING_RATE_LIMIT"), "_rate_limit: 100.0 -> 10000.0", 2),
+    Difference("burst taken back", taken_back("THROTTLING_BURST_LIMIT"), "_burst_limit: 200 -> 5000", 2),
+    Difference(
+        "access log taken back", taken_back("ACCESS_LOG_ARN", "ACCESS_LOG_FORMAT"), f'_arn: "{LOGS}" -> ""', 3
+    ),
+    Difference("variables taken back", taken_back("STAGE_VARIABLES"), '[colour]: "blue" -> null', 2),
+    Difference("time-out taken back", taken_back("INTEGRATION_TIMEOUT_MS"), "_millis: 20000 -> 29000", 5),
+    Difference("tags taken back", taken_back("TAGS"), 'tags[cost]: "7" -> null', 4),
+    Difference(
+        "endpoint taken back",
+        applied_and_taken_back(DISABLE_EXECUTE_API_ENDPOINT=True),
+        "disable_execute_api_endpoint: true -> false",
+        3,
+    ),
+    Difference(
+        "dual-stack taken back",
+        applied_and_taken_back(IP_ADDRESS_TYPE="dualstack"),
+        'ip_address_type: "dualstack" -> "ipv4"',
+        2,
+    ),
+    Difference(
+        "log level taken back", applied_and_taken_back(LOGGING_LEVEL="INFO"), 'level: "INFO" -> "OFF"', 1
+    ),
+    Difference("memory removed", lambda site: site.untag("websocket_gateway:options"), "tags[websocket_", 1),
+    Difference(
+        "memory of the stage removed",
+        lambda site: site.untag("websocket_gateway:options", path=STAGE),
+        "tags[websocket_gateway:options]: ",
+        1,
     ),
     # What the stage serves
     Difference("deployed by hand", deploy_by_hand, "serves an older or foreign deployment", 1),

@@ -6,7 +6,21 @@ import re
 
 from tests.docs.pages import PAGES, all_pages, blocks, read
 
-LANGUAGES = {"python", "sh", "console", "text", "json", "yaml", "js", "html", "django", "ini", "sql", "nginx", "diff"}
+LANGUAGES = {
+    "python",
+    "sh",
+    "console",
+    "text",
+    "json",
+    "yaml",
+    "js",
+    "html",
+    "django",
+    "ini",
+    "sql",
+    "nginx",
+    "diff",
+}
 
 
 def anchors(page: str) -> set[str]:

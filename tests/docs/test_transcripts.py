@@ -89,7 +89,7 @@ def test_sync_routes(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         RequestParameters=default["RequestParameters"]
         | {"integration.request.header.wsOriginSecret": "'guess'"},
     )
-    aws.update_stage(ApiId=chat.api_id, StageName="production", Description="by hand")
+    aws.update_stage(ApiId=chat.api_id, StageName="production", AutoDeploy=True)
     ApiGatewayAdditionalRouteFactory.create(
         api_gateway=chat,
         name="Moves",

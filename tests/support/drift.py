@@ -39,6 +39,8 @@ class Site:
     handle: GatewayHandle
     aws: Any
     row: ApiGateway
+    settings: Any
+    """pytest-django's fixture."""
     calls: list[str] = field(default_factory=list)
     """Operations that reached the control plane since `counting()` began."""
 
@@ -85,6 +87,15 @@ class Site:
         made = self.aws.create_route(ApiId=self.api_id, RouteKey=route_key, Target=target, **changes)
         return str(made["RouteId"])
 
+    def take_back(self, *keys: str) -> None:
+        """Delete options of `GATEWAYS`."""
+        self.configure({key: value for key, value in OPTIONS.items() if key not in keys})
+
+    def configure(self, options: dict[str, Any]) -> None:
+        """Set what `GATEWAYS` says of the gateway."""
+        configured = self.settings.WEBSOCKET_GATEWAY
+        self.settings.WEBSOCKET_GATEWAY = {**configured, "GATEWAYS": {"chat": options}}
+
     def tag(self, path: str = "", **tags: str) -> None:
         self.aws.tag_resource(ResourceArn=self.arn(path), Tags=tags)
 
@@ -114,7 +125,7 @@ _STATES: dict[int, tuple[str, dict[str, str]]] = {}
 """By port: the store and the row's ids after the first creation."""
 
 
-def build_site(handle: GatewayHandle) -> Site:
+def build_site(handle: GatewayHandle, settings: Any) -> Site:
     """The gateway with its route `move` (one-way), as wanted; made once, then put back."""
     row = ApiGatewayFactory.create(
         planned=True,
@@ -144,4 +155,5 @@ def build_site(handle: GatewayHandle) -> Site:
     ApiGateway.objects.filter(pk=row.pk).update(**ids, api_created=True, last_error="")
     row.additional_routes.update(deployed=True)
     row.refresh_from_db()
-    return Site(handle=handle, aws=boto3.client("apigatewayv2", endpoint_url=handle.endpoint_url), row=row)
+    aws = boto3.client("apigatewayv2", endpoint_url=handle.endpoint_url)
+    return Site(handle=handle, aws=aws, row=row, settings=settings)

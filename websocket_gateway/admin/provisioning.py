@@ -51,7 +51,7 @@ class ProvisioningPage:
         """GET shows the plan; POST applies the plan that was shown."""
         from websocket_gateway.provisioning import Choices, plan_provisioning
         from websocket_gateway.provisioning.confirming import Means, means_to_apply
-        from websocket_gateway.provisioning.describe import name_deletions, render_plan
+        from websocket_gateway.provisioning.describe import name_deletions, notes_of, render_plan
 
         if not may_provision(request):
             raise PermissionDenied
@@ -79,8 +79,12 @@ class ProvisioningPage:
         else:
             plan = planned.plan
             self.remember_drift(gateway, len(plan) + len(plan.left))
-            lines = "\n".join(render_plan(plan))
-            context |= {"plan": plan, "lines": lines, "deletions": name_deletions(plan), "notes": plan.notes}
+            context |= {
+                "plan": plan,
+                "lines": "\n".join(render_plan(plan)),
+                "deletions": name_deletions(plan),
+                "notes": list(notes_of(plan)),
+            }
         return TemplateResponse(request, "admin/websocket_gateway/apigateway/plan.html", context)
 
     def _apply(self, request: HttpRequest, gateway: ApiGateway, options: _Options) -> HttpResponse:

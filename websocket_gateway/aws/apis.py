@@ -192,6 +192,10 @@ class Apis(Calls):
             fields["StageVariables"] = {**(stage.stage_variables or {}), **removed}
         self.call("update_stage", ApiId=api_id, **fields)
 
+    def delete_access_log(self, api_id: str, stage_name: str) -> None:
+        """Stop writing the access log of a stage."""
+        self.delete("delete_access_log_settings", ApiId=api_id, StageName=stage_name)
+
     def tag_stage(self, api_id: str, stage_name: str, tags: Mapping[str, str]) -> None:
         """Add or replace tags of a stage."""
         arn = self._arn(f"/apis/{api_id}/stages/{stage_name}")

@@ -29,6 +29,7 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "CreateRoute": (_POST,),
         "CreateRouteResponse": (_POST,),
         "CreateStage": (_POST, _PUT),
+        "DeleteAccessLogSettings": (_DELETE,),
         "DeleteApi": (_DELETE,),
         "DeleteApiMapping": (_DELETE,),
         "DeleteDomainName": (_DELETE, "apigateway:RemoveCertificateFromDomain"),

@@ -176,7 +176,7 @@ def write_stage(stage: Stage) -> dict[str, object]:
         LoggingLevel=stage.logging_level,
         DataTraceEnabled=stage.data_trace_enabled,
     )
-    logs = _given(DestinationArn=stage.access_log_arn, Format=stage.access_log_format)
+    logs = _given(DestinationArn=stage.access_log_arn or None, Format=stage.access_log_format or None)
     return _given(
         StageName=stage.stage_name,
         Description=stage.description,

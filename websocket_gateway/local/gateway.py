@@ -45,6 +45,7 @@ class LocalGateway:
             deployment_seconds=options.deployment_seconds,
             deployment_fails=options.deployment_fails,
             page_size=options.page_size,
+            empty_stage_description=options.quirks.empty_stage_description,
         )
         self._lock = StateLock(options.state) if options.state is not None else None
         try:

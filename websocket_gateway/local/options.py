@@ -36,6 +36,8 @@ class Quirks:
     """Whether a protocol ping of the client restarts the idle timeout."""
     disabled_endpoint_callbacks: Literal["refused", "served"] = "refused"
     """`@connections` on the default endpoint while that endpoint is disabled."""
+    empty_stage_description: Literal["ignored", "cleared"] = "ignored"
+    """UpdateStage with an empty description: the old one stays, or goes."""
     payload_too_large_code: Literal["modelled", "absent"] = "modelled"
     """Whether a 413 response names its error type, or has only the status."""
 

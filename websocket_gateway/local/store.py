@@ -65,6 +65,7 @@ class Store:
     deployment_seconds: float = 0.0
     deployment_fails: bool = False
     page_size: int = 100
+    empty_stage_description: str = "ignored"
     apis: dict[str, ApiRecord] = field(default_factory=dict)
     domains: dict[str, DomainRecord] = field(default_factory=dict)
 

@@ -6,6 +6,7 @@ from websocket_gateway.management.base import GatewayCommand
 from websocket_gateway.provisioning.custom_domain import dns_advice
 from websocket_gateway.provisioning.describe import (
     name_deletions,
+    notes_of,
     plan_as_dict,
     render_left,
     render_plan,
@@ -41,7 +42,7 @@ class ProvisioningCommand(GatewayCommand):
         lines = map(render_left, plan.left) if applied else render_plan(plan)
         for line in lines:
             self.stdout.write(line)
-        for note in plan.notes:
+        for note in notes_of(plan):
             self.stderr.write(self.style.WARNING(f"Note: {note}"))
         if not plan:
             besides = " beside what is marked with !" if plan.left else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from websocket_gateway.provisioning.plan import Action, AnyStep, Change, Plan
+from websocket_gateway.provisioning.plan import Action, AnyStep, Change, Plan, Unmanaged
 from websocket_gateway.resources import Integration
 
 _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-", Action.WAIT: "."}
@@ -51,6 +51,19 @@ def render_left(step: AnyStep) -> str:
     return f"! Unwanted {step.kind.value} {step.name} ({step.reason}{advice})"
 
 
+def notes_of(plan: Plan) -> Iterator[str]:
+    """Every note of a plan, one line each: values of others first."""
+    yield from map(_unmanaged, plan.unmanaged)
+    yield from plan.notes
+
+
+def _unmanaged(item: Unmanaged) -> str:
+    return (
+        f"{item.kind.value} {item.name}: {item.attribute} is {_value(item.value)} in AWS and is not "
+        f"configured; left alone (AWS's default is {_value(item.default)})"
+    )
+
+
 def render_plan(plan: Plan) -> Iterator[str]:
     """Every line of a plan that is not applied."""
     for step in plan:
@@ -71,7 +84,18 @@ def plan_as_dict(plan: Plan) -> dict[str, object]:
         "drift": plan.drift,
         "steps": [_step_as_dict(step) for step in plan],
         "left": [_step_as_dict(step) for step in plan.left],
+        "unmanaged": [_unmanaged_as_dict(item) for item in plan.unmanaged],
         "notes": list(plan.notes),
+    }
+
+
+def _unmanaged_as_dict(item: Unmanaged) -> dict[str, object]:
+    return {
+        "kind": item.kind.value,
+        "name": item.name,
+        "attribute": item.attribute,
+        "value": _plain(item.value),
+        "default": _plain(item.default),
     }
 
 
@@ -93,5 +117,9 @@ def to_json(report: Mapping[str, object]) -> str:
     return json.dumps(report, indent=2, cls=DjangoJSONEncoder, ensure_ascii=False)
 
 
+def _plain(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else value
+
+
 def _value(value: object) -> str:
-    return json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False, sort_keys=True)
+    return json.dumps(_plain(value), cls=DjangoJSONEncoder, ensure_ascii=False, sort_keys=True)

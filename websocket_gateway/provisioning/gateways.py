@@ -18,6 +18,7 @@ from websocket_gateway.provisioning.importing import import_changes
 from websocket_gateway.provisioning.observed import observe_gateway
 from websocket_gateway.provisioning.plan import AnyStep, Choices, PlanError
 from websocket_gateway.provisioning.planning.gateway import plan_gateway
+from websocket_gateway.provisioning.planning.taken_back import settle_options
 from websocket_gateway.provisioning.rotating import finishing_steps, rotation_values, secret_of
 from websocket_gateway.provisioning.row import record_applied, record_observed, recording_owner, set_values
 from websocket_gateway.provisioning.wanted import unwise, wanted_gateway, with_secret
@@ -75,6 +76,7 @@ def plan_provisioning(
     api_id = observed.api.api_id if observed.api else ""
     wanted = with_secret(wanted, api_id, gateway.secret_generation)
     wanted, observed = add_domain(gateway, wanted, observed, apis, choices=choices)
+    wanted = settle_options(wanted, observed)
     try:
         plan = plan_gateway(
             wanted,

@@ -99,6 +99,17 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unmanaged:
+    """A value that AWS has, that nothing configures and that is not AWS's default."""
+
+    kind: Kind
+    name: str
+    attribute: str
+    value: object
+    default: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step(Generic[R]):
     """One call to make, and why."""
 
@@ -174,6 +185,8 @@ class Plan:
     steps: tuple[AnyStep, ...] = ()
     left: tuple[AnyStep, ...] = ()
     """The steps that would remove what is there and not wanted; not taken unless asked for."""
+    unmanaged: tuple[Unmanaged, ...] = ()
+    """Values of others, left as they are; no drift."""
     notes: tuple[str, ...] = ()
     """Notes on what is unwise."""
 

@@ -81,7 +81,7 @@ def _stage(gateway: ApiGateway, options: GatewayOptions, tags: Mapping[str, str]
     _check(gateway, "STAGE_VARIABLES", validate_stage_variables, dict(variables or ()))
     return Stage(
         stage_name=gateway.stage_name,
-        description=gateway.stage_description,
+        description=gateway.stage_description or None,  # UpdateStage is reported to ignore an empty text
         throttling_rate_limit=options.throttling_rate_limit,
         throttling_burst_limit=options.throttling_burst_limit,
         logging_level=options.logging_level,

@@ -66,6 +66,8 @@ def update_stage(store: Store, located: Wire, body: Wire) -> Wire:
     stage = _find(record, located)
     if "deploymentId" in body and body.get("autoDeploy", stage["autoDeploy"]):
         raise BadRequestError("Deployment ID cannot be set when auto-deploy is enabled for the stage")
+    if store.empty_stage_description == "ignored" and not body.get("description", "-"):
+        body = {name: value for name, value in body.items() if name != "description"}
     changed = {**stage, **body, "lastUpdatedDate": store.now()}
     changed["stageVariables"] = merged(stage["stageVariables"], body.get("stageVariables", {}))
     changed["defaultRouteSettings"] = {

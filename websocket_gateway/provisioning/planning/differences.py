@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from websocket_gateway.provisioning.plan import Action, AnyStep, Change, Kind, Step
 from websocket_gateway.provisioning.planning.marks import remembers
-from websocket_gateway.resources import Resource
+from websocket_gateway.resources import OPTIONS_TAG, Resource
 
 R = TypeVar("R", bound=Resource)
 
@@ -70,7 +70,8 @@ def _changes(name: str, before: object, after: object) -> list[Change]:
 def _tag_keys(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     """Tags of others (cost allocation, policies) stay; ours are removed when they are not wanted."""
     wrong = {key for key, text in after.items() if before.get(key) != text}
-    return sorted(wrong | set(filter(remembers(before), before.keys() - after.keys())))
+    ours = remembers(before)
+    return sorted(wrong | {key for key in before.keys() - after.keys() if key == OPTIONS_TAG or ours(key)})
 
 
 def update_step(kind: Kind, name: str, wanted: R, observed: R) -> Iterator[Step[R]]:

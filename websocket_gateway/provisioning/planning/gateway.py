@@ -11,7 +11,8 @@ from websocket_gateway.provisioning.planning.differences import update_step
 from websocket_gateway.provisioning.planning.domain import dangling_names, plan_domain
 from websocket_gateway.provisioning.planning.leftovers import find_leftovers
 from websocket_gateway.provisioning.planning.routes import plan_routes
-from websocket_gateway.resources import UUID_TAG, Deployment, ObservedGateway, Stage, WantedGateway
+from websocket_gateway.provisioning.planning.taken_back import find_unmanaged
+from websocket_gateway.resources import UUID_TAG, Deployment, ObservedGateway, WantedGateway
 
 
 def plan_gateway(
@@ -45,6 +46,7 @@ def plan_gateway(
         gateway=wanted.api.name,
         steps=tuple(steps),
         left=(*left, *rest.twins),
+        unmanaged=tuple(find_unmanaged(wanted, observed)),
         notes=(*notes, *dangling_names(steps)),
     )
 
@@ -68,8 +70,8 @@ def _plan_stage(
     wanted: WantedGateway, observed: ObservedGateway, *, left: Collection[str] = ()
 ) -> Iterator[AnyStep]:
     """The steps that create or fix the stage; `left` are keys of leftover routes, whose settings stay too."""
-    stage = serving_stage(wanted, observed)
     name = wanted.stage.stage_name
+    stage = observed.find_stage(name)
     if stage is None:
         yield Step(
             action=Action.CREATE,
@@ -132,8 +134,3 @@ def _why_deploy(wanted: WantedGateway, observed: ObservedGateway, steps: Sequenc
     if marks.deployed_structure(observed.deployment.description) != marks.structure_of(wanted):
         return "the stage serves an older or foreign deployment"
     return ""
-
-
-def serving_stage(wanted: WantedGateway, observed: ObservedGateway) -> Stage | None:
-    """The observed stage that carries the wanted name."""
-    return next((item for item in observed.stages if item.stage_name == wanted.stage.stage_name), None)

@@ -8,7 +8,6 @@ from typing import Final
 
 from websocket_gateway.provisioning.plan import Action, Change, Kind, RecordStep, Step
 from websocket_gateway.provisioning.planning import marks
-from websocket_gateway.provisioning.planning.gateway import serving_stage
 from websocket_gateway.provisioning.planning.routes import TWO_WAY, routes_by_key
 from websocket_gateway.resources import Api, Integration, ObservedGateway, Route, WantedGateway, WantedRoute
 
@@ -95,9 +94,12 @@ def _two_way(route: Route) -> bool:
 
 
 def _stage_changes(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[Change]:
-    stage = serving_stage(wanted, observed)
-    if stage is not None and stage.description != wanted.stage.description:
-        yield Change(attribute="stage_description", before=wanted.stage.description, after=stage.description)
+    stage = observed.find_stage(wanted.stage.stage_name)
+    if stage is None:
+        return
+    before, after = wanted.stage.description or "", stage.description or ""
+    if before != after:
+        yield Change(attribute="stage_description", before=before, after=after)
 
 
 def _route_steps(

@@ -73,7 +73,7 @@ def structure_of(wanted: WantedGateway) -> str:
     parts = [
         wanted.api.route_selection_expression,
         wanted.api.api_key_selection_expression,
-        wanted.api.disable_execute_api_endpoint,
+        wanted.api.disable_execute_api_endpoint or None,  # AWS's default, configured or not
         [
             [route.route_key, route.two_way, _plain(route.integration)]
             for route in sorted(wanted.routes, key=lambda route: route.route_key)

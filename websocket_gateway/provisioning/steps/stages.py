@@ -33,6 +33,8 @@ def update_stage(context: Context, step: Step[Stage]) -> None:
         variables = step.resource.stage_variables
         stale = () if variables is None else (step.present.stage_variables or {}).keys() - variables.keys()
         context.apis.update_stage(context.api_id, step.resource, stale=stale)
+    if "access_log_arn" in step.values and not step.resource.access_log_arn:
+        context.apis.delete_access_log(context.api_id, step.resource.stage_name)
     if changes_tags(step):
         context.apis.tag_stage(context.api_id, step.resource.stage_name, step.resource.tags)
     if unwanted := removed_tags(step):

@@ -20,7 +20,8 @@ _TAG_TEXT = re.compile(r"[\w\s+\-=.:/@]*")
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_]+")
 _VARIABLE_TEXT = re.compile(r"[A-Za-z0-9-._~:/?#&=,]+")
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-mappings.html
-_MAPPING_KEY = re.compile(r"[A-Za-z0-9$\-_.+!*'()/]{1,300}")
+_MAPPING_KEY = re.compile(r"[A-Za-z0-9$\-_.+!*'()]{1,300}")
+_RESERVED_KEYS = frozenset({"ping", "sping"})
 _is_domain_name = DomainNameValidator(accept_idna=False)
 
 
@@ -95,10 +96,19 @@ def validate_route_key(value: str) -> None:
 
 
 def validate_mapping_key(value: str) -> None:
-    """Accept an API mapping key that API Gateway accepts."""
+    """Accept an API mapping key that API Gateway accepts for a WebSocket API.
+
+    Such a key has one level: those with several are for REST and HTTP APIs.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-mappings.html
+    """
     if not _MAPPING_KEY.fullmatch(value):
         raise ValidationError(
-            _("%(value)r is not a mapping key: use letters, digits and $-_.+!*'()/ ."),
+            _("%(value)r is not a mapping key of a WebSocket API: use letters, digits and $-_.+!*'() ."),
+            params={"value": value},
+        )
+    if value in _RESERVED_KEYS:
+        raise ValidationError(
+            _("%(value)r is not a mapping key: API Gateway answers /ping and /sping itself."),
             params={"value": value},
         )
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import Any
+
+import boto3
+from botocore.stub import Stubber
 
 from tests.support.moto import Moto
 from websocket_gateway.aws.certificates import Certificates
@@ -47,6 +51,23 @@ def test_only_issued_certificates_are_listed(moto: Moto) -> None:
     arns = {moto.import_certificate(f"n{number}.example.com") for number in range(3)}
 
     assert set(certificates().issued()) == arns
+
+
+def test_certificates_are_listed_whatever_their_key() -> None:
+    # moto does not filter; AWS lists only RSA_1024 and RSA_2048 where no key type is asked for.
+    client = boto3.client("acm", region_name=REGION)
+    model: Any = client.meta.service_model
+    every = model.shape_for("KeyAlgorithm").enum
+    answer = {
+        "CertificateSummaryList": [{"CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/ec"}]
+    }
+    with Stubber(client) as stubber:
+        asked = {"CertificateStatuses": ["ISSUED"], "Includes": {"keyTypes": every}}
+        stubber.add_response("list_certificates", answer, asked)
+
+        found = list(Certificates(region=REGION, client=client).issued())
+
+    assert found == ["arn:aws:acm:eu-west-1:123456789012:certificate/ec"]
 
 
 def test_certificates_of_another_region_are_not_listed(moto: Moto) -> None:

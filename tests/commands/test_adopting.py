@@ -149,6 +149,6 @@ def test_an_api_without_our_kind_of_connect_needs_a_target(aws: Any) -> None:
 
     ended = run("create_gateway", "chat", "--adopt", api_id)
 
-    assert ended.status == 1
+    assert ended.status == 2
     assert "--target https://www.example.com/ws/" in ended.stderr
     assert run("create_gateway", "chat", "--adopt", api_id, *TARGET).status == 0

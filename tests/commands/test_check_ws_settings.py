@@ -148,7 +148,7 @@ def test_a_gateway_that_does_not_exist_is_named() -> None:
 
     ended = check("--gateway", "chta")
 
-    assert ended.status == 1
+    assert ended.status == 2
     assert ended.stderr == "There is no gateway 'chta'. There is: 'chat'."
 
 

@@ -62,7 +62,7 @@ def test_without_a_fitting_certificate_it_says_how_to_request_one(aws: Any, moto
 
 
 def test_with_several_fitting_certificates_one_must_be_chosen(aws: Any, moto: Moto) -> None:
-    one, other = moto.import_certificate(DOMAIN), moto.import_certificate("*.example.com")
+    one, other = (moto.import_certificate("*.example.com") for _ in range(2))
 
     message = refuse("--domain", DOMAIN)
 

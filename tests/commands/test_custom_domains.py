@@ -13,6 +13,7 @@ from tests.support.moto import Moto
 from websocket_gateway.connections import endpoints
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.resources import INSTALLATION_TAG, UUID_TAG
+from websocket_gateway.testing.gateway import GatewayHandle
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("moto")]
 
@@ -51,6 +52,36 @@ def test_a_domain_with_everything_and_then_nothing_to_do(aws: Any, moto: Moto, z
         assert f"+ Would create {line}" in dry.stdout
         assert f"+ Created {line}" in done.stdout
     assert "Nothing to do" in again.stdout
+
+
+def test_a_certificate_of_the_name_itself_is_preferred_to_a_wildcard(aws: Any, moto: Moto) -> None:
+    moto.import_certificate("*.example.com")
+    arn = moto.import_certificate(DOMAIN)
+
+    succeed(*CREATE, "--domain", DOMAIN)
+
+    (configuration,) = aws.get_domain_name(DomainName=DOMAIN)["DomainNameConfigurations"]
+    assert configuration["CertificateArn"] == arn
+
+
+def test_a_mapping_key_whose_mapping_fails_is_not_handed_out(
+    aws: Any, django_local_gateway: GatewayHandle, moto: Moto
+) -> None:
+    moto.import_certificate(DOMAIN)
+    succeed(*CREATE, "--domain", DOMAIN, "--mapping-key", "chat")
+
+    faults = django_local_gateway.faults
+
+    faults.control_errors = {"CreateApiMapping": (403, "AccessDeniedException")}
+    failed = run("create_gateway", "--mapping-key", "talk")
+    meanwhile = endpoints.find_socket_url(ApiGateway.objects.get())
+    faults.control_errors = {}
+    succeed("create_gateway")
+
+    assert failed.status == 1
+    assert meanwhile.endswith("/production")
+    assert DOMAIN not in meanwhile
+    assert endpoints.find_socket_url(ApiGateway.objects.get()) == f"wss://{DOMAIN}/talk"
 
 
 def test_without_a_hosted_zone_the_record_to_create_is_printed(aws: Any, moto: Moto) -> None:

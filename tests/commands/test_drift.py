@@ -343,9 +343,16 @@ TABLE = [
         1,
     ),
     # What the stage serves
-    Difference("deployed by hand", deploy_by_hand, "serves an older or foreign deployment", 1),
-    Difference("change deployed and undone", deploy_a_change_and_undo_it, "older or foreign deployment", 1),
-    Difference("older deployment", serve_an_older_deployment, "older or foreign deployment", 1),
+    Difference("deployed by hand", deploy_by_hand, "serves a deployment that was not made here", 1),
+    Difference(
+        "change deployed and undone",
+        deploy_a_change_and_undo_it,
+        "serves a deployment that was not made here",
+        1,
+    ),
+    Difference(
+        "older deployment", serve_an_older_deployment, "serves a deployment that was not made here", 1
+    ),
 ]
 
 

@@ -63,6 +63,7 @@ def test_without_a_name_every_gateway_in_aws_is_synced(aws: Any, chat: ApiGatewa
         "+ Created deployment production (changes are served only after a deployment)",
         "Gateway news:",
         "Nothing to do: gateway news is as it should be.",
+        "! Gateway 'planned' does not exist in AWS yet. Run `manage.py create_gateway planned`.",
     ]
 
 
@@ -109,25 +110,69 @@ def test_json_has_the_documented_shape(aws: Any, chat: ApiGateway) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "message"),
+    ("argv", "status", "message"),
     [
-        pytest.param(("chatt",), "There is no gateway 'chatt'. There is: 'planned'.", id="unknown"),
-        pytest.param(("planned",), "Run `manage.py create_gateway planned`.", id="not in AWS"),
+        pytest.param(("chatt",), 2, "There is no gateway 'chatt'. There is: 'planned'.", id="unknown"),
+        pytest.param(("planned",), 1, "Run `manage.py create_gateway planned`.", id="not in AWS"),
     ],
 )
-def test_a_gateway_that_cannot_be_synced_is_named(argv: tuple[str, ...], message: str) -> None:
+def test_a_gateway_that_cannot_be_synced_is_named(argv: tuple[str, ...], status: int, message: str) -> None:
     ApiGatewayFactory.create(api_name="planned", planned=True)
 
     ended = run("sync_routes", *argv)
 
-    assert (ended.status, ended.stdout) == (1, "")
+    assert (ended.status, ended.stdout) == (status, "")
     assert ended.stderr.endswith(message)
 
 
-def test_no_gateway_in_aws_is_nothing_to_do() -> None:
+def test_no_gateway_is_nothing_to_do() -> None:
     ended = run("sync_routes", "--check")
 
-    assert (ended.status, ended.stdout) == (0, "Nothing to do: no gateway is in AWS.\n")
+    assert (ended.status, ended.stdout) == (0, "Nothing to do: there is no gateway.\n")
+
+
+def test_a_gateway_that_was_never_created_is_no_clean_check(aws: Any, chat: ApiGateway) -> None:
+    ApiGatewayFactory.create(api_name="planned", planned=True)
+    why = "Gateway 'planned' does not exist in AWS yet. Run `manage.py create_gateway planned`."
+
+    checked, synced = run("sync_routes", "--check"), run("sync_routes")
+    reported = json.loads(run("sync_routes", "--check", "--format", "json").stdout)
+
+    assert (checked.status, checked.stderr) == (1, "Not in AWS: planned.")
+    assert (synced.status, synced.stderr) == (0, "")
+    for ended in (checked, synced):
+        assert ended.stdout.splitlines()[-1] == f"! {why}"
+    assert reported["drift"] is True
+    assert reported["skipped"] == [{"gateway": "planned", "reason": why}]
+
+
+def test_json_names_the_gateway_that_failed(aws: Any, chat: ApiGateway) -> None:
+    run("create_gateway", "news", "--target", "https://news.example.com/ws/")
+    aws.delete_api(ApiId=chat.api_id)
+
+    ended = run("sync_routes", "--check", "--format", "json")
+
+    report = json.loads(ended.stdout)
+    (failed,) = report["failed"]
+    assert ended.status == 1
+    assert [item["gateway"] for item in report["gateways"]] == ["news"]
+    assert failed["gateway"] == "chat"
+    assert failed["error"].startswith(f"AWS does not know API {chat.api_id!r}")
+
+
+def test_import_is_advised_only_where_it_makes_a_row(aws: Any, chat: ApiGateway) -> None:
+    row = ApiGatewayAdditionalRouteFactory.create(
+        api_gateway=chat, route_key="move", integration_url="https://www.example.com/m", two_way=True
+    )
+    run("sync_routes")
+    row.delete()
+    run("sync_routes")
+    ours = run("sync_routes", "--check")
+    add_route(aws, chat.api_id, "orders", "https://www.example.com/orders")
+    theirs = run("sync_routes", "--check")
+
+    assert ours.stderr.endswith("manage.py sync_routes chat --prune")
+    assert theirs.stderr.endswith("manage.py sync_routes chat --prune, or --import")
 
 
 def test_an_api_deleted_behind_our_back_is_not_made_anew(aws: Any, chat: ApiGateway) -> None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.urls import path
 
 from tests.commands.changes import add_route
 from tests.factories import ApiGatewayAdditionalRouteFactory
 from tests.support.commands import run
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute
+from websocket_gateway.views import WebSocketView
 
 pytestmark = pytest.mark.django_db
+
+
+class MovesView(WebSocketView):
+    """Serves a route of its own."""
+
+    websocket_route_keys = ("move",)
 
 
 def test_foreign_routes_and_changed_values_are_taken_into_the_rows(aws: Any, chat: ApiGateway) -> None:
@@ -54,6 +62,41 @@ def test_foreign_routes_and_changed_values_are_taken_into_the_rows(aws: Any, cha
         "move": ("https://www.example.com/moves", False, True),
         "orders": ("https://www.example.com/orders", False, True),
     }
+    assert run("sync_routes", "--check").status == 0
+
+
+def test_a_route_of_a_view_that_was_rolled_back_is_not_imported(
+    aws: Any, chat: ApiGateway, settings: Any
+) -> None:
+    before = settings.ROOT_URLCONF
+    settings.ROOT_URLCONF = type("Urls", (), {"urlpatterns": [path("<slug:route>", MovesView.as_view())]})
+    release = run("sync_routes")
+    settings.ROOT_URLCONF = before
+    rolled_back = run("sync_routes", "--import")
+    settings.ROOT_URLCONF = type("Urls", (), {"urlpatterns": [path("<slug:route>", MovesView.as_view())]})
+    again = run("sync_routes")
+
+    assert release.status == 0, release
+    assert rolled_back.status == 0, rolled_back
+    assert "! Unwanted route move (was made for a row or view that is gone" in rolled_back.stdout
+    assert not ApiGatewayAdditionalRoute.objects.exists()
+    assert again.stdout.splitlines() == [
+        "+ Created deployment production (the stage serves an earlier state)"
+    ]
+
+
+def test_a_two_way_route_is_imported_with_the_response_that_it_has(aws: Any, chat: ApiGateway) -> None:
+    add_route(aws, chat.api_id, "orders", "https://www.example.com/orders")
+    (route,) = [item for item in aws.get_routes(ApiId=chat.api_id)["Items"] if item["RouteKey"] == "orders"]
+    two_way = {"RouteResponseSelectionExpression": "$default"}
+    aws.update_route(ApiId=chat.api_id, RouteId=route["RouteId"], **two_way)
+    aws.create_route_response(ApiId=chat.api_id, RouteId=route["RouteId"], RouteResponseKey="$default")
+
+    ended = run("sync_routes", "--import")
+
+    assert ended.status == 0, ended
+    assert "route response" not in ended.stdout
+    assert ApiGatewayAdditionalRoute.objects.get().two_way is True
     assert run("sync_routes", "--check").status == 0
 
 

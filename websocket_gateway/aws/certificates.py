@@ -6,11 +6,25 @@ https://docs.aws.amazon.com/acm/latest/APIReference/API_DescribeCertificate.html
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from websocket_gateway.aws.calls import Calls
 from websocket_gateway.exceptions import NotFoundError
 from websocket_gateway.resources import Certificate
+
+_KEY_TYPES: Final = (
+    "RSA_1024",
+    "RSA_2048",
+    "RSA_3072",
+    "RSA_4096",
+    "EC_prime256v1",
+    "EC_secp384r1",
+    "EC_secp521r1",
+)
+"""Every key type: without them, ListCertificates leaves out all but RSA_1024 and RSA_2048.
+
+https://docs.aws.amazon.com/acm/latest/APIReference/API_Filters.html
+"""
 
 
 class Certificates(Calls):
@@ -24,10 +38,15 @@ class Certificates(Calls):
             return None
 
     def issued(self) -> Iterator[str]:
-        """ARNs of the certificates that are ISSUED."""
+        """ARNs of the certificates that are ISSUED, whatever their key."""
         token: dict[str, str] = {}
         while True:
-            answer = self.call("list_certificates", CertificateStatuses=["ISSUED"], **token)
+            answer = self.call(
+                "list_certificates",
+                CertificateStatuses=["ISSUED"],
+                Includes={"keyTypes": list(_KEY_TYPES)},
+                **token,
+            )
             for item in answer.get("CertificateSummaryList") or ():
                 yield str(item["CertificateArn"])
             if not answer.get("NextToken"):

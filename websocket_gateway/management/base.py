@@ -19,9 +19,10 @@ from django.db import DataError, IntegrityError, OperationalError, ProgrammingEr
 from django.db import Error as AnyDatabaseError
 
 from websocket_gateway.database_errors import is_busy
-from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
+from websocket_gateway.exceptions import ConfigurationError, GatewayNotFoundError, WebSocketGatewayError
 
 _ESCAPED: Final = "websocket_gateway.escaped"
+_USAGE_STATUS: Final = 2
 _INTERRUPTED_STATUS: Final = 130
 _UNKNOWN_COLUMN: Final = 1054  # MariaDB's; it counts among the operational errors
 
@@ -51,6 +52,8 @@ class GatewayCommand(BaseCommand):
         """Run the command. Errors of AWS, settings and database become a `CommandError`."""
         try:
             answer = super().execute(*args, **options)
+        except GatewayNotFoundError as exc:  # a missing or wrong NAME is wrong usage
+            raise CommandError(str(exc), returncode=_USAGE_STATUS) from exc
         except (WebSocketGatewayError, ConfigurationError) as exc:
             raise CommandError(str(exc)) from exc
         except ValidationError as exc:

@@ -61,13 +61,15 @@ def _covers(certificate: Certificate, name: str) -> bool:
 
 
 def find_certificate(gateway: ApiGateway, apis: Apis) -> str:
-    """The one certificate in the region that can serve the domain; raises `ConfigurationError` otherwise."""
+    """The one certificate in the region that can serve the domain; raises `ConfigurationError` otherwise.
+
+    One that has the name itself is preferred to those that cover it by a wildcard.
+    """
     certificates = _certificates(apis)
-    fitting = [
-        arn
-        for arn in certificates.issued()
-        if (found := certificates.find_certificate(arn)) and not problem_of(found, gateway.domain_name)
-    ]
+    found = [certificates.find_certificate(arn) for arn in certificates.issued()]
+    serving = [item for item in found if item and not problem_of(item, gateway.domain_name)]
+    exact = [item for item in serving if gateway.domain_name in item.names]
+    fitting = [item.arn for item in exact or serving]
     if len(fitting) == 1:
         return fitting[0]
     where = f"Gateway {gateway.api_name!r}:"

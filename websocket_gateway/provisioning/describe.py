@@ -40,6 +40,8 @@ def _change(change: Change) -> str:
         return f"origin secret: {'another one' if change.before else 'none'} -> the current one"
     if change.attribute == "integration_id" and not change.after:
         return f"integration_id: {_value(change.before)} -> the new one"
+    if change.attribute in ("target", "target_zone_id") and not change.after:
+        return f"{change.attribute}: {_value(change.before)} -> that of the new domain"
     if change.before is None:
         return f"{change.attribute}: {_value(change.after)}"
     return f"{change.attribute}: {_value(change.before)} -> {_value(change.after)}"

@@ -18,6 +18,7 @@ from websocket_gateway.provisioning.importing import import_changes
 from websocket_gateway.provisioning.observed import observe_gateway
 from websocket_gateway.provisioning.plan import AnyStep, Choices, PlanError
 from websocket_gateway.provisioning.planning.gateway import plan_gateway
+from websocket_gateway.provisioning.planning.importing import foreign_routes
 from websocket_gateway.provisioning.planning.taken_back import settle_options
 from websocket_gateway.provisioning.rotating import finishing_steps, rotation_values, secret_of
 from websocket_gateway.provisioning.row import record_applied, record_observed, recording_owner, set_values
@@ -32,6 +33,11 @@ class Provisioning(Planned):
 
     choices: Choices
     wanted: WantedGateway
+
+    @property
+    def importable(self) -> bool:
+        """Whether `--import` would make rows of what is left alone."""
+        return any(foreign_routes(self.wanted, self.observed))
 
     @property
     def socket_url(self) -> str:
@@ -73,6 +79,8 @@ def plan_provisioning(
     if choices.import_changes:
         imported, wanted = import_changes(gateway, wanted, observed, routes)
         record = (*record, *imported)
+        if imported:  # a route that is wanted now has responses that were not read before
+            observed = observe_gateway(gateway, wanted, apis, choices=choices)
     api_id = observed.api.api_id if observed.api else ""
     wanted = with_secret(wanted, api_id, gateway.secret_generation)
     wanted, observed = add_domain(gateway, wanted, observed, apis, choices=choices)

@@ -21,6 +21,8 @@ from websocket_gateway.origin_secret import installation_fingerprint
 from websocket_gateway.provisioning.plan import Action, Change, Kind, Plan, RecordStep, Step
 from websocket_gateway.resources import ObservedGateway, WantedGateway
 
+_OF_DOMAIN = ("domain_name", "mapping_key")
+
 
 def find_gateway(name: str | None = None) -> ApiGateway:
     """The row called `name`; without a name, the only one there is.
@@ -37,21 +39,25 @@ def find_gateway(name: str | None = None) -> ApiGateway:
     raise GatewayNotFoundError(f"{problem} {known}")
 
 
-def find_provisioned_gateways(names: Sequence[str]) -> list[ApiGateway]:
-    """The rows of these names, once each; without names, every row that has an API.
+def find_gateways(names: Sequence[str]) -> list[ApiGateway]:
+    """The rows of these names, once each; without names, every row.
 
-    Raises `GatewayNotFoundError` for a name that no row has, `GatewayMissingError` for a row without an API.
+    Raises `GatewayNotFoundError` for a name that no row has, `GatewayMissingError` for a named row without an
+    API.
     """
     if not names:
-        return list(ApiGateway.objects.exclude(api_id=""))
+        return list(ApiGateway.objects.all())
     found = [find_gateway(name) for name in dict.fromkeys(names)]
     for gateway in found:
         if not gateway.api_id:
-            raise GatewayMissingError(
-                f"Gateway {gateway.api_name!r} does not exist in AWS yet. "
-                f"Run `manage.py create_gateway {shlex.quote(gateway.api_name)}`."
-            )
+            raise GatewayMissingError(why_missing(gateway))
     return found
+
+
+def why_missing(gateway: ApiGateway) -> str:
+    """That a gateway has no API, with the next step."""
+    name = gateway.api_name
+    return f"Gateway {name!r} does not exist in AWS yet. Run `manage.py create_gateway {shlex.quote(name)}`."
 
 
 def find_or_build_gateway(name: str | None, values: Mapping[str, object]) -> ApiGateway:
@@ -76,8 +82,8 @@ def set_values(gateway: ApiGateway, values: Mapping[str, object]) -> tuple[Recor
     before = {field: getattr(gateway, field) for field in values}
     for field, value in values.items():
         setattr(gateway, field, value)
-    if before.get("domain_name", gateway.domain_name) != gateway.domain_name:
-        gateway.custom_domain_created = False  # clients keep the address that works until the new one does
+    if any(before.get(field, getattr(gateway, field)) != getattr(gateway, field) for field in _OF_DOMAIN):
+        gateway.custom_domain_created = False  # clients keep an address that works until the new one does
     if not gateway.target_base_endpoint.endswith("/"):
         gateway.target_base_endpoint += "/"
     _validate(gateway)

@@ -107,7 +107,9 @@ def test_a_new_target_is_taken_over_only_if_all_three_routes_moved() -> None:
 def test_routes_become_rows_and_rows_follow_their_routes() -> None:
     routes = (wanted_route("$connect"), wanted_route("$disconnect"), wanted_route("$default", two_way=True))
     wanted = wanted_gateway(*routes, wanted_route("move"), wanted_route("declared"))
-    everything = wanted_gateway(*routes, wanted_route("move"), wanted_route("declared"), wanted_route("new"))
+    theirs = wanted_route("new", description="by hand")
+    ours = wanted_route("rolled back")
+    everything = wanted_gateway(*routes, wanted_route("move"), wanted_route("declared"), theirs, ours)
     observed = moved(built(everything), {3, 4}, "/ws/", "/elsewhere/")
     lambda_route = Route(route_key="lambda", route_id="r9", integration_id="i9")
     broken = Route(route_key="broken", route_id="r8", integration_id="gone")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -15,7 +15,7 @@ from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.describe import to_json
 from websocket_gateway.provisioning.gateways import Provisioning, plan_provisioning, provision
 from websocket_gateway.provisioning.plan import Choices
-from websocket_gateway.provisioning.row import find_provisioned_gateways
+from websocket_gateway.provisioning.row import find_gateways, why_missing
 
 
 class Command(ProvisioningCommand):
@@ -87,9 +87,12 @@ class Command(ProvisioningCommand):
             prune=prune, import_changes=import_changes, rotate_secret=rotate_secret, deep=deep
         )
         self.applied = not (check or dry_run)
-        gateways = find_provisioned_gateways(names)
-        done = {gateway.api_name: self.sync(gateway, among=len(gateways)) for gateway in gateways}
-        self.conclude(done, check=check)
+        gateways = find_gateways(names)
+        self.skipped = {row.api_name: why_missing(row) for row in gateways if not row.api_id}
+        self.failed: dict[str, str] = {}
+        created = [row for row in gateways if row.api_id]
+        done = {row.api_name: self.sync(row, among=len(created)) for row in created}
+        self.conclude([report for report in done.values() if report is not None], check=check)
 
     def sync(self, gateway: ApiGateway, *, among: int) -> Provisioning | None:
         """Plan, show or apply one gateway; among several the failure of one does not stop the others."""
@@ -101,6 +104,7 @@ class Command(ProvisioningCommand):
             if among == 1:
                 raise
             self.stderr.write(self.style.ERROR(f"Gateway {gateway.api_name}: {exc}"))
+            self.failed[gateway.api_name] = str(exc)
             return None
         if self.text:
             self.report_plan(done, applied=self.applied)
@@ -118,20 +122,31 @@ class Command(ProvisioningCommand):
             on_wait=self.report_wait,
         )
 
-    def conclude(self, done: Mapping[str, Provisioning | None], *, check: bool) -> None:
+    def conclude(self, done: Sequence[Provisioning], *, check: bool) -> None:
         """Print what concerns all gateways; raise where one failed, or where `--check` found a difference."""
-        reports = [report for report in done.values() if report is not None]
-        drifted = [report.plan.gateway for report in reports if report.plan.drift]
-        failed = [name for name, report in done.items() if report is None]
-        if not self.text:
-            gateways = [self.as_dict(report, applied=self.applied) for report in reports]
-            self.stdout.write(to_json({"drift": bool(drifted), "gateways": gateways}))
-        elif not done:
-            self.stdout.write("Nothing to do: no gateway is in AWS.")
-        if failed:
-            raise CommandError(f"Not {'checked' if check else 'synced'}: {', '.join(failed)}.")
+        drifted = [report.plan.gateway for report in done if report.plan.drift]
+        if self.text:
+            for why in self.skipped.values():
+                self.stdout.write(f"! {why}")
+            if not done and not self.failed and not self.skipped:
+                self.stdout.write("Nothing to do: there is no gateway.")
+        else:
+            self.stdout.write(to_json(self.all_as_dict(done, drift=bool(drifted or self.skipped))))
+        if self.failed:
+            raise CommandError(f"Not {'checked' if check else 'synced'}: {', '.join(self.failed)}.")
         if check and drifted:
             command = " ".join(["manage.py sync_routes", *map(shlex.quote, drifted)])
-            if not any(map(attrgetter("plan"), reports)):
-                command += " --prune, or --import"
+            if not any(map(attrgetter("plan"), done)):
+                command += " --prune" + ", or --import" * any(map(attrgetter("importable"), done))
             raise CommandError(f"Not as wanted: {', '.join(drifted)}. To fix it: {command}")
+        if check and self.skipped:
+            raise CommandError(f"Not in AWS: {', '.join(self.skipped)}.")
+
+    def all_as_dict(self, done: Sequence[Provisioning], *, drift: bool) -> dict[str, object]:
+        """The whole report for `--format json`."""
+        return {
+            "drift": drift,
+            "gateways": [self.as_dict(report, applied=self.applied) for report in done],
+            "failed": [{"gateway": name, "error": error} for name, error in self.failed.items()],
+            "skipped": [{"gateway": name, "reason": why} for name, why in self.skipped.items()],
+        }

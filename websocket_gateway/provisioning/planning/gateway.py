@@ -131,6 +131,7 @@ def _why_deploy(wanted: WantedGateway, observed: ObservedGateway, steps: Sequenc
         return "the stage serves no deployment"
     if observed.deployment.status == "FAILED":
         return "the stage's deployment FAILED"
-    if marks.deployed_structure(observed.deployment.description) != marks.structure_of(wanted):
-        return "the stage serves an older or foreign deployment"
-    return ""
+    served = marks.deployed_structure(observed.deployment.description)
+    if served is None:
+        return "the stage serves a deployment that was not made here"
+    return "" if served == marks.structure_of(wanted) else "the stage serves an earlier state"

@@ -9,7 +9,15 @@ from typing import Final
 from websocket_gateway.provisioning.plan import Action, Change, Kind, RecordStep, Step
 from websocket_gateway.provisioning.planning import marks
 from websocket_gateway.provisioning.planning.routes import TWO_WAY, routes_by_key
-from websocket_gateway.resources import Api, Integration, ObservedGateway, Route, WantedGateway, WantedRoute
+from websocket_gateway.resources import (
+    UUID_TAG,
+    Api,
+    Integration,
+    ObservedGateway,
+    Route,
+    WantedGateway,
+    WantedRoute,
+)
 
 _API_FIELDS: Final = {
     "description": "api_description",
@@ -105,16 +113,33 @@ def _stage_changes(wanted: WantedGateway, observed: ObservedGateway) -> Iterator
 def _route_steps(
     wanted: WantedGateway, observed: ObservedGateway, row_keys: Collection[str]
 ) -> Iterator[RecordStep]:
-    integrations = {item.integration_id: item for item in observed.integrations}
     wants = {want.route_key: want for want in wanted.routes}
-    for key, route in routes_by_key(observed).items():
+    for route, integration in _leading_to_urls(observed):
+        if route.route_key in row_keys:
+            yield from _changed_row(wants[route.route_key], route, integration)
+    for route, integration in foreign_routes(wanted, observed):
+        yield _new_row(route, integration)
+
+
+def foreign_routes(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[tuple[Route, Integration]]:
+    """The routes that nothing declares and that no run of ours made: a row can be made of each.
+
+    One of ours was made for a row or a view; it comes back with that, such as after a rollback.
+    """
+    keys = {want.route_key for want in wanted.routes}
+    uuid = wanted.api.tags[UUID_TAG]
+    for route, integration in _leading_to_urls(observed):
+        if route.route_key not in keys and marks.marked_route_key(integration, uuid) != route.route_key:
+            yield route, integration
+
+
+def _leading_to_urls(observed: ObservedGateway) -> Iterator[tuple[Route, Integration]]:
+    """A row is a URL; a route that leads elsewhere stays what it is."""
+    integrations = {item.integration_id: item for item in observed.integrations}
+    for route in routes_by_key(observed).values():
         integration = integrations.get(route.integration_id)
-        if integration is None or not integration.integration_type.startswith("HTTP"):
-            continue  # A row is a URL; what leads elsewhere stays what it is.
-        if key not in wants:
-            yield _new_row(route, integration)
-        elif key in row_keys:
-            yield from _changed_row(wants[key], route, integration)
+        if integration is not None and integration.integration_type.startswith("HTTP"):
+            yield route, integration
 
 
 def _new_row(route: Route, integration: Integration) -> RecordStep:

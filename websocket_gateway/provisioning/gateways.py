@@ -16,7 +16,7 @@ from websocket_gateway.provisioning.applying import Planned, apply_patiently
 from websocket_gateway.provisioning.custom_domain import add_domain
 from websocket_gateway.provisioning.importing import import_changes
 from websocket_gateway.provisioning.observed import observe_gateway
-from websocket_gateway.provisioning.plan import AnyStep, Choices, PlanError
+from websocket_gateway.provisioning.plan import AnyStep, Choices, Plan, PlanError, RecordStep
 from websocket_gateway.provisioning.planning.gateway import plan_gateway
 from websocket_gateway.provisioning.planning.importing import foreign_routes
 from websocket_gateway.provisioning.planning.taken_back import settle_options
@@ -85,21 +85,32 @@ def plan_provisioning(
     wanted = with_secret(wanted, api_id, gateway.secret_generation)
     wanted, observed = add_domain(gateway, wanted, observed, apis, choices=choices)
     wanted = settle_options(wanted, observed)
+    plan = _plan(gateway, wanted, observed, record=record, prune=choices.prune)
+    return Provisioning(
+        gateway=gateway, apis=apis, choices=choices, wanted=wanted, observed=observed, plan=plan
+    )
+
+
+def _plan(
+    gateway: ApiGateway,
+    wanted: WantedGateway,
+    observed: ObservedGateway,
+    *,
+    record: tuple[RecordStep, ...],
+    prune: bool,
+) -> Plan:
     try:
-        plan = plan_gateway(
+        return plan_gateway(
             wanted,
             observed,
             record=record,
             deployed=finishing_steps(gateway),
             notes=_notes(gateway, observed),
-            prune=choices.prune,
-            deployment_owed=bool(api_id) and gateway.api_created and not gateway.deployment_id,
+            prune=prune,
+            deployment_owed=bool(observed.api) and gateway.api_created and not gateway.deployment_id,
         )
     except PlanError as exc:
         raise ConfigurationError(f"Gateway {gateway.api_name!r}: {exc}") from exc
-    return Provisioning(
-        gateway=gateway, apis=apis, choices=choices, wanted=wanted, observed=observed, plan=plan
-    )
 
 
 def _notes(gateway: ApiGateway, observed: ObservedGateway) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -21,7 +22,8 @@ from websocket_gateway.origin_secret import installation_fingerprint
 from websocket_gateway.provisioning.plan import Action, Change, Kind, Plan, RecordStep, Step
 from websocket_gateway.resources import ObservedGateway, WantedGateway
 
-_OF_DOMAIN = ("domain_name", "mapping_key")
+DOMAIN_ADDRESS_FIELDS: Final = frozenset({"domain_name", "mapping_key"})
+"""What the address on a custom domain is made of."""
 
 
 def find_gateway(name: str | None = None) -> ApiGateway:
@@ -82,7 +84,7 @@ def set_values(gateway: ApiGateway, values: Mapping[str, object]) -> tuple[Recor
     before = {field: getattr(gateway, field) for field in values}
     for field, value in values.items():
         setattr(gateway, field, value)
-    if any(before.get(field, getattr(gateway, field)) != getattr(gateway, field) for field in _OF_DOMAIN):
+    if any(before[field] != getattr(gateway, field) for field in before.keys() & DOMAIN_ADDRESS_FIELDS):
         gateway.custom_domain_created = False  # clients keep an address that works until the new one does
     if not gateway.target_base_endpoint.endswith("/"):
         gateway.target_base_endpoint += "/"

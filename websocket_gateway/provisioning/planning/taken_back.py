@@ -67,7 +67,7 @@ def _settle(wanted: Configurable, seen: Configurable | None, defaults: Mapping[s
 
 
 def find_unmanaged(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[Unmanaged]:
-    """Values that AWS has, that nothing configures and that are not AWS's default: somebody else's."""
+    """Values that AWS has, that nothing configures and that are not AWS's default."""
     stage = observed.find_stage(wanted.stage.stage_name)
     of_api = _not_configured(wanted.api, observed.api, API_DEFAULTS)
     of_stage = _not_configured(wanted.stage, stage, {"description": "", **STAGE_DEFAULTS})

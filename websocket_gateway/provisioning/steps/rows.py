@@ -10,6 +10,7 @@ from websocket_gateway.connections.ending import end_gone
 from websocket_gateway.leases import GatewayLease
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute, WebSocketSession
 from websocket_gateway.provisioning.plan import Action, AnyStep, Kind
+from websocket_gateway.provisioning.row import DOMAIN_ADDRESS_FIELDS
 from websocket_gateway.provisioning.steps.context import Context, Handler
 
 _BATCH = 1_000
@@ -20,7 +21,7 @@ _SETTLING_SECONDS = 10.0
 def save_record(context: Context, step: AnyStep) -> None:
     """Save the gateway's row with the values that the step shows."""
     values = step.values
-    if "domain_name" in values:
+    if values.keys() & DOMAIN_ADDRESS_FIELDS:
         values["custom_domain_created"] = context.gateway.custom_domain_created
     context.save(**values)
 

@@ -6,8 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from django.core.serializers.json import DjangoJSONEncoder
 
@@ -40,8 +39,7 @@ class InvalidFrameError(ValueError):
     """The text is not a JSON object that can be handled. The message says why, for the log."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class Frame(NamedTuple):
     """One frame of a client: the part of the application, and the part of this package."""
 
     body: dict[str, object]

@@ -115,7 +115,13 @@ def write_project(folder: Path, settings: str, urls: str) -> Path:
 def start(project: Path) -> Run:
     """Run `manage.py check` once, to its end."""
     environment = {name: value for name, value in untraced().items() if not name.startswith("AWS_")}
-    environment |= {"DJANGO_SETTINGS_MODULE": "settings", "PYTHONPATH": f"{project}{os.pathsep}{ROOT}"}
+    # Bytecode is what an installed package has; a variable of the shell must not keep it from being written.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment |= {
+        "DJANGO_SETTINGS_MODULE": "settings",
+        "PYTHONPATH": f"{project}{os.pathsep}{ROOT}",
+        "PYTHONPYCACHEPREFIX": str(project.parent / "bytecode"),
+    }
     began = time.perf_counter()
     with tempfile.TemporaryFile("w+") as output:
         command = [sys.executable, "-m", "django", "check"]

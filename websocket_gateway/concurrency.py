@@ -16,6 +16,7 @@ from django.db import IntegrityError, OperationalError, connections, models, rou
 
 from websocket_gateway.database_errors import is_busy
 from websocket_gateway.forking import jitter
+from websocket_gateway.tenants import with_current_tenant
 
 T = TypeVar("T")
 M = TypeVar("M", bound=models.Model)
@@ -80,7 +81,7 @@ def run_after_commit(
     connection = connections[using]
     if not connection.in_atomic_block and not connection.get_autocommit():
         return False
-    transaction.on_commit(function, using=using, robust=True)
+    transaction.on_commit(with_current_tenant(function), using=using, robust=True)
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
@@ -54,6 +55,14 @@ def is_away(error: Exception) -> bool:
         return code in _MYSQL_AWAY or code in _MYSQL_CLIENT
     # PostgreSQL gives no state where there is no connection.
     return not state or state[:2] in _POSTGRESQL_AWAY
+
+
+def is_forbidden_in_tests(error: Exception) -> bool:
+    """Whether a test that must not use the database has refused a query: `SimpleTestCase`, pytest-django."""
+    testcases = sys.modules.get("django.test.testcases")
+    if testcases is not None and isinstance(error, testcases.DatabaseOperationForbidden):
+        return True
+    return isinstance(error, RuntimeError) and str(error).startswith("Database access not allowed")
 
 
 def describe_away(exc: Exception) -> str:

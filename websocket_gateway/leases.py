@@ -28,6 +28,7 @@ from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy
 from websocket_gateway.exceptions import GatewayBusyError, GatewayNotFoundError, LeaseLostError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.no_fork import join
+from websocket_gateway.tenants import for_another_thread
 
 logger = logging.getLogger(__name__)
 
@@ -90,9 +91,8 @@ class Lease:
             yield
             return
         ended = threading.Event()
-        thread = threading.Thread(
-            target=self._renew_until, args=(ended,), name="websocket-gateway-lease", daemon=True
-        )
+        renew = for_another_thread(self._renew_until)
+        thread = threading.Thread(target=renew, args=(ended,), name="websocket-gateway-lease", daemon=True)
         thread.start()
         try:
             yield
@@ -101,15 +101,12 @@ class Lease:
             join(thread)
 
     def _renew_until(self, ended: threading.Event) -> None:
-        try:
-            while not ended.wait(RENEW_SECONDS):
-                try:
-                    if not self.hold():
-                        return  # the work itself finds out at its next step
-                except DatabaseError:
-                    logger.warning("A lease could not be renewed; trying again.", exc_info=True)
-        finally:
-            connections.close_all()
+        while not ended.wait(RENEW_SECONDS):
+            try:
+                if not self.hold():
+                    return  # the work itself finds out at its next step
+            except DatabaseError:
+                logger.warning("A lease could not be renewed; trying again.", exc_info=True)
 
     def _update(self, condition: Q, values: dict[str, object]) -> bool:
         row = self.model._default_manager.filter(condition, pk=self.pk)

@@ -17,12 +17,17 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from types import BuiltinFunctionType
+from typing import ParamSpec, TypeVar
 
 from websocket_gateway.forking import PerProcess
+from websocket_gateway.tenants import for_another_thread
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # A fork that waits in vain goes on: for a call that hangs, or a thread of C that idles between two requests.
 _LONGEST_BLOCK_SECONDS = 10.0
@@ -62,6 +67,10 @@ class ThreadPool(ThreadPoolExecutor):
     def __init__(self, most: int, name: str) -> None:
         self._native_ids: list[int] = []
         super().__init__(most, name, initializer=lambda: self._native_ids.append(threading.get_native_id()))
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """As that of `ThreadPoolExecutor`, with the context variables and the tenant of the caller."""
+        return super().submit(for_another_thread(fn), *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """As that of `ThreadPoolExecutor`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -17,6 +18,7 @@ from django.utils.module_loading import import_string
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
 from websocket_gateway.models import BroadcastRun
+from websocket_gateway.tenants import current_schema, in_schema, with_current_tenant
 
 _FRAMEWORKS = ("django.tasks", "django_tasks")
 _FOREGROUND = ("immediate.ImmediateBackend", "dummy.DummyBackend")
@@ -64,8 +66,10 @@ def require_background_backend() -> str:
 def define(function: Callable[..., None]) -> Any:
     """The task that calls `function`, on the queue that the settings choose.
 
-    Without such a queue the function itself, because other task libraries import every app's `tasks` module.
+    Without such a queue a function, because other task libraries import every app's `tasks` module. It takes
+    the schema of the tenant that has enqueued it as `schema`.
     """
+    function = _with_schema(function)
     try:
         backend = require_background_backend()
     except ConfigurationError:
@@ -81,17 +85,29 @@ def enqueue(path: str, *args: object) -> None:
     `ConfigurationError` without a queue, and `WebSocketGatewayError` if the queue cannot be reached.
     """
     backend = require_background_backend()
+    using = router.db_for_write(BroadcastRun)
+    # Only where there are tenants: workers of earlier versions do not know it.
+    tenant = {"schema": schema} if (schema := current_schema(using)) else {}
     chosen = import_string(path).using(backend=backend, queue_name=get_settings().task_queue)
 
     def put() -> None:
         try:
-            chosen.enqueue(*args)
+            chosen.enqueue(*args, **tenant)
         except Exception as exc:  # each queue has its own exceptions
             raise WebSocketGatewayError(
                 f"The queue {backend!r} of TASKS did not accept the task: {exc}"
             ) from exc
 
-    transaction.on_commit(put, using=router.db_for_write(BroadcastRun))
+    transaction.on_commit(with_current_tenant(put), using=using)
+
+
+def _with_schema(function: Callable[..., None]) -> Callable[..., None]:
+    @wraps(function)
+    def in_its_schema(*args: object, schema: str = "", **kwargs: object) -> None:
+        with in_schema(router.db_for_write(BroadcastRun), schema):
+            function(*args, **kwargs)
+
+    return in_its_schema
 
 
 def _framework() -> Any:

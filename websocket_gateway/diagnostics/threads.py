@@ -9,9 +9,8 @@ from concurrent.futures import Future, wait
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
-from django.db import connections
-
 from websocket_gateway.no_fork import join
+from websocket_gateway.tenants import for_another_thread
 
 T = TypeVar("T")
 
@@ -42,7 +41,7 @@ def run_calls(calls: Mapping[str, Callable[[], T]], *, deadline: float) -> dict[
     futures: dict[str, Future[T]] = {name: Future() for name in calls}
     queued: SimpleQueue[Callable[[], None]] = SimpleQueue()
     for name, future in futures.items():
-        queued.put(_bind(future, calls[name]))
+        queued.put(_bind(future, for_another_thread(calls[name])))
     workers = [_Worker(queued) for _ in range(min(len(calls), _SIDE_BY_SIDE))]
     for worker in workers:
         worker.start()
@@ -64,17 +63,10 @@ def _bind(future: Future[T], call: Callable[[], T]) -> Callable[[], None]:
         if not future.set_running_or_notify_cancel():
             return
         try:
-            result = _call_and_disconnect(call)
+            result = call()
         except BaseException as exc:  # noqa: BLE001 - raised again where the result is read
             future.set_exception(exc)
         else:
             future.set_result(result)
 
     return run
-
-
-def _call_and_disconnect(call: Callable[[], T]) -> T:
-    try:
-        return call()
-    finally:
-        connections.close_all()  # those of this thread

@@ -14,7 +14,7 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 from django.core.signals import setting_changed
-from django.db import Error, connections, router
+from django.db import Error, router
 from django.http import HttpRequest
 
 from websocket_gateway import context_headers
@@ -24,6 +24,7 @@ from websocket_gateway.forking import PerProcess
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import is_origin_secret
 from websocket_gateway.receiving.events import API_ID_HEADER, read_header
+from websocket_gateway.tenants import current_schema
 
 _UNKNOWN_SECONDS = 1.0
 """How long the answer "there is no gateway with this id" is kept."""
@@ -150,11 +151,7 @@ def current_place() -> Place:
 
 
 def _place_in(alias: str) -> Place:
-    connection = connections[alias]
-    schema = getattr(connection, "schema_name", None)
-    if not schema and (tenant := getattr(connection, "tenant", None)) is not None:
-        schema = getattr(tenant, "schema_name", None) or getattr(tenant, "pk", None) or tenant
-    return alias, str(schema or "")
+    return alias, current_schema(alias)
 
 
 known_gateways = PerProcess(GatewayRows)

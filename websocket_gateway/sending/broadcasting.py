@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypedDict
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import connections as databases
 from django.db import router, transaction
 from django.db.models import QuerySet
 
@@ -22,6 +21,7 @@ from websocket_gateway.sending.audience import audience_of, find_audience
 from websocket_gateway.sending.delivery import Delivery, OnProgress, SendOptions
 from websocket_gateway.sending.paging import Audience
 from websocket_gateway.sending.reports import DeliveryReport, OnFailure, Tally
+from websocket_gateway.tenants import for_another_thread, with_current_tenant
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -149,7 +149,8 @@ class _Sending:
         audience = audience.on(using)
         if on_commit and transaction.get_connection(using).in_atomic_block:
             # Robust: the transaction is committed, so its code must not fail because of this.
-            transaction.on_commit(lambda: _log(self._run(audience, using)), using=using, robust=True)
+            run = with_current_tenant(partial(self._run, audience, using))
+            transaction.on_commit(lambda: _log(run()), using=using, robust=True)
             return DeliveryReport(deferred=True)
         return self._run(audience, using)
 
@@ -192,19 +193,13 @@ async def _in_thread(sending: Callable[[], DeliveryReport]) -> DeliveryReport:
     Django does all asynchronous database work in one thread, which sending would block. But an open
     transaction, such as a test's, is visible in that thread only.
     """
-    if await sync_to_async(_in_transaction)():
+    in_other_thread = await sync_to_async(_prepare)(sending)
+    if in_other_thread is None:
         return await sync_to_async(sending)()
-    return await sync_to_async(partial(_and_close_databases, sending), thread_sensitive=False)()
+    return await sync_to_async(in_other_thread, thread_sensitive=False)()
 
 
-def _in_transaction() -> bool:
+def _prepare(sending: Callable[[], DeliveryReport]) -> Callable[[], DeliveryReport] | None:
+    """`sending` for another thread, from the thread that knows the tenant; None inside a transaction."""
     connection = transaction.get_connection(router.db_for_write(WebSocketSession))
-    return bool(connection.in_atomic_block)
-
-
-def _and_close_databases(sending: Callable[[], DeliveryReport]) -> DeliveryReport:
-    """Django does not close the database connections of this thread."""
-    try:
-        return sending()
-    finally:
-        databases.close_all()
+    return None if connection.in_atomic_block else for_another_thread(sending)

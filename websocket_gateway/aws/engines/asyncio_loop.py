@@ -20,6 +20,7 @@ from websocket_gateway.aws.engines.sender import Sender
 from websocket_gateway.aws.engines.signing import Payload, Signer
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
 from websocket_gateway.no_fork import join
+from websocket_gateway.tenants import for_another_thread
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,9 @@ class AsyncioEngine:
         self._loop = new_event_loop()
         self._loop.set_exception_handler(self._failed)
         self._sender = Sender(limits=limits, ca_bundle=ca_bundle, deliver=self._deliver)
-        self._thread = threading.Thread(target=self._run, name="websocket-gateway-send", daemon=True)
+        self._thread = threading.Thread(
+            target=for_another_thread(self._run), name="websocket-gateway-send", daemon=True
+        )
         self._thread.start()
 
     def set_pace(self, max_per_second: float) -> None:

@@ -18,6 +18,7 @@ from websocket_gateway.aws.engines.retries import Attempt, EndpointQueue, Retrie
 from websocket_gateway.aws.pacing import Pace
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.no_fork import wait_until_gone
+from websocket_gateway.tenants import for_another_thread
 
 # More threads than this cost more in switches of the interpreter's lock than they gain.
 MAX_THREADS = 32
@@ -167,7 +168,7 @@ class ThreadPool(Generic[Job]):
         self._jobs.put((job,))
         self._under_way += 1
         if self._size < min(self._most, self._under_way):
-            _thread.start_new_thread(self._run, ())
+            _thread.start_new_thread(for_another_thread(self._run), ())
             self._size += 1
 
     def take(self, block_seconds: float | None) -> tuple[Job, BaseException | None]:

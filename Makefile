@@ -7,7 +7,7 @@ PYTEST ?= pytest
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types check docs format pictures clean
+.PHONY: help demo test lint types check docs format client pictures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
@@ -44,6 +44,9 @@ format: $(BIN)/.installed ## let ruff fix what it can
 
 docs: $(BIN)/.installed ## the documentation as a site, in build/docs; a warning is an error
 	$(BIN)/sphinx-build -q -W --keep-going -b html management_docs build/docs
+
+client: ## build the browser client into the file that is served (needs Node)
+	bash websocket_gateway/client/build.sh
 
 pictures: $(BIN)/.installed ## draw the README's pictures again (needs a Chromium)
 	$(BIN)/python -m tests.end_to_end.pictures

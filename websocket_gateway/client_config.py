@@ -37,7 +37,16 @@ _TEXTS: Final = ("token_by", "handler_key", "share_key", "overflow", "credential
 _FLAGS: Final = ("share", "follow_login")
 _NUMBERS: Final = (
     *("queue_limit", "request_ms", "resend_ms", "backoff_ms", "backoff_max_ms", "connect_ms", "stable_ms"),
-    *("heartbeat_ms", "pong_ms", "rotate_ms", "handover_ms", "max_refusals", "slow_ms", "max_frame_bytes"),
+    *(
+        "heartbeat_ms",
+        "pong_ms",
+        "rotate_ms",
+        "handover_ms",
+        "max_refusals",
+        "slow_ms",
+        "gap_ms",
+        "max_frame_bytes",
+    ),
 )
 CLIENT_OPTIONS: Final = (*_TEXTS, *_FLAGS, *_NUMBERS)
 """The options of the client, in Python's spelling."""

@@ -61,6 +61,37 @@ class GatewayOptions:
     ip_address_type: str | None = _setting(None, kinds.text(choices=("ipv4", "dualstack"), optional=True))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelOptions:
+    """`WEBSOCKET_GATEWAY["CHANNELS"][pattern]`: what the channels of that name or prefix keep."""
+
+    history_messages: int = _setting(0, kinds.Number())
+    """The number of latest messages that a client can still get; 0 for no history."""
+    history_seconds: int = _setting(86_400, kinds.Number(1))
+    """How long a client can still get a message, from its publishing on."""
+
+
+def _channels(key: str, value: object) -> tuple[tuple[str, ChannelOptions], ...]:
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{key} must be a dict of channel names, not {type(value).__name__}.")
+    return tuple(
+        (
+            _channel_pattern(key, pattern),
+            ChannelOptions(**_parse_mapping(ChannelOptions, f"{key}[{pattern!r}]", options)),
+        )
+        for pattern, options in value.items()
+    )
+
+
+def _channel_pattern(key: str, pattern: object) -> str:
+    """A channel name, or a prefix followed by `*`. Raises `ConfigurationError` for what fits no name."""
+    if not isinstance(pattern, str) or not pattern:
+        raise ConfigurationError(f"{key}: {pattern!r} is not a channel name.")
+    if "*" in pattern[:-1]:
+        raise ConfigurationError(f"{key}[{pattern!r}]: * is allowed at the end of a name only.")
+    return pattern
+
+
 def _gateways(key: str, value: object) -> tuple[tuple[str, GatewayOptions], ...]:
     if not isinstance(value, Mapping):
         raise ConfigurationError(f"{key} must be a dict of gateway names, not {type(value).__name__}.")
@@ -100,6 +131,8 @@ class GatewaySettings:
     installation_name: str = _setting("", kinds.text_or_empty)
     gateway_cache_seconds: int = _setting(30, kinds.number())
     gateways: tuple[tuple[str, GatewayOptions], ...] = _setting((), _gateways)
+    channels: tuple[tuple[str, ChannelOptions], ...] = _setting((), _channels)
+    history_page_bytes: int = _setting(30_000, kinds.Number(1_000, 120_000))
 
     # The flat names, which other packages that use boto3 from Django read too.
     region_name: str | None = None
@@ -114,6 +147,18 @@ class GatewaySettings:
     def gateway_options(self, name: str) -> GatewayOptions:
         """The options of the gateway called `name` in `GATEWAYS`; defaults where it has none."""
         return dict(self.gateways).get(name, GatewayOptions())
+
+    def channel_options(self, name: str) -> ChannelOptions:
+        """The options of a channel: the exact name's in `CHANNELS`, else those of the longest prefix."""
+        if not self.channels:
+            return ChannelOptions()
+        found = dict(self.channels)
+        return next((found[key] for key in patterns_of(name) if key in found), ChannelOptions())
+
+
+def patterns_of(channel_name: str) -> list[str]:
+    """The patterns that fit a channel, the one that counts first: its name, then prefixes with `*`."""
+    return [channel_name, *(channel_name[:length] + "*" for length in range(len(channel_name), -1, -1))]
 
 
 class _Credentials(TypedDict, total=False):

@@ -15,6 +15,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.db import connections
 
+Place = tuple[str, str]
+"""Where rows are: a database's alias, and the schema or tenant in it; empty where there are none."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -48,6 +50,11 @@ def with_current_tenant(function: Callable[P, T]) -> Callable[P, T]:
             return function(*args, **kwargs)
 
     return with_tenant
+
+
+def place_in(alias: str) -> Place:
+    """Where a query on the database `alias` reads now."""
+    return alias, current_schema(alias)
 
 
 def current_schema(alias: str) -> str:

@@ -86,7 +86,8 @@ def test_a_broadcast_says_how_many_it_reaches_before_it_is_sent(fake_connections
     assert "<strong>3</strong>" in preview
     assert '{"a":1}' in preview
     assert "Delivered to 3 of 3." in text_of(sent)
-    assert [frame.message for frame in fake_connections.sent] == [{"a": 1}] * 3
+    message = {"a": 1, "_ws": {"channel": "news"}}
+    assert [frame.message for frame in fake_connections.sent] == [message] * 3
     shown = read_overview(fresh=True)["broadcasts"][0]
     assert (shown["to"], shown["delivered"], shown["failed"]) == ("news", 3, 0)
     assert "Sent 7 bytes to" in LogEntry.objects.get().get_change_message()

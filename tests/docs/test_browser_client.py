@@ -11,8 +11,9 @@ from tests.docs.pages import ROOT, names, prose, read, section, table_rows
 from websocket_gateway.client_config import CLIENT_OPTIONS
 
 STATIC = ROOT / "websocket_gateway/static/websocket_gateway"
-SOURCE = (STATIC / "client.js").read_text()
-TYPES = (STATIC / "types.d.ts").read_text() + (STATIC / "client.d.ts").read_text()
+CLIENT = ROOT / "websocket_gateway/client"
+SOURCE = "".join(path.read_text() for path in sorted(CLIENT.glob("*.js")))
+TYPES = (CLIENT / "types.d.ts").read_text() + (STATIC / "client.d.ts").read_text()
 UNITS = {"s": 1_000, "min": 60_000}
 
 
@@ -69,6 +70,7 @@ def test_the_template_tag_takes_every_option_that_a_page_may_choose() -> None:
         "csrfCookie",
         "csrfHeader",
         "signal",
+        "positions",
         "subprotocol",
     }
 

@@ -10,10 +10,12 @@ from inspect import get_annotations
 from typing import Any
 
 import pytest
+from django.test import override_settings
 
 from tests.docs.pages import ROOT, blocks_of, names, prose, section, table_rows
 from tests.factories import UserFactory
 from websocket_gateway.frames import MAX_CLIENT_LENGTH, MAX_DEPTH, MAX_REPLY_ID_LENGTH, parse_frame
+from websocket_gateway.models import Channel
 from websocket_gateway.receiving.events import ConnectEvent, DisconnectEvent, MessageEvent
 from websocket_gateway.testing.client import WebSocketClient
 from websocket_gateway.views import WebSocketView, tokens
@@ -50,6 +52,20 @@ def test_control_frames_are_answered_as_the_table_says(client: WebSocketClient, 
         assert reply.ok
         if answer or not reply_id:
             assert reply.json() == expected
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("row", range(3))
+def test_frames_about_positions_are_answered_as_the_table_says(client: WebSocketClient, row: int) -> None:
+    epoch = "kX3v9aQ2ab_c"
+    Channel.objects.create(name="orders_eu", epoch=epoch, last_offset=41)
+    rows = list(table_rows(section("wire_format.md", "## Many channels, and positions")))
+    asked, answer = rows[row]
+    with override_settings(WEBSOCKET_GATEWAY={"CHANNELS": {"orders_*": {"HISTORY_MESSAGES": 10}}}):
+        client.control("subscribe", channel="orders_eu")
+        reply = client.send(json.loads(names(asked)[0]))
+
+    assert reply.json() == json.loads(names(answer)[0])
 
 
 def test_every_control_frame_of_the_code_stands_in_the_table() -> None:

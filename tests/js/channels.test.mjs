@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { GatewayError, connect } from "../../websocket_gateway/static/websocket_gateway/client.js";
-import { World, settle } from "./world.mjs";
+import { World, channelOf, settle } from "./world.mjs";
 
 const MINUTE = 60_000;
 
@@ -129,7 +129,8 @@ test("a channel that is never answered is asked for again when a request would b
 for (const code of FINAL) {
   test(`${code} is final: the promise rejects, the page is told, and nothing is asked again`, async () => {
     const client = await start();
-    trouble((socket, frame) => socket.refuse(frame, code), { times: 1 });
+    const times = code === "invalid_channel" ? 2 : 1; // it might be a server that knows the form for one channel only
+    trouble((socket, frame) => socket.refuse(frame, code), { times });
     await assert.rejects(client.subscribe("staff"), isCode(code));
     world.socket.cut();
     await world.clock.advance(10 * MINUTE);
@@ -144,14 +145,16 @@ test("a channel that is refused after hours is told of by its name, and the othe
   const client = await start();
   await Promise.all([client.subscribe("staff"), client.subscribe("news")]);
   await world.clock.advance(60 * MINUTE);
-  world.onFrame = (socket, frame) =>
-    frame._ws?.channel === "staff" ? socket.refuse(frame, "channel_denied") : works(socket, frame);
+  world.onFrame = (socket, { _ws: ours }) => {
+    const error = { code: "channel_denied", message: "No." };
+    queueMicrotask(() => socket.deliver({ _ws: { type: "subscribed", reply_to: ours.id, channels: { staff: { error }, news: {} } } }));
+  };
   world.socket.cut();
   await world.clock.advance(MINUTE);
 
   assert.deepEqual(client.errors.map(({ code, detail }) => [code, detail]), [["channel_denied", { channel: "staff" }]]);
   assert.equal(await stateOf(client.subscribe("news")), "joined");
-  assert.equal(world.socket.controls("subscribe").filter(({ channel }) => channel === "staff").length, 1);
+  assert.equal(world.socket.sent.length, 1, "one frame for both");
 });
 
 test("a channel that is refused after an attempt of unknown outcome is left", async () => {
@@ -391,7 +394,8 @@ test("closing rejects a channel that is still asked for, and nothing is asked an
 function limit(most, slow = {}) {
   const mine = new Set();
   world.onFrame = (socket, frame) => {
-    const { type, channel } = frame._ws ?? {};
+    const { type } = frame._ws ?? {};
+    const channel = channelOf(frame);
     const answer = () => {
       type === "unsubscribe" && mine.delete(channel);
       const isFull = type === "subscribe" && mine.size >= most;

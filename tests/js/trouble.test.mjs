@@ -80,19 +80,25 @@ class Server {
     const fate = this.pick(ANSWERS);
     const answer = (frame) => this.after(500, () => socket.closed || socket.deliver(frame));
     const handle = () => {
-      if (ours.type === "subscribe" && this.denied.has(ours.channel)) {
-        answer({ _ws: { reply_to: ours.id, error: { code: "channel_denied", message: "No." } } });
-        return false;
+      if (ours.type === "unsubscribe") {
+        this.channelsOf(socket).delete(ours.channel);
+        return { channel: ours.channel };
       }
-      this.channelsOf(socket)[ours.type === "subscribe" ? "add" : "delete"](ours.channel);
-      return true;
+      const channels = {};
+      for (const channel of Object.keys(ours.channels)) {
+        const busy = !this.calm && this.random() < 0.1;
+        const code = busy ? "busy" : this.denied.has(channel) && "channel_denied";
+        code || this.channelsOf(socket).add(channel);
+        channels[channel] = code ? { error: { code, message: "No." } } : {};
+      }
+      return { channels };
     };
     this.after(2_000, () => {
       if (socket.closed) {
         return;
       }
-      if (fate === "answer" && handle()) {
-        answer({ _ws: { type: `${ours.type}d`, channel: ours.channel, reply_to: ours.id } });
+      if (fate === "answer") {
+        answer({ _ws: { type: `${ours.type}d`, reply_to: ours.id, ...handle() } });
       } else if (fate === "late") {
         handle(); // done, and the answer is lost
         socket.fail();

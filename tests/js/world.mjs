@@ -53,6 +53,11 @@ export function settle() {
   return new Promise((resolve) => realImmediate(resolve));
 }
 
+/** The channel of a frame that is about one. */
+export function channelOf({ _ws: { channel, channels = {} } = {} }) {
+  return channel ?? Object.keys(channels)[0];
+}
+
 const BEGIN = Date.UTC(2030, 0, 1);
 
 /** The same numbers on every run. */
@@ -121,9 +126,12 @@ class FakeSocket {
     this.deliver({ _ws: { reply_to: id, error: { code, message: "No." } } });
   }
 
-  /** The control frames of one type. */
+  /** The control frames of one type; one that joins several channels counts as one for each of them. */
   controls(type) {
-    return this.sent.filter((frame) => frame._ws?.type === type).map((frame) => frame._ws);
+    const frames = this.sent.filter((frame) => frame._ws?.type === type).map((frame) => frame._ws);
+    return frames.flatMap(({ channels, ...ours }) =>
+      channels ? Object.entries(channels).map(([channel, since]) => ({ ...ours, channel, since })) : [ours],
+    );
   }
 }
 
@@ -146,6 +154,9 @@ export class World {
   onFrame = (socket, { _ws: ours }) => {
     if (ours?.type === "ping") {
       socket.deliver({ _ws: { type: "pong" } });
+    } else if (ours?.type === "subscribe" && ours.channels) {
+      const channels = Object.fromEntries(Object.keys(ours.channels).map((name) => [name, {}]));
+      queueMicrotask(() => socket.deliver({ _ws: { type: "subscribed", channels, reply_to: ours.id } }));
     } else if (ours?.type === "subscribe" || ours?.type === "unsubscribe") {
       const answer = { type: `${ours.type}d`, channel: ours.channel, reply_to: ours.id };
       queueMicrotask(() => socket.deliver({ _ws: answer }));

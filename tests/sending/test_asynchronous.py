@@ -35,7 +35,12 @@ def test_the_twins_send_what_the_others_send(sink: Sink, lobby: list[WebSocketSe
         return [report.delivered for report in reports]
 
     assert async_to_sync(everything)() == [3, 3, 3, 1]
-    assert sink.received[lobby[0].connection_id] == [b'{"n":%d}' % number for number in (1, 2, 3, 4)]
+    assert sink.received[lobby[0].connection_id] == [
+        b'{"n":1,"_ws":{"channel":"lobby"}}',
+        b'{"n":2}',
+        b'{"n":3,"_ws":{"channel":"lobby"}}',
+        b'{"n":4}',
+    ]
 
 
 @pytest.mark.django_db(transaction=True)

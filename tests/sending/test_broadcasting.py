@@ -32,7 +32,7 @@ def test_everyone_in_the_channel_gets_the_frame_once(sink: Sink, gateway: ApiGat
 
     report = broadcast({"text": "é"}, channel="lobby")
 
-    frame = [b'{"text":"\xc3\xa9"}']
+    frame = [b'{"text":"\xc3\xa9","_ws":{"channel":"lobby"}}']
     assert sink.received == {"kXyZ=": frame, "KxYz=": frame, "kxyz=": frame, "sub=": frame}
     assert counts(report) == (4, 0, 0)
     assert report.complete

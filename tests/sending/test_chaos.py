@@ -73,7 +73,9 @@ def test_nobody_is_lost_and_the_counts_add_up(seed: int, engine: str, settings: 
     live = set(names) - gone
     assert (report.delivered, report.gone, report.failed) == (len(live), len(gone), 0), report.reasons
     assert set(sink.received) == live
-    assert {body for bodies in sink.received.values() for body in bodies} == {b'{"n":%d}' % seed}
+    assert {body for bodies in sink.received.values() for body in bodies} == {
+        b'{"n":%d,"_ws":{"channel":"lobby"}}' % seed
+    }
     ended = WebSocketSession.objects.filter(connected=False).values_list("connection_id", flat=True)
     assert set(ended) == gone
     assert report.retried > 0

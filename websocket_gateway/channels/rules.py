@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
+from websocket_gateway.conf import patterns_of
 from websocket_gateway.logins import is_active
 from websocket_gateway.models import ChannelPermission
 from websocket_gateway.user_permissions import has_permissions
@@ -17,18 +20,39 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
 
+Rules = Mapping[str, ChannelPermission]
+
+_NONE_LOADED: tuple[frozenset[str], Rules] = (frozenset(), {})
+_loaded: ContextVar[tuple[frozenset[str], Rules]] = ContextVar("loaded", default=_NONE_LOADED)
+
+
+@contextmanager
+def rules_loaded(channel_names: Collection[str]) -> Iterator[None]:
+    """Read the rows of several channels in one query; `find_channel_permission` uses them in this block."""
+    prefixes = Q(channel_name__endswith="*")
+    rows = _rules().filter(Q(channel_name__in=list(channel_names)) | prefixes)
+    token = _loaded.set((frozenset(channel_names), {row.channel_name: row for row in rows}))
+    try:
+        yield
+    finally:
+        _loaded.reset(token)
+
+
 def find_channel_permission(channel_name: str) -> ChannelPermission | None:
     """The row of a channel: the exact name's, else that of the longest prefix; None if there is none."""
-    patterns = [channel_name[:length] + "*" for length in range(len(channel_name) + 1)]
+    patterns = patterns_of(channel_name)
+    names, rows = _loaded.get()
+    if channel_name not in names:
+        rows = {row.channel_name: row for row in _rules().filter(channel_name__in=patterns)}
+    return next((rows[pattern] for pattern in patterns if pattern in rows), None)
+
+
+def _rules() -> QuerySet[ChannelPermission]:
     # A replica might not have a new rule yet, and without a rule every user may be admitted.
-    rules = ChannelPermission.objects.using(router.db_for_write(ChannelPermission))
-    rows = rules.filter(Q(channel_name=channel_name) | Q(channel_name__in=patterns))
-    by_name = {row.channel_name: row for row in rows}
-    if channel_name in by_name:
-        exact: ChannelPermission = by_name[channel_name]
-        return exact
-    longest: ChannelPermission | None = by_name[max(by_name, key=len)] if by_name else None
-    return longest
+    rules: QuerySet[ChannelPermission] = ChannelPermission.objects.using(
+        router.db_for_write(ChannelPermission)
+    )
+    return rules
 
 
 def may_join(

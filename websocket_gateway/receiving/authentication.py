@@ -24,7 +24,7 @@ from websocket_gateway.forking import PerProcess
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import is_origin_secret
 from websocket_gateway.receiving.events import API_ID_HEADER, read_header
-from websocket_gateway.tenants import current_schema
+from websocket_gateway.tenants import Place, place_in
 
 _UNKNOWN_SECONDS = 1.0
 """How long the answer "there is no gateway with this id" is kept."""
@@ -33,9 +33,6 @@ _UNKNOWN_IDS = 8
 _PLACES = 1_024
 _GENERATIONS_TRIED = 32
 """Rotations after which a signature is not recognized any more while the database is away."""
-
-Place = tuple[str, str]
-"""A database's alias, and the schema or tenant in it; empty where there are none."""
 
 
 def find_gateway(request: HttpRequest) -> ApiGateway | None:
@@ -130,7 +127,7 @@ class GatewayRows:
 
     def find(self, api_id: str, alias: str | None = None) -> ApiGateway | None:
         """The gateway with that API id, where the current connection to a database looks for it."""
-        place = _place_in(alias or router.db_for_read(ApiGateway))
+        place = place_in(alias or router.db_for_read(ApiGateway))
         found = self._places.get(place)
         if found is None:
             with self._lock:
@@ -147,11 +144,7 @@ class GatewayRows:
 
 def current_place() -> Place:
     """Where a query for gateways reads now."""
-    return _place_in(router.db_for_read(ApiGateway))
-
-
-def _place_in(alias: str) -> Place:
-    return alias, current_schema(alias)
+    return place_in(router.db_for_read(ApiGateway))
 
 
 known_gateways = PerProcess(GatewayRows)

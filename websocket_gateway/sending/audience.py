@@ -58,13 +58,18 @@ def audience_of(to: QuerySet[WebSocketSession] | WebSocketSession) -> Audience:
         found = connected_sessions().using(using).filter(pk=to.pk, connection_id=to.connection_id)
         return Audience((QueryStream(found),), using)
     refuse_unless_sessions(to)
-    whole_channel = getattr(
-        to, "whole_channel", None
-    )  # the QuerySet of another manager has no such attribute
-    if whole_channel is not None:
-        return audience_of_channel(whole_channel)
+    channel_name = whole_channel_of(to)
+    if channel_name is not None:
+        return audience_of_channel(channel_name)
     stream = FixedStream(to) if is_fixed(to) else QueryStream(bare(to).filter(**CONNECTED))
     return Audience((stream,), database_of_query(to))
+
+
+def whole_channel_of(to: QuerySet[WebSocketSession] | WebSocketSession) -> str | None:
+    """The channel whose sessions a query gives, all of them; None for every other query."""
+    # The QuerySet of another manager has no such attribute.
+    name: str | None = getattr(to, "whole_channel", None)
+    return name
 
 
 def audience_of_channel(channel_name: str) -> Audience:

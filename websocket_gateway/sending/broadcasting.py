@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
@@ -17,16 +15,15 @@ from websocket_gateway.aws.connections import Connections
 from websocket_gateway.frames import encode_message
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.sending import runs
-from websocket_gateway.sending.audience import audience_of, find_audience
-from websocket_gateway.sending.delivery import Delivery, OnProgress, SendOptions
-from websocket_gateway.sending.paging import Audience
-from websocket_gateway.sending.reports import DeliveryReport, OnFailure, Tally
-from websocket_gateway.tenants import for_another_thread, with_current_tenant
+from websocket_gateway.sending.audience import audience_of, find_audience, whole_channel_of
+from websocket_gateway.sending.delivery import OnProgress, SendOptions
+from websocket_gateway.sending.posting import Posting
+from websocket_gateway.sending.publishing import send_to_channel
+from websocket_gateway.sending.reports import DeliveryReport, OnFailure
+from websocket_gateway.tenants import for_another_thread
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-logger = logging.getLogger(__name__)
 
 
 class SendArguments(TypedDict, total=False):
@@ -73,9 +70,11 @@ def send(
     `on_progress` gets the report so far about ten times a second, and once at the end, however it ends.
     `on_failure` gets each failure when it is known.
     """
-    data = encode_message(message)
-    sending = _Sending(data, options or SendOptions(), on_progress, on_failure, connections)
-    return sending.start(audience_of(to), on_commit=on_commit)
+    posting = Posting(options or SendOptions(), on_progress, on_failure, connections)
+    audience, channel = audience_of(to), whole_channel_of(to)
+    if channel is not None:
+        return send_to_channel(message, channel, posting, on_commit=on_commit)
+    return posting.start(encode_message(message), audience, on_commit=on_commit)
 
 
 def broadcast(
@@ -102,16 +101,17 @@ def broadcast(
     report returned is empty and `deferred`, and its `run` is the number of the broadcast. Of the options
     only `max_per_second` is used then. Raises `ConfigurationError` if no such queue is configured.
     """
-    data = encode_message(message)
     audience = find_audience(channel=channel, user=user, everyone=everyone, connection_ids=connection_ids)
+    posting = Posting(options or SendOptions(), on_progress, on_failure, connections)
+    if enqueue and connection_ids is not None:
+        raise TypeError("A broadcast to connection_ids cannot be enqueued.")
+    if channel is not None:
+        return send_to_channel(message, channel, posting, on_commit=on_commit, enqueue=enqueue)
+    data = encode_message(message)
     if enqueue:
-        if connection_ids is not None:
-            raise TypeError("A broadcast to connection_ids cannot be enqueued.")
-        pace = options.max_per_second if options else None
-        run = runs.enqueue_run(data, channel=channel, user=user, max_per_second=pace)
+        run = runs.enqueue_run(data, user=user, max_per_second=posting.options.max_per_second)
         return DeliveryReport(deferred=True, run=run.pk)
-    sending = _Sending(data, options or SendOptions(), on_progress, on_failure, connections)
-    return sending.start(audience, on_commit=on_commit)
+    return posting.start(data, audience, on_commit=on_commit)
 
 
 async def asend(
@@ -130,61 +130,6 @@ async def asend(
 async def abroadcast(message: object, **arguments: Unpack[BroadcastArguments]) -> DeliveryReport:
     """`broadcast`, from `async def`, as `asend` is to `send`."""
     return await _in_thread(partial(broadcast, message, **arguments))
-
-
-@dataclass(frozen=True, slots=True)
-class _Sending:
-    """A message that is ready to be sent, and the callbacks about it."""
-
-    data: bytes
-    options: SendOptions
-    on_progress: OnProgress | None
-    on_failure: OnFailure | None
-    connections: Connections | None
-
-    def start(self, audience: Audience, *, on_commit: bool) -> DeliveryReport:
-        """Send now, or when the surrounding transaction commits."""
-        # Not from a replica, which might not know yet who has just connected or subscribed.
-        using = audience.database or router.db_for_write(WebSocketSession)
-        audience = audience.on(using)
-        if on_commit and transaction.get_connection(using).in_atomic_block:
-            # Robust: the transaction is committed, so its code must not fail because of this.
-            run = with_current_tenant(partial(self._run, audience, using))
-            transaction.on_commit(lambda: _log(run()), using=using, robust=True)
-            return DeliveryReport(deferred=True)
-        return self._run(audience, using)
-
-    def _run(self, audience: Audience, using: str) -> DeliveryReport:
-        tally = Tally(on_failure=self.on_failure)
-        delivery = Delivery(
-            self.data,
-            using=using,
-            tally=tally,
-            engine=self.options.chosen_engine,
-            limits=self.options.limits(),
-            connections=self.connections,
-            on_progress=self.on_progress,
-        )
-        try:
-            for page in audience.pages():
-                delivery.post(page)
-            delivery.drain()
-        finally:
-            delivery.stop()
-            report = tally.report()
-            if self.on_progress and not delivery.inherited:
-                self.on_progress(report)
-        return report
-
-
-def _log(report: DeliveryReport) -> None:
-    if report.failed:
-        logger.warning(
-            "%d of %d recipients did not get a message sent on commit: %s",
-            report.failed,
-            report.recipients,
-            dict(report.reasons),
-        )
 
 
 async def _in_thread(sending: Callable[[], DeliveryReport]) -> DeliveryReport:

@@ -45,9 +45,12 @@ class DeliveryReport:
     failures: tuple[Failure, ...] = ()
     """The first 1,000 failures, one by one."""
     deferred: bool = False
-    """Nothing was sent yet: it is sent once the surrounding transaction commits, or by the task queue."""
+    """Nothing was sent so far. It is sent once the surrounding transaction commits, or by the task queue."""
     run: int | None = None
     """The number of the broadcast that the task queue sends."""
+    epoch: str = ""
+    offset: int | None = None
+    """The place of the message in the history of its channel; None without a history, or if not known yet."""
 
     @property
     def recipients(self) -> int:

@@ -10,6 +10,7 @@ from django.db import router, transaction
 from django.db.models import Count
 from django.utils import timezone
 
+from websocket_gateway.channels.publishing import addressed
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import BroadcastRun, BroadcastShard
@@ -37,7 +38,24 @@ def create_run(
 
     It is sent to the sessions that are connected now and still are when they are reached. `max_per_second`
     is the pace of all shards together: 0 means no limit, None takes `SEND_MAX_PER_SECOND`.
+
+    A message to a channel with a history is published first, and numbered at once. Inside a transaction this
+    locks the channel until the commit; `broadcast(..., enqueue=True)` numbers it after the commit.
     """
+    if channel is not None:
+        data = addressed(data, channel)
+    return save_run(data, channel=channel, user=user, max_per_second=max_per_second, started_by=started_by)
+
+
+def save_run(
+    data: bytes,
+    *,
+    channel: str | None = None,
+    user: AbstractBaseUser | None = None,
+    max_per_second: float | None = None,
+    started_by: AbstractBaseUser | None = None,
+) -> BroadcastRun:
+    """`create_run`, with the bytes that are sent as they are."""
     kinds = BroadcastRun.AudienceType
     kind = kinds.CHANNEL if channel is not None else kinds.USER if user is not None else kinds.EVERYONE
     run = BroadcastRun(

@@ -18,6 +18,7 @@ from websocket_gateway.conf import get_settings
 from websocket_gateway.frames import RESERVED_KEY
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.receiving.tokens import make_token
+from websocket_gateway.sending.publishing import finish_in_test
 from websocket_gateway.testing import events
 from websocket_gateway.testing.connections import FakeConnections
 from websocket_gateway.testing.targets import Target
@@ -123,6 +124,16 @@ class WebSocketClient:
         """Send a control frame such as `ping` or `subscribe`."""
         return self.send({RESERVED_KEY: {"type": kind, **fields}}, reply_id=reply_id)
 
+    def recover(self, channel: str, position: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """What the client missed in a channel with a history since `position`: the answer for this channel.
+
+        It has `epoch`, `offset` and, if there are any, `messages` and `more`; or `error`; or `lost`.
+        """
+        finish_in_test()
+        reply = self.control("recover", reply_id="recover", channels={channel: position})
+        answer: dict[str, Any] = reply.json()[RESERVED_KEY]["channels"][channel]
+        return answer
+
     def disconnect(self, **options: Unpack[events.RequestOptions]) -> Reply:
         """Close the connection."""
         options.setdefault("path", f"{self._target.path}disconnect")
@@ -160,8 +171,15 @@ class WebSocketClient:
 
     @property
     def received(self) -> list[Any]:
-        """The messages that the server sent to this connection, without replies."""
-        return self._connections.messages_to(self.connection_id) if self._connections else []
+        """The messages that the server sent to this connection, without replies.
+
+        In a test whose transaction never commits (`TestCase`, pytest's `db`), messages to channels with a
+        history are numbered and sent when this is read, as if the transaction had committed.
+        """
+        if self._connections is None:
+            return []
+        finish_in_test()
+        return self._connections.messages_to(self.connection_id)
 
     def _answer(self, request: HttpRequest, slug: str, *, lenient: bool = False) -> Reply:
         response = self._target.call(request, slug, lenient=lenient)

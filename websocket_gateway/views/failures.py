@@ -6,9 +6,9 @@ import logging
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.http.request import UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.utils.log import log_response
@@ -65,9 +65,36 @@ class RefusingView(Protocol):
     def _slug(self) -> str: ...
 
 
+def refusal_of(exc: Exception) -> RefusalError | None:
+    """The refusal that an exception of a hook or handler means; None if it is a fault."""
+    if isinstance(exc, RefusalError):
+        return exc
+    if isinstance(exc, PermissionDenied):
+        return RefusalError(ErrorCode.PERMISSION_DENIED, f"PermissionDenied: {exc}")
+    if isinstance(exc, Http404):
+        return RefusalError(ErrorCode.NOT_FOUND, f"Http404: {exc}")
+    if isinstance(exc, (SuspiciousOperation, BadRequest)):
+        return RefusalError(ErrorCode.BAD_REQUEST, str(exc))
+    return None
+
+
 def refuse(view: RefusingView, refusal: RefusalError) -> HttpResponseBase:
     """Log the reason. Answer the code, or nothing if the event was not authenticated and parsed."""
     hide_token(view.request)
+    log_refusal(view, refusal)
+    code = refusal.code
+    if getattr(view, "event", None) is None and not view.debug:
+        response = empty_response(code.status)
+    else:
+        reason = refusal.reason if view.debug else None
+        response = error_response(code, reply_id=view._reply_id, message=reason)
+    for name, value in refusal.headers.items():
+        response[name] = value
+    return response
+
+
+def log_refusal(view: RefusingView, refusal: RefusalError) -> None:
+    """Log the reason of a refusal, which the client does not get."""
     code, event = refusal.code, getattr(view, "event", None)
     logger.warning(
         "refused: %s",
@@ -83,14 +110,6 @@ def refuse(view: RefusingView, refusal: RefusalError) -> HttpResponseBase:
             "origin": getattr(event, "origin", None),
         },
     )
-    if event is None and not view.debug:
-        response = empty_response(code.status)
-    else:
-        reason = refusal.reason if view.debug else None
-        response = error_response(code, reply_id=view._reply_id, message=reason)
-    for name, value in refusal.headers.items():
-        response[name] = value
-    return response
 
 
 def fail(view: RefusingView, exc: Exception) -> HttpResponseBase:

@@ -124,6 +124,10 @@ class WebSocketHooks(View):
         """Whether the user may join; called at connect, by `subscribe` frames and by `change_channel`."""
         return may_join(_user(request), channel_name, allow_unlisted=self.ALLOW_UNLISTED_CHANNELS)
 
+    def can_read_history(self, request: HttpRequest, channel_name: str) -> Any:
+        """Whether the user may get earlier messages of a channel that the connection is in."""
+        return True
+
     def has_any_permission(self, request: HttpRequest) -> Any:
         """Whether the user has one of `permissions_required`. An empty list requires nothing."""
         return has_permissions(_user(request), any_of=self.permissions_required)

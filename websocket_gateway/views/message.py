@@ -20,6 +20,7 @@ from websocket_gateway.receiving.events import DisconnectEvent, MessageEvent
 from websocket_gateway.receiving.handlers import Handler, is_admitted
 from websocket_gateway.signals import message_received, send_safely
 from websocket_gateway.views import channels, limits
+from websocket_gateway.views.channel_frames import answer_channels, is_about_channels
 from websocket_gateway.views.checks import has_permissions
 from websocket_gateway.views.failures import bind_user
 from websocket_gateway.views.hooks import WebSocketHooks
@@ -134,6 +135,8 @@ def _control(view: WebSocketHooks, request: HttpRequest, control: dict[str, obje
         return control_response("pong", reply_id=reply_id)
     if kind == "pong":
         return empty_response()
+    if is_about_channels(control):
+        return answer_channels(view, request, str(kind), control)
     if kind == "subscribe":
         name = channels.subscribe(view, request, control.get("channel"))
         return control_response("subscribed", reply_id=reply_id, channel=name)

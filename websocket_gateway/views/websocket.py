@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.db import connections, transaction
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from websocket_gateway import context_headers
@@ -20,11 +19,11 @@ from websocket_gateway.receiving.events import (
 from websocket_gateway.receiving.handlers import build_handlers
 from websocket_gateway.views import checks
 from websocket_gateway.views.connect import accept_connection, refuse_connection
-from websocket_gateway.views.failures import fail, refuse
+from websocket_gateway.views.failures import fail, refusal_of, refuse
 from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.message import end_connection, receive_message
 from websocket_gateway.views.names import check_definitions
-from websocket_gateway.views.responses import ErrorCode, RefusalError, answer
+from websocket_gateway.views.responses import ErrorCode, answer
 
 
 class WebSocketView(WebSocketHooks):
@@ -65,16 +64,9 @@ class WebSocketView(WebSocketHooks):
             return self.http_method_not_allowed(request, *args, **kwargs)
         try:
             return self._receive_event(request)
-        except RefusalError as refusal:
-            return refuse(self, refusal)
-        except PermissionDenied as exc:
-            return refuse(self, RefusalError(ErrorCode.PERMISSION_DENIED, f"PermissionDenied: {exc}"))
-        except Http404 as exc:
-            return refuse(self, RefusalError(ErrorCode.NOT_FOUND, f"Http404: {exc}"))
-        except (SuspiciousOperation, BadRequest) as exc:
-            return refuse(self, RefusalError(ErrorCode.BAD_REQUEST, str(exc)))
         except Exception as exc:  # noqa: BLE001 - the outermost frame of the process for this event
-            return fail(self, exc)
+            refusal = refusal_of(exc)
+            return fail(self, exc) if refusal is None else refuse(self, refusal)
 
     def _receive_event(self, request: HttpRequest) -> HttpResponseBase:
         """Check size, gateway and secret, headers, event, in this order; the rest depends on the event."""

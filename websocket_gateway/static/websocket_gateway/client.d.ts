@@ -1,98 +1,247 @@
+/** What went wrong. `code` is one of the wire format's, or one of the client's own. */
+export class GatewayError extends Error {
+	/**
+	 * @param {string} code
+	 * @param {string} message
+	 * @param {unknown} [detail] The frame that it is about, or `{ channel }` of one that was refused.
+	 */
+	constructor(code: string, message: string, detail?: unknown);
+	code: string;
+	detail: unknown;
+}
+// The types of this folder.
+export type State = "connecting" | "open" | "reconnecting" | "closed";
+export type Payload = {
+	[key: string]: any;
+};
+export type Overflow = "reject" | "drop-oldest";
+/** As the token view answers. */
+export type Token = {
+	token: string;
+	user?: string;
+	user_fallbacks?: string[];
+};
+export type TokenSource = (context: {
+	signal: AbortSignal;
+}) => string | Token | null | Promise<string | Token | null>;
+export type Options = {
+	/** The gateway's `wss://` address. */
+	url: string;
+	/** Where a token is POSTed for; empty for a public endpoint. */
+	tokenUrl?: string;
+	/** Gets the token in place of `tokenUrl`. */
+	token?: TokenSource;
+	/** Sent along to `tokenUrl`. */
+	headers?: Payload | (() => Payload | Promise<Payload>);
+	/** Whether cookies go to a `tokenUrl` of another origin. */
+	credentials?: RequestCredentials;
+	/** The mark of the page's user; without one the first token decides. */
+	user?: string;
+	/** Whether the page of an anonymous visitor becomes the one of who logs in. */
+	followLogin?: boolean;
+	/** The primary channel; empty for the gateway's default. */
+	channel?: string;
+	/** How the token travels. */
+	tokenBy?: "query" | "subprotocol";
+	/** The one that is echoed where the token is the other. */
+	subprotocol?: string;
+	/** Used where the cookie cannot be read. */
+	csrfToken?: string | (() => string);
+	/** Name of Django's CSRF cookie. */
+	csrfCookie?: string;
+	/** Name of the header that Django reads it from. */
+	csrfHeader?: string;
+	/** The view's `handler_selection_key`. */
+	handlerKey?: string;
+	/** One connection for all tabs of this browser. */
+	share?: boolean;
+	/** What tells apart connections that must not be shared, such as the user. */
+	shareKey?: string;
+	/** Messages kept while there is no connection. */
+	queueLimit?: number;
+	/** What happens to one message more. */
+	overflow?: Overflow;
+	/** How long `request` waits. */
+	requestMs?: number;
+	/** After so long without an answer a request is sent again. */
+	resendMs?: number;
+	/** The window of the first pause; it doubles. */
+	backoffMs?: number;
+	/** The longest window. */
+	backoffMaxMs?: number;
+	/** How long an attempt may take. */
+	connectMs?: number;
+	/** After so long a connection counts as good. */
+	stableMs?: number;
+	/** After so long without a frame the server is asked for one. */
+	heartbeatMs?: number;
+	/** How long it may take to answer. */
+	pongMs?: number;
+	/** After so long the next connection is opened. */
+	rotateMs?: number;
+	/** How long both are kept. */
+	handoverMs?: number;
+	/** Refusals in a row before the pace becomes slow. */
+	maxRefusals?: number;
+	/** The slow pace. */
+	slowMs?: number;
+	/** How long a message may come after its successor before it is asked for. */
+	gapMs?: number;
+	/** Positions in channels at the time that the page was rendered. */
+	positions?: {
+		[channel: string]: Position;
+	};
+	/** API Gateway's limit for one frame. */
+	maxFrameBytes?: number;
+	/** Closes the client. */
+	signal?: AbortSignal;
+};
+/** After which message of a channel. */
+export type Position = {
+	epoch: string;
+	offset: number;
+};
+/** Where a page wants to begin in a channel: after a position, with the last messages, or now. */
+export type Since = Position | {
+	last: number;
+} | null;
+export type ChannelOptions = {
+	/** Where to begin; by default the position that the page was rendered with, else now. */
+	since?: Since;
+	/** Gets the state, and the position that belongs to it: at the start, and when messages are lost. */
+	load?: () => Position | {
+		position: Position;
+	} | Promise<Position | {
+		position: Position;
+	}>;
+};
+declare class Channel {
+	/**
+	 * @param {string} name
+	 * @param {object} hooks
+	 * @param {(type: string, listener: Listener, options?: ListenerOptions) => () => void} hooks.on
+	 * @param {(range: {limit?: number, before?: number}) => Promise<any>} hooks.history
+	 * @param {() => Position | null} hooks.position
+	 * @param {() => void} hooks.leave
+	 */
+	constructor(name: string, hooks: {
+		on: (type: string, listener: Listener, options?: ListenerOptions) => () => void;
+		history: (range: {
+			limit?: number;
+			before?: number;
+		}) => Promise<any>;
+		position: () => Position$1 | null;
+		leave: () => void;
+	});
+	name: string;
+	/** After which message the page is; null without a history, or as long as that is not known. */
+	get position(): Position | null;
+	/**
+	 * Listen to `message` (each message of the channel, once and in order; the second argument is
+	 * `{offset, recovered}`), `lost` (`{reason, from, to}`: messages that cannot be had any more) or `error`.
+	 * @param {"message" | "lost" | "error"} type @param {Listener} listener @param {ListenerOptions} [options]
+	 * @returns {() => void} Ends it.
+	 */
+	on(type: "message" | "lost" | "error", listener: Listener, options?: ListenerOptions): () => void;
+	/**
+	 * Earlier messages, ascending: `{messages: [{offset, data}], more}`. Rejects with a `GatewayError`.
+	 * @param {{limit?: number, before?: number}} [range] At most 100, and those before this offset.
+	 * @returns {Promise<{messages: {offset: number, data: any}[], more: boolean}>}
+	 */
+	history(range?: {
+		limit?: number;
+		before?: number;
+	}): Promise<{
+		messages: {
+			offset: number;
+			data: any;
+		}[];
+		more: boolean;
+	}>;
+	/** Leave the channel. */
+	leave(): void;
+	#private;
+}
+type Position$1 = Position;
+export type Listener = (value: any, delivery?: any) => void;
+export type ListenerOptions = {
+	element?: Element | null;
+	signal?: AbortSignal;
+};
 /**
  * Open a connection.
  * @param {Options} options
  */
-export function connect(options: Options): GatewayClient;
+export function connect(options: Options$1): GatewayClient;
+/** What a page talks to. Made by `connect()` or `fromPage()`. */
+export class GatewayClient {
+	/** @param {Options} options */
+	constructor(options: Options$1);
+	/** Now. */
+	get state(): State;
+	/** Why it is `reconnecting` or `closed`: see management_docs/browser_client.md. */
+	get reason(): string;
+	/** Try again after the client gave up; nothing happens while it is at work. */
+	connect(): void;
+	/**
+	 * Send and forget. Waits in the queue while there is no connection; a cut may swallow it.
+	 * Throws `too_large`, `queue_full` or `closed`.
+	 * @param {string} handler @param {Payload} [data]
+	 */
+	send(handler: string, data?: Payload$1): void;
+	/**
+	 * Send and wait for the answer: the handler's dict, or `null` for one that was handled before. Sent again
+	 * after every cut until the answer comes. Rejects with a `GatewayError`.
+	 * @param {string} handler @param {Payload} [data]
+	 * @param {{timeout?: number, signal?: AbortSignal}} [options] `timeout` in milliseconds, `Infinity` for none.
+	 * @returns {Promise<any>}
+	 */
+	request(handler: string, data?: Payload$1, { timeout, signal }?: {
+		timeout?: number;
+		signal?: AbortSignal;
+	}): Promise<any>;
+	/**
+	 * Join a further channel, now and after every reconnect; it is asked for until the server joins or refuses it.
+	 * Rejects where it may not be joined. One that is refused later is told by `$error`, too.
+	 * @param {string} channel
+	 * @returns {Promise<void>}
+	 */
+	subscribe(channel: string): Promise<void>;
+	/** @param {string} channel One that it is not in is no error. */
+	unsubscribe(channel: string): void;
+	/**
+	 * Join a channel, as `subscribe` does, and listen to it alone. With a history, its messages come once and in order
+	 * over every cut. Called again, it gives the same object.
+	 * @param {string} name @param {ChannelOptions} [options]
+	 */
+	channel(name: string, { since, load }?: ChannelOptions$1): Channel;
+	/**
+	 * Listen to `$message` (every frame), `$state`, `$error`, or to frames with this `type`.
+	 * @param {string} type @param {(value: any, more?: any) => void} listener
+	 * @param {{element?: Element | null, signal?: AbortSignal}} [options] Ends when the element has left the document.
+	 * @returns {() => void} Ends it.
+	 */
+	on(type: string, listener: (value: any, more?: any) => void, { element, signal }?: {
+		element?: Element | null;
+		signal?: AbortSignal;
+	}): () => void;
+	/** For good. What waits is rejected. */
+	close(reason?: string): void;
+	/** Every frame, until the client is closed: `for await (const frame of client)`. */
+	[Symbol.asyncIterator](): AsyncGenerator<any, void, unknown>;
+	#private;
+}
+type ChannelOptions$1 = ChannelOptions;
+type Options$1 = Options;
+type Payload$1 = Payload;
 /**
  * The connection that `{% websocket_client %}` configured: one for every script of the tab, however often each runs.
  * @param {string} [elementId]
  * @param {Partial<Options>} [options] Win over the page's.
  * @returns {GatewayClient}
  */
-export function fromPage(elementId?: string, options?: Partial<Options>): GatewayClient;
-/** What went wrong. `code` is one of the wire format's, or one of the client's own. */
-export class GatewayError extends Error {
-    /**
-     * @param {string} code
-     * @param {string} message
-     * @param {unknown} [detail] The frame that it is about, or `{ channel }` of one that was refused.
-     */
-    constructor(code: string, message: string, detail?: unknown);
-    code: string;
-    detail: unknown;
-}
-/** What a page talks to. Made by `connect()` or `fromPage()`. */
-export class GatewayClient {
-    /** @param {Options} options */
-    constructor(options: Options);
-    /** Now. */
-    get state(): import("./types.d.ts").State;
-    /** Why it is `reconnecting` or `closed`: see management_docs/browser_client.md. */
-    get reason(): string;
-    /** Try again after the client gave up; nothing happens while it is at work. */
-    connect(): void;
-    /**
-     * Send and forget. Waits in the queue while there is no connection; a cut may swallow it.
-     * Throws `too_large`, `queue_full` or `closed`.
-     * @param {string} handler @param {Payload} [data]
-     */
-    send(handler: string, data?: Payload): void;
-    /**
-     * Send and wait for the answer: the handler's dict, or `null` for one that was handled before. Sent again
-     * after every cut until the answer comes. Rejects with a `GatewayError`.
-     * @param {string} handler @param {Payload} [data]
-     * @param {{timeout?: number, signal?: AbortSignal}} [options] `timeout` in milliseconds, `Infinity` for none.
-     * @returns {Promise<any>}
-     */
-    request(handler: string, data?: Payload, { timeout, signal }?: {
-        timeout?: number;
-        signal?: AbortSignal;
-    }): Promise<any>;
-    /**
-     * Join a further channel, now and after every reconnect; it is asked for until the server joins or refuses it.
-     * Rejects where it may not be joined. One that is refused later is told by `$error`, too.
-     * @param {string} channel
-     * @returns {Promise<void>}
-     */
-    subscribe(channel: string): Promise<void>;
-    /** @param {string} channel One that it is not in is no error. */
-    unsubscribe(channel: string): void;
-    /**
-     * Listen to `$message` (every frame), `$state`, `$error`, or to frames with this `type`.
-     * @param {string} type @param {(value: any) => void} listener
-     * @param {{element?: Element | null, signal?: AbortSignal}} [options] Ends when the element has left the document.
-     * @returns {() => void} Ends it.
-     */
-    on(type: string, listener: (value: any) => void, { element, signal }?: {
-        element?: Element | null;
-        signal?: AbortSignal;
-    }): () => void;
-    /** For good. What waits is rejected. */
-    close(reason?: string): void;
-    /** Every frame, until the client is closed: `for await (const frame of client)`. */
-    [Symbol.asyncIterator](): AsyncGenerator<any, void, unknown>;
-    #private;
-}
-export type Found = {
-    element: Element;
-    key: string;
-    config: Payload;
-};
-export type State = import("./types.d.ts").State;
-export type StateChange = import("./types.d.ts").StateChange;
-export type Payload = import("./types.d.ts").Payload;
-export type Overflow = import("./types.d.ts").Overflow;
-export type Token = import("./types.d.ts").Token;
-export type TokenSource = import("./types.d.ts").TokenSource;
-export type Options = import("./types.d.ts").Options;
-export type Settings = import("./types.d.ts").Settings;
-export type Status = import("./types.d.ts").Status;
-export type Joined = import("./types.d.ts").Joined;
-export type Hooks = import("./types.d.ts").Hooks;
-export type Entry = import("./types.d.ts").Entry;
-export type Inside = {
-    settings: Settings;
-    owner: Element | null;
-    ended: boolean;
-    leave: () => void;
-};
+export function fromPage(elementId?: string, options?: Partial<Options$2>): GatewayClient$1;
+type Options$2 = Options;
+type GatewayClient$1 = GatewayClient;
+
+export {};

@@ -1,4 +1,4 @@
-// The types of client.js: here, so that browsers need not load them.
+// The types of this folder.
 
 export type State = "connecting" | "open" | "reconnecting" | "closed";
 export type StateChange = {
@@ -79,6 +79,12 @@ export type Options = {
     maxRefusals?: number;
     /** The slow pace. */
     slowMs?: number;
+    /** How long a message may come after its successor before it is asked for. */
+    gapMs?: number;
+    /** Positions in channels at the time that the page was rendered. */
+    positions?: {
+        [channel: string]: Position;
+    };
     /** API Gateway's limit for one frame. */
     maxFrameBytes?: number;
     /** Closes the client. */
@@ -86,6 +92,44 @@ export type Options = {
 };
 export type Optional = "signal" | "token" | "user";
 export type Settings = Required<Omit<Options, Optional>> & Pick<Options, Optional>;
+/** After which message of a channel. */
+export type Position = {
+    epoch: string;
+    offset: number;
+};
+/** Where a page wants to begin in a channel: after a position, with the last messages, or now. */
+export type Since = Position | {
+    last: number;
+} | null;
+/** What the server says of one channel. */
+export type Answer = Position & {
+    messages?: {
+        offset: number;
+        data: any;
+    }[];
+    more?: boolean;
+    lost?: string;
+};
+/** About a message of a channel: its place, if the channel has a history, and whether it was missed at first. */
+export type Delivery = {
+    offset?: number;
+    recovered: boolean;
+};
+export type Loss = {
+    reason: string;
+    from: Position;
+    to: Position;
+};
+export type ChannelOptions = {
+    /** Where to begin; by default the position that the page was rendered with, else now. */
+    since?: Since;
+    /** Gets the state, and the position that belongs to it: at the start, and when messages are lost. */
+    load?: () => Position | {
+        position: Position;
+    } | Promise<Position | {
+        position: Position;
+    }>;
+};
 export type Status = StateChange & {
     live: string[];
 };
@@ -100,6 +144,12 @@ export type Hooks = {
     status: (status: Status) => void;
     frame: (value: any) => void;
     joined: (joined: Joined) => void;
+    /** Where the page is in a channel. */
+    since?: (channel: string) => Since;
+    /** An answer to `subscribe` about a channel with a history, and the position that was asked for. */
+    answer: (channel: string, answer: Answer, since: Since) => void;
+    /** A frame that finds what was lost, in place of a ping. */
+    heartbeat?: () => object | null;
 };
 /** A frame on its way. */
 export type Entry = {
@@ -108,11 +158,15 @@ export type Entry = {
     /** Whether this error is the answer, or else it is sent again. */
     isFinal: (code: string) => boolean;
     resolve: (frame: any) => void;
-    reject: (error: import("./client.js").GatewayError) => void;
+    reject: (error: import("./errors.js").GatewayError) => void;
     /** The one that it is about. */
     channel?: string;
     /** Whether it joins that one, or else leaves it. */
     joins?: boolean;
+    /** The position that it was last sent with. */
+    since?: Since;
+    /** The server knows only the form for one channel. */
+    single?: boolean;
     /** Whether its opposite is wanted by now. */
     isOver?: () => boolean;
     /** A channel was left since it was sent. */

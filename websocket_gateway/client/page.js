@@ -1,0 +1,107 @@
+// The client of a page that `{% websocket_client %}` configured.
+
+import { connect, INSIDES } from "./client.js";
+import { GatewayError } from "./errors.js";
+import { OPTIONS } from "./options.js";
+import { later } from "./tools.js";
+
+/**
+ * @typedef {import("./types.d.ts").Options} Options
+ * @typedef {import("./types.d.ts").Payload} Payload
+ */
+
+/** @typedef {import("./client.js").GatewayClient} GatewayClient */
+/** @typedef {import("./client.js").Inside} Inside */
+
+/** The client of one configuration, whichever element of the page carries that. */
+class PageClient {
+  /** @param {string} id @param {Found} found @param {Partial<Options>} options */
+  constructor(id, { element, key, config }, options) {
+    this.id = id;
+    this.key = key;
+    this.element = element;
+    // The page may be of a newer version than this file.
+    const known = Object.entries(config).filter(([name]) => OPTIONS.includes(name));
+    this.client = connect(/** @type {Options} */ ({ ...Object.fromEntries(known), ...options }));
+    this.inside = /** @type {Inside} */ (INSIDES.get(this.client));
+    /** @type {any} */
+    this.timer = 0;
+    this.observer = new MutationObserver(() => this.look());
+    this.observer.observe(document, { childList: true, subtree: true });
+  }
+
+  /** @param {Found} found A script asks for the client of this element. @param {Partial<Options>} options */
+  claim({ element, config }, options) {
+    this.element = element;
+    this.inside.owner = element.closest("body") ? element : document.body;
+    this.inside.settings.csrfToken = options.csrfToken ?? config.csrfToken ?? this.inside.settings.csrfToken;
+    this.look();
+  }
+
+  /** Whether the page still has this configuration. */
+  isThere() {
+    const found = this.element.isConnected ? null : read(this.id);
+    if (found?.key === this.key) {
+      this.element = found.element;
+    }
+    return this.element.isConnected;
+  }
+
+  look() {
+    if (!this.isThere()) {
+      // What navigates may put the next page in place a moment later.
+      this.timer ||= later(() => ((this.timer = 0), this.isThere() || this.inside.leave()), 1_000);
+    } else if (this.client.reason === "removed") {
+      this.client.connect();
+    }
+  }
+
+  end() {
+    this.observer.disconnect();
+    this.client.close("removed");
+  }
+}
+
+/**
+ * The connection that `{% websocket_client %}` configured: one for every script of the tab, however often each runs.
+ * @param {string} [elementId]
+ * @param {Partial<Options>} [options] Win over the page's.
+ * @returns {GatewayClient}
+ */
+export function fromPage(elementId = "websocket-gateway", options = {}) {
+  const found = read(elementId);
+  if (!found) {
+    throw new GatewayError("no_config", `There is no element #${elementId}: use {% websocket_client %}.`);
+  }
+  // In the window, because two addresses of this file are two modules.
+  /** @type {Map<string, PageClient>} */
+  const pages = (/** @type {any} */ (globalThis).websocketGateway ??= new Map());
+  const before = pages.get(found.key);
+  const isOver = before?.inside.ended && before.element !== found.element;
+  isOver && before.end();
+  const page = before && !isOver ? before : new PageClient(elementId, found, options);
+  pages.set(found.key, page);
+  page.claim(found, options);
+  for (const other of pages.values()) {
+    if (other !== page && other.id === elementId && !other.isThere()) {
+      other.end();
+      pages.delete(other.key);
+    }
+  }
+  return page.client;
+}
+
+/**
+ * @typedef {{element: Element, key: string, config: Payload}} Found
+ * @param {string} id
+ * @returns {Found | null}
+ */
+function read(id) {
+  // The last one: what navigates may add the next page's before it takes away the one of before.
+  const element = [...document.querySelectorAll(`#${CSS.escape(id)}`)].at(-1);
+  if (!element) {
+    return null;
+  }
+  const config = JSON.parse(element.textContent ?? "");
+  return { element, config, key: JSON.stringify({ ...config, id, csrfToken: "" }) };
+}

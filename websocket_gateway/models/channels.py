@@ -1,0 +1,66 @@
+"""Channels with a history, and their messages. See `websocket_gateway.channels`."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from websocket_gateway.models.fields import CaseSensitiveCharField
+from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
+
+EPOCH_LENGTH = 12
+
+
+def new_epoch() -> str:
+    """A random epoch: 12 characters of base64url, 72 bits."""
+    return secrets.token_urlsafe(EPOCH_LENGTH * 3 // 4)
+
+
+class Channel(models.Model):
+    """The counter of a channel with a history. It outlives the messages that it has counted."""
+
+    name = CaseSensitiveCharField(_("channel"), max_length=CHANNEL_NAME_MAX_LENGTH, unique=True)
+    epoch = CaseSensitiveCharField(_("epoch"), max_length=EPOCH_LENGTH, default=new_epoch, editable=False)
+    """Changes when the history is forgotten or restored: offsets of two epochs cannot be compared."""
+    last_offset = models.BigIntegerField(_("last offset"), default=0, editable=False)
+    """The offset of the latest message; 0 before the first one."""
+    published_on = models.DateTimeField(_("last published"), null=True, editable=False, db_index=True)
+    """To the minute."""
+    created_on = models.DateTimeField(_("created on"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("channel")
+        verbose_name_plural = _("channels")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ChannelMessage(models.Model):
+    """A message of a channel with a history. It commits with the data that it is about.
+
+    Without a foreign key to `Channel`: checking one would lock the counter until the publisher commits.
+    """
+
+    channel_name = CaseSensitiveCharField(_("channel"), max_length=CHANNEL_NAME_MAX_LENGTH, editable=False)
+    offset = models.BigIntegerField(_("offset"), null=True, editable=False)
+    """Its place in the channel, from 1 without gaps; None until it is numbered, after its commit."""
+    body = models.BinaryField(_("message"), editable=False)
+    """The message as JSON, without the reserved key `_ws`."""
+    created_on = models.DateTimeField(_("published on"), default=timezone.now, editable=False, db_index=True)
+
+    class Meta:
+        verbose_name = _("channel message")
+        verbose_name_plural = _("channel messages")
+        constraints = (
+            # The numbered messages of a channel are read along this index, and those without a number too.
+            models.UniqueConstraint(
+                fields=("channel_name", "offset"), name="websocket_gateway_unique_offset"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.channel_name}:{self.offset if self.offset is not None else '-'}"

@@ -1,0 +1,142 @@
+"""Messages to a channel: saved with the caller's data, numbered after the commit, and sent.
+
+The message is a row in the caller's own transaction, so it commits with the data that it is about, or not at
+all. Whatever happens after the commit, the message is found again: by the next publisher, by a client that
+recovers, or by the purge.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from django.db import OperationalError, router, transaction
+
+from websocket_gateway.channels.envelopes import encode_body, encode_for_channel
+from websocket_gateway.channels.history import has_history
+from websocket_gateway.channels.numbering import Numbered, number_messages
+from websocket_gateway.channels.publishing import envelope, find_place, is_abandoned, read_body, save_message
+from websocket_gateway.channels.trimming import trim_if_due
+from websocket_gateway.models import ChannelMessage, WebSocketSession
+from websocket_gateway.sending import runs
+from websocket_gateway.sending.audience import audience_of_channel
+from websocket_gateway.sending.delivery import SendOptions
+from websocket_gateway.sending.posting import Posting, log_failures
+from websocket_gateway.sending.reports import DeliveryReport
+from websocket_gateway.task_queue import require_background_backend
+from websocket_gateway.tenants import with_current_tenant
+
+logger = logging.getLogger("websocket_gateway.sending")
+
+
+def send_to_channel(
+    message: object, channel_name: str, posting: Posting, *, on_commit: bool = False, enqueue: bool = False
+) -> DeliveryReport:
+    """Send a message to the sessions of a channel; publish it first if the channel has a history."""
+    if has_history(channel_name):
+        return _Publication(channel_name, posting, enqueue).publish(encode_body(message, channel_name))
+    data = encode_for_channel(message, channel_name)
+    if enqueue:
+        return _enqueue(data, channel_name, posting)
+    return posting.start(data, audience_of_channel(channel_name), on_commit=on_commit)
+
+
+def send_abandoned(channel_name: str) -> int:
+    """Number and send what dead publishers have left in a channel; returns the number of messages.
+
+    Messages that are younger than 2 seconds are numbered, and left to their publishers to send.
+    """
+    numbered = number_messages(channel_name)
+    sent = _Publication(channel_name, Posting(SendOptions()), enqueue=False).send_abandoned(numbered)
+    trim_if_due(channel_name, numbered)
+    return sent
+
+
+@dataclass(frozen=True, slots=True)
+class _Publication:
+    """Publishing to one channel with a history."""
+
+    channel_name: str
+    posting: Posting
+    enqueue: bool
+
+    def publish(self, body: bytes) -> DeliveryReport:
+        """Save the message; number and send it now, or when the surrounding transaction commits."""
+        if self.enqueue:
+            require_background_backend()
+        row = save_message(body, self.channel_name)
+        using = router.db_for_write(ChannelMessage)
+        connection = transaction.get_connection(using)
+        if connection.in_atomic_block:
+            finish = with_current_tenant(partial(self.finish, row))
+            transaction.on_commit(_Finish(finish), using=using, robust=True)
+            return DeliveryReport(deferred=True)
+        if not connection.get_autocommit():
+            return DeliveryReport(deferred=True)  # whoever publishes or reads after the commit continues
+        return self.finish(row)
+
+    def send_abandoned(self, numbered: list[Numbered], *, but: ChannelMessage | None = None) -> int:
+        """Send the messages whose publishers are dead; returns their number."""
+        abandoned = [
+            message for message in numbered if is_abandoned(message) and (but is None or message.pk != but.pk)
+        ]
+        for message in abandoned:
+            log_failures(self._send(read_body(message), message))
+        return len(abandoned)
+
+    def finish(self, row: ChannelMessage) -> DeliveryReport:
+        """Number and send a message that is committed: a busy database cannot take it back."""
+        try:
+            numbered = number_messages(self.channel_name)
+            place = find_place(row, numbered)
+        except OperationalError:
+            logger.exception(
+                "Message %d of channel %r is saved; it is sent later.", row.pk, self.channel_name
+            )
+            return DeliveryReport(deferred=True)
+        self.send_abandoned(numbered, but=row)
+        # Without a place, it has been deleted already: its channel was forgotten.
+        report = DeliveryReport() if place is None else self._send(bytes(row.body), place)
+        trim_if_due(self.channel_name, numbered)
+        return report
+
+    def _send(self, body: bytes, place: Numbered) -> DeliveryReport:
+        """Send a numbered message to the current sessions; whoever joins later reads it as history."""
+        if self.enqueue:
+            report = _enqueue(envelope(body, self.channel_name, place), self.channel_name, self.posting)
+        else:
+            using = router.db_for_write(WebSocketSession)
+            report = self.posting.send(
+                lambda seconds: envelope(body, self.channel_name, place, seconds=seconds),
+                audience_of_channel(self.channel_name).on(using),
+                using,
+            )
+        return replace(report, epoch=place.epoch, offset=place.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finish:
+    """What is left to do once the transaction of a message commits."""
+
+    finish: Callable[[], DeliveryReport]
+
+    def __call__(self) -> None:
+        log_failures(self.finish())
+
+
+def finish_in_test() -> None:
+    """Finish what waits for a commit, in a test that never commits (Django's `TestCase`)."""
+    connection = transaction.get_connection(router.db_for_write(ChannelMessage))
+    waiting = [entry for entry in connection.run_on_commit if isinstance(entry[1], _Finish)]
+    connection.run_on_commit = [entry for entry in connection.run_on_commit if entry not in waiting]
+    for entry in waiting:
+        entry[1]()
+
+
+def _enqueue(data: bytes, channel_name: str, posting: Posting) -> DeliveryReport:
+    require_background_backend()
+    run = runs.save_run(data, channel=channel_name, max_per_second=posting.options.max_per_second)
+    runs.enqueue_tasks(run.pk)
+    return DeliveryReport(deferred=True, run=run.pk)

@@ -65,9 +65,9 @@ class GatewayOptions:
 class ChannelOptions:
     """`WEBSOCKET_GATEWAY["CHANNELS"][pattern]`: what the channels of that name or prefix keep."""
 
-    history_messages: int = _setting(0, kinds.Number())
+    history_messages: int = _setting(0, kinds.number())
     """The number of latest messages that a client can still get; 0 for no history."""
-    history_seconds: int = _setting(86_400, kinds.Number(1))
+    history_seconds: int = _setting(86_400, kinds.number(1))
     """How long a client can still get a message, from its publishing on."""
 
 
@@ -132,7 +132,7 @@ class GatewaySettings:
     gateway_cache_seconds: int = _setting(30, kinds.number())
     gateways: tuple[tuple[str, GatewayOptions], ...] = _setting((), _gateways)
     channels: tuple[tuple[str, ChannelOptions], ...] = _setting((), _channels)
-    history_page_bytes: int = _setting(30_000, kinds.Number(1_000, 120_000))
+    history_page_bytes: int = _setting(30_000, kinds.number(1_000, 120_000))
 
     # The flat names, which other packages that use boto3 from Django read too.
     region_name: str | None = None

@@ -40,7 +40,7 @@ def test_client_connects_sends_receives_and_leaves(ws_client: Any) -> None:
     reply = ada.send({"handler": "say", "text": "hello"}, reply_id="1")
 
     assert reply.json() == {"ok": True, "_ws": {"reply_to": "1"}}
-    assert bob.received == [{"said": "hello"}]
+    assert bob.received == [{"said": "hello", "_ws": {"channel": "lobby"}}]
     assert bob.disconnect().ok
     assert not bob.session.connected
 

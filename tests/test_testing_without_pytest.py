@@ -96,7 +96,7 @@ class ChatTests(WebSocketTestMixin, TestCase):
         self.assertTrue(self.one.connect(user=self.ada, channel="lobby").ok)
         self.assertTrue(two.connect(user=self.ada, channel="lobby").ok)
         self.assertTrue(self.one.send({"handler": "say", "text": "hello"}).ok)
-        self.assertEqual(two.received, [{"text": "hello"}])
+        self.assertEqual(two.received, [{"text": "hello", "_ws": {"channel": "lobby"}}])
         self.assertEqual(len(self.fake_connections.sent), 2)
 
     def test_first(self):

@@ -21,6 +21,7 @@ from websocket_gateway.client_config import CLIENT_OPTIONS, build_client_options
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.views.urls")]
 
 CLIENT = Path(websocket_gateway.__file__).parent / "static/websocket_gateway/client.js"
+OPTIONS = Path(websocket_gateway.__file__).parent / "client/options.js"
 SCRIPT = '<script type="module" src="/static/websocket_gateway/client.js"></script>'
 
 
@@ -191,11 +192,11 @@ def test_nothing_breaks_out_of_the_page() -> None:
 
 
 def test_the_options_are_those_of_the_client() -> None:
-    declared = re.search(r"const DEFAULTS = \{(.*?)\n\};", CLIENT.read_text(), re.DOTALL)
+    declared = re.search(r"const DEFAULTS = \{(.*?)\n\};", OPTIONS.read_text(), re.DOTALL)
     assert declared is not None
     known = set(re.findall(r"^  (\w+):", declared[1], re.MULTILINE))
     own = {"tokenUrl", "channel", "subprotocol", "csrfToken", "csrfCookie", "csrfHeader"}
-    own |= {"token", "headers", "user"}
+    own |= {"token", "headers", "user", "positions"}
 
     assert set(build_client_options(dict.fromkeys(CLIENT_OPTIONS))) == known - own
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_it_sends_to_the_channel_and_says_so(sink: Sink) -> None:
     out = run("lobby", '{"text": "hi", "n": [1, null]}')
 
-    assert list(sink.received.values()) == [[b'{"text":"hi","n":[1,null]}']] * 3
+    assert list(sink.received.values()) == [[b'{"text":"hi","n":[1,null],"_ws":{"channel":"lobby"}}']] * 3
     assert re.fullmatch(r"Sent to channel 'lobby': 3 of 3 delivered in \d+\.\d s\.\n", out)
 
 
@@ -56,10 +56,10 @@ def test_the_message_comes_from_option_file_or_stdin(
     run("lobby", "--file", "-")
 
     assert sink.received["lobby0="] == [
-        b'{"from":"option"}',
-        b'{"from":"file"}',
-        b'{"from":"stdin"}',
-        b'{"from":"dash"}',
+        b'{"from":"option","_ws":{"channel":"lobby"}}',
+        b'{"from":"file","_ws":{"channel":"lobby"}}',
+        b'{"from":"stdin","_ws":{"channel":"lobby"}}',
+        b'{"from":"dash","_ws":{"channel":"lobby"}}',
     ]
 
 
@@ -166,7 +166,8 @@ def test_failures_stand_in_a_file_and_can_be_sent_to_again(sink: Sink, tmp_path:
     assert {line["connection_id"] for line in lines} == {"lobby0=", "lobby2="}
     assert all(line["reason"].startswith("ForbiddenException from ") for line in lines)
     assert second.stdout.startswith(f"Sent to the connections in {failed}: 2 of 2 delivered")
-    assert sink.received == {"lobby1=": [b"{}"], "lobby0=": [b'{"n":2}'], "lobby2=": [b'{"n":2}']}
+    assert sink.received.pop("lobby1=") == [b'{"_ws":{"channel":"lobby"}}']
+    assert sink.received == {"lobby0=": [b'{"n":2}'], "lobby2=": [b'{"n":2}']}
     assert again.read_text() == ""
 
 

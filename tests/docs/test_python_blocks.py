@@ -111,6 +111,7 @@ def test_a_fragment_is_what_the_template_of_the_sample_makes(world: dict[str, An
     run_page("browser_client.md", world)
 
     (frame,) = world["connections"].messages_to("abc=")
+    assert frame.pop("_ws") == {"channel": "lobby"}
     assert frame == {"type": "fragment", "target": "people", "html": "<li>ada</li>\n"}
 
 
@@ -120,6 +121,7 @@ def test_every_message_of_the_page_on_sending_reaches_the_session(world: dict[st
 
     sent = world["connections"].messages_to("abc=")
     assert len(sent) >= 9
+    assert all(message.pop("_ws", {"channel": "lobby"})["channel"] for message in sent)
     assert all(message in ({"text": "hello"}, {"order": 7}) for message in sent)
 
 
@@ -149,7 +151,7 @@ def test_the_view_of_the_guide_does_what_the_guide_says(
     weather = client.send({"handler": "weather"}, reply_id="1")
     muted = client.send({"handler": "mute"}, reply_id="2")
 
-    assert client.received == [{"from": "ada", "text": "hello"}]
+    assert client.received == [{"from": "ada", "text": "hello", "_ws": {"channel": "lobby"}}]
     assert weather.json() == {"degrees": 21, "_ws": {"reply_to": "1"}}
     assert muted.json()["_ws"]["error"]["code"] == "permission_denied"
 

@@ -77,7 +77,8 @@ def test_every_public_name_of_a_package_is_in_the_reference(package: str) -> Non
     path = f"websocket_gateway.{package}"
     listed = re.findall(rf"^\.\. auto\w+:: {re.escape(path)}\.([\w.]+)$", read("reference.md"), re.MULTILINE)
 
-    assert sorted(listed) == sorted(importlib.import_module(path).__all__)
+    # Functions of a public module stand under their module's name.
+    assert {name.partition(".")[0] for name in listed} == set(importlib.import_module(path).__all__)
 
 
 def test_every_name_that_a_page_imports_is_in_the_reference() -> None:
@@ -92,7 +93,8 @@ def test_every_name_that_a_page_imports_is_in_the_reference() -> None:
         ):
             for name in imported.split(","):
                 path = f"{module}.{name.strip()}"
-                if not ({module, path} & listed or module in public):
+                modules = {name.rpartition(".")[0] for name in listed}
+                if not ({module, path} & listed or path in modules or module in public):
                     missing.add(f"{page.name}: {path}")
 
     assert missing == set()

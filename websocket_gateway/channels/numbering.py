@@ -23,7 +23,7 @@ from websocket_gateway.models import Channel, ChannelMessage
 BATCH = 500
 """Messages in one transaction."""
 ABANDONED_AFTER = timedelta(seconds=2)
-"""A message that has waited longer for its offset lost its publisher: whoever numbers it sends it, too."""
+"""A message that has waited longer lost its publisher: the process that numbers it sends it too."""
 
 
 _PUBLISHED_EVERY = timedelta(minutes=1)

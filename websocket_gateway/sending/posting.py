@@ -76,7 +76,7 @@ class Posting:
 
 
 def log_failures(report: DeliveryReport) -> None:
-    """Log what nobody looks at: the report of a message that was sent on commit."""
+    """Log the failures of a message that was sent on commit, whose report is returned to no caller."""
     if report.failed:
         logger.warning(
             "%d of %d recipients did not get a message sent on commit: %s",

@@ -74,7 +74,7 @@ class _Publication:
             transaction.on_commit(_Finish(finish), using=using, robust=True)
             return DeliveryReport(deferred=True)
         if not connection.get_autocommit():
-            return DeliveryReport(deferred=True)  # whoever publishes or reads after the commit continues
+            return DeliveryReport(deferred=True)  # the next publisher or reader after the commit continues
         return self.finish(row)
 
     def send_abandoned(self, numbered: list[Numbered], *, but: ChannelMessage | None = None) -> int:
@@ -103,7 +103,7 @@ class _Publication:
         return report
 
     def _send(self, body: bytes, place: Numbered) -> DeliveryReport:
-        """Send a numbered message to the current sessions; whoever joins later reads it as history."""
+        """Send a numbered message to the current sessions; connections that join later read it as history."""
         if self.enqueue:
             report = _enqueue(envelope(body, self.channel_name, place), self.channel_name, self.posting)
         else:

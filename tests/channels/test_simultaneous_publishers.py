@@ -23,10 +23,15 @@ def write_ahead_log() -> Iterator[None]:
     if connection.vendor != "sqlite":
         yield
         return
+    _set_journal("WAL")
+    yield
+    _set_journal("DELETE")
+
+
+def _set_journal(mode: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("PRAGMA journal_mode=WAL")
-        yield
-        cursor.execute("PRAGMA journal_mode=DELETE")
+        cursor.execute(f"PRAGMA journal_mode={mode}")
+        assert cursor.fetchone() == (mode.lower(),)  # a statement that is not read to its end keeps its lock
 
 
 def follow(channel: str, until: int) -> tuple[list[int], int]:

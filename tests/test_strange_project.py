@@ -1,4 +1,4 @@
-"""Projects in which nothing is as usual. Each is a process of its own: its user model and its database differ."""
+"""Projects in which nothing is as usual. Each is a process of its own: its models and databases differ."""
 
 from __future__ import annotations
 
@@ -27,7 +27,15 @@ with_tenants = pytest.mark.skipif(
 def test_its_tests_pass(tmp_path: Path, settings: str, trials: str) -> None:
     surroundings = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
     words = (
-        *(sys.executable, "-m", "pytest", f"tests/strange_project/{trials}.py", "-q", "-p", "no:cacheprovider"),
+        *(
+            sys.executable,
+            "-m",
+            "pytest",
+            f"tests/strange_project/{trials}.py",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+        ),
         f"--ds=tests.strange_project.{settings}",
     )
 

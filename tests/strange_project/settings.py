@@ -1,4 +1,4 @@
-"""A project in which everything that may be unusual is so, at once. `test_strange_project.py` runs its tests."""
+"""A project in which all that may be unusual is so, at once. `test_strange_project.py` runs its tests."""
 
 from __future__ import annotations
 

@@ -16,6 +16,8 @@ from django.core.management import call_command
 from django.db import connections, transaction
 from django.test import Client
 from django.utils import timezone
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from tests.factories import ApiGatewayFactory
 from tests.strange_project.people.backends import DIRECTORY, Entry
@@ -27,6 +29,7 @@ from websocket_gateway.purging import purge
 from websocket_gateway.receiving.limits import count_attempt
 from websocket_gateway.sending import broadcast, runs, work_until_finished
 from websocket_gateway.testing import FakeConnections, WebSocketClient
+from websocket_gateway.testing.events import connect_query
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "replica"])
 HOST = {"HTTP_HOST": "strange.example.com", "secure": True}
@@ -233,7 +236,10 @@ def test_the_admin(opened: WebSocketClient, browser: Client) -> None:
     base = "/en/admin/websocket_gateway/"
     names = [model._meta.model_name for model in admin.site._registry if "websocket" in model.__module__]
     pages = [f"{base}{name}/" for name in names]
-    pages += [f"{base}apigateway/{opened.gateway.pk}/change/", f"{base}websocketsession/{row(opened).pk}/change/"]
+    pages += [
+        f"{base}apigateway/{opened.gateway.pk}/change/",
+        f"{base}websocketsession/{row(opened).pk}/change/",
+    ]
     pages += [f"{base}websocketsession/?user={person().pk}", f"{base}websocketsession/?user=7"]
     pages += [f"{base}websocketsession/?q=ada@example.com"]
     for page in pages:
@@ -263,6 +269,33 @@ def test_disconnecting_in_the_admin(
 
 def make_staff() -> None:
     get_user_model()._default_manager.using("default").update(is_staff=True, is_superuser=True)
+
+
+def test_over_real_sockets(browser: Client, live_server: Any, django_local_gateway: Any) -> None:
+    ApiGateway.objects.using("default").delete()
+    target = f"{live_server.url}/de/ws/"
+    call_command("create_gateway", "desk", target=target, interactive=False, verbosity=0)
+    made = ApiGateway.objects.using("default").get()
+    catch_up()
+    url = f"{made.api_endpoint}/{made.stage_name}?{connect_query(token=token_of(browser), channel='desk')}"
+
+    with connect(url, origin="https://strange.example.com", proxy=None) as socket:
+        socket.send(json.dumps({"handler": "echo", "text": "hi"}))
+        frames = [json.loads(socket.recv(timeout=10)) for _ in range(2)]
+        assert {"echo": "hi"} in frames
+        assert {"user": "ada@example.com", "language": "de", "sent": 1} in frames
+        socket.send(json.dumps({"handler": "note"}))
+        assert "internal_error" in str(socket.recv(timeout=10))
+        assert broadcast({"n": 1}, channel="desk").delivered == 1
+        assert json.loads(socket.recv(timeout=10)) == {"n": 1}
+        assert revoke(WebSocketSession.objects.all()) == 1
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=10)
+
+    django_local_gateway.wait_until(lambda: not django_local_gateway.connections())
+    call_command("sync_routes", "desk", check=True, verbosity=0)
+    call_command("delete_gateway", "desk", interactive=False, verbosity=0)
+    assert not ApiGateway.objects.using("default").exists()
 
 
 def test_the_checks_tell_of_the_cookies_alone() -> None:

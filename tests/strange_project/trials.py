@@ -18,6 +18,7 @@ from django.test import Client
 from django.utils import timezone
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from tests.factories import ApiGatewayFactory
 from tests.strange_project.people.backends import DIRECTORY, Entry
@@ -162,7 +163,9 @@ def test_a_saved_broadcast(opened: WebSocketClient) -> None:
     run = runs.create_run(b'{"n": 1}', user=person(), started_by=person())
 
     assert work_until_finished(run.pk).report.delivered == 1
-    assert BroadcastRun.objects.using("default").get().finished_on.tzinfo is None
+    finished_on = BroadcastRun.objects.using("default").get().finished_on
+    assert finished_on is not None
+    assert finished_on.tzinfo is None
 
 
 def test_the_database_of_a_handler_that_fails_is_rolled_back_and_the_socket_stays(
@@ -279,7 +282,7 @@ def test_over_real_sockets(browser: Client, live_server: Any, django_local_gatew
     catch_up()
     url = f"{made.api_endpoint}/{made.stage_name}?{connect_query(token=token_of(browser), channel='desk')}"
 
-    with connect(url, origin="https://strange.example.com", proxy=None) as socket:
+    with connect(url, origin=Origin("https://strange.example.com"), proxy=None) as socket:
         socket.send(json.dumps({"handler": "echo", "text": "hi"}))
         frames = [json.loads(socket.recv(timeout=10)) for _ in range(2)]
         assert {"echo": "hi"} in frames

@@ -189,12 +189,12 @@ def test_a_page_that_is_morphed_into_another_has_the_others_connection_alone(dri
     assert tab.evaluate("heard") == ["kitchen 2"]
 
 
-def test_a_page_that_is_morphed_and_asks_for_nothing_ends(driven: DrivenWorld) -> None:
+def test_a_page_that_is_morphed_and_asks_for_nothing_goes_on_for_its_user_alone(driven: DrivenWorld) -> None:
     tab = Visit(driven, "none")
     tab.is_open()
     tab.evaluate(MORPH)
 
-    tab.evaluate("morph({})")
+    tab.evaluate("morph({ channel: 'kitchen' })")
     time.sleep(1.5)
     tab.is_open()
     tab.evaluate("morph({ user: 'another' })")

@@ -1118,6 +1118,7 @@ class PageClient {
     this.key = key;
     this.element = element;
     this.text = element.textContent;
+    this.user = config.user;
     // The page may be of a newer version than this file.
     const known = Object.entries(config).filter(([name]) => OPTIONS.includes(name));
     this.client = connect(/** @type {Options} */ ({ ...Object.fromEntries(known), ...options }));
@@ -1153,10 +1154,19 @@ class PageClient {
     return isSame;
   }
 
+  /** Whether the page was left. One that was morphed goes on for the same user, until a script asks anew. */
+  isLeft() {
+    if (this.isThere()) {
+      return false;
+    }
+    const found = this.element.isConnected ? read(this.id) : null;
+    return !found || found.config.user !== this.user;
+  }
+
   look() {
-    if (!this.isThere()) {
+    if (this.isLeft()) {
       // What navigates may put the next page in place a moment later.
-      this.timer ||= later(() => ((this.timer = 0), this.isThere() || this.inside.leave()), 1_000);
+      this.timer ||= later(() => ((this.timer = 0), this.isLeft() && this.inside.leave()), 1_000);
     } else if (this.client.reason === "removed") {
       this.client.connect();
     }

@@ -7,7 +7,6 @@ import math
 import shlex
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from django.conf import settings
@@ -24,6 +23,7 @@ from websocket_gateway.connections.endpoints import find_socket_url, why_foreign
 from websocket_gateway.database_errors import is_forbidden_in_tests
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.models import ApiGateway
+from websocket_gateway.page_errors import warn_once
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -130,12 +130,6 @@ def _explain_missing_address(gateway: ApiGateway) -> str:
             f"a URL. Run `manage.py sync_routes {name}`, which reads it from AWS."
         )
     return f"gateway {gateway.api_name!r} does not exist in AWS yet. Run `manage.py create_gateway {name}`."
-
-
-@lru_cache(maxsize=64)
-def warn_once(message: str) -> None:
-    """Log a warning, once in each process: a page may be shown a thousand times a minute."""
-    logger.warning("%s", message)
 
 
 def build_client_config(

@@ -116,7 +116,9 @@ def find_user(name: str) -> AbstractBaseUser:
     """The user of that name; raises `WebSocketGatewayError` if there is none."""
     model = get_user_model()
     try:
-        user: AbstractBaseUser = model._default_manager.get(**{model.USERNAME_FIELD: name})
+        # Not from a replica, which might not know yet who has just registered.
+        users = model._default_manager.using(router.db_for_write(model))
+        user: AbstractBaseUser = users.get(**{model.USERNAME_FIELD: name})
     except model.DoesNotExist as exc:
         raise WebSocketGatewayError(f"No user is called {name!r}.") from exc
     return user

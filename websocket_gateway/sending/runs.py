@@ -13,6 +13,7 @@ from django.utils import timezone
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import BroadcastRun, BroadcastShard
+from websocket_gateway.models.fields import set_related
 from websocket_gateway.sending import shards
 from websocket_gateway.sending.audience import audience_of_run
 from websocket_gateway.task_queue import background_backend, enqueue, require_background_backend
@@ -48,6 +49,8 @@ def create_run(
         started_by_id=started_by.pk if started_by is not None else None,
         max_per_second=get_settings().send_max_per_second if max_per_second is None else max_per_second,
     )
+    if user is not None:
+        set_related(run, "user", user)  # a replica might not have the row yet
     audience = audience_of_run(run)
     run.recipients = audience.count()
     ends = audience.ends() if run.recipients else None

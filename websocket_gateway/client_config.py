@@ -19,7 +19,8 @@ from django.middleware.csrf import get_token
 from django.utils.crypto import salted_hmac
 
 from websocket_gateway.conf import get_settings
-from websocket_gateway.connections.endpoints import find_socket_url, why_foreign
+from websocket_gateway.connections import find_socket_url
+from websocket_gateway.connections.endpoints import why_foreign
 from websocket_gateway.database_errors import is_forbidden_in_tests
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.models import ApiGateway

@@ -6,7 +6,8 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple, NoReturn
+from dataclasses import dataclass
+from typing import Final, NoReturn
 
 from django.core.serializers.json import DjangoJSONEncoder
 
@@ -39,7 +40,8 @@ class InvalidFrameError(ValueError):
     """The text is not a JSON object that can be handled. The message says why, for the log."""
 
 
-class Frame(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
     """One frame of a client: the part of the application, and the part of this package."""
 
     body: dict[str, object]

@@ -5,52 +5,59 @@ Each takes the key, for its message, and the value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from websocket_gateway.exceptions import ConfigurationError
 
 
-def number(
-    minimum: int = 0, maximum: int | None = None, *, optional: bool = False
-) -> Callable[[str, object], int | None]:
+@dataclass(frozen=True, slots=True)
+class Number:
     """Accept an integer in a range."""
 
-    def parse(key: str, value: object) -> int | None:
-        if value is None and optional:
+    minimum: int = 0
+    maximum: int | None = None
+    optional: bool = False
+
+    def __call__(self, key: str, value: object) -> int | None:
+        if value is None and self.optional:
             return None
         if isinstance(value, bool) or not isinstance(value, int):
             raise ConfigurationError(f"{key} must be an integer, not {value!r}.")
-        if value < minimum or (maximum is not None and value > maximum):
-            upper = "" if maximum is None else f" and at most {maximum}"
-            raise ConfigurationError(f"{key} must be at least {minimum}{upper}, not {value!r}.")
+        if value < self.minimum or (self.maximum is not None and value > self.maximum):
+            upper = "" if self.maximum is None else f" and at most {self.maximum}"
+            raise ConfigurationError(f"{key} must be at least {self.minimum}{upper}, not {value!r}.")
         return value
 
-    return parse
 
-
-def rate(key: str, value: object) -> float | None:
+@dataclass(frozen=True, slots=True)
+class Rate:
     """Accept a number of zero or more, or None."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-        raise ConfigurationError(f"{key} must be a number of zero or more, not {value!r}.")
-    return float(value)
+
+    def __call__(self, key: str, value: object) -> float | None:
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+            raise ConfigurationError(f"{key} must be a number of zero or more, not {value!r}.")
+        return float(value)
 
 
-def text(*, choices: tuple[str, ...] = (), optional: bool = False) -> Callable[[str, object], str | None]:
+@dataclass(frozen=True, slots=True)
+class Text:
     """Accept a string; an empty one counts as unset where None is allowed."""
 
-    def parse(key: str, value: object) -> str | None:
-        if optional and (value is None or value == ""):
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+
+    def __call__(self, key: str, value: object) -> str | None:
+        if self.optional and (value is None or value == ""):
             return None
         if not isinstance(value, str) or not value:
             raise ConfigurationError(f"{key} must be a string, not {value!r}.")
-        if choices and value not in choices:
-            raise ConfigurationError(f"{key} must be one of {', '.join(choices)}, not {value!r}.")
+        if self.choices and value not in self.choices:
+            raise ConfigurationError(f"{key} must be one of {', '.join(self.choices)}, not {value!r}.")
         return value
-
-    return parse
 
 
 def text_or_empty(key: str, value: object) -> str:

@@ -115,13 +115,7 @@ def write_project(folder: Path, settings: str, urls: str) -> Path:
 def start(project: Path) -> Run:
     """Run `manage.py check` once, to its end."""
     environment = {name: value for name, value in untraced().items() if not name.startswith("AWS_")}
-    # Bytecode is what an installed package has; a variable of the shell must not keep it from being written.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    environment |= {
-        "DJANGO_SETTINGS_MODULE": "settings",
-        "PYTHONPATH": f"{project}{os.pathsep}{ROOT}",
-        "PYTHONPYCACHEPREFIX": str(project.parent / "bytecode"),
-    }
+    environment |= {"DJANGO_SETTINGS_MODULE": "settings", "PYTHONPATH": f"{project}{os.pathsep}{ROOT}"}
     began = time.perf_counter()
     with tempfile.TemporaryFile("w+") as output:
         command = [sys.executable, "-m", "django", "check"]

@@ -17,6 +17,7 @@ from weakref import WeakSet
 
 from django.core.signals import setting_changed
 
+from websocket_gateway.aws.calls import refuse_other_than_json
 from websocket_gateway.aws.errors import setup_errors, translated
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import MissingRegionError
@@ -185,8 +186,6 @@ def _loaded_session() -> _Session:
 
 def _made(wanted: _Client, session: boto3.Session) -> Any:
     from botocore.config import Config
-
-    from websocket_gateway.aws.calls import refuse_other_than_json
 
     config = Config(
         connect_timeout=wanted.connect_timeout,

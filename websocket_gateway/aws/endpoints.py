@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-c
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from websocket_gateway.aws.clients import is_loopback, resolve_region
@@ -17,7 +17,8 @@ from websocket_gateway.conf import get_settings
 _AWS_HOST = re.compile(r"^[a-z0-9-]+\.execute-api\.(?P<region>[a-z]{2,}(?:-[a-z]+)+-\d+)\.[a-z0-9.-]+$")
 
 
-class ManagementEndpoint(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ManagementEndpoint:
     """Where the `@connections` of one stage are, and the region that signs for them."""
 
     url: str

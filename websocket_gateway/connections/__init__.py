@@ -7,25 +7,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from websocket_gateway.lazy import importing
-
-if TYPE_CHECKING:
-    from websocket_gateway.connections.closing import Closing, disconnect, revoke
-    from websocket_gateway.connections.endpoints import find_socket_url
-    from websocket_gateway.connections.verifying import Verification, verify
+from websocket_gateway.connections.closing import Closing, disconnect, revoke
+from websocket_gateway.connections.endpoints import find_socket_url
+from websocket_gateway.connections.verifying import Verification, verify
 
 __all__ = ["Closing", "Verification", "disconnect", "find_socket_url", "revoke", "verify"]
-
-__getattr__ = importing(
-    __name__,
-    {
-        "Closing": "closing",
-        "Verification": "verifying",
-        "disconnect": "closing",
-        "find_socket_url": "endpoints",
-        "revoke": "closing",
-        "verify": "verifying",
-    },
-)

@@ -83,8 +83,7 @@ def plan_provisioning(
             observed = observe_gateway(gateway, wanted, apis, choices=choices)
     api_id = observed.api.api_id if observed.api else ""
     wanted = with_secret(wanted, api_id, gateway.secret_generation)
-    if gateway.domain_name or gateway.had_domain:
-        wanted, observed = add_domain(gateway, wanted, observed, apis, choices=choices)
+    wanted, observed = add_domain(gateway, wanted, observed, apis, choices=choices)
     wanted = settle_options(wanted, observed)
     plan = _plan(gateway, wanted, observed, record=record, prune=choices.prune)
     return Provisioning(

@@ -7,8 +7,8 @@ import ipaddress
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
 
 from django.conf import settings
 from django.db import router
@@ -33,7 +33,8 @@ _new_keys = 0
 _known: set[str] = set()
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
     """Whether an attempt was within its limit, and in how many seconds the next window begins."""
 
     allowed: bool

@@ -21,7 +21,7 @@ from websocket_gateway.client_config import (
     build_user_config,
     find_page_gateway,
 )
-from websocket_gateway.connections.endpoints import find_socket_url
+from websocket_gateway.connections import find_socket_url
 from websocket_gateway.templatetags.failing import register_safely
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-from websocket_gateway.aws.clients import is_loopback, resolve_region
-from websocket_gateway.conf import get_settings
+from websocket_gateway.aws.clients import resolve_region
+from websocket_gateway.conf import get_settings, is_loopback
 
 _AWS_HOST = re.compile(r"^[a-z0-9-]+\.execute-api\.(?P<region>[a-z]{2,}(?:-[a-z]+)+-\d+)\.[a-z0-9.-]+$")
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from websocket_gateway.connections.endpoints import why_missing
 from websocket_gateway.exceptions import (
     ConfigurationError,
     ForeignGatewayError,
@@ -47,10 +47,7 @@ def find_provisioned_gateways(names: Sequence[str]) -> list[ApiGateway]:
     found = [find_gateway(name) for name in dict.fromkeys(names)]
     for gateway in found:
         if not gateway.api_id:
-            raise GatewayMissingError(
-                f"Gateway {gateway.api_name!r} does not exist in AWS yet. "
-                f"Run `manage.py create_gateway {shlex.quote(gateway.api_name)}`."
-            )
+            raise GatewayMissingError(why_missing(gateway))
     return found
 
 

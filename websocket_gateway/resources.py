@@ -232,5 +232,10 @@ class ObservedGateway:
     former_domains: tuple[ObservedDomain, ...] = ()
     """Domains with this gateway's mark that it no longer wants."""
 
+    @property
+    def own_api_ids(self) -> frozenset[str]:
+        """The ids of this gateway's API and of its twins."""
+        return frozenset(api.api_id for api in (self.api, *self.twins) if api is not None)
+
 
 Resource = Api | Integration | Route | RouteResponse | Stage | Deployment | Domain | ApiMapping | AliasRecord

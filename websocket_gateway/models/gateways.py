@@ -142,6 +142,11 @@ class ApiGateway(models.Model):
         return is_foreign_installation(self.installation)
 
     @property
+    def had_domain(self) -> bool:
+        """Whether a domain was made or mapped for this gateway at any time since it was last deleted."""
+        return bool(self.custom_domain_created or self.api_gateway_domain_name)
+
+    @property
     def accepted_generations(self) -> range:
         """The generations of the origin secret that events may carry."""
         return accepted_generations(self.secret_generation, rotating=self.secret_rotating)

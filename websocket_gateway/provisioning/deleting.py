@@ -12,7 +12,7 @@ from websocket_gateway.leases import leased
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.origin_secret import origin_secret
 from websocket_gateway.provisioning.applying import Planned, apply_patiently
-from websocket_gateway.provisioning.custom_domain import had_domain, observe_every_domain
+from websocket_gateway.provisioning.custom_domain import observe_every_domain
 from websocket_gateway.provisioning.observed import observe_api
 from websocket_gateway.provisioning.plan import Action, AnyStep, Change, Kind, RecordStep, Step
 from websocket_gateway.provisioning.planning.leftovers import plan_deletion
@@ -40,7 +40,7 @@ def plan_gateway_deletion(
     region = region_in(gateway.api_endpoint) or resolve_region(gateway.region_name)
     apis = Apis.in_region(region, origin_secret=origin_secret, on_wait=on_wait)
     observed = observe_api(gateway, apis)
-    if gateway.domain_name or had_domain(gateway):
+    if gateway.domain_name or gateway.had_domain:
         observed = observe_every_domain(gateway, observed, apis)
     plan = plan_deletion(
         gateway.api_name,

@@ -18,9 +18,9 @@ from websocket_gateway.provisioning.importing import import_changes
 from websocket_gateway.provisioning.observed import observe_gateway
 from websocket_gateway.provisioning.plan import AnyStep, Choices, PlanError
 from websocket_gateway.provisioning.planning.gateway import plan_gateway
-from websocket_gateway.provisioning.rotating import finishing_steps, rotation_values, secret_of
+from websocket_gateway.provisioning.rotating import finishing_steps, rotation_values
 from websocket_gateway.provisioning.row import record_applied, record_observed, recording_owner, set_values
-from websocket_gateway.provisioning.wanted import unwise, wanted_gateway, with_secret
+from websocket_gateway.provisioning.wanted import secret_of, unwise, wanted_gateway, with_secret
 from websocket_gateway.provisioning.wanted_routes import project_routes, unknown_gateways
 from websocket_gateway.resources import ObservedGateway, WantedGateway
 
@@ -73,14 +73,15 @@ def plan_provisioning(
         imported, wanted = import_changes(gateway, wanted, observed, routes)
         record = (*record, *imported)
     api_id = observed.api.api_id if observed.api else ""
-    wanted = with_secret(wanted, api_id, gateway.secret_generation)
-    wanted, observed = add_domain(gateway, wanted, observed, apis, choices=choices)
+    wanted = with_secret(wanted, api_id, secret_of(gateway))
+    if gateway.domain_name or gateway.had_domain:
+        wanted, observed = add_domain(gateway, wanted, observed, apis, choices=choices)
     try:
         plan = plan_gateway(
             wanted,
             observed,
             record=record,
-            deployed=finishing_steps(gateway),
+            deployed=finishing_steps(gateway) if gateway.secret_rotating else (),
             notes=_notes(gateway, observed),
             prune=choices.prune,
             deployment_owed=bool(api_id) and gateway.api_created and not gateway.deployment_id,

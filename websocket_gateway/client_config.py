@@ -20,6 +20,7 @@ from django.middleware.csrf import get_token
 
 from websocket_gateway import connections
 from websocket_gateway.conf import get_settings
+from websocket_gateway.database_engines import aborts_transactions
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.user_marks import build_user_config, build_user_marks
@@ -83,7 +84,7 @@ def read_or_log(rows: QuerySet[_Row]) -> list[_Row] | None:
         return None
     except (DatabaseError, InterfaceError) as exc:
         connection = get_connection(rows.db)
-        if connection.in_atomic_block and connection.vendor == "postgresql":
+        if connection.in_atomic_block and aborts_transactions(connection):
             raise
         warn_once(
             f"A page has no address to connect to: {rows.model._meta.db_table} cannot be read "

@@ -75,8 +75,7 @@ def set_values(gateway: ApiGateway, values: Mapping[str, object]) -> tuple[Recor
         setattr(gateway, field, value)
     if before.get("domain_name", gateway.domain_name) != gateway.domain_name:
         gateway.custom_domain_created = False  # clients keep the address that works until the new one does
-    if not gateway.target_base_endpoint.endswith("/"):
-        gateway.target_base_endpoint += "/"
+    gateway.complete_target()
     _validate(gateway)
     return _record_steps(gateway, before)
 

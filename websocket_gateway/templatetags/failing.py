@@ -18,6 +18,7 @@ from django.template.context import Context
 from django.utils.safestring import SafeString
 
 from websocket_gateway.client_config import warn_once
+from websocket_gateway.database_engines import aborts_transactions
 
 Instead = Callable[[Context], SafeString]
 """Makes what a page gets in the place of a tag that fails."""
@@ -83,4 +84,4 @@ def _is_for_developers() -> bool:
 def _has_broken_transaction() -> bool:
     """Whether a page that goes on would lose silently what its view has written, as on PostgreSQL."""
     opened = connections.all(initialized_only=True)
-    return any(one.in_atomic_block and one.vendor == "postgresql" for one in opened)
+    return any(one.in_atomic_block and aborts_transactions(one) for one in opened)

@@ -17,6 +17,7 @@ RULES = {
     "names of database engines": (r"vendor [!=]= \"(postgresql|mysql)", "database_engines.py"),
     "trailing slash of the target": (r"target_base_endpoint\.endswith", "models/gateways.py"),
     "audience in words": (r"f\"(channel|user) \{", "sending/audience.py"),
+    "pauses of a polling loop": (r"chain\(.*repeat\(", "provisioning/steps/context.py"),
     "nothing came back": (r"no answer from", "aws/engines/outcomes.py"),
     "share of an endpoint": (r"max\(1, busy\)", "aws/engines/retries.py"),
     "most tasks of a broadcast": (r"min\(MAX_TASKS", "sending/runs.py"),

@@ -18,6 +18,7 @@ RULES = {
     "trailing slash of the target": (r"target_base_endpoint\.endswith", "models/gateways.py"),
     "audience in words": (r"f\"(channel|user) \{", "sending/audience.py"),
     "pauses of a polling loop": (r"chain\(.*repeat\(", "provisioning/steps/context.py"),
+    "region of an API": (r"\) or resolve_region\(", "aws/endpoints.py"),
     "nothing came back": (r"no answer from", "aws/engines/outcomes.py"),
     "share of an endpoint": (r"max\(1, busy\)", "aws/engines/retries.py"),
     "most tasks of a broadcast": (r"min\(MAX_TASKS", "sending/runs.py"),

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from websocket_gateway.aws.apis import Apis, no_progress
-from websocket_gateway.aws.clients import resolve_region
-from websocket_gateway.aws.endpoints import region_in
+from websocket_gateway.aws.endpoints import region_of
 from websocket_gateway.connections.endpoints import find_socket_url
 from websocket_gateway.exceptions import ConfigurationError, ForeignGatewayError
 from websocket_gateway.leases import PATIENCE_SECONDS, GatewayLease, held, leased
@@ -16,7 +15,7 @@ from websocket_gateway.provisioning.applying import Planned, apply_patiently
 from websocket_gateway.provisioning.custom_domain import add_domain
 from websocket_gateway.provisioning.importing import import_changes
 from websocket_gateway.provisioning.observed import observe_gateway
-from websocket_gateway.provisioning.plan import AnyStep, Choices, PlanError
+from websocket_gateway.provisioning.plan import AnyStep, Choices, PlanError, RecordStep
 from websocket_gateway.provisioning.planning.gateway import plan_gateway
 from websocket_gateway.provisioning.rotating import finishing_steps, rotation_values
 from websocket_gateway.provisioning.row import record_applied, record_observed, recording_owner, set_values
@@ -62,9 +61,8 @@ def plan_provisioning(
     The values are set on `gateway`, and saved by the plan. Raises `AWSError`, `ConfigurationError`,
     `GatewayMissingError` or `ForeignGatewayError`.
     """
-    rotation = rotation_values(gateway) if choices.rotate_secret else {}
-    record = set_values(gateway, {**values, **rotation})
-    region = region_in(gateway.api_endpoint) or resolve_region(gateway.region_name)
+    record = _record(gateway, values, choices)
+    region = region_of(gateway.api_endpoint, gateway.region_name)
     apis = Apis.in_region(region, origin_secret=secret_of(gateway), on_wait=on_wait)
     routes = project_routes(gateway)
     wanted = wanted_gateway(gateway, routes=routes)  # before any call: a mistake in the project needs no AWS
@@ -91,6 +89,12 @@ def plan_provisioning(
     return Provisioning(
         gateway=gateway, apis=apis, choices=choices, wanted=wanted, observed=observed, plan=plan
     )
+
+
+def _record(gateway: ApiGateway, values: Mapping[str, object], choices: Choices) -> tuple[RecordStep, ...]:
+    """Set the new values of the row, those of a rotation included; the step that will save them."""
+    rotation = rotation_values(gateway) if choices.rotate_secret else {}
+    return set_values(gateway, {**values, **rotation})
 
 
 def _notes(gateway: ApiGateway, observed: ObservedGateway) -> tuple[str, ...]:

@@ -9,11 +9,13 @@ upper case is its key in the dict, and its default is defined only here.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any, TypedDict
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -23,10 +25,10 @@ from websocket_gateway.exceptions import ConfigurationError
 
 SETTING = "WEBSOCKET_GATEWAY"
 
-_LEGACY_SECRET = re.compile(r"[A-Za-z0-9._~+/=-]{32,}")
+_LEGACY_TEXT = r"[A-Za-z0-9._~+/=-]{32,}"
 
 
-def _setting(default: object, parse: Callable[[str, object], object]) -> Any:
+def _setting(default: object, parse: kinds.Parser) -> Any:
     return field(default=default, metadata={"parse": parse})
 
 
@@ -45,20 +47,20 @@ def _parse_mapping(cls: type, label: str, value: object) -> dict[str, Any]:
     return parsed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class GatewayOptions:
     """`WEBSOCKET_GATEWAY["GATEWAYS"][name]`; None stands for the default of AWS, which is not compared."""
 
-    integration_timeout_ms: int = _setting(29_000, kinds.Number(50, 29_000))
-    throttling_rate_limit: float | None = _setting(None, kinds.Rate())
-    throttling_burst_limit: int | None = _setting(None, kinds.Number(optional=True))
-    access_log_arn: str | None = _setting(None, kinds.Text(optional=True))
-    access_log_format: str | None = _setting(None, kinds.Text(optional=True))
-    logging_level: str = _setting("OFF", kinds.Text(choices=("OFF", "ERROR", "INFO")))
+    integration_timeout_ms: int = _setting(29_000, kinds.number(50, 29_000))
+    throttling_rate_limit: float | None = _setting(None, kinds.optional_rate)
+    throttling_burst_limit: int | None = _setting(None, kinds.number(optional=True))
+    access_log_arn: str | None = _setting(None, kinds.text(optional=True))
+    access_log_format: str | None = _setting(None, kinds.text(optional=True))
+    logging_level: str = _setting("OFF", kinds.text(choices=("OFF", "ERROR", "INFO")))
     stage_variables: tuple[tuple[str, str], ...] | None = _setting(None, kinds.string_map)
     tags: tuple[tuple[str, str], ...] | None = _setting(None, kinds.string_map)
     disable_execute_api_endpoint: bool | None = _setting(None, kinds.optional_flag)
-    ip_address_type: str | None = _setting(None, kinds.Text(choices=("ipv4", "dualstack"), optional=True))
+    ip_address_type: str | None = _setting(None, kinds.text(choices=("ipv4", "dualstack"), optional=True))
 
 
 def _gateways(key: str, value: object) -> tuple[tuple[str, GatewayOptions], ...]:
@@ -70,35 +72,35 @@ def _gateways(key: str, value: object) -> tuple[tuple[str, GatewayOptions], ...]
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class GatewaySettings:
     """Every setting of the package. Units are in the names: seconds, minutes, days."""
 
-    token_expiry_seconds: int = _setting(60, kinds.Number(1))
-    token_rate_limit_per_minute: int = _setting(60, kinds.Number())
-    rate_limit_max_attempts: int = _setting(20, kinds.Number())
-    rate_limit_window_minutes: int = _setting(5, kinds.Number(1))
-    max_connections_per_user: int = _setting(100, kinds.Number())
-    max_messages_per_minute: int = _setting(600, kinds.Number())
+    token_expiry_seconds: int = _setting(60, kinds.number(1))
+    token_rate_limit_per_minute: int = _setting(60, kinds.number())
+    rate_limit_max_attempts: int = _setting(20, kinds.number())
+    rate_limit_window_minutes: int = _setting(5, kinds.number(1))
+    max_connections_per_user: int = _setting(100, kinds.number())
+    max_messages_per_minute: int = _setting(600, kinds.number())
     allowed_origins: tuple[str, ...] | None = _setting(None, kinds.optional_strings)
     origin_secret_required: bool = _setting(True, kinds.flag)
     allowed_target_hosts: tuple[str, ...] = _setting((), kinds.strings)
     endpoint_url: str | None = _setting(None, kinds.endpoint_url)
-    connect_grace_seconds: int = _setting(15, kinds.Number())
-    max_connection_seconds: int = _setting(7200, kinds.Number(1))
-    max_age_grace_seconds: int = _setting(300, kinds.Number())
-    session_retention_days: int = _setting(7, kinds.Number())
-    send_engine: str = _setting("auto", kinds.Text(choices=("auto", "asyncio", "boto3")))
-    send_concurrency: int = _setting(128, kinds.Number(1))
-    send_max_per_second: int = _setting(2000, kinds.Number())
-    send_timeout_seconds: int = _setting(5, kinds.Number(1))
-    send_deadline_seconds: int = _setting(60, kinds.Number(1))
-    task_backend: str = _setting("default", kinds.Text())
-    task_queue: str = _setting("default", kinds.Text())
+    connect_grace_seconds: int = _setting(15, kinds.number())
+    max_connection_seconds: int = _setting(7200, kinds.number(1))
+    max_age_grace_seconds: int = _setting(300, kinds.number())
+    session_retention_days: int = _setting(7, kinds.number())
+    send_engine: str = _setting("auto", kinds.text(choices=("auto", "asyncio", "boto3")))
+    send_concurrency: int = _setting(128, kinds.number(1))
+    send_max_per_second: int = _setting(2000, kinds.number())
+    send_timeout_seconds: int = _setting(5, kinds.number(1))
+    send_deadline_seconds: int = _setting(60, kinds.number(1))
+    task_backend: str = _setting("default", kinds.text())
+    task_queue: str = _setting("default", kinds.text())
     admin_provisioning: bool = _setting(True, kinds.flag)
     default_gateway: str = _setting("", kinds.text_or_empty)
     installation_name: str = _setting("", kinds.text_or_empty)
-    gateway_cache_seconds: int = _setting(30, kinds.Number())
+    gateway_cache_seconds: int = _setting(30, kinds.number())
     gateways: tuple[tuple[str, GatewayOptions], ...] = _setting((), _gateways)
 
     # The flat names, which other packages that use boto3 from Django read too.
@@ -152,8 +154,21 @@ def _legacy_secrets() -> tuple[str, ...]:
     value = configured.get("gateway_secret") if isinstance(configured, Mapping) else None
     candidates = value if isinstance(value, (list, tuple)) else [value]
     return tuple(
-        secret for secret in candidates if isinstance(secret, str) and _LEGACY_SECRET.fullmatch(secret)
+        secret for secret in candidates if isinstance(secret, str) and re.fullmatch(_LEGACY_TEXT, secret)
     )
+
+
+def is_loopback(url: str | None) -> bool:
+    """Whether `url` points at this machine."""
+    host = urlsplit(url).hostname if url else None
+    if host is None:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,8 @@ from functools import lru_cache
 from django.conf import settings
 from django.db import Error, connections
 
+from websocket_gateway.database_engines import aborts_transactions
+
 logger = logging.getLogger("websocket_gateway.client_config")
 
 
@@ -37,4 +39,4 @@ def warn_once(message: str) -> None:
 def _has_broken_transaction() -> bool:
     """Whether a page that goes on would lose silently what its view has written, as on PostgreSQL."""
     opened = connections.all(initialized_only=True)
-    return any(one.in_atomic_block and one.vendor == "postgresql" for one in opened)
+    return any(one.in_atomic_block and aborts_transactions(one) for one in opened)

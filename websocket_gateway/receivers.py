@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.db.models.signals import post_delete, post_save, pre_delete
 from django.http import HttpRequest
 
-from websocket_gateway.connections import revoke
+from websocket_gateway import connections
 from websocket_gateway.logins import (
     current_session_key,
     has_lasting_session_keys,
@@ -60,7 +60,7 @@ def end_logged_out(
     WebSocketToken.objects.filter(user_id=user.pk, session_key_hash=key_hash).delete()
     # An imported socket still has the hash of the other package.
     key_hashes = [key_hash, legacy_session_key_hash(session_key)] if session_key else [key_hash]
-    revoke(_sessions(user).filter(session_key_hash__in=key_hashes), reason="logout")
+    connections.revoke(_sessions(user).filter(session_key_hash__in=key_hashes), reason="logout")
 
 
 def end_changed_user(
@@ -82,14 +82,14 @@ def end_changed_user(
     ]
     if outdated:
         found = WebSocketSession.objects.filter(pk__in=outdated)
-        revoke(found, reason="password" if active else "deactivated")
+        connections.revoke(found, reason="password" if active else "deactivated")
     if not active:
         WebSocketToken.objects.filter(user_id=instance.pk).delete()
 
 
 def end_deleted_user(sender: object, instance: AbstractBaseUser, **kwargs: object) -> None:
     """End all sockets of a user in the transaction that deletes the user, so that none stays as anonymous."""
-    revoke(_sessions(instance), reason="deleted")
+    connections.revoke(_sessions(instance), reason="deleted")
 
 
 def _sessions(user: AbstractBaseUser) -> QuerySet[WebSocketSession]:

@@ -5,59 +5,52 @@ Each takes the key, for its message, and the value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from websocket_gateway.exceptions import ConfigurationError
 
+Parser = Callable[[str, object], object]
 
-@dataclass(frozen=True, slots=True)
-class Number:
+
+def number(minimum: int = 0, maximum: int | None = None, *, optional: bool = False) -> Parser:
     """Accept an integer in a range."""
 
-    minimum: int = 0
-    maximum: int | None = None
-    optional: bool = False
-
-    def __call__(self, key: str, value: object) -> int | None:
-        if value is None and self.optional:
+    def parse(key: str, value: object) -> int | None:
+        if value is None and optional:
             return None
         if isinstance(value, bool) or not isinstance(value, int):
             raise ConfigurationError(f"{key} must be an integer, not {value!r}.")
-        if value < self.minimum or (self.maximum is not None and value > self.maximum):
-            upper = "" if self.maximum is None else f" and at most {self.maximum}"
-            raise ConfigurationError(f"{key} must be at least {self.minimum}{upper}, not {value!r}.")
+        if value < minimum or (maximum is not None and value > maximum):
+            upper = "" if maximum is None else f" and at most {maximum}"
+            raise ConfigurationError(f"{key} must be at least {minimum}{upper}, not {value!r}.")
         return value
 
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Accept a number of zero or more, or None."""
-
-    def __call__(self, key: str, value: object) -> float | None:
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-            raise ConfigurationError(f"{key} must be a number of zero or more, not {value!r}.")
-        return float(value)
+    return parse
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+def text(choices: tuple[str, ...] = (), *, optional: bool = False) -> Parser:
     """Accept a string; an empty one counts as unset where None is allowed."""
 
-    choices: tuple[str, ...] = ()
-    optional: bool = False
-
-    def __call__(self, key: str, value: object) -> str | None:
-        if self.optional and (value is None or value == ""):
+    def parse(key: str, value: object) -> str | None:
+        if optional and (value is None or value == ""):
             return None
         if not isinstance(value, str) or not value:
             raise ConfigurationError(f"{key} must be a string, not {value!r}.")
-        if self.choices and value not in self.choices:
-            raise ConfigurationError(f"{key} must be one of {', '.join(self.choices)}, not {value!r}.")
+        if choices and value not in choices:
+            raise ConfigurationError(f"{key} must be one of {', '.join(choices)}, not {value!r}.")
         return value
+
+    return parse
+
+
+def optional_rate(key: str, value: object) -> float | None:
+    """Accept a number of zero or more, or None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        raise ConfigurationError(f"{key} must be a number of zero or more, not {value!r}.")
+    return float(value)
 
 
 def text_or_empty(key: str, value: object) -> str:
@@ -112,7 +105,7 @@ def string_map(key: str, value: object) -> tuple[tuple[str, str], ...] | None:
     if value is None:
         return None
     if not isinstance(value, Mapping) or not all(
-        isinstance(name, str) and name and isinstance(text, str) for name, text in value.items()
+        isinstance(name, str) and name and isinstance(content, str) for name, content in value.items()
     ):
         raise ConfigurationError(f"{key} must be a dict of strings, not {value!r}.")
     return tuple(sorted(value.items()))

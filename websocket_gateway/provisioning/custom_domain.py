@@ -57,7 +57,7 @@ def add_domain(
     *,
     choices: Choices,
 ) -> tuple[WantedGateway, ObservedGateway]:
-    """Both states with the custom domain in them; asks AWS only where the row has, or had, a domain.
+    """Both states with the custom domain in them, of a gateway that has or had one.
 
     Raises `ConfigurationError` for a name, certificate or hosted zone that cannot serve,
     `ForeignGatewayError` for a domain of another installation.
@@ -69,14 +69,9 @@ def add_domain(
             _check_owner(gateway, seen.domain)
         observed = replace(observed, domain=seen)
         wanted = replace(wanted, domain=_want(gateway, wanted, seen, apis))
-    if had_domain(gateway):
+    if gateway.had_domain:
         observed = replace(observed, former_domains=_former(gateway, apis))
     return wanted, observed
-
-
-def had_domain(gateway: ApiGateway) -> bool:
-    """Whether a domain was made or mapped for this gateway at any time since it was last deleted."""
-    return bool(gateway.custom_domain_created or gateway.api_gateway_domain_name)
 
 
 def observe_every_domain(gateway: ApiGateway, observed: ObservedGateway, apis: Apis) -> ObservedGateway:

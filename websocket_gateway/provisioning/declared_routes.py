@@ -7,8 +7,7 @@ own which route an event came by, and `connect` and `disconnect` belong to other
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 from urllib.parse import quote
 
 from django.conf import settings
@@ -22,8 +21,7 @@ _SLUG = "default"
 _SAFE = "/~:@!$&'()*+,;="  # RFC 3986: what may stand in a path as it is
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclaredRoute:
+class DeclaredRoute(NamedTuple):
     """A route key that a view serves."""
 
     route_key: str

@@ -6,12 +6,11 @@ A handler is looked up in that table, never by `getattr` with a string that the 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache, wraps
 from inspect import Parameter, iscoroutinefunction, signature
 from types import FunctionType, MappingProxyType
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied
@@ -41,8 +40,7 @@ _REQUIREMENT = "_websocket_gateway_requirement"
 _ADMITTED = "_websocket_gateway_admitted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requirement:
+class Requirement(NamedTuple):
     """The permissions that one handler requires; both lists apply when both are given."""
 
     any_of: tuple[str, ...] = ()
@@ -62,8 +60,7 @@ class Requirement:
             raise PermissionDenied("The user lacks a permission.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Handler:
+class Handler(NamedTuple):
     """One method that a client may name."""
 
     name: str

@@ -108,7 +108,10 @@ def resume_expired_shards() -> int:
     """
     current = BroadcastRun.objects.using(router.db_for_write(BroadcastRun))
     running = current.filter(state=BroadcastRun.State.RUNNING)
-    for pk in running.order_by("pk").values_list("pk", flat=True):
+    keys = list(running.order_by("pk").values_list("pk", flat=True))
+    if not keys:
+        return 0
+    for pk in keys:
         shards.finish_run_if_done(pk)
     return sum(_enqueue(pk, tasks) for pk, tasks in sorted(count_missing_tasks().items()))
 

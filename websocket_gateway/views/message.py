@@ -8,7 +8,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from websocket_gateway.connections import revoke
+from websocket_gateway import connections
 from websocket_gateway.connections.ending import end_by_client, end_unknown
 from websocket_gateway.connections.sessions import find_session, touch
 from websocket_gateway.frames import Frame, InvalidFrameError, parse_frame
@@ -83,7 +83,7 @@ def _open_session(view: WebSocketHooks, connection_id: str) -> WebSocketSession 
     reason = renew_user(session)
     if reason:
         # Changes that send no signal, such as `QuerySet.update(is_active=False)`, are noticed here.
-        revoke(WebSocketSession.objects.filter(pk=session.pk), reason=reason)
+        connections.revoke(WebSocketSession.objects.filter(pk=session.pk), reason=reason)
         return None
     return session
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.urls import Resolver404, URLResolver, get_resolver, resolve
@@ -19,8 +18,7 @@ from websocket_gateway.provisioning.declared_routes import class_based, read_url
 from websocket_gateway.views.websocket import WebSocketView
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoutedView:
+class RoutedView(NamedTuple):
     """A view class in one pattern of the URLconf."""
 
     view_class: type[WebSocketView]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -19,7 +18,6 @@ from django.utils.cache import add_never_cache_headers
 from django.views.generic import View
 
 from websocket_gateway.auth_backends import backend_of
-from websocket_gateway.client_config import build_user_marks
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.sessions import has_open
 from websocket_gateway.database_errors import describe_away, is_away
@@ -27,6 +25,7 @@ from websocket_gateway.exceptions import RateLimitedError
 from websocket_gateway.logins import current_session_key, is_active
 from websocket_gateway.receiving.limits import find_used_up
 from websocket_gateway.receiving.tokens import issue_token
+from websocket_gateway.user_marks import build_user_marks
 from websocket_gateway.views.limits import (
     RETRY_AFTER_FULL,
     SCOPE,
@@ -130,8 +129,7 @@ _Read = Callable[[str], Any]
 """Answers an attribute of a view."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(NamedTuple):
     """The rule that would refuse the connection, and in how many seconds it might accept it."""
 
     rule: str

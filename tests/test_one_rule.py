@@ -12,6 +12,13 @@ PACKAGE = Path(__file__).resolve().parent.parent / "websocket_gateway"
 RULES = {
     "too young to be called closed": (r"timedelta\(.*connect_grace_seconds", "connections/sessions.py"),
     "too old to be alive": (r"timedelta\(.*max_connection_seconds", "connections/sessions.py"),
+    "not in AWS yet": (r"does not exist in AWS yet\. ", "connections/endpoints.py"),
+    "secret of a gateway": (r"\borigin_secret\(api_id, ", "provisioning/wanted.py"),
+    "names of database engines": (r"vendor [!=]= \"(postgresql|mysql)", "database_engines.py"),
+    "trailing slash of the target": (r"target_base_endpoint\.endswith", "models/gateways.py"),
+    "audience in words": (r"f\"(channel|user) \{", "sending/audience.py"),
+    "pauses of a polling loop": (r"chain\(.*repeat\(", "provisioning/steps/context.py"),
+    "region of an API": (r"\) or resolve_region\(", "aws/endpoints.py"),
     "nothing came back": (r"no answer from", "aws/engines/outcomes.py"),
     "share of an endpoint": (r"max\(1, busy\)", "aws/engines/retries.py"),
     "most tasks of a broadcast": (r"min\(MAX_TASKS", "sending/runs.py"),

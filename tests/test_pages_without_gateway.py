@@ -18,7 +18,7 @@ from django.utils.functional import SimpleLazyObject
 from django.views.generic import TemplateView
 
 from tests.factories import ApiGatewayFactory
-from websocket_gateway import client_config
+from websocket_gateway import page_errors
 from websocket_gateway.diagnostics.database import probe_default_gateway
 from websocket_gateway.mixins import AddWebSocketRouteToContextMixin
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def nothing_said_yet() -> None:
-    client_config.warn_once.cache_clear()
+    page_errors.warn_once.cache_clear()
 
 
 def render(tag: str = "websocket_client") -> str:

@@ -83,7 +83,6 @@ urlpatterns = [
     path("token/", WebSocketTokenView.as_view(), name="token"),
 ]
 """
-EXTENDS = '{% extends "base.html" %}'
 BASE = """
 {% load websocket_gateway %}<!doctype html>
 <title>Shop</title>
@@ -149,6 +148,10 @@ class ServedWithStaticFiles(StaticLiveServerTestCase):
 """
 
 
+def page(content: str) -> str:
+    return f'{{% extends "base.html" %}}{{% block content %}}{content}{{% endblock %}}'
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """The project, as it was checked out."""
@@ -159,8 +162,8 @@ def project(tmp_path: Path) -> Path:
         "shop/urls.py": URLS,
         "shop/tests.py": TESTS,
         "shop/templates/base.html": BASE,
-        "shop/templates/page.html": EXTENDS + "{% block content %}Hello {{ user }}{% endblock %}",
-        "shop/templates/about.html": EXTENDS + "{% block content %}About{% endblock %}",
+        "shop/templates/page.html": page("Hello {{ user }}"),
+        "shop/templates/about.html": page("About"),
     }
     for name, text in files.items():
         path = tmp_path / name

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.startup import SETTINGS, WITH_THE_APP, environment_of
 from tests.end_to_end.sample import MANAGE, environment
 
 NOT_LOADED = ("tqdm", "uvicorn", "websocket_gateway.local", "websockets")
@@ -108,3 +109,50 @@ def test_a_command_that_calls_no_aws_loads_no_boto3(arguments: list[str], tmp_pa
 
     assert "websocket_gateway.models" in modules
     assert [slow for slow in SLOW if slow in modules] == []
+
+
+PARTS_OF_A_SITE = """
+import json, sys
+import django
+django.setup()
+import websocket_gateway.admin, websocket_gateway.checks, websocket_gateway.views
+import websocket_gateway.templatetags.websocket_gateway
+print(json.dumps(sorted(sys.modules)))
+"""
+"""Imports what `check` imports of the app: receivers, checks, admin, views, template tags."""
+
+
+def test_a_site_starts_without_the_code_that_calls_aws(tmp_path: Path) -> None:
+    settings = "\n".join([SETTINGS, WITH_THE_APP])
+    (tmp_path / "settings.py").write_text(settings)
+
+    ended = subprocess.run(
+        [sys.executable, "-c", PARTS_OF_A_SITE],
+        cwd=tmp_path,
+        env=environment_of(tmp_path, tmp_path / "compiled"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    modules = set(json.loads(ended.stdout))
+    assert {"websocket_gateway.receivers", "websocket_gateway.client_config"} <= modules
+    assert [name for name in modules if name.startswith("websocket_gateway.aws.")] == []
+    assert modules & {f"websocket_gateway.connections.{name}" for name in ("closing", "verifying")} == set()
+
+
+def test_the_benchmark_of_the_start_reads_compiled_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
+    found = environment_of(tmp_path, tmp_path / "compiled")
+
+    assert "PYTHONDONTWRITEBYTECODE" not in found
+    assert found["PYTHONPYCACHEPREFIX"] == str(tmp_path / "compiled")
+
+
+def test_connections_offers_only_what_it_lists() -> None:
+    with pytest.raises(ImportError, match="cannot import name 'nothing'"):
+        from websocket_gateway.connections import nothing  # noqa: F401

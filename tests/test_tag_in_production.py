@@ -17,9 +17,12 @@ from django.template import Context, Template, TemplateSyntaxError, engines
 from django.test import RequestFactory
 from django.urls import reverse_lazy
 from django.utils.functional import SimpleLazyObject, lazystr
+from django.views.generic import TemplateView
 
 from tests.factories import ApiGatewayFactory, UserFactory
-from websocket_gateway import client_config
+from websocket_gateway import page_errors
+from websocket_gateway.exceptions import ConfigurationError
+from websocket_gateway.mixins import AddWebSocketRouteToContextMixin
 from websocket_gateway.models import ApiGateway
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.views.urls")]
@@ -27,7 +30,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.views.urls")]
 
 @pytest.fixture(autouse=True)
 def gateway() -> Any:
-    client_config.warn_once.cache_clear()
+    page_errors.warn_once.cache_clear()
     return ApiGatewayFactory.create(api_name="live")
 
 
@@ -184,3 +187,27 @@ def test_without_a_request_the_token_of_the_context_is_included() -> None:
 
     assert len(with_token["csrfToken"]) == 64
     assert "csrfToken" not in without
+
+
+class ShopPage(AddWebSocketRouteToContextMixin, TemplateView):
+    websocket_route_key = "chat"
+
+
+@pytest.mark.usefixtures("production")
+def test_a_page_of_the_mixin_is_shown_whatever_is_wrong_in_the_settings(
+    settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.WEBSOCKET_GATEWAY = {"NO_SUCH_KEY": 1}
+
+    assert [ShopPage().get_context_data()["api_gateway_route"] for _ in range(3)] == [None] * 3
+
+    (said,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert "no route 'chat'" in said
+    assert "NO_SUCH_KEY" in said
+
+
+def test_the_same_is_an_error_for_developers(settings: Any) -> None:
+    settings.WEBSOCKET_GATEWAY = {"NO_SUCH_KEY": 1}
+
+    with pytest.raises(ConfigurationError, match="NO_SUCH_KEY"):
+        ShopPage().get_context_data()

@@ -7,27 +7,37 @@ import math
 import shlex
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import DatabaseError, InterfaceError
 from django.db.models import Model, QuerySet
-from django.db.transaction import TransactionManagementError
+from django.db.transaction import TransactionManagementError, get_connection
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
-from django.utils.crypto import salted_hmac
 
+from websocket_gateway import connections
 from websocket_gateway.conf import get_settings
-from websocket_gateway.connections.endpoints import find_socket_url, why_foreign
+from websocket_gateway.database_engines import aborts_transactions
 from websocket_gateway.database_errors import is_forbidden_in_tests
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.models import ApiGateway
+from websocket_gateway.page_errors import warn_once
+from websocket_gateway.user_marks import build_user_config, build_user_marks
 
-if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
-    from django.contrib.auth.models import AnonymousUser
+__all__ = [
+    "CLIENT_OPTIONS",
+    "build_client_config",
+    "build_client_options",
+    "build_csrf_config",
+    "build_csrf_config_of_token",
+    "build_user_config",
+    "build_user_marks",
+    "find_page_gateway",
+    "read_or_log",
+    "warn_once",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +60,6 @@ _NUMBERS: Final = (
 )
 CLIENT_OPTIONS: Final = (*_TEXTS, *_FLAGS, *_NUMBERS)
 """The options of the client, in Python's spelling."""
-_SALT: Final = "websocket_gateway.client_config.user"
 
 
 def find_page_gateway(name: str = "") -> ApiGateway | None:
@@ -89,8 +98,8 @@ def read_or_log(rows: QuerySet[_Row]) -> list[_Row] | None:
         logger.debug("A page has no address to connect to: this test must not use the database.")
         return None
     except (DatabaseError, InterfaceError) as exc:
-        connection = connections[rows.db]
-        if connection.in_atomic_block and connection.vendor == "postgresql":
+        connection = get_connection(rows.db)
+        if connection.in_atomic_block and aborts_transactions(connection):
             raise
         warn_once(
             f"A page has no address to connect to: {rows.model._meta.db_table} cannot be read "
@@ -117,34 +126,14 @@ def _choose(rows: list[ApiGateway], name: str) -> tuple[ApiGateway | None, str]:
     named = [row for row in rows if row.api_name == default]
     if default and not named:
         warn_once(f"There is no gateway {default!r}, which DEFAULT_GATEWAY names.")
-    usable = named or [row for row in rows if find_socket_url(row)] or rows
+    usable = named or [row for row in rows if connections.find_socket_url(row)] or rows
     if len(usable) > 1:
         names = ", ".join(repr(row.api_name) for row in usable[:5])
         return (
             None,
             f"there are several gateways ({names}). Name one by DEFAULT_GATEWAY or in the template tag.",
         )
-    if not find_socket_url(usable[0]):
-        return usable[0], _explain_missing_address(usable[0])
-    return usable[0], ""
-
-
-def _explain_missing_address(gateway: ApiGateway) -> str:
-    if gateway.is_foreign:
-        return f"{why_foreign(gateway)}."
-    name = shlex.quote(gateway.api_name)
-    if gateway.api_endpoint:
-        return (
-            f"gateway {gateway.api_name!r} has {gateway.api_endpoint!r} stored as its address, which is not "
-            f"a URL. Run `manage.py sync_routes {name}`, which reads it from AWS."
-        )
-    return f"gateway {gateway.api_name!r} does not exist in AWS yet. Run `manage.py create_gateway {name}`."
-
-
-@lru_cache(maxsize=64)
-def warn_once(message: str) -> None:
-    """Log a warning, once in each process: a page may be shown a thousand times a minute."""
-    logger.warning("%s", message)
+    return usable[0], connections.why_no_socket_url(usable[0])
 
 
 def build_client_config(
@@ -155,7 +144,7 @@ def build_client_config(
     An empty `url` means that there is no address, an empty `tokenUrl` means a public endpoint.
     """
     return {
-        "url": find_socket_url(gateway) if gateway else "",
+        "url": connections.find_socket_url(gateway) if gateway else "",
         "tokenUrl": token_url,
         "channel": channel_name,
         "subprotocol": SUBPROTOCOL,
@@ -203,28 +192,6 @@ def build_csrf_config_of_token(token: str) -> dict[str, str]:
         "csrfHeader": settings.CSRF_HEADER_NAME.removeprefix("HTTP_").replace("_", "-"),
     }
     return {**config, "csrfToken": token} if token else config
-
-
-def build_user_config(request: HttpRequest) -> dict[str, str]:
-    """The mark of the page's user. The user of a token must have the same one."""
-    return {"user": _user_marks(getattr(request, "user", None))[0]}
-
-
-def build_user_marks(user: AbstractBaseUser | AnonymousUser) -> dict[str, str | list[str]]:
-    """The mark of a token's user for the answer that contains the token: `user`, empty for an anonymous one.
-
-    The mark does not reveal the user. `user_fallbacks` are the marks under `SECRET_KEY_FALLBACKS`, for pages
-    that are older than the key.
-    """
-    mark, *fallbacks = _user_marks(user)
-    return {"user": mark, "user_fallbacks": fallbacks} if fallbacks else {"user": mark}
-
-
-def _user_marks(user: AbstractBaseUser | AnonymousUser | None) -> list[str]:
-    if user is None or not user.is_authenticated:
-        return [""]
-    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return [salted_hmac(_SALT, str(user.pk), secret=key, algorithm="sha256").hexdigest() for key in secrets]
 
 
 def _known(name: str) -> str:

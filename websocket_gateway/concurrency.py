@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from django.db import IntegrityError, OperationalError, connections, models, router, transaction
 
+from websocket_gateway.database_engines import locks_by_key
 from websocket_gateway.database_errors import is_busy
 from websocket_gateway.forking import jitter
 from websocket_gateway.tenants import with_current_tenant
@@ -87,7 +88,7 @@ def run_after_commit(
 
 def in_key_order(rows: models.QuerySet[M], number: int, *, skip_locked: bool) -> models.QuerySet[M]:
     """`rows` for an UPDATE that locks them by primary key, so that two of these never wait for each other."""
-    if connections[rows.db].vendor != "postgresql":
+    if not locks_by_key(connections[rows.db]):
         return rows  # MariaDB's UPDATE supports ORDER BY, SQLite locks the file
     # A slice, because Django drops the order of every other subquery.
     keys = (_LockedSkipping if skip_locked else _Locked)(rows.values("pk")[:number])

@@ -9,11 +9,13 @@ upper case is its key in the dict, and its default is defined only here.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any, TypedDict
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -23,10 +25,10 @@ from websocket_gateway.exceptions import ConfigurationError
 
 SETTING = "WEBSOCKET_GATEWAY"
 
-_LEGACY_SECRET = re.compile(r"[A-Za-z0-9._~+/=-]{32,}")
+_LEGACY_TEXT = r"[A-Za-z0-9._~+/=-]{32,}"
 
 
-def _setting(default: object, parse: Callable[[str, object], object]) -> Any:
+def _setting(default: object, parse: kinds.Parser) -> Any:
     return field(default=default, metadata={"parse": parse})
 
 
@@ -45,12 +47,12 @@ def _parse_mapping(cls: type, label: str, value: object) -> dict[str, Any]:
     return parsed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class GatewayOptions:
     """`WEBSOCKET_GATEWAY["GATEWAYS"][name]`; None stands for the default of AWS, which is not compared."""
 
     integration_timeout_ms: int = _setting(29_000, kinds.number(50, 29_000))
-    throttling_rate_limit: float | None = _setting(None, kinds.rate)
+    throttling_rate_limit: float | None = _setting(None, kinds.optional_rate)
     throttling_burst_limit: int | None = _setting(None, kinds.number(optional=True))
     access_log_arn: str | None = _setting(None, kinds.text(optional=True))
     access_log_format: str | None = _setting(None, kinds.text(optional=True))
@@ -101,7 +103,7 @@ def _gateways(key: str, value: object) -> tuple[tuple[str, GatewayOptions], ...]
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class GatewaySettings:
     """Every setting of the package. Units are in the names: seconds, minutes, days."""
 
@@ -197,8 +199,21 @@ def _legacy_secrets() -> tuple[str, ...]:
     value = configured.get("gateway_secret") if isinstance(configured, Mapping) else None
     candidates = value if isinstance(value, (list, tuple)) else [value]
     return tuple(
-        secret for secret in candidates if isinstance(secret, str) and _LEGACY_SECRET.fullmatch(secret)
+        secret for secret in candidates if isinstance(secret, str) and re.fullmatch(_LEGACY_TEXT, secret)
     )
+
+
+def is_loopback(url: str | None) -> bool:
+    """Whether `url` points at this machine."""
+    host = urlsplit(url).hostname if url else None
+    if host is None:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @lru_cache(maxsize=1)

@@ -26,8 +26,9 @@ MAX_DEPTH: Final = 64
 MAX_REPLY_ID_LENGTH: Final = 128
 MAX_CLIENT_LENGTH: Final = 64
 
-_SUSPECT_ESCAPE = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# Compiled at the first use, as all expressions that a process may never need.
+_SUSPECT_ESCAPE = r"(?i:\\u(?:0000|d[89a-f]))"
+_UNSTORABLE = "[\x00\ud800-\udfff]"
 
 ReplyId = str | int
 
@@ -173,7 +174,7 @@ def _load(data: bytes) -> object:
         raise InvalidFrameError(f"The frame is not JSON ({type(exc).__name__}).") from None
     if text.count("[") + text.count("{") > MAX_DEPTH and _is_deep(value):
         raise InvalidFrameError("The frame is nested too deeply.")
-    if _SUSPECT_ESCAPE.search(text) and any(_UNSTORABLE.search(part) for part in _strings(value)):
+    if re.search(_SUSPECT_ESCAPE, text) and any(re.search(_UNSTORABLE, part) for part in _strings(value)):
         raise InvalidFrameError("The frame holds NUL or a lone surrogate.")
     return value
 

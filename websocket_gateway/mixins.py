@@ -12,6 +12,7 @@ from django.db.models import Case, When
 from websocket_gateway.client_config import read_or_log
 from websocket_gateway.conf import get_settings
 from websocket_gateway.models import ApiGatewayAdditionalRoute
+from websocket_gateway.page_errors import must_raise, warn_once
 
 
 class AddWebSocketRouteToContextMixin:
@@ -31,8 +32,21 @@ class AddWebSocketRouteToContextMixin:
         return self.channel_name
 
     def get_api_gateway_route(self) -> ApiGatewayAdditionalRoute | None:
-        """The route with that key, with its gateway loaded; None if there is none."""
-        routes = ApiGatewayAdditionalRoute.objects.filter(route_key=self.get_websocket_route_key())
+        """The route with that key, with its gateway loaded; None if there is none.
+
+        A mistake in the settings is an error under `DEBUG` and in tests, and in production None and logged.
+        """
+        key = self.get_websocket_route_key()
+        try:
+            return self._find_route(key)
+        except Exception as exc:
+            if must_raise(exc):
+                raise
+            warn_once(f"A page has no route {key!r}: {type(exc).__name__}: {str(exc)[:500]}")
+            return None
+
+    def _find_route(self, key: str) -> ApiGatewayAdditionalRoute | None:
+        routes = ApiGatewayAdditionalRoute.objects.filter(route_key=key)
         if self.api_gateway_name:
             routes = routes.filter(api_gateway__api_name=self.api_gateway_name)
         first = Case(When(api_gateway__api_name=get_settings().default_gateway, then=0), default=1)

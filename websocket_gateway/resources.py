@@ -239,5 +239,10 @@ class ObservedGateway:
         """The stage of that name; None if there is none."""
         return next((item for item in self.stages if item.stage_name == name), None)
 
+    @property
+    def own_api_ids(self) -> frozenset[str]:
+        """The ids of this gateway's API and of its twins."""
+        return frozenset(api.api_id for api in (self.api, *self.twins) if api is not None)
+
 
 Resource = Api | Integration | Route | RouteResponse | Stage | Deployment | Domain | ApiMapping | AliasRecord

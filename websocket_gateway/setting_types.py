@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from websocket_gateway.exceptions import ConfigurationError
 
+Parser = Callable[[str, object], object]
 
-def number(
-    minimum: int = 0, maximum: int | None = None, *, optional: bool = False
-) -> Callable[[str, object], int | None]:
+
+def number(minimum: int = 0, maximum: int | None = None, *, optional: bool = False) -> Parser:
     """Accept an integer in a range."""
 
     def parse(key: str, value: object) -> int | None:
@@ -29,16 +29,7 @@ def number(
     return parse
 
 
-def rate(key: str, value: object) -> float | None:
-    """Accept a number of zero or more, or None."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-        raise ConfigurationError(f"{key} must be a number of zero or more, not {value!r}.")
-    return float(value)
-
-
-def text(*, choices: tuple[str, ...] = (), optional: bool = False) -> Callable[[str, object], str | None]:
+def text(choices: tuple[str, ...] = (), *, optional: bool = False) -> Parser:
     """Accept a string; an empty one counts as unset where None is allowed."""
 
     def parse(key: str, value: object) -> str | None:
@@ -51,6 +42,15 @@ def text(*, choices: tuple[str, ...] = (), optional: bool = False) -> Callable[[
         return value
 
     return parse
+
+
+def optional_rate(key: str, value: object) -> float | None:
+    """Accept a number of zero or more, or None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        raise ConfigurationError(f"{key} must be a number of zero or more, not {value!r}.")
+    return float(value)
 
 
 def text_or_empty(key: str, value: object) -> str:
@@ -105,7 +105,7 @@ def string_map(key: str, value: object) -> tuple[tuple[str, str], ...] | None:
     if value is None:
         return None
     if not isinstance(value, Mapping) or not all(
-        isinstance(name, str) and name and isinstance(text, str) for name, text in value.items()
+        isinstance(name, str) and name and isinstance(content, str) for name, content in value.items()
     ):
         raise ConfigurationError(f"{key} must be a dict of strings, not {value!r}.")
     return tuple(sorted(value.items()))

@@ -13,14 +13,14 @@ CHANNEL_NAME_MAX_LENGTH = 191
 """Characters; every channel column holds this many."""
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
-_STAGE_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_STAGE_NAME = r"[A-Za-z0-9_-]{1,128}"
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-tagging-supported-resources.html
-_TAG_TEXT = re.compile(r"[\w\s+\-=.:/@]*")
+_TAG_TEXT = r"[\w\s+\-=.:/@]*"
 # https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-stages.html
-_VARIABLE_NAME = re.compile(r"[A-Za-z0-9_]+")
-_VARIABLE_TEXT = re.compile(r"[A-Za-z0-9-._~:/?#&=,]+")
+_VARIABLE_NAME = r"[A-Za-z0-9_]+"
+_VARIABLE_TEXT = r"[A-Za-z0-9-._~:/?#&=,]+"
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-mappings.html
-_MAPPING_KEY = re.compile(r"[A-Za-z0-9$\-_.+!*'()]{1,300}")
+_MAPPING_KEY = r"[A-Za-z0-9$\-_.+!*'()]{1,300}"
 _RESERVED_KEYS = frozenset({"ping", "sping"})
 _is_domain_name = DomainNameValidator(accept_idna=False)
 
@@ -79,7 +79,7 @@ def validate_http_url(value: str) -> None:
 
 def validate_stage_name(value: str) -> None:
     """Accept a stage name that API Gateway accepts for a WebSocket API."""
-    if not _STAGE_NAME.fullmatch(value):
+    if not re.fullmatch(_STAGE_NAME, value):
         raise ValidationError(
             _("%(value)r is not a stage name: use 1 to 128 letters, digits, - and _."),
             params={"value": value},
@@ -101,7 +101,7 @@ def validate_mapping_key(value: str) -> None:
     Such a key has one level: those with several are for REST and HTTP APIs.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-mappings.html
     """
-    if not _MAPPING_KEY.fullmatch(value):
+    if not re.fullmatch(_MAPPING_KEY, value):
         raise ValidationError(
             _("%(value)r is not a mapping key of a WebSocket API: use letters, digits and $-_.+!*'() ."),
             params={"value": value},
@@ -133,7 +133,7 @@ def validate_tags(value: object) -> None:
     for key, text in value.items():
         if not isinstance(key, str) or not isinstance(text, str):
             raise ValidationError(_("Tag %(key)r: key and value must be strings."), params={"key": key})
-        if not 0 < len(key) <= 128 or len(text) > 256 or not _TAG_TEXT.fullmatch(key + text):
+        if not 0 < len(key) <= 128 or len(text) > 256 or not re.fullmatch(_TAG_TEXT, key + text):
             raise ValidationError(
                 _("Tag %(key)r: keys of 1 to 128, values of up to 256 letters, digits, spaces and +-=._:/@."),
                 params={"key": key},
@@ -145,7 +145,7 @@ def validate_tags(value: object) -> None:
 def validate_stage_variables(value: dict[str, str]) -> None:
     """Accept stage variables that API Gateway accepts."""
     for name, text in value.items():
-        if not _VARIABLE_NAME.fullmatch(name) or not _VARIABLE_TEXT.fullmatch(text):
+        if not re.fullmatch(_VARIABLE_NAME, name) or not re.fullmatch(_VARIABLE_TEXT, text):
             raise ValidationError(
                 _("Stage variable %(name)r: use letters, digits and _; in values also commas and -.~:/?#&=."),
                 params={"name": name},

@@ -9,6 +9,7 @@ import pytest
 from django.test import override_settings
 
 from websocket_gateway.aws import clients
+from websocket_gateway.conf import is_loopback
 from websocket_gateway.exceptions import ConfigurationError, MissingRegionError
 
 LOOPBACK = {"ENDPOINT_URL": "http://127.0.0.1:9000"}
@@ -131,7 +132,7 @@ def test_on_a_loopback_endpoint_real_credentials_are_still_used() -> None:
     ],
 )
 def test_loopback_is_told_from_look_alikes(url: str | None, expected: bool) -> None:
-    assert clients.is_loopback(url) is expected
+    assert is_loopback(url) is expected
 
 
 def test_clients_have_explicit_timeouts_retries_and_pool() -> None:

@@ -120,7 +120,7 @@ def test_every_command_line_on_every_page_is_understood() -> None:
 
 
 def test_every_command_that_a_page_has_typed_exists() -> None:
-    known = {*get_commands(), "demo", "db_worker", "rqworker"}
+    known = {*get_commands(), "demo", "db_worker", "rqworker", "tenant_command", "all_tenants_command"}
 
     unknown = {
         f"{block}: {words[0]}"

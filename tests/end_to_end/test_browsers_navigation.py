@@ -155,6 +155,54 @@ def test_a_page_of_another_channel_has_its_own_connection_in_place_of_the_first(
     assert tab.evaluate("heard") == ["kitchen 2", "two 3"]
 
 
+MORPH = """
+(window.morph = (changes) => {
+  const text = document.getElementById("websocket-gateway").firstChild;
+  text.data = JSON.stringify({ ...JSON.parse(text.data), ...changes }, null, 1);
+}, 0)
+"""
+RUN_AGAIN = """
+(() => {
+  const before = [...document.querySelectorAll("body script[type=module]")].at(-1);
+  const script = document.createElement("script");
+  Object.assign(script, { type: "module", textContent: before.textContent.replaceAll('"one', '"kitchen') });
+  before.replaceWith(script);
+})()
+"""
+"""What morphing does to a tag that both pages have: the element stays, its text is the next page's."""
+
+
+def test_a_page_that_is_morphed_into_another_has_the_others_connection_alone(driven: DrivenWorld) -> None:
+    tab = Visit(driven, "none")
+    tab.is_open()
+    tab.evaluate(MORPH)
+
+    tab.evaluate("morph({ channel: 'kitchen' })")
+    tab.evaluate("(window.former = client, 0)")
+    tab.evaluate(RUN_AGAIN)
+    tab.wait_for("client !== former && former.state === 'closed'")
+    tab.is_open()
+    tab.tick(1)
+    tab.tick(2, channel="kitchen")
+    tab.wait_for("heard.length")
+
+    assert tab.evaluate("heard") == ["kitchen 2"]
+
+
+def test_a_page_that_is_morphed_and_asks_for_nothing_goes_on_for_its_user_alone(driven: DrivenWorld) -> None:
+    tab = Visit(driven, "none")
+    tab.is_open()
+    tab.evaluate(MORPH)
+
+    tab.evaluate("morph({ channel: 'kitchen' })")
+    time.sleep(1.5)
+    tab.is_open()
+    tab.evaluate("morph({ user: 'another' })")
+    tab.wait_for("last === 'closed removed'")
+    driven.gateway.wait_until(lambda: not driven.gateway.connections(), timeout=PATIENCE_MS / 1000)
+    assert tab.sockets() == 1
+
+
 @pytest.mark.usefixtures("libraries")
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_login_as_another_user_in_between_begins_anew(driven: DrivenWorld, library: str) -> None:

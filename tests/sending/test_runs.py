@@ -277,6 +277,13 @@ def test_without_a_queue_nothing_is_taken_up_but_what_is_done_is_closed() -> Non
     assert runs.find_run(left.run_id).state == "running"
 
 
+def test_without_a_running_broadcast_one_query_is_enough(django_assert_num_queries: Any) -> None:
+    BroadcastRunFactory.create(state="finished")
+
+    with django_assert_num_queries(1):
+        assert runs.resume_expired_shards() == 0
+
+
 def test_an_unknown_broadcast_is_named() -> None:
     with pytest.raises(WebSocketGatewayError, match="no broadcast 12345"):
         runs.resume_run(12345)

@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-_NOT_NAMES: Final = re.compile(r"[\s,()\[\]\"']+|\band\b", re.IGNORECASE)
+_NOT_NAMES: Final = r"[\s,()\[\]\"']+|(?i:\band\b)"
 
 
 class PermissionPicker(forms.Textarea):
@@ -80,7 +80,7 @@ class PermissionSetsField(forms.Field):
     def to_python(self, value: str | None) -> list[list[str]]:
         """Return the sets without duplicates. An empty line, and brackets, are left out."""
         lines = (value or "").replace("\0", " ").splitlines()
-        sets = [list(dict.fromkeys(filter(None, _NOT_NAMES.split(line)))) for line in lines]
+        sets = [list(dict.fromkeys(filter(None, re.split(_NOT_NAMES, line)))) for line in lines]
         return [names for number, names in enumerate(sets) if names and names not in sets[:number]]
 
     def validate(self, value: list[list[str]]) -> None:

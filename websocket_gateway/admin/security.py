@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -87,7 +88,7 @@ class ConnectionRateLimitAdmin(_RateLimitAdmin):
 def _name_of_user(pk: str) -> str:
     try:
         user = get_user_model()._default_manager.filter(pk=pk).first()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, ValidationError):
         user = None
     return user.get_username() if user is not None else pk
 

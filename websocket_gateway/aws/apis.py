@@ -12,8 +12,9 @@ from typing import Any
 
 from websocket_gateway.aws import shapes
 from websocket_gateway.aws.calls import Calls, no_progress
-from websocket_gateway.aws.clients import control_plane_client, is_loopback, partition_of
+from websocket_gateway.aws.clients import control_plane_client, partition_of
 from websocket_gateway.aws.pacing import Pace
+from websocket_gateway.conf import is_loopback
 from websocket_gateway.exceptions import AWSError, NotFoundError
 from websocket_gateway.no_fork import ThreadPool
 from websocket_gateway.resources import Api, Deployment, Integration, Route, RouteResponse, Stage

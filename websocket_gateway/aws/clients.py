@@ -7,18 +7,17 @@ https://docs.aws.amazon.com/boto3/latest/guide/configuration.html
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 from collections.abc import Iterable
 from queue import LifoQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 from weakref import WeakSet
 
 from django.core.signals import setting_changed
 
+from websocket_gateway.aws.calls import refuse_other_than_json
 from websocket_gateway.aws.errors import setup_errors, translated
-from websocket_gateway.conf import get_settings
+from websocket_gateway.conf import get_settings, is_loopback
 from websocket_gateway.exceptions import MissingRegionError
 from websocket_gateway.forking import PerProcess, cached_per_process
 from websocket_gateway.no_fork import no_fork
@@ -54,19 +53,6 @@ class _Client(NamedTuple):
     connect_timeout: float = CONNECT_TIMEOUT_SECONDS
     read_timeout: float = READ_TIMEOUT_SECONDS
     pool: int = 10
-
-
-def is_loopback(url: str | None) -> bool:
-    """Whether `url` points at this machine."""
-    host = urlsplit(url).hostname if url else None
-    if host is None:
-        return False
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def resolve_region(region_name: str = "") -> str:
@@ -185,8 +171,6 @@ def _loaded_session() -> _Session:
 
 def _made(wanted: _Client, session: boto3.Session) -> Any:
     from botocore.config import Config
-
-    from websocket_gateway.aws.calls import refuse_other_than_json
 
     config = Config(
         connect_timeout=wanted.connect_timeout,

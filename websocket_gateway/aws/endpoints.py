@@ -8,16 +8,17 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-c
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-from websocket_gateway.aws.clients import is_loopback, resolve_region
-from websocket_gateway.conf import get_settings
+from websocket_gateway.aws.clients import resolve_region
+from websocket_gateway.conf import get_settings, is_loopback
 
 _AWS_HOST = re.compile(r"^[a-z0-9-]+\.execute-api\.(?P<region>[a-z]{2,}(?:-[a-z]+)+-\d+)\.[a-z0-9.-]+$")
 
 
-class ManagementEndpoint(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ManagementEndpoint:
     """Where the `@connections` of one stage are, and the region that signs for them."""
 
     url: str
@@ -37,7 +38,7 @@ def management_endpoint(*, api_endpoint: str, stage_name: str, region_name: str)
     if override and (is_loopback(base) or region_in(api_endpoint)):
         base = override + parts.path
     return ManagementEndpoint(
-        url=f"{base.rstrip('/')}/{stage_name}", region=region_in(api_endpoint) or resolve_region(region_name)
+        url=f"{base.rstrip('/')}/{stage_name}", region=region_of(api_endpoint, region_name)
     )
 
 
@@ -47,7 +48,7 @@ def domain_endpoint(
     """The `@connections` endpoint behind a custom domain: its mapping holds the stage, the path does not."""
     return ManagementEndpoint(
         url=f"https://{domain_name}" + (f"/{mapping_key}" if mapping_key else ""),
-        region=region_in(api_endpoint) or resolve_region(region_name),
+        region=region_of(api_endpoint, region_name),
     )
 
 
@@ -56,6 +57,11 @@ def socket_url(*, api_endpoint: str, stage_name: str) -> str:
     parts = urlsplit(api_endpoint)
     scheme = "ws" if parts.scheme in ("ws", "http") else "wss"
     return urlunsplit((scheme, parts.netloc, f"{parts.path.rstrip('/')}/{stage_name}", "", ""))
+
+
+def region_of(api_endpoint: str, region_name: str) -> str:
+    """The region of an API: the one in its stored address, else `resolve_region`."""
+    return region_in(api_endpoint) or resolve_region(region_name)
 
 
 def region_in(api_endpoint: str) -> str:

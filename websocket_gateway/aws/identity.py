@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from websocket_gateway.aws.clients import identity_client, is_loopback
+from websocket_gateway.aws.clients import identity_client
 from websocket_gateway.aws.errors import translated
-from websocket_gateway.conf import get_settings
+from websocket_gateway.conf import get_settings, is_loopback
 from websocket_gateway.exceptions import AWSError
 
 

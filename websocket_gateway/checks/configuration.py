@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 
 from websocket_gateway.checks.messages import error, warning
-from websocket_gateway.conf import get_settings
+from websocket_gateway.conf import get_settings, is_loopback
 from websocket_gateway.exceptions import ConfigurationError, MissingRegionError
 
 
@@ -50,7 +50,7 @@ def _has_region() -> bool:
     options = get_settings()
     if options.region_name or os.environ.get("AWS_DEFAULT_REGION"):
         return True
-    if options.endpoint_url and _is_loopback(options.endpoint_url):
+    if options.endpoint_url and is_loopback(options.endpoint_url):
         return True  # the local gateway accepts any region
     profile = options.iam_profile or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE")
     if not profile and not _has_aws_files():
@@ -64,12 +64,6 @@ def _has_region() -> bool:
     except ConfigurationError:
         return True  # a profile that this machine may lack; `check_ws_settings --live` looks for it
     return True
-
-
-def _is_loopback(url: str) -> bool:
-    from websocket_gateway.aws.clients import is_loopback
-
-    return is_loopback(url)
 
 
 def _has_aws_files() -> bool:
@@ -114,7 +108,7 @@ def check_origin_secret() -> Iterator[CheckMessage]:
 def check_endpoint_url() -> Iterator[CheckMessage]:
     """The local gateway is not a production server."""
     endpoint_url = get_settings().endpoint_url
-    if endpoint_url and _is_loopback(endpoint_url):
+    if endpoint_url and is_loopback(endpoint_url):
         yield warning(
             "W006",
             f'WEBSOCKET_GATEWAY["ENDPOINT_URL"] is {endpoint_url}: AWS is never called.',

@@ -15,7 +15,7 @@ from websocket_gateway.views import WebSocketView
 from websocket_gateway.views.routed import find_routed_views, may_choose_urlconf, name_of
 
 _GROUP = "(?P<route>"
-_ENDS = re.compile(r"(?:\\Z|\\z|\$)$")
+_ENDS = r"(?:\\Z|\\z|\$)$"
 
 
 def check_urlconf() -> Iterator[CheckMessage]:
@@ -41,7 +41,7 @@ def check_route_argument() -> Iterator[CheckMessage]:
 def check_trailing_slash() -> Iterator[CheckMessage]:
     """The URL must not end with a slash: API Gateway calls `…/connect` and follows no redirect."""
     for view in find_routed_views():
-        if _GROUP in view.regex and _ENDS.sub("", view.regex).endswith("/"):
+        if _GROUP in view.regex and re.sub(_ENDS, "", view.regex).endswith("/"):
             yield error(
                 "E004",
                 f"The URL {view.pattern!r} of {view} ends with a slash; API Gateway calls it without one. "

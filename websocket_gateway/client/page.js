@@ -20,6 +20,8 @@ class PageClient {
     this.id = id;
     this.key = key;
     this.element = element;
+    this.text = element.textContent;
+    this.user = config.user;
     // The page may be of a newer version than this file.
     const known = Object.entries(config).filter(([name]) => OPTIONS.includes(name));
     this.client = connect(/** @type {Options} */ ({ ...Object.fromEntries(known), ...options }));
@@ -27,30 +29,47 @@ class PageClient {
     /** @type {any} */
     this.timer = 0;
     this.observer = new MutationObserver(() => this.look());
-    this.observer.observe(document, { childList: true, subtree: true });
+    this.observer.observe(document, { childList: true, characterData: true, subtree: true });
   }
 
   /** @param {Found} found A script asks for the client of this element. @param {Partial<Options>} options */
   claim({ element, config }, options) {
-    this.element = element;
+    this.#found(element);
     this.inside.owner = element.closest("body") ? element : document.body;
     this.inside.settings.csrfToken = options.csrfToken ?? config.csrfToken ?? this.inside.settings.csrfToken;
     this.look();
   }
 
-  /** Whether the page still has this configuration. */
+  /** @param {Element} element */
+  #found(element) {
+    this.element = element;
+    this.text = element.textContent;
+  }
+
+  /** Whether the page still has this configuration. Morphing puts another one into the same element. */
   isThere() {
-    const found = this.element.isConnected ? null : read(this.id);
-    if (found?.key === this.key) {
-      this.element = found.element;
+    if (this.element.isConnected && this.element.textContent === this.text) {
+      return true;
     }
-    return this.element.isConnected;
+    const found = read(this.id);
+    const isSame = found?.key === this.key;
+    found && isSame && this.#found(found.element);
+    return isSame;
+  }
+
+  /** Whether the page was left. One that was morphed goes on for the same user, until a script asks anew. */
+  isLeft() {
+    if (this.isThere()) {
+      return false;
+    }
+    const found = this.element.isConnected ? read(this.id) : null;
+    return !found || found.config.user !== this.user;
   }
 
   look() {
-    if (!this.isThere()) {
+    if (this.isLeft()) {
       // What navigates may put the next page in place a moment later.
-      this.timer ||= later(() => ((this.timer = 0), this.isThere() || this.inside.leave()), 1_000);
+      this.timer ||= later(() => ((this.timer = 0), this.isLeft() && this.inside.leave()), 1_000);
     } else if (this.client.reason === "removed") {
       this.client.connect();
     }

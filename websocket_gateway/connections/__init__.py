@@ -7,25 +7,39 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
-
-from websocket_gateway.lazy import importing
 
 if TYPE_CHECKING:
     from websocket_gateway.connections.closing import Closing, disconnect, revoke
-    from websocket_gateway.connections.endpoints import find_socket_url
+    from websocket_gateway.connections.endpoints import find_socket_url, why_no_socket_url
     from websocket_gateway.connections.verifying import Verification, verify
 
-__all__ = ["Closing", "Verification", "disconnect", "find_socket_url", "revoke", "verify"]
+__all__ = [
+    "Closing",
+    "Verification",
+    "disconnect",
+    "find_socket_url",
+    "revoke",
+    "verify",
+    "why_no_socket_url",
+]
 
-__getattr__ = importing(
-    __name__,
-    {
-        "Closing": "closing",
-        "Verification": "verifying",
-        "disconnect": "closing",
-        "find_socket_url": "endpoints",
-        "revoke": "closing",
-        "verify": "verifying",
-    },
-)
+_MODULES = {
+    "Closing": "closing",
+    "Verification": "verifying",
+    "disconnect": "closing",
+    "find_socket_url": "endpoints",
+    "revoke": "closing",
+    "verify": "verifying",
+    "why_no_socket_url": "endpoints",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name at its first use, so that a process starts without the code that calls AWS."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = found
+    return found

@@ -26,6 +26,7 @@ from websocket_gateway.concurrency import (
     run_after_commit,
 )
 from websocket_gateway.connections.sessions import database_of, find_session
+from websocket_gateway.database_engines import locks_by_key
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.signals import connection_gone, disconnected, send_safely
 
@@ -202,8 +203,7 @@ def _has_receivers() -> bool:
 
 def _mark_and_list(rows: QuerySet[WebSocketSession], *, skip_locked: bool) -> list[WebSocketSession]:
     """Mark `rows`, and return exactly those that this call marked."""
-    # Other databases would skip rows that another call's scan has only read.
-    by_row = connections[rows.db].vendor == "postgresql"
+    by_row = locks_by_key(connections[rows.db])  # else rows that another scan has only read are skipped too
     locked = rows.select_for_update(no_key=by_row, skip_locked=by_row and skip_locked)
     now = _ended_now()
     with transaction.atomic(using=rows.db):

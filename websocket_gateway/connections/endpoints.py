@@ -36,17 +36,24 @@ def find_socket_url(gateway: ApiGateway) -> str:
 
     Empty for a gateway of another installation too, which would refuse our tokens.
     """
-    if gateway.is_foreign:
-        return ""
-    if gateway.domain_name and gateway.custom_domain_created:
+    if not gateway.is_foreign and gateway.domain_name and gateway.custom_domain_created:
         return f"wss://{gateway.domain_name}" + (f"/{gateway.mapping_key}" if gateway.mapping_key else "")
-    if not gateway.api_endpoint:
-        return ""
     try:
-        _check_address(gateway)  # a row can hold anything
-    except GatewayMissingError:
+        _check_usable(gateway)  # a row can hold anything
+    except (ForeignGatewayError, GatewayMissingError):
         return ""
     return socket_url(api_endpoint=gateway.api_endpoint, stage_name=gateway.stage_name)
+
+
+def why_no_socket_url(gateway: ApiGateway) -> str:
+    """Why `find_socket_url` finds none, as a sentence with the next step; empty where it finds one."""
+    if find_socket_url(gateway):
+        return ""
+    try:
+        _check_usable(gateway)
+    except (ForeignGatewayError, GatewayMissingError) as exc:
+        return f"{str(exc).rstrip('.')}."
+    return ""
 
 
 class EndpointMap:
@@ -117,14 +124,7 @@ def endpoint_of(api_gateway: ApiGateway) -> ManagementEndpoint:
     settings nor boto3 name a region. If the region in use differs from the one in the stored `api_endpoint`,
     logs a warning once and uses the stored one.
     """
-    if api_gateway.is_foreign:
-        raise ForeignGatewayError(why_foreign(api_gateway))
-    if not api_gateway.api_endpoint:
-        name = api_gateway.api_name
-        raise GatewayMissingError(
-            f"Gateway {name!r} does not exist in AWS yet. Run `manage.py create_gateway {shlex.quote(name)}`."
-        )
-    _check_address(api_gateway)
+    _check_usable(api_gateway)
     if _must_use_domain(api_gateway):
         return domain_endpoint(
             domain_name=api_gateway.domain_name,
@@ -154,8 +154,18 @@ def why_foreign(gateway: ApiGateway) -> str:
     )
 
 
-def _check_address(api_gateway: ApiGateway) -> None:
-    """Raise `GatewayMissingError` unless the row holds an address."""
+def why_missing(gateway: ApiGateway) -> str:
+    """Why a gateway that was never created in AWS cannot be used, with the next step."""
+    name = gateway.api_name
+    return f"Gateway {name!r} does not exist in AWS yet. Run `manage.py create_gateway {shlex.quote(name)}`."
+
+
+def _check_usable(api_gateway: ApiGateway) -> None:
+    """Raise `ForeignGatewayError` or `GatewayMissingError` unless the row is ours and holds an address."""
+    if api_gateway.is_foreign:
+        raise ForeignGatewayError(why_foreign(api_gateway))
+    if not api_gateway.api_endpoint:
+        raise GatewayMissingError(why_missing(api_gateway))
     try:
         parts = urlsplit(api_gateway.api_endpoint)
         valid = parts.scheme in ("ws", "wss", "http", "https") and parts.hostname and parts.port != 0

@@ -11,11 +11,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 from django.http.request import validate_host
 
-from websocket_gateway.aws.clients import is_loopback
 from websocket_gateway.aws.endpoints import region_in
 from websocket_gateway.checks.cookies import judge_reach
 from websocket_gateway.checks.messages import error, warning
-from websocket_gateway.conf import get_settings
+from websocket_gateway.conf import get_settings, is_loopback
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.declared_routes import read_urlconf

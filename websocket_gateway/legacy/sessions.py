@@ -107,7 +107,8 @@ def _known(page: list[tables.LegacySession]) -> QuerySet[WebSocketSession]:
 
 def _users_of(page: list[tables.LegacySession]) -> dict[object, Any]:
     keys = {_user_key(old) for old in page} - {None}
-    return dict(get_user_model()._default_manager.in_bulk(list(keys)))
+    users = get_user_model()._default_manager
+    return dict(users.using(router.db_for_write(users.model)).in_bulk(list(keys)))
 
 
 def _user_key(old: tables.LegacySession) -> object:

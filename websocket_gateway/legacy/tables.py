@@ -18,6 +18,7 @@ from django.contrib.auth.models import Permission
 from django.db import connections, models, router
 from django.db.backends.utils import truncate_name
 
+from websocket_gateway import database_engines
 from websocket_gateway.exceptions import LegacyImportError
 from websocket_gateway.models import ApiGateway
 
@@ -185,7 +186,7 @@ def read_spellings(channel_name: str) -> set[str]:
 
 def ignores_case() -> bool:
     """Whether the database takes `Office` and `office` for the same channel."""
-    return connections[router.db_for_write(ApiGateway)].vendor == "mysql"
+    return database_engines.ignores_case(connections[router.db_for_write(ApiGateway)])
 
 
 def _permission_labels() -> dict[int, str]:

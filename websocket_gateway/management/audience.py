@@ -14,7 +14,7 @@ from websocket_gateway.frames import encode_json
 from websocket_gateway.management import arguments
 from websocket_gateway.management.failures import read_failures
 from websocket_gateway.management.message_input import NOT_GIVEN, read_message
-from websocket_gateway.sending.audience import find_user
+from websocket_gateway.sending.audience import describe_audience, find_user
 
 Value = TypeVar("Value")
 
@@ -99,10 +99,11 @@ def _audience(
     if (channel is not None) + (user is not None) + everyone + (only_from is not None) != 1:
         raise CommandError("Give one of: a channel, --user NAME, --all, --only-from FILE.", returncode=2)
     if channel is not None:
-        return {"channel": _parsed(arguments.channel_name, channel)}, f"channel {channel!r}"
+        return {"channel": _parsed(arguments.channel_name, channel)}, describe_audience(channel=channel)
     if only_from is not None:
         return {"connection_ids": read_failures(only_from)}, f"the connections in {only_from}"
-    return ({"everyone": True}, "everyone") if user is None else ({"user": find_user(user)}, f"user {user!r}")
+    audience: Audience = {"everyone": True} if user is None else {"user": find_user(user)}
+    return audience, describe_audience(user=user)
 
 
 def _parsed(parse: Callable[[str], Value], text: str) -> Value:

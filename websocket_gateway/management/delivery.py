@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 from websocket_gateway.models import BroadcastRun
 from websocket_gateway.sending import DeliveryReport
+from websocket_gateway.sending.audience import describe_audience
 from websocket_gateway.sending.summaries import RunSummary
 
 LINE_EVERY_SECONDS = 10.0
@@ -90,10 +91,10 @@ def render_run(summary: RunSummary, *, output_format: str) -> str:
 def audience_of(run: BroadcastRun) -> str:
     """Return the audience of a broadcast in words."""
     if run.audience == BroadcastRun.AudienceType.CHANNEL:
-        return f"channel {run.channel_name!r}"
-    if run.audience == BroadcastRun.AudienceType.USER:
-        return f"user {run.user.get_username()!r}" if run.user else "a user that was deleted"
-    return "everyone"
+        return describe_audience(channel=run.channel_name)
+    if run.audience == BroadcastRun.AudienceType.EVERYONE:
+        return describe_audience()
+    return describe_audience(user=run.user.get_username()) if run.user else "a user that was deleted"
 
 
 def _figures(report: DeliveryReport) -> dict[str, object]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from websocket_gateway.database_engines import ignores_case
+
 if TYPE_CHECKING:
     _CharField = models.CharField[str, str]
 else:
@@ -24,14 +26,14 @@ class CaseSensitiveCharField(_CharField):
     def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
         """Add the collation if the database needs one."""
         parameters: dict[str, Any] = dict(super().db_parameters(connection))
-        if connection.vendor == "mysql":
+        if ignores_case(connection):
             parameters["collation"] = "utf8mb4_bin"
         return parameters
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
         """Add the character set of the collation if the database needs it."""
         column = super().db_type(connection)
-        return f"{column} CHARACTER SET utf8mb4" if connection.vendor == "mysql" else column
+        return f"{column} CHARACTER SET utf8mb4" if ignores_case(connection) else column
 
 
 def set_related(row: models.Model, name: str, value: models.Model) -> None:

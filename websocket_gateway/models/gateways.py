@@ -111,7 +111,7 @@ class ApiGateway(models.Model):
         return self.api_name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Add the trailing slash that the slugs `connect`, `disconnect` and `default` follow.
+        """Save the row; the target URL gets its trailing slash.
 
         Lease and origin secret are not saved, unless `update_fields` names them: an instance that was loaded
         before they changed must not set them back.
@@ -119,10 +119,8 @@ class ApiGateway(models.Model):
         if not self._state.adding and not args and not kwargs.keys() & {"force_insert", "update_fields"}:
             loaded = {field.name for field in self._meta.concrete_fields if not field.primary_key}
             kwargs["update_fields"] = loaded - _CHANGED_BY_HOLDERS - self.get_deferred_fields()
-        if self.target_base_endpoint and not self.target_base_endpoint.endswith("/"):
-            self.target_base_endpoint += "/"
-            if (names := kwargs.get("update_fields")) is not None:
-                kwargs["update_fields"] = {*names, "target_base_endpoint"}
+        if self.complete_target() and (names := kwargs.get("update_fields")) is not None:
+            kwargs["update_fields"] = {*names, "target_base_endpoint"}
         super().save(*args, **kwargs)
 
     def clean(self) -> None:
@@ -136,6 +134,16 @@ class ApiGateway(models.Model):
             except ValidationError as exc:
                 raise ValidationError({"default_channel_name": exc.messages}) from exc
 
+    def complete_target(self) -> bool:
+        """Add the trailing slash that the slugs `connect`, `disconnect` and `default` follow.
+
+        Returns whether it was missing.
+        """
+        missing = bool(self.target_base_endpoint) and not self.target_base_endpoint.endswith("/")
+        if missing:
+            self.target_base_endpoint += "/"
+        return missing
+
     @property
     def is_foreign(self) -> bool:
         """Whether another installation applied it, as in a copied database. Then it is not used here."""
@@ -143,7 +151,7 @@ class ApiGateway(models.Model):
 
     @property
     def had_domain(self) -> bool:
-        """Whether a domain was made or mapped for it at any time since it was last deleted in AWS."""
+        """Whether a domain was made or mapped for this gateway at any time since it was last deleted."""
         return bool(self.custom_domain_created or self.api_gateway_domain_name)
 
     @property

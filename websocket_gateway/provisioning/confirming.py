@@ -11,8 +11,7 @@ from enum import Enum, auto
 
 from django.core.exceptions import ImproperlyConfigured
 
-from websocket_gateway.aws.clients import is_loopback
-from websocket_gateway.conf import get_settings
+from websocket_gateway.conf import get_settings, is_loopback
 from websocket_gateway.exceptions import LeaseLostError, PlanOutdatedError, WebSocketGatewayError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.gateways import Provisioning, provision

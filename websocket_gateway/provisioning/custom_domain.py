@@ -57,7 +57,7 @@ def add_domain(
     *,
     choices: Choices,
 ) -> tuple[WantedGateway, ObservedGateway]:
-    """Both states with the custom domain in them, for a gateway that has, or had, a domain.
+    """Both states with the custom domain in them, of a gateway that has or had one.
 
     Raises `ConfigurationError` for a name, certificate or hosted zone that cannot serve,
     `ForeignGatewayError` for a domain of another installation.

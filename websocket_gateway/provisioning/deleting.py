@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from websocket_gateway.aws.apis import Apis, no_progress
-from websocket_gateway.aws.clients import resolve_region
-from websocket_gateway.aws.endpoints import region_in
+from websocket_gateway.aws.endpoints import region_of
 from websocket_gateway.leases import leased
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.origin_secret import origin_secret
@@ -37,7 +36,7 @@ def plan_gateway_deletion(
 
     Raises `AWSError`, `ConfigurationError`, and `ForeignGatewayError` for an API of another installation.
     """
-    region = region_in(gateway.api_endpoint) or resolve_region(gateway.region_name)
+    region = region_of(gateway.api_endpoint, gateway.region_name)
     apis = Apis.in_region(region, origin_secret=origin_secret, on_wait=on_wait)
     observed = observe_api(gateway, apis)
     if gateway.domain_name or gateway.had_domain:

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from websocket_gateway.aws.apis import Apis, no_progress
-from websocket_gateway.aws.clients import resolve_region
-from websocket_gateway.aws.endpoints import region_in
+from websocket_gateway.aws.endpoints import region_of
 from websocket_gateway.connections.endpoints import find_socket_url
 from websocket_gateway.exceptions import ConfigurationError, ForeignGatewayError
 from websocket_gateway.leases import PATIENCE_SECONDS, GatewayLease, held, leased
@@ -20,9 +19,9 @@ from websocket_gateway.provisioning.plan import AnyStep, Choices, Plan, PlanErro
 from websocket_gateway.provisioning.planning.gateway import plan_gateway
 from websocket_gateway.provisioning.planning.importing import foreign_routes
 from websocket_gateway.provisioning.planning.taken_back import settle_options
-from websocket_gateway.provisioning.rotating import finishing_steps, rotation_values, secret_of
+from websocket_gateway.provisioning.rotating import finishing_steps, rotation_values
 from websocket_gateway.provisioning.row import record_applied, record_observed, recording_owner, set_values
-from websocket_gateway.provisioning.wanted import unwise, wanted_gateway, with_secret
+from websocket_gateway.provisioning.wanted import secret_of, unwise, wanted_gateway, with_secret
 from websocket_gateway.provisioning.wanted_routes import project_routes, unknown_gateways
 from websocket_gateway.resources import ObservedGateway, WantedGateway
 
@@ -69,9 +68,8 @@ def plan_provisioning(
     The values are set on `gateway`, and saved by the plan. Raises `AWSError`, `ConfigurationError`,
     `GatewayMissingError` or `ForeignGatewayError`.
     """
-    rotation = rotation_values(gateway) if choices.rotate_secret else {}
-    record = set_values(gateway, {**values, **rotation})
-    region = region_in(gateway.api_endpoint) or resolve_region(gateway.region_name)
+    record = _record(gateway, values, choices)
+    region = region_of(gateway.api_endpoint, gateway.region_name)
     apis = Apis.in_region(region, origin_secret=secret_of(gateway), on_wait=on_wait)
     routes = project_routes(gateway)
     wanted = wanted_gateway(gateway, routes=routes)  # before any call: a mistake in the project needs no AWS
@@ -82,7 +80,7 @@ def plan_provisioning(
         if imported:  # a route that is wanted now has responses that were not read before
             observed = observe_gateway(gateway, wanted, apis, choices=choices)
     api_id = observed.api.api_id if observed.api else ""
-    wanted = with_secret(wanted, api_id, gateway.secret_generation)
+    wanted = with_secret(wanted, api_id, secret_of(gateway))
     if gateway.domain_name or gateway.had_domain:
         wanted, observed = add_domain(gateway, wanted, observed, apis, choices=choices)
     wanted = settle_options(wanted, observed)
@@ -105,13 +103,19 @@ def _plan(
             wanted,
             observed,
             record=record,
-            deployed=finishing_steps(gateway),
+            deployed=finishing_steps(gateway) if gateway.secret_rotating else (),
             notes=_notes(gateway, observed),
             prune=prune,
             deployment_owed=bool(observed.api) and gateway.api_created and not gateway.deployment_id,
         )
     except PlanError as exc:
         raise ConfigurationError(f"Gateway {gateway.api_name!r}: {exc}") from exc
+
+
+def _record(gateway: ApiGateway, values: Mapping[str, object], choices: Choices) -> tuple[RecordStep, ...]:
+    """Set the new values of the row, those of a rotation included; the step that will save them."""
+    rotation = rotation_values(gateway) if choices.rotate_secret else {}
+    return set_values(gateway, {**values, **rotation})
 
 
 def _notes(gateway: ApiGateway, observed: ObservedGateway) -> tuple[str, ...]:

@@ -7,16 +7,8 @@ AWS still differs from what the row says, or because the row says that the rotat
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.origin_secret import origin_secret
 from websocket_gateway.provisioning.plan import Action, Change, Kind, RecordStep, Step
-
-
-def secret_of(gateway: ApiGateway) -> Callable[[str], str]:
-    """A function: API id -> the secret that the integrations of `gateway` are given."""
-    return lambda api_id: origin_secret(api_id, gateway.secret_generation)
 
 
 def rotation_values(gateway: ApiGateway) -> dict[str, object]:
@@ -30,9 +22,7 @@ def rotation_values(gateway: ApiGateway) -> dict[str, object]:
 
 
 def finishing_steps(gateway: ApiGateway) -> tuple[RecordStep, ...]:
-    """The step that ends a rotation; it follows the deployment."""
-    if not gateway.secret_rotating:
-        return ()
+    """The step that ends the rotation of `gateway`; it follows the deployment."""
     return (
         Step(
             action=Action.UPDATE,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from websocket_gateway.connections.endpoints import why_missing
 from websocket_gateway.exceptions import (
     ConfigurationError,
     ForeignGatewayError,
@@ -56,12 +56,6 @@ def find_gateways(names: Sequence[str]) -> list[ApiGateway]:
     return found
 
 
-def why_missing(gateway: ApiGateway) -> str:
-    """That a gateway has no API, with the next step."""
-    name = gateway.api_name
-    return f"Gateway {name!r} does not exist in AWS yet. Run `manage.py create_gateway {shlex.quote(name)}`."
-
-
 def find_or_build_gateway(name: str | None, values: Mapping[str, object]) -> ApiGateway:
     """The row of that name, or a new one, not saved, if `values` are enough for one.
 
@@ -86,8 +80,7 @@ def set_values(gateway: ApiGateway, values: Mapping[str, object]) -> tuple[Recor
         setattr(gateway, field, value)
     if any(before[field] != getattr(gateway, field) for field in before.keys() & DOMAIN_ADDRESS_FIELDS):
         gateway.custom_domain_created = False  # clients keep an address that works until the new one does
-    if not gateway.target_base_endpoint.endswith("/"):
-        gateway.target_base_endpoint += "/"
+    gateway.complete_target()
     _validate(gateway)
     return _record_steps(gateway, before)
 

@@ -8,10 +8,9 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 
-from websocket_gateway.aws.clients import is_loopback
 from websocket_gateway.aws.endpoints import region_in
 from websocket_gateway.aws.shapes import HEADER_PREFIX
-from websocket_gateway.conf import GatewayOptions, get_settings
+from websocket_gateway.conf import GatewayOptions, get_settings, is_loopback
 from websocket_gateway.context_headers import CONTEXT_HEADERS, MESSAGE_CONTEXT_HEADERS, STATIC_HEADERS
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.models import ApiGateway
@@ -47,11 +46,16 @@ def wanted_gateway(gateway: ApiGateway, *, routes: tuple[ProjectRoute, ...]) -> 
     )
 
 
-def with_secret(wanted: WantedGateway, api_id: str, generation: int) -> WantedGateway:
+def secret_of(gateway: ApiGateway) -> Callable[[str], str]:
+    """A function: API id -> the secret that the integrations of `gateway` are given."""
+    return lambda api_id: origin_secret(api_id, gateway.secret_generation)
+
+
+def with_secret(wanted: WantedGateway, api_id: str, secret: Callable[[str], str]) -> WantedGateway:
     """`wanted` with the secret of that API; as it is while the API, and so its secret, does not exist."""
     if not api_id:
         return wanted
-    told = secret_fingerprint(origin_secret(api_id, generation))
+    told = secret_fingerprint(secret(api_id))
     routes = (
         replace(route, integration=replace(route.integration, secret_fingerprint=told))
         for route in wanted.routes

@@ -27,7 +27,7 @@ _BARE_KEYS: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
 EVENT_TYPES: Final = {"connect": "CONNECT", "disconnect": "DISCONNECT"}
 """By the last part of the URL; every other part belongs to messages."""
 _ROUTE_KEYS: Final = {"CONNECT": "$connect", "DISCONNECT": "$disconnect"}
-_MILLISECONDS = re.compile(r"[0-9]{1,14}")
+_MILLISECONDS = r"[0-9]{1,14}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +190,7 @@ def _address(text: str) -> str:
 
 def _connected_at(request: HttpRequest) -> datetime | None:
     value = read_header(request, context_headers.CONNECTED_AT_HEADER)
-    if not _MILLISECONDS.fullmatch(value):
+    if not re.fullmatch(_MILLISECONDS, value):
         return None
     return datetime.fromtimestamp(int(value) / 1000, tz=timezone.utc)
 

@@ -24,7 +24,7 @@ _FLOOD = 16 * _SWEEP_EVERY
 """The same, if no attempt found an existing row."""
 _KNOWN_KEYS = 4096
 _KEY_LENGTH = 191
-_LENGTH = re.compile(r"[0-9]{1,9}s")
+_LENGTH = r"[0-9]{1,9}s"
 _A_DAY = 24 * 60 * 60
 
 _new_keys = 0
@@ -138,7 +138,7 @@ def _key(scope: str, window_seconds: int, client: str) -> str:
 def window_seconds_of(key: str) -> int:
     """Return the length of the window in the key of a row; a day if the key has none."""
     length = key.split(":", 2)[1:2]
-    return int(length[0][:-1]) if length and _LENGTH.fullmatch(length[0]) else _A_DAY
+    return int(length[0][:-1]) if length and re.fullmatch(_LENGTH, length[0]) else _A_DAY
 
 
 def _seconds_left(window_seconds: int, now: datetime) -> int:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import F
@@ -54,15 +53,17 @@ def count_message(session: WebSocketSession, limit: int) -> bool:
     return True
 
 
-@dataclass(slots=True)
 class _Count:
-    minute: datetime
-    own: int = 0
-    """Messages that this process has let through."""
-    reported: int = 0
-    """Those of them that are in the row, or on their way."""
-    others: int = 0
-    """Messages that other processes have reported, at least."""
+    __slots__ = ("minute", "others", "own", "reported")
+
+    def __init__(self, minute: datetime) -> None:
+        self.minute = minute
+        self.own = 0
+        """Messages that this process has let through."""
+        self.reported = 0
+        """Those of them that are in the row, or on their way."""
+        self.others = 0
+        """Messages that other processes have reported, at least."""
 
 
 class _Counts:

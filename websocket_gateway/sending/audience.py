@@ -117,11 +117,20 @@ def audience_of_run(run: BroadcastRun) -> Audience:
     return audience_of_user(run.user) if run.user is not None else Audience(())
 
 
+def describe_audience(*, channel: str | None = None, user: str | None = None) -> str:
+    """The audience of a message in words; everyone without a channel and a user name."""
+    if channel is not None:
+        return f"channel {channel!r}"
+    return "everyone" if user is None else f"user {user!r}"
+
+
 def find_user(name: str) -> AbstractBaseUser:
     """The user of that name; raises `WebSocketGatewayError` if there is none."""
     model = get_user_model()
     try:
-        user: AbstractBaseUser = model._default_manager.get(**{model.USERNAME_FIELD: name})
+        # Not from a replica, which might not know yet who has just registered.
+        users = model._default_manager.using(router.db_for_write(model))
+        user: AbstractBaseUser = users.get(**{model.USERNAME_FIELD: name})
     except model.DoesNotExist as exc:
         raise WebSocketGatewayError(f"No user is called {name!r}.") from exc
     return user

@@ -14,6 +14,7 @@ from websocket_gateway.channels.publishing import addressed
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import BroadcastRun, BroadcastShard
+from websocket_gateway.models.fields import set_related
 from websocket_gateway.sending import shards
 from websocket_gateway.sending.audience import audience_of_run
 from websocket_gateway.task_queue import background_backend, enqueue, require_background_backend
@@ -66,6 +67,8 @@ def save_run(
         started_by_id=started_by.pk if started_by is not None else None,
         max_per_second=get_settings().send_max_per_second if max_per_second is None else max_per_second,
     )
+    if user is not None:
+        set_related(run, "user", user)  # a replica might not have the row yet
     audience = audience_of_run(run)
     run.recipients = audience.count()
     ends = audience.ends() if run.recipients else None
@@ -123,7 +126,10 @@ def resume_expired_shards() -> int:
     """
     current = BroadcastRun.objects.using(router.db_for_write(BroadcastRun))
     running = current.filter(state=BroadcastRun.State.RUNNING)
-    for pk in running.order_by("pk").values_list("pk", flat=True):
+    keys = list(running.order_by("pk").values_list("pk", flat=True))
+    if not keys:
+        return 0
+    for pk in keys:
         shards.finish_run_if_done(pk)
     return sum(_enqueue(pk, tasks) for pk, tasks in sorted(count_missing_tasks().items()))
 

@@ -6,18 +6,15 @@ without an address to connect to, and the log says why, once for each process.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from django import template
-from django.conf import settings
-from django.db import Error, connections
 from django.template.base import Node, Parser, Token
 from django.template.context import Context
 from django.utils.safestring import SafeString
 
-from websocket_gateway.client_config import warn_once
+from websocket_gateway.page_errors import is_for_developers, must_raise, warn_once
 
 Instead = Callable[[Context], SafeString]
 """Makes what a page gets in the place of a tag that fails."""
@@ -36,7 +33,7 @@ def register_safely(
         try:
             return _SafeNode(name, instead, node=compile_tag(parser, token))
         except template.TemplateSyntaxError as exc:  # such as an argument that the tag does not have
-            if _is_for_developers():
+            if is_for_developers():
                 raise
             return _SafeNode(name, instead, failure=str(exc))
 
@@ -59,7 +56,7 @@ class _SafeNode(Node):
         try:
             return SafeString(self._node.render(context))
         except Exception as exc:
-            if _is_for_developers() or (isinstance(exc, Error) and _has_broken_transaction()):
+            if must_raise(exc):
                 raise
             return self._without(context, f"{type(exc).__name__}: {exc}")
 
@@ -70,17 +67,3 @@ class _SafeNode(Node):
             return self._instead(context)
         context[target] = self._instead(context)
         return SafeString("")
-
-
-def _is_for_developers() -> bool:
-    """Whether an error is shown to those who can correct it: under `DEBUG` and in tests.
-
-    Every test runner calls Django's `setup_test_environment()`, which makes the outbox.
-    """
-    return bool(settings.DEBUG) or hasattr(sys.modules.get("django.core.mail"), "outbox")
-
-
-def _has_broken_transaction() -> bool:
-    """Whether a page that goes on would lose silently what its view has written, as on PostgreSQL."""
-    opened = connections.all(initialized_only=True)
-    return any(one.in_atomic_block and one.vendor == "postgresql" for one in opened)

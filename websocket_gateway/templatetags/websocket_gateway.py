@@ -13,6 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
 
+from websocket_gateway import connections
 from websocket_gateway.client_config import (
     build_client_config,
     build_client_options,
@@ -21,7 +22,6 @@ from websocket_gateway.client_config import (
     build_user_config,
     find_page_gateway,
 )
-from websocket_gateway.connections.endpoints import find_socket_url
 from websocket_gateway.templatetags.failing import register_safely
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def websocket_config(
 def websocket_url(gateway: str = "") -> str:
     """The gateway's `wss://` URL; empty until `create_gateway` has run."""
     found = find_page_gateway(gateway)
-    return find_socket_url(found) if found else ""
+    return connections.find_socket_url(found) if found else ""
 
 
 def _client(context: Context, config: dict[str, object], element_id: object, nonce: object) -> SafeString:

@@ -20,13 +20,13 @@ from websocket_gateway.views.responses import ErrorCode, RefusalError
 
 logger = logging.getLogger("websocket_gateway.views")
 
-_CONTENT_LENGTH = re.compile(r"[0-9]{0,18}")
+_CONTENT_LENGTH = r"[0-9]{0,18}"
 
 
 def check_declared_size(request: HttpRequest, limit: int) -> None:
     """Refuse a body whose declared length is too large, before it is read."""
     declared = str(request.META.get("CONTENT_LENGTH") or "")
-    if not _CONTENT_LENGTH.fullmatch(declared):
+    if not re.fullmatch(_CONTENT_LENGTH, declared):
         raise RefusalError(ErrorCode.BAD_REQUEST, "The content length is not a number.")
     if declared and int(declared) > limit:
         raise RefusalError(ErrorCode.TOO_LARGE, f"The body has {declared} bytes; {limit} are allowed.")

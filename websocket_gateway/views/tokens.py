@@ -18,7 +18,6 @@ from django.utils.cache import add_never_cache_headers
 from django.views.generic import View
 
 from websocket_gateway.auth_backends import backend_of
-from websocket_gateway.client_config import build_user_marks
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.sessions import has_open
 from websocket_gateway.database_errors import describe_away, is_away
@@ -26,6 +25,7 @@ from websocket_gateway.exceptions import RateLimitedError
 from websocket_gateway.logins import current_session_key, is_active
 from websocket_gateway.receiving.limits import find_used_up
 from websocket_gateway.receiving.tokens import issue_token
+from websocket_gateway.user_marks import build_user_marks
 from websocket_gateway.views.limits import (
     RETRY_AFTER_FULL,
     SCOPE,

@@ -9,13 +9,14 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from websocket_gateway.connections.endpoints import why_missing
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
 from websocket_gateway.management.provisioning import ProvisioningCommand
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.describe import to_json
 from websocket_gateway.provisioning.gateways import Provisioning, plan_provisioning, provision
 from websocket_gateway.provisioning.plan import Choices
-from websocket_gateway.provisioning.row import find_gateways, why_missing
+from websocket_gateway.provisioning.row import find_gateways
 
 
 class Command(ProvisioningCommand):

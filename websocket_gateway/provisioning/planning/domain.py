@@ -24,16 +24,16 @@ _OURS_TO_REPLACE = ".execute-api."
 """Part of every host that API Gateway gives to domains; a record that leads elsewhere belongs to others."""
 
 
-def plan_domain(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[AnyStep]:
+def plan_domain(
+    wanted: WantedGateway, want: WantedDomain, observed: ObservedGateway, *, uuid: str
+) -> Iterator[AnyStep]:
     """The steps for the domain that the row names.
 
     Raises `PlanError` where the path leads to an API of others, or the name to a host of others.
     """
-    if wanted.domain is None:
-        return
-    yield from _plan_name(wanted.domain, observed.domain, uuid=uuid)
-    yield from _plan_mapping(wanted, wanted.domain, observed)
-    yield from _plan_records(wanted.domain, observed.domain)
+    yield from _plan_name(want, observed.domain, uuid=uuid)
+    yield from _plan_mapping(wanted, want, observed)
+    yield from _plan_records(want, observed.domain)
 
 
 def plan_removal(
@@ -69,7 +69,7 @@ def dangling_names(steps: Iterable[AnyStep]) -> Iterator[str]:
 
 def leftover_domains(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[AnyStep]:
     """The steps that would remove earlier domains, and earlier paths of this one."""
-    api_ids = own_api_ids(observed)
+    api_ids = observed.own_api_ids
     if wanted.domain is not None:
         key = wanted.domain.api_mapping_key
         yield from plan_removal(
@@ -77,11 +77,6 @@ def leftover_domains(wanted: WantedGateway, observed: ObservedGateway, *, uuid: 
         )
     for seen in observed.former_domains:
         yield from plan_removal(seen, uuid=uuid, api_ids=api_ids, reason="an earlier domain of this gateway")
-
-
-def own_api_ids(observed: ObservedGateway) -> frozenset[str]:
-    """The ids of this gateway's API and of its twins."""
-    return frozenset(api.api_id for api in (observed.api, *observed.twins) if api is not None)
 
 
 def is_ours(domain: Domain, uuid: str) -> bool:
@@ -140,7 +135,7 @@ def _plan_mapping(
         )
         return
     # One that leads to an API which is gone serves nothing.
-    if present.api_id in observed.api_ids - own_api_ids(observed):
+    if present.api_id in observed.api_ids - observed.own_api_ids:
         raise PlanError(
             f"{name} leads to API {present.api_id} already, which is not this gateway's. Give the gateway "
             "another mapping key (--mapping-key), or delete that mapping first."

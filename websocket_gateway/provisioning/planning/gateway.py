@@ -38,7 +38,8 @@ def plan_gateway(
     steps.extend(_plan_stage(wanted, observed, left=() if prune else rest.route_keys))
     steps.extend(_plan_deployment(wanted, observed, steps, owed=deployment_owed))
     steps.extend(deployed)
-    steps.extend(plan_domain(wanted, observed, uuid=uuid))
+    if wanted.domain is not None:
+        steps.extend(plan_domain(wanted, wanted.domain, observed, uuid=uuid))
     # A mapping keeps the stage that it leads to, so domains go first.
     steps.extend((*rest.domains, *rest.stages) if prune else ())
     left = () if prune else (*rest.resources, *rest.domains, *rest.stages)
@@ -47,7 +48,7 @@ def plan_gateway(
         steps=tuple(steps),
         left=(*left, *rest.twins),
         unmanaged=tuple(find_unmanaged(wanted, observed)),
-        notes=(*notes, *dangling_names(steps)),
+        notes=(*notes, *(dangling_names(steps) if prune and rest.domains else ())),
     )
 
 

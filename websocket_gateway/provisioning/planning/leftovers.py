@@ -47,7 +47,11 @@ def find_leftovers(wanted: WantedGateway, observed: ObservedGateway, *, uuid: st
     return Leftovers(
         resources=(*routes, *_integrations(wanted, observed, uuid=uuid, surviving=surviving)),
         stages=tuple(_stages(wanted, observed, uuid=uuid)),
-        domains=tuple(leftover_domains(wanted, observed, uuid=uuid)),
+        domains=(
+            tuple(leftover_domains(wanted, observed, uuid=uuid))
+            if wanted.domain is not None or observed.former_domains
+            else ()
+        ),
         twins=tuple(_twins(observed)),
     )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 
 from websocket_gateway.aws.apis import Apis
 from websocket_gateway.aws.dns import Dns
@@ -47,6 +49,29 @@ class Context:
     def save(self, **values: object) -> None:
         """Keep what a step learnt in the gateway's row, at once; raises `LeaseLostError`."""
         self.lease.save(**values)
+
+    def poll(
+        self,
+        found: T | None,
+        look: Callable[[], T | None],
+        *,
+        pending: Callable[[T], bool],
+        goal: str,
+        pauses: tuple[float, ...],
+        seconds: float,
+    ) -> T | None:
+        """Look again until a resource is there no more, or no longer pending; return what was seen last.
+
+        Also returns after `seconds`, while it is still pending. The last of `pauses` repeats.
+        """
+        deadline = time.monotonic() + seconds
+        for pause in chain(pauses, repeat(pauses[-1])):
+            if found is None or not pending(found) or time.monotonic() > deadline:
+                break
+            self.on_wait(f"waiting until {goal}")
+            self.apis.sleep(pause)
+            found = look()
+        return found
 
 
 def on(resource_type: type[T], function: Callable[[Context, Step[T]], None]) -> Handler:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
-from itertools import chain, repeat
 
 from websocket_gateway.exceptions import DomainNotReadyError, PlanOutdatedError
 from websocket_gateway.provisioning.plan import Action, Kind, Step
@@ -86,23 +84,28 @@ def _domain_of(step: Step[ApiMapping]) -> str:
 
 def _wait_until_available(context: Context, domain: Domain) -> None:
     name = f"Domain {domain.domain_name!r}"
-    deadline = time.monotonic() + DOMAIN_TIMEOUT_SECONDS
-    found: Domain | None = domain
-    for pause in chain(_POLL_SECONDS, repeat(_POLL_SECONDS[-1])):
-        if found is None:
-            raise PlanOutdatedError(f"{name} vanished. Run it again.")
-        if found.domain_name_status == "AVAILABLE":
-            return
-        if found.domain_name_status.startswith("PENDING"):
-            why = found.domain_name_status_message.rstrip(".") or "look at its certificate in the AWS console"
-            done = "Run it again when that is done."
-            raise DomainNotReadyError(f"{name} is {found.domain_name_status}: {why}. {done}")
-        if time.monotonic() > deadline:
-            again = "Run it again to go on waiting."
-            raise DomainNotReadyError(f"{name} is still {found.domain_name_status}. {again}")
-        context.on_wait(f"waiting until domain {domain.domain_name} is AVAILABLE")
-        context.apis.sleep(pause)
-        found = context.domains.find_domain(domain.domain_name)
+    found = context.poll(
+        domain,
+        lambda: context.domains.find_domain(domain.domain_name),
+        pending=lambda seen: seen.domain_name_status != "AVAILABLE" and not _is_held_up(seen),
+        goal=f"domain {domain.domain_name} is AVAILABLE",
+        pauses=_POLL_SECONDS,
+        seconds=DOMAIN_TIMEOUT_SECONDS,
+    )
+    if found is None:
+        raise PlanOutdatedError(f"{name} vanished. Run it again.")
+    if _is_held_up(found):
+        why = found.domain_name_status_message.rstrip(".") or "look at its certificate in the AWS console"
+        done = "Run it again when that is done."
+        raise DomainNotReadyError(f"{name} is {found.domain_name_status}: {why}. {done}")
+    if found.domain_name_status != "AVAILABLE":
+        again = "Run it again to go on waiting."
+        raise DomainNotReadyError(f"{name} is still {found.domain_name_status}. {again}")
+
+
+def _is_held_up(domain: Domain) -> bool:
+    """Whether the domain waits for something that its owner must do first."""
+    return domain.domain_name_status.startswith("PENDING")
 
 
 HANDLERS: dict[tuple[Action, Kind], Handler] = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.db import router
 
-from websocket_gateway.aws.clients import is_loopback
 from websocket_gateway.concurrency import retry_when_busy
+from websocket_gateway.conf import is_loopback
 from websocket_gateway.connections.ending import end_gone
 from websocket_gateway.leases import GatewayLease
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute, WebSocketSession

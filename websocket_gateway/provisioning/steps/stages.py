@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from itertools import chain, repeat
 
 from websocket_gateway.exceptions import DeploymentFailedError, PlanOutdatedError
 from websocket_gateway.provisioning.plan import Action, Kind, Step
@@ -67,21 +66,26 @@ def wait_for_deployment(context: Context, step: Step[Deployment]) -> None:
 def _wait_until_deployed(context: Context, deployment: Deployment) -> None:
     """There is no waiter for deployments in boto3, so this asks until the status is final."""
     began = time.monotonic()
-    pauses = chain(_DEPLOYMENT_POLL_SECONDS, repeat(_DEPLOYMENT_POLL_SECONDS[-1]))
-    found: Deployment | None = deployment
-    while found is not None and found.status == "PENDING":
-        if time.monotonic() - began > DEPLOYMENT_TIMEOUT_SECONDS:
-            raise DeploymentFailedError(
-                f"Deployment {deployment.deployment_id!r} is still PENDING after "
-                f"{DEPLOYMENT_TIMEOUT_SECONDS:.0f} seconds. Run the command again to go on waiting."
-            )
-        context.on_wait(f"waiting until deployment {deployment.deployment_id} is DEPLOYED")
-        context.apis.sleep(next(pauses))
+
+    def look() -> Deployment | None:
         found = context.apis.find_deployment(context.api_id, deployment.deployment_id)
-        if found is None and time.monotonic() - began < _UNSEEN_SECONDS:
-            found = deployment
+        return deployment if found is None and time.monotonic() - began < _UNSEEN_SECONDS else found
+
+    found = context.poll(
+        deployment,
+        look,
+        pending=lambda seen: seen.status == "PENDING",
+        goal=f"deployment {deployment.deployment_id} is DEPLOYED",
+        pauses=_DEPLOYMENT_POLL_SECONDS,
+        seconds=DEPLOYMENT_TIMEOUT_SECONDS,
+    )
     if found is None:
         raise PlanOutdatedError(f"Deployment {deployment.deployment_id!r} vanished. Run it again.")
+    if found.status == "PENDING":
+        raise DeploymentFailedError(
+            f"Deployment {deployment.deployment_id!r} is still PENDING after "
+            f"{DEPLOYMENT_TIMEOUT_SECONDS:.0f} seconds. Run the command again to go on waiting."
+        )
     if found.status != "DEPLOYED":
         why = found.status_message.rstrip(".") or "no reason was given"
         raise DeploymentFailedError(

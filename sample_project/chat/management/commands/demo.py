@@ -19,7 +19,7 @@ from chat.demo.processes import Child, ChildError, as_typed, child_environment, 
 from chat.rooms import LOBBY
 from chat.users import DEMO_USERS
 from chat.views import find_address
-from websocket_gateway.aws.clients import is_loopback
+from websocket_gateway.conf import is_loopback
 from websocket_gateway.models import ApiGateway
 
 GATEWAY = "demo"

@@ -22,6 +22,7 @@ pytestmark = [
     pytest.mark.skipif(connection.vendor != "sqlite", reason="drives the browser, not the database"),
 ]
 LIBRARIES = ["htmx2", "htmx4", "turbo"]
+HTMX_AT_WORK = ".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added"
 
 
 @pytest.fixture
@@ -51,6 +52,8 @@ class Visit:
         self.shows(name)
         if name not in ("plain", "quiet"):
             self.wait_for(f"ran === '{name}'")
+        # Before that HTMX has not looked at the new page's links, and a click would load the next page.
+        self.wait_for(f"!document.querySelector('{HTMX_AT_WORK}')")
         assert self.evaluate("window.sameDocument")
 
     def shows(self, name: str) -> None:

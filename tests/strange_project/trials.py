@@ -137,7 +137,7 @@ def test_channels_and_their_limit(opened: WebSocketClient) -> None:
     assert broadcast({"n": 1}, channel="one").delivered == 1
     assert opened.control("unsubscribe", channel="one").ok
     assert broadcast({"n": 2}, channel="one").recipients == 0
-    assert opened.received == [{"n": 1}]
+    assert opened.received == [{"n": 1, "_ws": {"channel": "one"}}]
 
 
 def test_every_audience(opened: WebSocketClient) -> None:
@@ -290,7 +290,7 @@ def test_over_real_sockets(browser: Client, live_server: Any, django_local_gatew
         socket.send(json.dumps({"handler": "note"}))
         assert "internal_error" in str(socket.recv(timeout=10))
         assert broadcast({"n": 1}, channel="desk").delivered == 1
-        assert json.loads(socket.recv(timeout=10)) == {"n": 1}
+        assert json.loads(socket.recv(timeout=10)) == {"n": 1, "_ws": {"channel": "desk"}}
         assert revoke(WebSocketSession.objects.all()) == 1
         with pytest.raises(ConnectionClosed):
             socket.recv(timeout=10)

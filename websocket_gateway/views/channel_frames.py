@@ -20,7 +20,6 @@ from websocket_gateway.channels.positions import InvalidPositionError, Since, pa
 from websocket_gateway.channels.reading import PAGE_MESSAGES, Page, read_before, read_pages
 from websocket_gateway.channels.rules import rules_loaded
 from websocket_gateway.channels.subscribing import join
-from websocket_gateway.sending.publishing import send_abandoned
 from websocket_gateway.views.channels import check_channel_name, check_may_join
 from websocket_gateway.views.failures import log_refusal, refusal_of
 from websocket_gateway.views.hooks import WebSocketHooks
@@ -120,9 +119,13 @@ def _heads(view: WebSocketHooks, names: Mapping[str, Since] | list[str]) -> dict
         return {}
     heads = read_heads(list(names), session=view.websocket_session)
     abandoned = [name for name, head in heads.items() if head.abandoned]
+    if not abandoned:
+        return heads
+    from websocket_gateway.sending.publishing import send_abandoned  # with the code that calls AWS
+
     for name in abandoned:
         send_abandoned(name)
-    return {**heads, **read_heads(abandoned, session=view.websocket_session)} if abandoned else heads
+    return {**heads, **read_heads(abandoned, session=view.websocket_session)}
 
 
 def _pages(wanted: Mapping[str, Since], heads: Mapping[str, Head]) -> Answers:

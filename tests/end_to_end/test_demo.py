@@ -14,7 +14,7 @@ import pytest
 
 from tests.end_to_end.sample import ANY_PORTS, manage, migrate, start_demo, wait_for_chat
 
-GREETING = '{"type":"notification","text":"Hello from the broadcast command"}'
+GREETING = '{"type":"notification","text":"Hello from the broadcast command","_ws":{"channel":"lobby"}}'
 
 
 @pytest.fixture

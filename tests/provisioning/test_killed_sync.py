@@ -67,7 +67,8 @@ def drifted(bench: Bench) -> str:
     )
     first = bench.aws.get_integrations(ApiId=api_id)["Items"][0]["IntegrationId"]
     bench.aws.update_integration(ApiId=api_id, IntegrationId=first, TimeoutInMillis=500)
-    bench.aws.update_stage(ApiId=api_id, StageName="production", Description="by hand")
+    traced = {"DataTraceEnabled": True}
+    bench.aws.update_stage(ApiId=api_id, StageName="production", DefaultRouteSettings=traced)
     bench.aws.tag_resource(
         ResourceArn=f"arn:aws:apigateway:eu-west-1::/apis/{api_id}", Tags={"websocket_gateway:uuid": "x"}
     )

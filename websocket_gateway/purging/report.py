@@ -19,6 +19,7 @@ class Part(str, Enum):
     LIMITS = "limits"
     MESSAGES = "messages"
     BROADCASTS = "broadcasts"
+    HISTORY = "history"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
-from websocket_gateway.purging import old_rows
+from websocket_gateway.purging import histories, old_rows
 from websocket_gateway.purging.report import Operation, Part, PurgeReport, Run
 from websocket_gateway.purging.sessions import EndOverdue, EndRevoked
 from websocket_gateway.purging.verifying import VerifyOpen
@@ -23,15 +23,17 @@ def purge(
     verify: bool = False,
     retention_days: int | None = None,
     max_seconds: float | None = None,
+    new_epochs: bool = False,
 ) -> PurgeReport:
     """End dead connections and delete old rows; safe beside another purge, and to kill at any point.
 
     `only` selects parts (empty: all). With `verify`, AWS is asked about the sessions that may be alive.
-    Ended sessions and broadcasts are kept for `retention_days`, by default `SESSION_RETENTION_DAYS`.
-    After `max_seconds` it stops between two batches. Failures of AWS are listed in the report's
+    `new_epochs` is for a database that was restored: clients are told that their positions in channels do not
+    count any more. Ended sessions and broadcasts are kept for `retention_days`, by default
+    `SESSION_RETENTION_DAYS`. After `max_seconds` it stops between two batches. Failures of AWS are listed in the report's
     `problems`; only errors of the database and the settings are raised.
     """
-    operations = _operations(only, verify, retention_days)
+    operations = _operations(only, verify, retention_days, new_epochs)
     run = Run(max_seconds=max_seconds)
     for number, operation in enumerate(operations):
         run.begin(operation, operations_left=len(operations) - number)
@@ -45,11 +47,15 @@ def purge(
 
 
 def count_purgeable(
-    *, only: Collection[Part] = (), verify: bool = False, retention_days: int | None = None
+    *,
+    only: Collection[Part] = (),
+    verify: bool = False,
+    retention_days: int | None = None,
+    new_epochs: bool = False,
 ) -> PurgeReport:
     """Count what `purge` would do now. Changes nothing and does not call AWS."""
     run = Run()
-    for operation in _operations(only, verify, retention_days):
+    for operation in _operations(only, verify, retention_days, new_epochs):
         run.counts[operation.name] += operation.count()
     return PurgeReport(counts=dict(run.counts), seconds=run.seconds)
 
@@ -73,7 +79,9 @@ class ResumeBroadcasts:
             run.problems.append(f"broadcasts were not resumed: {exc}")
 
 
-def _operations(only: Collection[Part], verify: bool, retention_days: int | None) -> list[Operation]:
+def _operations(
+    only: Collection[Part], verify: bool, retention_days: int | None, new_epochs: bool
+) -> list[Operation]:
     """The selected operations: first those that end connections, last the one that calls AWS."""
     now = timezone.now()
     kept = get_settings().session_retention_days if retention_days is None else retention_days
@@ -88,7 +96,12 @@ def _operations(only: Collection[Part], verify: bool, retention_days: int | None
         old_rows.delete_handled_messages(now=now),
         old_rows.delete_finished_broadcasts(now=now, retention=retention),
         ResumeBroadcasts(),
+        histories.SendAbandoned(now=now),
+        histories.DeleteUnreadable(now=now),
+        histories.delete_idle_channels(now=now),
     ]
+    if new_epochs:
+        operations.append(histories.BeginEpochs())
     if verify:
         operations.append(VerifyOpen(now=now))
     return [operation for operation in operations if not only or operation.part in only]

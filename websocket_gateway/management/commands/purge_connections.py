@@ -22,11 +22,22 @@ _WORDS = {
     "limits_deleted": ("delete", "rate limit", "whose window is over"),
     "messages_deleted": ("delete", "mark", "of messages handled more than a day ago"),
     "broadcasts_deleted": ("delete", "broadcast", "that finished longer ago than the retention"),
+    "messages_published": ("publish", "message", "whose publisher died"),
+    "history_deleted": ("delete", "message", "that no client can get any more"),
+    "epochs_begun": ("begin", "epoch", "of channels: clients are told that their positions do not count"),
+    "channels_deleted": ("delete", "channel", "without messages that was not used for 30 days"),
     "shards_resumed": ("enqueue", "task", "for broadcasts that no worker continues"),
     "sessions_verified": ("verify", "session", "that may be alive"),
     "sessions_ended_gone": ("end", "session", "that AWS reports as gone"),
 }
-_DONE = {"end": "Ended", "delete": "Deleted", "enqueue": "Enqueued", "verify": "Verified"}
+_DONE = {
+    "end": "Ended",
+    "delete": "Deleted",
+    "enqueue": "Enqueued",
+    "begin": "Began",
+    "publish": "Published",
+    "verify": "Verified",
+}
 
 
 def parts(value: str) -> tuple[Part, ...]:
@@ -70,6 +81,11 @@ class Command(GatewayCommand):
             help="Stop after SECONDS, between two batches; the next run continues.",
         )
         parser.add_argument(
+            "--new-epochs",
+            action="store_true",
+            help="Begin a new epoch in every channel with a history. Run it once after a database restore.",
+        )
+        parser.add_argument(
             "--dry-run", action="store_true", help="Count what would be done, and change nothing."
         )
         self.add_format_argument(parser)
@@ -81,16 +97,27 @@ class Command(GatewayCommand):
         verify: bool,
         retention: int | None,
         max_seconds: int | None,
+        new_epochs: bool,
         dry_run: bool,
         **options: str,
     ) -> None:
         """Purge, and report."""
         if verify and only and Part.SESSIONS not in only:
             raise CommandError("--verify is about sessions: add sessions to --only.", returncode=2)
+        if new_epochs and only and Part.HISTORY not in only:
+            raise CommandError("--new-epochs is about channels: add history to --only.", returncode=2)
         if dry_run:
-            report = count_purgeable(only=only, verify=verify, retention_days=retention)
+            report = count_purgeable(
+                only=only, verify=verify, retention_days=retention, new_epochs=new_epochs
+            )
         else:
-            report = purge(only=only, verify=verify, retention_days=retention, max_seconds=max_seconds)
+            report = purge(
+                only=only,
+                verify=verify,
+                retention_days=retention,
+                max_seconds=max_seconds,
+                new_epochs=new_epochs,
+            )
         if options["format"] == "json":
             self.stdout.write(_as_json(report, dry_run=dry_run))
         else:

@@ -30,8 +30,8 @@ def purge(
     `only` selects parts (empty: all). With `verify`, AWS is asked about the sessions that may be alive.
     `new_epochs` is for a database that was restored: clients are told that their positions in channels do not
     count any more. Ended sessions and broadcasts are kept for `retention_days`, by default
-    `SESSION_RETENTION_DAYS`. After `max_seconds` it stops between two batches. Failures of AWS are listed in the report's
-    `problems`; only errors of the database and the settings are raised.
+    `SESSION_RETENTION_DAYS`. After `max_seconds` it stops between two batches. Failures of AWS
+    are listed in the report's `problems`; only errors of the database and the settings are raised.
     """
     operations = _operations(only, verify, retention_days, new_epochs)
     run = Run(max_seconds=max_seconds)

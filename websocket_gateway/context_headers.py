@@ -17,6 +17,8 @@ SOURCE_IP_HEADER: Final = "wsSourceIp"
 CONNECTED_AT_HEADER: Final = "wsConnectedAt"
 MESSAGE_ID_HEADER: Final = "wsMessageId"
 ORIGIN_SECRET_HEADER: Final = "wsOriginSecret"  # noqa: S105 - the name of a header
+LEGACY_SECRET_HEADER: Final = "X-Ws-Gateway-Secret"  # noqa: S105 - the name of a header
+"""Of django-aws-api-gateway-websockets, whose gateways are imported."""
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html
 CONTEXT_HEADERS: Final[Mapping[str, str]] = MappingProxyType(

@@ -17,7 +17,7 @@ from websockets.typing import Origin
 
 from tests.legacy import schema
 from tests.support.commands import run
-from websocket_gateway.legacy.events import SECRET_HEADER
+from websocket_gateway.context_headers import LEGACY_SECRET_HEADER as SECRET_HEADER
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.views import WebSocketView
 

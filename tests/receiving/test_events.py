@@ -12,14 +12,14 @@ from django.test import RequestFactory
 from tests.factories import ApiGatewayFactory
 from websocket_gateway.exceptions import InvalidEventError
 from websocket_gateway.models import ApiGateway
+from websocket_gateway.receiving.credentials import take_credentials
 from websocket_gateway.receiving.events import (
     ConnectEvent,
     DisconnectEvent,
     MessageEvent,
-    hide_token,
     parse_event,
-    read_header,
 )
+from websocket_gateway.receiving.headers import read_header
 from websocket_gateway.testing import connect_request, disconnect_request, message_request
 
 
@@ -136,7 +136,7 @@ def test_hidden_token_is_gone_from_everything_that_shows_the_request(gateway: Ap
     # gunicorn and uWSGI add the address as it was written.
     request.META["RAW_URI"] = request.META["REQUEST_URI"] = f"/ws/connect?{request.META['QUERY_STRING']}"
 
-    hide_token(request)
+    take_credentials(request)
 
     shown = repr(request) + str(request.META) + str(request.headers) + request.get_full_path()
     assert "hush" not in shown
@@ -149,6 +149,6 @@ def test_token_among_too_many_parameters_is_hidden_as_well(gateway: ApiGateway, 
     request = connect_request(gateway, token="hush", channel="lobby")
     request.META["RAW_URI"] = f"/ws/connect?{request.META['QUERY_STRING']}"
 
-    hide_token(request)
+    take_credentials(request)
 
     assert "hush" not in str(request.META)

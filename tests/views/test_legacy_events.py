@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory
 from websocket_gateway.conf import get_settings
+from websocket_gateway.context_headers import LEGACY_SECRET_HEADER
 from websocket_gateway.legacy import events
 from websocket_gateway.models import ApiGateway, ConnectionRateLimit, WebSocketSession
 from websocket_gateway.origin_secret import origin_secret
@@ -83,7 +84,7 @@ def event(
         "User-Agent": f"AmazonAPIGateway_{gateway.api_id}",
         "X-Amzn-Apigateway-Api-Id": gateway.api_id,
         "connectionId": "Kold=",
-        events.SECRET_HEADER: SECRET,
+        LEGACY_SECRET_HEADER: SECRET,
     }
     if slug == "connect":
         sent |= {"Sec-WebSocket-Key": "x", "Sec-WebSocket-Version": "13", "Origin": DEFAULT_ORIGIN}
@@ -164,13 +165,13 @@ def test_nothing_is_accepted_unless_the_secret_stands_in_the_settings(
 def test_secret_that_is_too_short_to_be_one_is_none(gateway: ApiGateway, settings: Any) -> None:
     settings.WEBSOCKETS = {"gateway_secret": "short"}
 
-    assert event(gateway, "connect", forged={events.SECRET_HEADER: "short"}).status_code == 403
+    assert event(gateway, "connect", forged={LEGACY_SECRET_HEADER: "short"}).status_code == 403
 
 
 @pytest.mark.parametrize("value", ["", "x", SECRET[:-1], f"{SECRET},{SECRET}", "é" * 40, OTHER])
 def test_wrong_secret_is_refused(gateway: ApiGateway, value: str) -> None:
     for slug in ("connect", "default", "disconnect"):
-        response = event(gateway, slug, forged={events.SECRET_HEADER: value})
+        response = event(gateway, slug, forged={LEGACY_SECRET_HEADER: value})
         assert (response.status_code, response.content) == (403, b"")
     assert not WebSocketSession.objects.exists()
 
@@ -246,14 +247,14 @@ def test_url_alone_says_what_kind_of_event_it_is(gateway: ApiGateway, session: W
 
 
 def test_old_mappings_with_our_own_secret_are_no_event(gateway: ApiGateway) -> None:
-    headers = {events.SECRET_HEADER: "", "wsOriginSecret": origin_secret(gateway.api_id)}
+    headers = {LEGACY_SECRET_HEADER: "", "wsOriginSecret": origin_secret(gateway.api_id)}
 
     assert event(gateway, "connect", forged=headers).status_code == 400
 
 
 def test_new_mappings_are_served_as_ever_while_the_old_secret_still_stands(gateway: ApiGateway) -> None:
     headers = {
-        events.SECRET_HEADER: "",
+        LEGACY_SECRET_HEADER: "",
         "wsOriginSecret": origin_secret(gateway.api_id),
         "wsEventType": "CONNECT",
         "wsSourceIp": "192.0.2.1",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import Final
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -17,11 +16,11 @@ from django.utils.crypto import constant_time_compare
 from websocket_gateway import context_headers
 from websocket_gateway.conf import get_settings
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.receiving.events import EVENT_TYPES, meta_key, read_header
+from websocket_gateway.receiving.credentials import take_credentials
+from websocket_gateway.receiving.events import EVENT_TYPES
+from websocket_gateway.receiving.headers import meta_key
 
 logger = logging.getLogger("websocket_gateway.views")
-
-SECRET_HEADER: Final = "X-Ws-Gateway-Secret"  # noqa: S105 - the name of a header
 
 _GRACE = timedelta(minutes=5)
 """Events that were sent before the new mappings were deployed can still arrive this long after."""
@@ -42,7 +41,7 @@ def has_legacy_secret(request: HttpRequest, gateway: ApiGateway) -> bool:
     """
     if gateway.imported_on is None or _is_migrated(gateway):
         return False
-    value = read_header(request, SECRET_HEADER)
+    value = take_credentials(request).legacy_secret
     found = False
     for secret in get_settings().legacy_secrets:  # compare all, so that the time tells nothing
         found |= value.isascii() and constant_time_compare(value, secret)
@@ -75,6 +74,6 @@ def _warn_once(gateway: ApiGateway) -> None:
         "gateway %r still sends the secret of django-aws-api-gateway-websockets (%s); "
         "run `manage.py sync_routes`",
         gateway.api_name,
-        SECRET_HEADER,
+        context_headers.LEGACY_SECRET_HEADER,
         extra={"event": "legacy_secret", "api_id": gateway.api_id},
     )

@@ -17,13 +17,14 @@ from django.core.signals import setting_changed
 from django.db import Error, router
 from django.http import HttpRequest
 
-from websocket_gateway import context_headers
 from websocket_gateway.conf import get_settings
 from websocket_gateway.database_errors import is_away
 from websocket_gateway.forking import PerProcess
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import is_origin_secret
-from websocket_gateway.receiving.events import API_ID_HEADER, read_header
+from websocket_gateway.receiving.credentials import take_credentials
+from websocket_gateway.receiving.events import API_ID_HEADER
+from websocket_gateway.receiving.headers import read_header
 from websocket_gateway.tenants import Place, place_in
 
 _UNKNOWN_SECONDS = 1.0
@@ -61,7 +62,7 @@ def is_signed(request: HttpRequest, api_id: str) -> bool:
 
 
 def _has_secret(request: HttpRequest, api_id: str, generations: range) -> bool:
-    value = read_header(request, context_headers.ORIGIN_SECRET_HEADER)
+    value = take_credentials(request).origin_secret
     return bool(api_id) and value.isascii() and is_origin_secret(value, api_id, generations)
 
 

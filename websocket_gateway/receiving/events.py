@@ -9,21 +9,18 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Final
 
-from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, QueryDict
 
 from websocket_gateway import context_headers
 from websocket_gateway.exceptions import InvalidEventError
+from websocket_gateway.receiving.credentials import TOKEN_PARAMETER, take_credentials
+from websocket_gateway.receiving.headers import read_header
 
 API_ID_HEADER: Final = "X-Amzn-Apigateway-Api-Id"
 """Set by API Gateway itself on every request: the id of the API."""
-TOKEN_PARAMETER: Final = "ws_token"  # noqa: S105 - the name of a parameter
 CHANNEL_PARAMETER: Final = "channel"
-TOKEN_SUBPROTOCOL_PREFIX: Final = "wstoken."  # noqa: S105
 
 _ID_MAX_LENGTH = 255
-_BARE_KEYS: Final = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
-"""The two headers that `request.META` has without a prefix."""
 EVENT_TYPES: Final = {"connect": "CONNECT", "disconnect": "DISCONNECT"}
 """By the last part of the URL; every other part belongs to messages."""
 _ROUTE_KEYS: Final = {"CONNECT": "$connect", "DISCONNECT": "$disconnect"}
@@ -98,46 +95,6 @@ def parse_event(
     )
 
 
-def read_header(request: HttpRequest, name: str) -> str:
-    """Return the value of a header, empty if it is absent."""
-    value = request.META.get(meta_key(name), "")
-    return value if isinstance(value, str) else ""
-
-
-@lru_cache(maxsize=256)
-def meta_key(name: str) -> str:
-    """Return the key of a header in `request.META`."""
-    key = name.upper().replace("-", "_")
-    return key if key in _BARE_KEYS else f"HTTP_{key}"
-
-
-def hide_token(request: HttpRequest) -> None:
-    """Remove the token from the request, so that logs and error reports cannot show it."""
-    try:
-        query = request.GET
-    except SuspiciousOperation:
-        _replace_query(request, "")
-        return
-    if TOKEN_PARAMETER in query:
-        rest = query.copy()
-        rest[TOKEN_PARAMETER] = "hidden"
-        _replace_query(request, rest.urlencode())
-        vars(request)["GET"] = rest
-    offered = read_header(request, "Sec-WebSocket-Protocol")
-    if TOKEN_SUBPROTOCOL_PREFIX in offered:
-        parts = [part for part in offered.split(",") if TOKEN_SUBPROTOCOL_PREFIX not in part]
-        request.META["HTTP_SEC_WEBSOCKET_PROTOCOL"] = ",".join(parts)
-        vars(request).pop("headers", None)
-
-
-def _replace_query(request: HttpRequest, query: str) -> None:
-    """Replace the query string by `query`, also where servers repeat it (`RAW_URI`, `REQUEST_URI`)."""
-    before = str(request.META.get("QUERY_STRING", ""))
-    for key, value in request.META.items():
-        if before and isinstance(value, str) and before in value:
-            request.META[key] = value.replace(before, query)
-
-
 def is_identifier(value: str) -> bool:
     """Whether API Gateway could have made this id: printable ASCII of up to 255 characters.
 
@@ -198,12 +155,11 @@ def _connected_at(request: HttpRequest) -> datetime | None:
 def _connect_event(
     request: HttpRequest, common: dict[str, str], connected_at: datetime | None
 ) -> ConnectEvent:
-    query = _query(request)
-    offered = tuple(part.strip() for part in read_header(request, "Sec-WebSocket-Protocol").split(","))
-    tokens = {
-        part[len(TOKEN_SUBPROTOCOL_PREFIX) :] for part in offered if part.startswith(TOKEN_SUBPROTOCOL_PREFIX)
-    }
-    tokens |= {token} if (token := _single(query, TOKEN_PARAMETER)) else set()
+    given = take_credentials(request)
+    query = _query(request, readable=given.is_query_readable)
+    if len(given.query_tokens) > 1:
+        raise InvalidEventError(f"The parameter {TOKEN_PARAMETER!r} was given more than once.")
+    tokens = set(given.tokens)
     if len(tokens) > 1:
         raise InvalidEventError("Several tokens were given.")
     return ConnectEvent(
@@ -213,15 +169,14 @@ def _connect_event(
         user_agent=read_header(request, "User-Agent"),
         channel_name=_single(query, CHANNEL_PARAMETER),
         token=next(iter(tokens), None),
-        subprotocols=tuple(part for part in offered if part),
+        subprotocols=given.subprotocols,
     )
 
 
-def _query(request: HttpRequest) -> QueryDict:
-    try:
-        return request.GET
-    except SuspiciousOperation as exc:
-        raise InvalidEventError("The query string has too many fields.") from exc
+def _query(request: HttpRequest, *, readable: bool) -> QueryDict:
+    if not readable:
+        raise InvalidEventError("The query string has too many fields.")
+    return request.GET
 
 
 def _single(query: QueryDict, name: str) -> str:

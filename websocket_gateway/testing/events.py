@@ -23,12 +23,8 @@ from websocket_gateway import context_headers
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import origin_secret
-from websocket_gateway.receiving.events import (
-    API_ID_HEADER,
-    CHANNEL_PARAMETER,
-    TOKEN_PARAMETER,
-    TOKEN_SUBPROTOCOL_PREFIX,
-)
+from websocket_gateway.receiving.credentials import TOKEN_PARAMETER, TOKEN_SUBPROTOCOL_PREFIX
+from websocket_gateway.receiving.events import API_ID_HEADER, CHANNEL_PARAMETER
 
 DEFAULT_ORIGIN = "https://www.example.com"
 DEFAULT_SOURCE_IP = "192.0.2.1"

@@ -14,7 +14,8 @@ from websocket_gateway.conf import get_settings
 from websocket_gateway.legacy.events import has_legacy_secret, translate
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.receiving.authentication import find_gateway, has_origin_secret
-from websocket_gateway.receiving.events import API_ID_HEADER, read_header
+from websocket_gateway.receiving.events import API_ID_HEADER
+from websocket_gateway.receiving.headers import read_header
 from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.responses import ErrorCode, RefusalError
 

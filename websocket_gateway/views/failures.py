@@ -22,10 +22,9 @@ from websocket_gateway.receiving.events import (
     ConnectEvent,
     DisconnectEvent,
     MessageEvent,
-    hide_token,
     parse_event,
-    read_header,
 )
+from websocket_gateway.receiving.headers import read_header
 from websocket_gateway.views.responses import ErrorCode, RefusalError, empty_response, error_response
 
 _BOUND: Final = "_websocket_user_id"
@@ -80,7 +79,6 @@ def refusal_of(exc: Exception) -> RefusalError | None:
 
 def refuse(view: RefusingView, refusal: RefusalError) -> HttpResponseBase:
     """Log the reason. Answer the code, or nothing if the event was not authenticated and parsed."""
-    hide_token(view.request)
     log_refusal(view, refusal)
     code = refusal.code
     if getattr(view, "event", None) is None and not view.debug:
@@ -118,7 +116,6 @@ def fail(view: RefusingView, exc: Exception) -> HttpResponseBase:
     A database that is away or busy is a 503, after which clients send their message again. So it is none
     once a handler has begun, which might run twice.
     """
-    hide_token(view.request)
     if is_away(exc) and not view._begun:
         _find_reply_id(view)
         return refuse(view, RefusalError(ErrorCode.BUSY, describe_away(exc), headers={"Retry-After": "1"}))

@@ -9,14 +9,14 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from websocket_gateway import context_headers
+from websocket_gateway.receiving.credentials import take_credentials
 from websocket_gateway.receiving.events import (
     ConnectEvent,
     DisconnectEvent,
-    hide_token,
     parse_event,
-    read_header,
 )
 from websocket_gateway.receiving.handlers import build_handlers
+from websocket_gateway.receiving.headers import read_header
 from websocket_gateway.views import checks
 from websocket_gateway.views.connect import accept_connection, refuse_connection
 from websocket_gateway.views.failures import fail, refusal_of, refuse
@@ -54,6 +54,7 @@ class WebSocketView(WebSocketHooks):
 
     def setup(self, request: HttpRequest, *args: object, **kwargs: object) -> None:
         """Start with an empty body and no session, for hooks that are called before there are any."""
+        take_credentials(request)  # whatever becomes of the request: no log and no report shall show them
         super().setup(request, *args, **kwargs)
         self.body = {}
         self.websocket_session = None  # type: ignore[assignment]
@@ -79,7 +80,6 @@ class WebSocketView(WebSocketHooks):
         checks.check_body(request, self.MAX_BODY_SIZE)
         self.event = parse_event(request, slug=self._slug, needs_source_ip=self._knows_source_ip)
         if isinstance(self.event, ConnectEvent):
-            hide_token(request)
             return accept_connection(self, request, self.event)
         if not checks.has_expected_useragent(request, self.expected_useragent_prefix):
             return answer(self._call(self.invalid_useragent, request))

@@ -1,0 +1,48 @@
+"""For Sentry, which copies a request before any view has run: take our secrets out of what it sends.
+
+Name it in the settings of the project; nothing of Sentry is imported here.
+
+    sentry_sdk.init(..., before_send=scrub, before_send_transaction=scrub)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from websocket_gateway.context_headers import LEGACY_SECRET_HEADER, ORIGIN_SECRET_HEADER
+
+FILTERED: Final = "[Filtered]"
+_TOKENS: Final = r"(?i)(\bws(?:_|%5f)token(?:=|%3d)|\bwstoken\.)[^\s&,;\"'#]+"
+
+
+def scrub(event: dict[str, Any], hint: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The event of Sentry without origin secrets and tokens, in its request, its spans and its texts."""
+    cleaned: dict[str, Any] = _clean(event)
+    return cleaned
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: FILTERED if _is_secret(key) else _clean(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        # Headers and query strings may be lists of pairs.
+        is_pair = len(value) == 2 and _is_secret(value[0])
+        cleaned = [value[0], FILTERED] if is_pair else [_clean(item) for item in value]
+        return tuple(cleaned) if isinstance(value, tuple) else cleaned
+    if isinstance(value, str):
+        return re.sub(_TOKENS, rf"\g<1>{FILTERED}", value)
+    return value
+
+
+def _is_secret(name: object) -> bool:
+    if isinstance(name, bytes):
+        name = name.decode("latin-1")
+    plain = str(name).lower().replace("-", "").replace("_", "").removeprefix("http")
+    return plain in _NAMES
+
+
+_NAMES: Final = frozenset(
+    {ORIGIN_SECRET_HEADER.lower(), LEGACY_SECRET_HEADER.lower().replace("-", ""), "wstoken"}
+)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as project_settings
+from django.db.models import Model
 from django.urls import path
 
 from tests.checks import unrouted
@@ -22,6 +23,14 @@ from websocket_gateway.aws.clients import forget_clients
 ROOT = Path(__file__).resolve().parents[2]
 SESSIONS = "django.contrib.sessions.backends"
 CACHES = "django.core.cache.backends"
+
+
+class ToReplica:
+    """Puts everything of this package into another database."""
+
+    def db_for_write(self, model: type[Model], **hints: object) -> str | None:
+        """The database of a model."""
+        return "other" if model._meta.app_label == "websocket_gateway" else None
 
 
 def gateway_settings(**options: Any) -> dict[str, Any]:
@@ -229,6 +238,22 @@ CASES = {
         number="W022",
         bad={"ROOT_URLCONF": urls(permissions_required=())},
         good={"ROOT_URLCONF": urls(permissions_required=(), ALLOW_UNLISTED_CHANNELS=False)},
+    ),
+    "a channel that no view accepts": Case(
+        number="W025",
+        bad=gateway_settings(CHANNELS={"orders eu": {"HISTORY_MESSAGES": 10}}),
+        good=gateway_settings(CHANNELS={"orders_eu": {"HISTORY_MESSAGES": 10}}),
+    ),
+    "a prefix of channels that no view accepts": Case(
+        number="W025",
+        bad=gateway_settings(CHANNELS={"orders/*": {}}),
+        good=gateway_settings(CHANNELS={"orders_*": {}, "*": {}}),
+    ),
+    "messages that do not commit with the data": Case(
+        number="W026",
+        bad=gateway_settings(CHANNELS={"orders_*": {"HISTORY_MESSAGES": 10}})
+        | {"DATABASE_ROUTERS": [f"{__name__}.ToReplica"]},
+        good={"DATABASE_ROUTERS": [f"{__name__}.ToReplica"]},
     ),
     "sessions in each process's memory": Case(
         number="W023",

@@ -15,7 +15,7 @@ from tests.commands.broadcasts import ended, error, pipe, run
 from tests.factories import UserFactory, WebSocketSessionFactory
 from tests.sink import Sink, running_sink
 from websocket_gateway.management import delivery
-from websocket_gateway.models import ApiGateway, BroadcastRun
+from websocket_gateway.models import ApiGateway, BroadcastRun, Channel
 from websocket_gateway.sending import DeliveryReport
 from websocket_gateway.sending.runs import create_run
 
@@ -245,3 +245,17 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None
 
     assert re.fullmatch(r"10 of 40 sent, 1 failed, \d+ per second, about \d+ s left\.", lines[0])
     assert lines[1].startswith("50 of 50 sent, ")
+
+
+@pytest.mark.usefixtures("lobby")
+def test_the_offset_is_printed_where_the_channel_has_a_history(settings: Any) -> None:
+    settings.WEBSOCKET_GATEWAY = {**settings.WEBSOCKET_GATEWAY, "CHANNELS": {"*": {"HISTORY_MESSAGES": 10}}}
+
+    first = run("lobby", '{"n": 1}')
+    second = json.loads(run("lobby", '{"n": 2}', "--format", "json"))
+    empty = run("nursery", '{"n": 1}')
+
+    epoch = Channel.objects.get(name="lobby").epoch
+    assert first.splitlines()[1] == f"  offset   1  (epoch {epoch})"
+    assert (second["epoch"], second["offset"]) == (epoch, 2)
+    assert empty == "No open connections (channel 'nursery'): saved at offset 1.\n"

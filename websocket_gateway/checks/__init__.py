@@ -13,7 +13,7 @@ from typing import Final
 from django.conf import settings
 from django.core.checks import CheckMessage, register
 
-from websocket_gateway.checks import attributes, configuration, cookies, routing, stack
+from websocket_gateway.checks import attributes, configuration, cookies, histories, routing, stack
 from websocket_gateway.checks.messages import TAG
 
 Check = Callable[[], Iterable[CheckMessage]]
@@ -37,6 +37,8 @@ ALWAYS: Final[tuple[Check, ...]] = (
     routing.check_every_view_is_routed,
     attributes.check_channel_names,
     attributes.check_limits,
+    histories.check_channel_patterns,
+    histories.check_history_database,
 )
 IN_PRODUCTION: Final[tuple[Check, ...]] = (
     configuration.check_keys_in_settings,

@@ -24,6 +24,7 @@ from websocket_gateway.diagnostics.database import (
     probe_purging,
 )
 from websocket_gateway.diagnostics.domain import probe_certificate, probe_dns
+from websocket_gateway.diagnostics.histories import probe_histories
 from websocket_gateway.diagnostics.rows import check_row
 from websocket_gateway.diagnostics.threads import run_calls
 from websocket_gateway.models import ApiGateway
@@ -113,6 +114,7 @@ def _read_database(names: Sequence[str]) -> tuple[list[CheckMessage], list[ApiGa
 
 def _probes(gateways: list[ApiGateway], *, live: bool) -> Iterator[tuple[str, Probe]]:
     yield "purging", probe_purging
+    yield "histories", probe_histories
     yield "default gateway", probe_default_gateway
     yield "pinned views", probe_pinned_views
     for gateway in gateways:

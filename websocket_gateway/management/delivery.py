@@ -65,9 +65,10 @@ def render_report(
 ) -> str:
     """Return the report in that format; `audience` is the audience in words."""
     if output_format == "json":
-        return _as_json(_figures(report))
+        return _as_json(_figures(report) | _place(report))
     if not report.recipients:
-        return "Nothing was sent." if interrupted else f"No open connections ({audience}): nothing was sent."
+        result = "nothing was sent" if report.offset is None else f"saved at offset {report.offset}"
+        return "Nothing was sent." if interrupted else f"No open connections ({audience}): {result}."
     delivered = f"{report.delivered} of {report.recipients} delivered"
     first = f"Sent to {audience}: {delivered} in {report.seconds:.1f} s."
     return "\n".join([first, *_details(report)])
@@ -111,11 +112,18 @@ def _figures(report: DeliveryReport) -> dict[str, object]:
     }
 
 
+def _place(report: DeliveryReport) -> dict[str, object]:
+    """Return the place of a message in the history of its channel, if that has one."""
+    return {} if report.offset is None else {"epoch": report.epoch, "offset": report.offset}
+
+
 def _as_json(values: dict[str, object]) -> str:
     return json.dumps(values, indent=2, ensure_ascii=False)
 
 
 def _details(report: DeliveryReport) -> Iterator[str]:
+    if report.offset is not None:
+        yield f"  offset   {report.offset}  (epoch {report.epoch})"
     if report.gone:
         yield f"  gone     {report.gone}  (their sessions are marked as ended)"
     if report.failed:

@@ -249,7 +249,7 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.usefixtures("lobby")
 def test_the_offset_is_printed_where_the_channel_has_a_history(settings: Any) -> None:
-    settings.WEBSOCKET_GATEWAY = {**settings.WEBSOCKET_GATEWAY, "CHANNELS": {"*": {"HISTORY_MESSAGES": 10}}}
+    settings.WEBSOCKET_GATEWAY = {"CHANNELS": {"*": {"HISTORY_MESSAGES": 10}}}
 
     first = run("lobby", '{"n": 1}')
     second = json.loads(run("lobby", '{"n": 2}', "--format", "json"))

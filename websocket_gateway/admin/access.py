@@ -22,6 +22,7 @@ SEND = "websocket_gateway.send_websocketsession"
 DISCONNECT = "websocket_gateway.disconnect_websocketsession"
 CHANGE_SESSIONS = "websocket_gateway.change_websocketsession"
 PROVISION = "websocket_gateway.provision_apigateway"
+FORGET_HISTORY = "websocket_gateway.delete_channel"
 
 logger = logging.getLogger("websocket_gateway.admin")
 

@@ -1,14 +1,18 @@
-"""Template context: the route and the channel of a page."""
+"""Template context: the route, the channel and the positions of a page."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Case, When
+from django.http import HttpRequest
 
+from websocket_gateway.channels import history
 from websocket_gateway.client_config import read_or_log
 from websocket_gateway.conf import get_settings
 from websocket_gateway.models import ApiGatewayAdditionalRoute
@@ -60,6 +64,36 @@ class AddWebSocketRouteToContextMixin:
             "channel_name": self.get_channel_name(),
         }
         return super().get_context_data(**{**context, **kwargs})  # type: ignore[misc, no-any-return]
+
+
+class ResumeChannelsMixin:
+    """Reads the positions of channels with a history before the view does anything else.
+
+    `{% websocket_client %}` takes them from the context, so the page misses nothing that is published after.
+    """
+
+    resume_channels: Sequence[str] = ()
+    request: HttpRequest
+
+    def get_resume_channels(self) -> Sequence[str]:
+        """The channels that the page shows; `self.request` and `self.kwargs` are set."""
+        return self.resume_channels
+
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> Any:
+        """Read the positions first."""
+        if getattr(self, "view_is_async", False):
+            return self._dispatch_async(request, *args, **kwargs)
+        self.channel_positions = history.positions(self.get_resume_channels())
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+
+    def get_context_data(self, **kwargs: object) -> dict[str, Any]:
+        """Add `channel_positions`."""
+        positions = self.channel_positions
+        return super().get_context_data(**{"channel_positions": positions, **kwargs})  # type: ignore[misc, no-any-return]
+
+    async def _dispatch_async(self, request: HttpRequest, *args: object, **kwargs: object) -> Any:
+        self.channel_positions = await sync_to_async(history.positions)(self.get_resume_channels())
+        return await super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
 
 
 class AppChannelWebSocketMixin(AddWebSocketRouteToContextMixin):

@@ -7,7 +7,7 @@ sent to the page again, never missed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypedDict
@@ -53,9 +53,16 @@ def position(channel_name: str) -> ChannelPosition:
 
     Raises `ConfigurationError` if `CHANNELS` gives the channel no history.
     """
-    _require_history(channel_name)
-    at = read_heads([channel_name])[channel_name].position
-    return ChannelPosition(epoch=at.epoch, offset=at.offset)
+    return positions([channel_name])[channel_name]
+
+
+def positions(channel_names: Iterable[str]) -> dict[str, ChannelPosition]:
+    """`position` of several channels, by name. One query."""
+    names = list(channel_names)
+    for name in names:
+        _require_history(name)
+    found = {name: head.position for name, head in read_heads(names).items()} if names else {}
+    return {name: ChannelPosition(epoch=at.epoch, offset=at.offset) for name, at in found.items()}
 
 
 def messages(

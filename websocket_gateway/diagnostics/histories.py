@@ -30,12 +30,12 @@ def probe_histories() -> list[CheckMessage]:
 
 def _journal() -> Iterator[CheckMessage]:
     connection = connections[router.db_for_write(ChannelMessage)]
-    if connection.vendor != "sqlite" or connection.is_in_memory_db():
+    if connection.vendor != "sqlite":
         return
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA journal_mode")
         ((mode,),) = cursor.fetchall()
-    if mode != "wal":
+    if mode not in ("wal", "memory"):  # a database in memory has one connection
         yield warning(
             "W117",
             f"SQLite's journal is {mode!r}: publishers and readers of channels wait for each other.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +15,7 @@ from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
 
 from websocket_gateway import connections
+from websocket_gateway.channels.positions import InvalidPositionError, Position, parse_since
 from websocket_gateway.client_config import (
     build_client_config,
     build_client_options,
@@ -40,12 +42,15 @@ def websocket_client(
     token_url: str = "",
     element_id: str = _ELEMENT_ID,
     nonce: object = None,
+    positions: object = None,
     **options: object,
 ) -> SafeString:
     """The configuration, and the script tag of the client, which `fromPage()` connects with it.
 
     `options` are those of the client, in Python's spelling: `share=True`. The nonce is the argument, else
-    `csp_nonce` of the context. Without a gateway the configuration has no address, and the reason is logged.
+    `csp_nonce` of the context. `positions` are those of channels with a history, by name, else
+    `channel_positions` of the context, which `ResumeChannelsMixin` gives. Without a gateway the configuration
+    has no address, and the reason is logged.
     """
     config: dict[str, object] = {**_config(channel, gateway, token_url)}
     request = _find_request(context)
@@ -59,6 +64,8 @@ def websocket_client(
     except TypeError as exc:
         raise template.TemplateSyntaxError(f"websocket_client: {exc}") from exc
     config |= {name: value for name, value in chosen.items() if value is not None}
+    if positions := _positions(context.get("channel_positions") if positions is None else positions):
+        config["positions"] = positions
     return _client(context, config, element_id, nonce)
 
 
@@ -98,6 +105,25 @@ def _config(channel: object, gateway: object, token_url: object) -> dict[str, st
     return build_client_config(
         found, channel_name=str(channel or ""), token_url=_resolve(str(token_url or ""))
     )
+
+
+def _positions(given: object) -> dict[str, object]:
+    """The positions as JSON; raises `TemplateSyntaxError` for what is not one."""
+    if not given:
+        return {}
+    if not isinstance(given, Mapping):
+        raise template.TemplateSyntaxError(
+            f"websocket_client: positions must be a dict of positions by channel, not {type(given).__name__}."
+        )
+    for name, position in given.items():
+        try:
+            if isinstance(parse_since(position), Position):
+                continue
+            reason = "A position has the keys epoch and offset."
+        except InvalidPositionError as exc:
+            reason = str(exc)
+        raise template.TemplateSyntaxError(f"websocket_client: the position of channel {name!r}: {reason}")
+    return {str(name): dict(position) for name, position in given.items()}
 
 
 def _resolve(url: str) -> str:

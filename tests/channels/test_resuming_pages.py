@@ -59,7 +59,8 @@ def test_an_asynchronous_view_reads_them_too() -> None:
         async def get(self, request: Any) -> HttpResponse:
             return HttpResponse(json.dumps(self.channel_positions))
 
-    answer = async_to_sync(Page.as_view())(AsyncRequestFactory().get("/"))  # type: ignore[arg-type]
+    view: Any = Page.as_view()
+    answer: HttpResponse = async_to_sync(view)(AsyncRequestFactory().get("/"))
 
     assert json.loads(answer.content) == {"orders_eu": {"epoch": "", "offset": 0}}
 

@@ -17,10 +17,9 @@ FILTERED: Final = "[Filtered]"
 _TOKENS: Final = r"(?i)(\bws(?:_|%5f)token(?:=|%3d)|\bwstoken\.)[^\s&,;\"'#]+"
 
 
-def scrub(event: dict[str, Any], hint: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The event of Sentry without origin secrets and tokens, in its request, its spans and its texts."""
-    cleaned: dict[str, Any] = _clean(event)
-    return cleaned
+def scrub(event: Any, hint: Any = None) -> Any:
+    """The event of Sentry, a dict, without origin secrets and tokens wherever they stand in it."""
+    return _clean(event)
 
 
 def _clean(value: Any) -> Any:

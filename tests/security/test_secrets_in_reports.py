@@ -2,161 +2,55 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Callable, Iterator, Mapping
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
-from asgiref.testing import ApplicationCommunicator
-from django.core.handlers.asgi import ASGIHandler
-from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import got_request_exception
 from django.http import HttpRequest
 from django.test import RequestFactory
-from django.urls import path
 
-from tests.factories import ApiGatewayFactory, WebSocketSessionFactory
+from tests.security.secrets_in_requests import (
+    LEGACY,
+    TOKEN,
+    RaisingView,
+    failing_event,
+    gateway_of_raising_view,
+    secrets_of,
+)
 from websocket_gateway.context_headers import LEGACY_SECRET_HEADER, ORIGIN_SECRET_HEADER
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.origin_secret import origin_secret
 from websocket_gateway.receiving.credentials import take_credentials
 from websocket_gateway.sentry import scrub
-from websocket_gateway.testing import message_request
-from websocket_gateway.views import WebSocketView
 
-sentry_sdk = pytest.importorskip("sentry_sdk", reason="sentry-sdk comes with the extra dev")
-
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    # sentry-sdk's own threads and clients outlive a test.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
-
-LEGACY = "the-legacy-secret-of-thirty-two-letters"
-TOKEN = "t0ken-that-nobody-may-see"  # noqa: S105
-
-
-class RaisingView(WebSocketView):
-    """Fails in a handler."""
-
-    USE_WS_TOKEN = False
-
-    def fall(self, request: HttpRequest) -> None:
-        raise LookupError("on purpose")
+pytestmark = pytest.mark.django_db(transaction=True)
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def gateway(settings: Any) -> ApiGateway:
-    settings.ROOT_URLCONF = type("Urls", (), {"urlpatterns": [path("ws/<str:route>", RaisingView.as_view())]})
-    settings.ALLOWED_HOSTS = ["testserver", "www.example.com"]
-    row: ApiGateway = ApiGatewayFactory.create()
-    return row
+    return gateway_of_raising_view(settings)
 
 
-@pytest.fixture
-def reports() -> Iterator[list[dict[str, Any]]]:
-    """What Sentry's SDK would have sent: errors and transactions, as JSON would show them."""
-    sent: list[dict[str, Any]] = []
+def test_sentry_gets_none_of_them() -> None:
+    pytest.importorskip("sentry_sdk", reason="sentry-sdk comes with the extra dev")
+    own = ("PYTEST_", "WEBSOCKET_GATEWAY_TEST_")
 
-    def capture(self: object, envelope: Any) -> None:
-        sent.extend(item.payload.json for item in envelope.items if item.payload.json)
-
-    sentry_sdk.init(
-        dsn="http://key@127.0.0.1:9/1",
-        transport=type("Transport", (sentry_sdk.Transport,), {"capture_envelope": capture}),
-        before_send=scrub,
-        before_send_transaction=scrub,
-        traces_sample_rate=1.0,
-        max_request_body_size="always",
-        auto_session_tracking=False,
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/security/sentry_trials.py"],
+        env={name: text for name, text in os.environ.items() if not name.startswith(own)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
-    yield sent
-    sentry_sdk.get_client().close()
-    sentry_sdk.init()
 
-
-def secrets_of(gateway: ApiGateway) -> tuple[str, ...]:
-    return origin_secret(gateway.api_id), LEGACY, TOKEN
-
-
-def with_secrets(request: HttpRequest) -> HttpRequest:
-    """The same request with a legacy secret and a token, which a client can send with any event."""
-    request.META |= {
-        "HTTP_X_WS_GATEWAY_SECRET": LEGACY,
-        "QUERY_STRING": f"ws%5Ftoken={TOKEN}&x=1",
-        "RAW_URI": f"/ws/default?ws%5Ftoken={TOKEN}&x=1",
-    }
-    return request
-
-
-def failing_event(gateway: ApiGateway) -> HttpRequest:
-    session = WebSocketSessionFactory.create(api_gateway=gateway)
-    body = json.dumps({"handler": "fall"}).encode()
-    return with_secrets(message_request(gateway, session.connection_id, body))
-
-
-_communicator: Any = ApplicationCommunicator
-
-
-def wsgi(request: HttpRequest) -> int:
-    """Run the whole of Django's WSGI handler; the status."""
-    statuses: list[str] = []
-
-    def start(status: str, headers: object, error: object = None, /) -> Callable[[bytes], object]:
-        statuses.append(status)
-        return lambda data: None
-
-    WSGIHandler()({**request.META, "PATH_INFO": "/ws/default"}, start).close()
-    return int(statuses[0].split()[0])
-
-
-def asgi(request: HttpRequest) -> int:
-    """Run the whole of Django's ASGI handler; the status."""
-    names = {
-        key.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
-        for key, value in request.META.items()
-        if key.startswith("HTTP_")
-    }
-    names |= {
-        "host": "testserver",
-        "content-type": "application/json",
-        "content-length": str(request.META["CONTENT_LENGTH"]),
-    }
-    scope = {
-        "type": "http",
-        "http_version": "1.1",
-        "method": "POST",
-        "scheme": "http",
-        "path": "/ws/default",
-        "raw_path": b"/ws/default",
-        "query_string": request.META["QUERY_STRING"].encode(),
-        "root_path": "",
-        "headers": [(name.encode(), value.encode()) for name, value in names.items()],
-        "server": ("testserver", 80),
-        "client": ("127.0.0.1", 1),
-    }
-
-    async def run() -> int:
-        communicator: Any = _communicator(ASGIHandler(), scope)
-        await communicator.send_input({"type": "http.request", "body": request.body})
-        started = await communicator.receive_output(5)
-        await communicator.wait()
-        return int(started["status"])
-
-    return asyncio.run(run())
-
-
-@pytest.mark.parametrize("serve", [wsgi, asgi], ids=["WSGI", "ASGI"])
-def test_sentry_gets_none_of_them(
-    gateway: ApiGateway, reports: list[dict[str, Any]], serve: Callable[[HttpRequest], int]
-) -> None:
-    assert serve(failing_event(gateway)) == 500
-
-    sentry_sdk.flush()
-    assert [report for report in reports if "on purpose" in json.dumps(report.get("exception", ""))]
-    for secret in secrets_of(gateway):
-        assert secret not in json.dumps(reports)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "2 passed in " in ended.stdout
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "POST"])

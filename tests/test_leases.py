@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from tests.factories import ApiGatewayFactory
 from tests.threads import run_together
 from websocket_gateway import leases
 from websocket_gateway.exceptions import GatewayBusyError, LeaseLostError
-from websocket_gateway.leases import GatewayLease, held, leased
+from websocket_gateway.leases import GatewayLease, held, host_name, leased
 from websocket_gateway.models import ApiGateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,7 +50,7 @@ def test_a_free_lease_is_taken_and_given_back() -> None:
         lease.check()
         held = holder_of(gateway)
 
-    assert held.startswith(f"{socket.gethostname()[:200]}:{os.getpid()}:")
+    assert held.startswith(f"{host_name()}:{os.getpid()}:")
     row = ApiGateway.objects.get()
     assert (row.lease_holder, row.lease_expires_on) == ("", None)
 
@@ -114,13 +113,25 @@ def test_an_expired_lease_is_free() -> None:
 
 def test_a_dead_process_of_this_host_is_not_waited_for() -> None:
     gateway = ApiGatewayFactory.create()
-    held_by(gateway, f"{socket.gethostname()[:200]}:{dead_pid()}:abcd", seconds=60)
+    held_by(gateway, f"{host_name()}:{dead_pid()}:abcd", seconds=60)
 
     with leased(gateway, on_wait=nobody_waits):
         assert str(os.getpid()) in holder_of(gateway)
 
 
-@pytest.mark.parametrize("holder", [f"{socket.gethostname()[:200]}:1:x", "elsewhere:x:y", "odd"])
+def test_a_process_in_another_container_of_the_same_name_is_waited_for() -> None:
+    gateway = ApiGatewayFactory.create()
+    host, boot, namespace = host_name().split("/")
+    held_by(gateway, f"{host}/{boot}/{int(namespace) + 1}:{dead_pid()}:abcd", seconds=60)
+
+    with (
+        pytest.raises(GatewayBusyError, match=rf"by process \d+ on {host}\."),
+        leased(gateway, on_wait=nobody_waits, patience=0),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("holder", [f"{host_name()}:1:x", "elsewhere:x:y", "odd"])
 def test_a_living_or_unknown_process_is_waited_for(holder: str) -> None:
     gateway = ApiGatewayFactory.create()
     held_by(gateway, holder, seconds=60)

@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 
 from django.db import DatabaseError, connections, router
 from django.db.models import Model, Q, QuerySet
@@ -41,9 +43,21 @@ PATIENCE_SECONDS = 600.0
 """How long to wait for another holder of a gateway's lease."""
 
 
+@cache
 def host_name() -> str:
-    """The name of this machine, as holders are named."""
-    return socket.gethostname()[:200]
+    """The name of this machine, as holders are named: its host and, on Linux, its boot and PID namespace.
+
+    Two containers can have one host name and the same process ids.
+    """
+    return "/".join([socket.gethostname()[:200], *_boot_and_namespace()])
+
+
+def _boot_and_namespace() -> list[str]:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return [boot[:8], os.readlink("/proc/self/ns/pid").strip("pid:[]")]
+    except OSError:  # not Linux, or /proc is hidden
+        return []
 
 
 def is_free() -> Q:
@@ -221,7 +235,8 @@ def _wait_for(
         pid = rest.partition(":")[0]
         if _is_dead(host, pid) and lease.acquire(instead_of=holder):
             return
-        busy = f"Gateway {lease.gateway.api_name!r} is being changed by process {pid} on {host}"
+        machine = host.partition("/")[0]
+        busy = f"Gateway {lease.gateway.api_name!r} is being changed by process {pid} on {machine}"
         if time.monotonic() >= deadline:
             raise GatewayBusyError(f"{busy}. Try again when that is done.")
         on_wait(f"{busy}; waiting until that is done.")

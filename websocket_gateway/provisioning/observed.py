@@ -111,10 +111,10 @@ def _check_owner(gateway: ApiGateway, api: Api) -> None:
     name = shlex.quote(gateway.api_name)
     raise ForeignGatewayError(
         f"API {api.api_id!r} belongs to another installation (another SECRET_KEY, or a copied database), so "
-        f"gateway {gateway.api_name!r} leaves it alone. Give this installation a database of its own, or, if "
-        "SECRET_KEY was rotated, add the old one to SECRET_KEY_FALLBACKS. To adopt the API: "
-        f"manage.py create_gateway {name} --adopt {api.api_id}. To remove the row here: "
-        f"manage.py delete_gateway {name} --forget",
+        f"gateway {gateway.api_name!r} leaves it alone. In a copy of another database, remove the row: "
+        f"manage.py delete_gateway {name} --forget. If SECRET_KEY was rotated, add the old one to "
+        "SECRET_KEY_FALLBACKS. Only if that installation is gone for good, adopt the API: "
+        f"manage.py create_gateway {name} --adopt {api.api_id}",
         installation=mark.installation if mark and mark.installation not in ours else "",
     )
 

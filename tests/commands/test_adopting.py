@@ -39,6 +39,35 @@ def handmade(aws: Any) -> str:
     return api_id
 
 
+def test_protection_that_is_removed_and_a_further_stage_are_noted_and_asked_about(
+    aws: Any, handmade: str
+) -> None:
+    for item in aws.get_routes(ApiId=handmade)["Items"]:
+        change: dict[str, dict[str, Any]]
+        change = {"$connect": {"AuthorizationType": "AWS_IAM"}, "$default": {"ApiKeyRequired": True}}
+        aws.update_route(ApiId=handmade, RouteId=item["RouteId"], **change.get(item["RouteKey"], {}))
+    aws.create_stage(ApiId=handmade, StageName="beta")
+    adopt = ("create_gateway", "chat", "--adopt", handmade)
+    notes = (
+        "the authorization AWS_IAM of route $connect is removed",
+        "route $default needs no API key any more",
+        "the stage production is made beside beta, live, which clients may use; --stage NAME keeps one",
+    )
+
+    dry, asked = run(*adopt, "--dry-run"), run(*adopt)
+    kept = run(*adopt, "--stage", "live", "--dry-run")
+    done = run(*adopt, "--no-input")
+
+    assert dry.status == 0
+    for note in notes:
+        assert f"Note: {note}" in dry.stderr
+        assert note in asked.stderr
+    assert (asked.status, kept.status, done.status) == (1, 0, 0), asked
+    assert "There is no terminal to ask on: pass --no-input to continue." in asked.stderr
+    assert "is made beside" not in kept.stderr
+    assert run("sync_routes", "chat", "--check").status == 1  # the two other stages
+
+
 def test_the_first_plan_shows_what_would_change_and_keeps_what_clients_see(aws: Any, handmade: str) -> None:
     ended = run("create_gateway", "chat", "--adopt", handmade, "--dry-run")
 
@@ -82,7 +111,7 @@ def test_an_adopted_api_keeps_its_resources_and_is_ours(aws: Any, handmade: str)
 def test_a_row_that_exists_wins_over_what_the_api_has(aws: Any, handmade: str) -> None:
     ApiGatewayFactory.create(planned=True, api_name="chat", region_name="", stage_name="production")
 
-    ended = run("create_gateway", "chat", "--adopt", handmade)
+    ended = run("create_gateway", "chat", "--adopt", handmade, "--no-input")
 
     assert ended.status == 0, ended
     assert f'    api_id: "" -> "{handmade}"' in ended.stdout.splitlines()

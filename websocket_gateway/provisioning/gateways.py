@@ -16,6 +16,7 @@ from websocket_gateway.provisioning.custom_domain import add_domain
 from websocket_gateway.provisioning.importing import import_changes
 from websocket_gateway.provisioning.observed import observe_gateway
 from websocket_gateway.provisioning.plan import AnyStep, Choices, Plan, PlanError, RecordStep
+from websocket_gateway.provisioning.planning.adopting import adoption_notes
 from websocket_gateway.provisioning.planning.gateway import plan_gateway
 from websocket_gateway.provisioning.planning.importing import foreign_routes
 from websocket_gateway.provisioning.planning.taken_back import settle_options
@@ -32,6 +33,11 @@ class Provisioning(Planned):
 
     choices: Choices
     wanted: WantedGateway
+
+    @property
+    def adoption_notes(self) -> tuple[str, ...]:
+        """What adopting the API changes for its clients; empty without `--adopt`."""
+        return tuple(adoption_notes(self.wanted, self.observed)) if self.choices.adopt else ()
 
     @property
     def importable(self) -> bool:

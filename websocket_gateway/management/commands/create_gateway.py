@@ -149,9 +149,11 @@ class Command(ProvisioningCommand):
         self.report(done, applied=not dry_run)
 
     def confirm_plan(self, planned: Provisioning, *, interactive: bool) -> None:
-        """Ask before anything is deleted in AWS, and before an API replaces one that is gone."""
+        """Ask before anything is deleted in AWS, or protection removed, or an API that is gone replaced."""
         self.confirm_deletions(planned, interactive=interactive)
         gateway = planned.gateway
+        if notes := planned.adoption_notes:
+            self.confirm(f"Adopt API {planned.choices.adopt}: {'; '.join(notes)}?", interactive=interactive)
         if planned.choices.recreate and gateway.api_id and planned.observed.api is None:
             self.confirm(
                 f"AWS does not know API {gateway.api_id}. Create gateway {gateway.api_name} again?",

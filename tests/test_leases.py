@@ -16,7 +16,8 @@ from tests.factories import ApiGatewayFactory
 from tests.threads import run_together
 from websocket_gateway import leases
 from websocket_gateway.exceptions import GatewayBusyError, LeaseLostError
-from websocket_gateway.leases import GatewayLease, held, host_name, leased
+from websocket_gateway.lease_holders import host_name
+from websocket_gateway.leases import GatewayLease, held, leased
 from websocket_gateway.models import ApiGateway
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,16 +9,12 @@ same machine its process is found to be gone, and its lease is free at once.
 from __future__ import annotations
 
 import logging
-import os
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from functools import cache
-from pathlib import Path
 
 from django.db import DatabaseError, connections, router
 from django.db.models import Model, Q, QuerySet
@@ -28,6 +24,7 @@ from django.utils import timezone
 
 from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy
 from websocket_gateway.exceptions import GatewayBusyError, GatewayNotFoundError, LeaseLostError
+from websocket_gateway.lease_holders import holder_name, is_dead
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.no_fork import join
 from websocket_gateway.tenants import for_another_thread
@@ -43,23 +40,6 @@ PATIENCE_SECONDS = 600.0
 """How long to wait for another holder of a gateway's lease."""
 
 
-@cache
-def host_name() -> str:
-    """The name of this machine, as holders are named: its host and, on Linux, its boot and PID namespace.
-
-    Two containers can have one host name and the same process ids.
-    """
-    return "/".join([socket.gethostname()[:200], *_boot_and_namespace()])
-
-
-def _boot_and_namespace() -> list[str]:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return [boot[:8], os.readlink("/proc/self/ns/pid").strip("pid:[]")]
-    except OSError:  # not Linux, or /proc is hidden
-        return []
-
-
 def is_free() -> Q:
     """The rows whose lease is not held, or whose holder gave no sign of life for 15 seconds."""
     return Q(lease_expires_on=None) | Q(lease_expires_on__lt=Now())
@@ -68,11 +48,6 @@ def is_free() -> Q:
 def is_held() -> Q:
     """The rows whose lease a living holder has: the others of `is_free`."""
     return Q(lease_expires_on__gte=Now())
-
-
-def holder_name() -> str:
-    """The name of this process as the holder of a lease: machine and process id."""
-    return f"{host_name()}:{os.getpid()}"
 
 
 class Lease:
@@ -233,7 +208,7 @@ def _wait_for(
         holder = holders.first() or ""
         host, _, rest = holder.partition(":")
         pid = rest.partition(":")[0]
-        if _is_dead(host, pid) and lease.acquire(instead_of=holder):
+        if is_dead(host, pid) and lease.acquire(instead_of=holder):
             return
         machine = host.partition("/")[0]
         busy = f"Gateway {lease.gateway.api_name!r} is being changed by process {pid} on {machine}"
@@ -246,17 +221,3 @@ def _wait_for(
 def _current_rows() -> QuerySet[ApiGateway]:
     rows: QuerySet[ApiGateway] = ApiGateway.objects.using(router.db_for_write(ApiGateway))
     return rows
-
-
-def _is_dead(host: str, pid: str) -> bool:
-    """Whether the process is known to be gone; of other machines nothing is known."""
-    # Signal 0 only asks, but on Windows it would end the process.
-    if host != host_name() or not pid.isdecimal() or os.name != "posix":
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False

@@ -23,7 +23,8 @@ from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.connections.sessions import Row
 from websocket_gateway.exceptions import LeaseLostError
 from websocket_gateway.forking import jitter
-from websocket_gateway.leases import Lease, held, holder_name, is_free, is_held
+from websocket_gateway.lease_holders import holder_name
+from websocket_gateway.leases import Lease, held, is_free, is_held
 from websocket_gateway.models import BroadcastRun, BroadcastShard, WebSocketSession
 from websocket_gateway.sending import paging
 from websocket_gateway.sending.audience import audience_of_run

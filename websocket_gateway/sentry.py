@@ -14,7 +14,16 @@ from typing import Any, Final
 from websocket_gateway.context_headers import LEGACY_SECRET_HEADER, ORIGIN_SECRET_HEADER
 
 FILTERED: Final = "[Filtered]"
-_TOKENS: Final = r"(?i)(\bws(?:_|%5f)token(?:=|%3d)|\bwstoken\.)[^\s&,;\"'#]+"
+_MARK: Final = r"%(?:25)*"
+"""The start of an encoded character, however often it was encoded."""
+_TOKENS: Final = rf"(\bws(?:_|{_MARK}5f)token(?:=|{_MARK}3d)|\bwstoken\.)[^\s&,;\"'#]+"
+_SECRETS: Final = (
+    r"((?<![a-z0-9])(?:wsoriginsecret|x[-_]ws[-_]gateway[-_]secret)['\"]?"
+    r"\s*[:=,]\s*b?['\"]?)[^\s&,;\"'#)}\]]+"
+)
+_IN_TEXT: Final = re.compile(rf"{_TOKENS}|{_SECRETS}", re.IGNORECASE)
+_REPRESENTATION: Final = re.compile(r"b?(['\"])(.*)\1")
+"""Sentry shows local variables, and the keys of dicts in them, by their `repr()`."""
 
 
 def scrub(event: Any, hint: Any = None) -> Any:
@@ -30,15 +39,20 @@ def _clean(value: Any) -> Any:
         is_pair = len(value) == 2 and _is_secret(value[0])
         cleaned = [value[0], FILTERED] if is_pair else [_clean(item) for item in value]
         return tuple(cleaned) if isinstance(value, tuple) else cleaned
+    if isinstance(value, bytes):
+        return _clean(value.decode("latin-1")).encode("latin-1")
     if isinstance(value, str):
-        return re.sub(_TOKENS, rf"\g<1>{FILTERED}", value)
+        return _IN_TEXT.sub(lambda found: f"{found[1] or found[2]}{FILTERED}", value)
     return value
 
 
 def _is_secret(name: object) -> bool:
     if isinstance(name, bytes):
         name = name.decode("latin-1")
-    plain = str(name).lower().replace("-", "").replace("_", "").removeprefix("http")
+    text = str(name)
+    if shown := _REPRESENTATION.fullmatch(text):
+        text = shown[2]
+    plain = text.lower().replace("-", "").replace("_", "").removeprefix("http")
     return plain in _NAMES
 
 

@@ -14,7 +14,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest
 
-from tests.security.secrets_in_requests import failing_event, gateway_of_raising_view, secrets_of
+from tests.security.secrets_in_requests import LEGACY, failing_event, gateway_of_raising_view, secrets_of
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.sentry import scrub
 
@@ -109,3 +109,19 @@ def test_sentry_gets_none_of_them(
     assert [report for report in reports if "on purpose" in json.dumps(report.get("exception", ""))]
     for secret in secrets_of(gateway):
         assert secret not in json.dumps(reports)
+
+
+def test_sentry_gets_none_of_them_from_local_variables(reports: list[dict[str, Any]]) -> None:
+    def middleware() -> None:
+        headers = [(b"wsoriginsecret", LEGACY.encode())]
+        pairs = [("X-Ws-Gateway-Secret", LEGACY)]
+        raise LookupError(f"{len(headers)} headers, {len(pairs)} pairs, on purpose")
+
+    try:
+        middleware()
+    except LookupError as exc:
+        sentry_sdk.capture_exception(exc)
+
+    sentry_sdk.flush()
+    assert "wsoriginsecret" in json.dumps(reports)
+    assert LEGACY not in json.dumps(reports)

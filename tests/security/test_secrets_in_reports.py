@@ -50,7 +50,7 @@ def test_sentry_gets_none_of_them() -> None:
     )
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "2 passed in " in ended.stdout
+    assert "3 passed in " in ended.stdout
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "POST"])
@@ -122,6 +122,14 @@ SCRUBBED: list[tuple[str, Mapping[str, Any]]] = [
     ("encoded", {"request": {"url": "https://h/?ws%5Ftoken%3Dhush"}}),
     ("subprotocol", {"request": {"headers": {"Sec-Websocket-Protocol": "a, wstoken.hush"}}}),
     ("message", {"message": "GET /ws/connect?ws_token=hush HTTP/1.1"}),
+    ("local variable, pairs", {"vars": {"pairs": [["'wsOriginSecret'", "'hush'"]]}}),
+    ("local variable, pairs of bytes", {"vars": {"headers": [["b'wsoriginsecret'", "b'hush'"]]}}),
+    ("local variable, dict", {"vars": {"known": {"b'x-ws-gateway-secret'": "b'hush'"}}}),
+    ("text of a dict", {"message": "{'Wsoriginsecret': 'hush'}"}),
+    ("header in a text", {"message": "wsOriginSecret: hush"}),
+    ("environ in a text", {"message": "{'HTTP_X_WS_GATEWAY_SECRET': 'hush'}"}),
+    ("encoded twice", {"request": {"url": "https://h/?ws%255Ftoken%253Dhush"}}),
+    ("bytes", {"request": {"query_string": b"ws_token=hush"}}),
     ("breadcrumb", {"breadcrumbs": {"values": [{"message": "ws_token=hush"}]}}),
 ]
 

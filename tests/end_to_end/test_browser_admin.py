@@ -110,7 +110,7 @@ def test_from_a_new_gateway_to_a_socket_that_is_closed(
     now.get_by_text("1", exact=True).wait_for()  # by itself
     overview.get_by_role("link", name="lobby").wait_for()
     send_to_all(page, live_server.url)
-    visitor.get_by_text('{"text":"to the lobby"}').wait_for()
+    visitor.get_by_text('{"text":"to the lobby","_ws":{"channel":"lobby"}}').wait_for()
     overview.locator("[data-runs]").get_by_text("lobby").wait_for()
     overview.bring_to_front()
     picture(overview, "overview")

@@ -164,7 +164,7 @@ def test_a_channel_that_fails_after_a_cut_is_joined_again_and_gets_its_frames(
     broadcast({"type": "tick", "n": 1}, channel="news")
     tab.wait_for("frames_.length === 1")
 
-    assert tab.evaluate("frames_") == [{"type": "tick", "n": 1}]
+    assert tab.evaluate("frames_") == [{"type": "tick", "n": 1, "_ws": {"channel": "news"}}]
     assert tab.evaluate("states.at(-1)") == "open"
     assert tab.evaluate("client.subscribe('news').then(() => 'joined')") == "joined"
 

@@ -126,7 +126,7 @@ def test_types_reach_a_strict_project(project: Path) -> None:
         "str",
         "int",
     ]
-    assert revealed[-1].endswith("session_key: str | None =) -> str")
+    assert revealed[-1].endswith("session_key: str | None =, *, backend: str | None =) -> str")
 
 
 def test_what_is_used_wrongly_is_an_error(project: Path) -> None:

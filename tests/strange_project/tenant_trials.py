@@ -206,7 +206,8 @@ def as_arguments(audience: dict[str, Any]) -> dict[str, Any]:
 
 def check_own(both: list[Tenant], fake_connections: FakeConnections) -> None:
     for tenant in both:
-        assert fake_connections.messages_to(tenant.opened.connection_id) == [{"to": tenant.name}]
+        (received,) = fake_connections.messages_to(tenant.opened.connection_id)
+        assert received["to"] == tenant.name
     assert {frame.endpoint.url.partition(".")[0] for frame in fake_connections.sent} == {
         f"https://{tenant.name}" for tenant in both
     }

@@ -37,6 +37,9 @@ WORDS: dict[str, str] = {
 }
 _FORBIDDEN = re.compile("|".join(rf"\b(?:{expression})\b" for expression in WORDS), re.IGNORECASE)
 _QUOTATION = re.compile(r"``.*?``|`[^`]*`|\"[^\"\n]*\"|(?<!\w)'[^'\n]+'(?!\w)|“[^”]*”", re.DOTALL)
+_SCRIPT = re.compile(
+    r"(?P<comment>(?://[^\n]*\n\s*)+|/\*.*?\*/)|(?P<text>\"[^\"\n]*\"|'[^'\n]*'|`[^`]*`)", re.DOTALL
+)
 _TAG = re.compile(r"\{\{.*?\}\}|<[^>]*>", re.DOTALL)
 _STATEMENT = re.compile(r"\{%\s*(?:translate|trans)\s+(\"[^\"]*\"|'[^']*').*?%\}|\{%.*?%\}", re.DOTALL)
 
@@ -61,6 +64,17 @@ def prose_of_module(source: str) -> Iterator[tuple[int, str]]:
         comment.append(token.string.lstrip("# "))
         last = token.start[0]
     yield last, " ".join(comment)
+
+
+def prose_of_script(source: str) -> Iterator[tuple[int, str]]:
+    """Line and text of every comment and of every string with a space in JavaScript."""
+    for found in _SCRIPT.finditer(source):
+        comment, text = found["comment"], found["text"]
+        line = source.count("\n", 0, found.start()) + 1
+        if comment:
+            yield line, re.sub(r"^\s*(//|/?\*+)|\*/\s*$", "", comment, flags=re.MULTILINE).strip()
+        elif " " in text:
+            yield line, re.sub(r"\$\{[^}]*\}", "…", text)
 
 
 def _strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -112,6 +126,18 @@ def test_modules_are_in_plain_english(part: str) -> None:
             for path in parts()[part]
             for line, text in prose_of_module(path.read_text())
             for words in forbidden_words(text)
+        ],
+    )
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "client").glob("*.[jt]s")), ids=lambda path: path.name)
+def test_the_browser_client_is_in_plain_english(path: Path) -> None:
+    check(
+        path.name,
+        [
+            f"{path.name}:{line} {words}"
+            for line, text in prose_of_script(path.read_text())
+            for words in forbidden_words(text.strip("\"'`"))
         ],
     )
 
@@ -174,10 +200,20 @@ def post(name):
     # somebody.
     raise ValueError(f"{name} is no name" " at all")
 '''
+    script = """
+// Sent to
+// nobody.
+const text = name + `${name} is no name`; /** Waits anew. */
+"""
     page = '{% load i18n %}{# mended #}<p title="x">{% translate "Nobody is here" %}</p>{{ nobody }}'
 
     found = [words for _line, text in prose_of_module(source) for words in forbidden_words(text)]
     shown = forbidden_words(prose_of_page(page), quotations=True)
 
     assert found == ["Post to nobody.", "… is no name at all", "A comment about somebody."]
+    scripted = [
+        words for _line, text in prose_of_script(script) for words in forbidden_words(text.strip("`"))
+    ]
+
+    assert scripted == ["Sent to nobody.", "… is no name", "Waits anew."]
     assert shown == ["{# mended #} … Nobody is here", "{# mended #} … Nobody is here … …"]

@@ -15,8 +15,8 @@ class Time {
   #heap = [];
   #count = 0;
 
-  at(ms, deed) {
-    const timer = { due: this.now + ms, count: (this.#count += 1), deed, isOver: false };
+  at(ms, callback) {
+    const timer = { due: this.now + ms, count: (this.#count += 1), callback, isOver: false };
     let i = this.#heap.push(timer) - 1;
     for (let up = (i - 1) >> 1; i && this.#before(timer, this.#heap[up]); i = up, up = (i - 1) >> 1) {
       this.#heap[i] = this.#heap[up];
@@ -47,9 +47,9 @@ class Time {
 
   run(until) {
     while (this.#heap.length && this.#heap[0].due <= until) {
-      const { due, deed, isOver } = this.#pop();
+      const { due, callback, isOver } = this.#pop();
       this.now = due;
-      isOver || deed();
+      isOver || callback();
     }
   }
 }
@@ -80,7 +80,7 @@ class Server {
 function simulate(seed, { count = 1_000, cuts = 10, loss = 0.01, double = 0.02, silence = 0.02, restarts = 0, since, ...kept }) {
   const random = numbers(seed);
   const time = new Time();
-  globalThis.setTimeout = (deed, ms) => time.at(ms, deed);
+  globalThis.setTimeout = (callback, ms) => time.at(ms, callback);
   globalThis.clearTimeout = (timer) => timer && (timer.isOver = true);
   Math.random = random;
   const server = new Server(kept);
@@ -89,7 +89,7 @@ function simulate(seed, { count = 1_000, cuts = 10, loss = 0.01, double = 0.02, 
   const subscribed = new Set();
   let open = 0;
   let sockets = 0;
-  const exchange = (socket, since, deed) => {
+  const exchange = (socket, since, callback) => {
     const send = () => {
       if (open !== socket) return;
       if (random() < silence) {
@@ -100,7 +100,7 @@ function simulate(seed, { count = 1_000, cuts = 10, loss = 0.01, double = 0.02, 
         if (open !== socket) return;
         subscribed.add(socket);
         const answer = server.answer(since());
-        time.at(5 + random() * 200, () => open === socket && deed(answer)); // pushes overtake it, and it overtakes them
+        time.at(5 + random() * 200, () => open === socket && callback(answer)); // pushes overtake it, and it overtakes them
       });
     };
     send();

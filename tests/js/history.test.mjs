@@ -57,11 +57,11 @@ function publish(n, { to = world.open, ...more } = {}) {
 }
 
 function listen(client, name = "orders", options = {}) {
-  const room = client.channel(name, options);
-  const got = { shown: [], lost: [], errors: [], room };
-  room.on("message", ({ n }, { offset, recovered }) => got.shown.push([n, offset, recovered]));
-  room.on("lost", (loss) => got.lost.push(loss));
-  room.on("error", ({ code }) => got.errors.push(code));
+  const handle = client.channel(name, options);
+  const got = { shown: [], lost: [], errors: [], handle };
+  handle.on("message", ({ n }, { offset, recovered }) => got.shown.push([n, offset, recovered]));
+  handle.on("lost", (loss) => got.lost.push(loss));
+  handle.on("error", ({ code }) => got.errors.push(code));
   return got;
 }
 
@@ -77,7 +77,7 @@ test("what is published while the client is away is shown after the reconnect, i
   publish(4);
 
   assert.deepEqual(got.shown, [[1, 1, false], [2, 2, true], [3, 3, true], [4, 4, false]]);
-  assert.deepEqual(got.room.position, { epoch: "e1", offset: 4 });
+  assert.deepEqual(got.handle.position, { epoch: "e1", offset: 4 });
   assert.deepEqual(world.socket.sent.map(({ _ws }) => _ws.type), ["subscribe"], "one frame for a reconnect");
 });
 
@@ -279,9 +279,9 @@ test("a rotation loses and doubles nothing", async () => {
 
 test("an earlier page of a channel is read on demand", async () => {
   const client = await start();
-  const { room } = listen(client);
+  const { handle } = listen(client);
   await world.clock.advance(1_000);
-  const reading = room.history({ limit: 50, before: 2 });
+  const reading = handle.history({ limit: 50, before: 2 });
   await world.clock.advance(10);
 
   assert.deepEqual(await reading, { messages: [{ offset: 1, data: { n: 1 } }], more: false });
@@ -290,10 +290,10 @@ test("an earlier page of a channel is read on demand", async () => {
 
 test("a refused history rejects with the server's code", async () => {
   const client = await start();
-  const { room } = listen(client);
+  const { handle } = listen(client);
   await world.clock.advance(1_000);
   world.onFrame = (socket, frame) => queueMicrotask(() => socket.refuse(frame, "permission_denied"));
-  await assert.rejects(room.history(), (error) => error instanceof GatewayError && error.code === "permission_denied");
+  await assert.rejects(handle.history(), (error) => error instanceof GatewayError && error.code === "permission_denied");
 });
 
 test("leaving a channel ends it, and joining again begins anew", async () => {
@@ -301,7 +301,7 @@ test("leaving a channel ends it, and joining again begins anew", async () => {
   const first = listen(client);
   await world.clock.advance(1_000);
   publish(1);
-  first.room.leave();
+  first.handle.leave();
   await world.clock.advance(1_000);
   publish(2, { to: [] });
   const second = listen(client);
@@ -309,7 +309,7 @@ test("leaving a channel ends it, and joining again begins anew", async () => {
   publish(3);
   await settle();
 
-  assert.notEqual(second.room, first.room);
+  assert.notEqual(second.handle, first.handle);
   assert.deepEqual(second.shown.map(([n]) => n), [3]);
 });
 

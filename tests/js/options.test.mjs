@@ -91,7 +91,7 @@ for (const [wrong, right] of [
   test(`the option ${wrong} is an error that names the nearest`, () => {
     assert.throws(() => connect({ url: "wss://ws.example.com", [wrong]: 1 }), {
       code: "unknown_option",
-      message: `There is no option ${wrong}; did you mean ${right}?`,
+      message: `Unknown option ${wrong}; did you mean ${right}?`,
     });
   });
 }

@@ -44,7 +44,7 @@ export class GatewayClient {
   /** @type {Map<string, {promise: Promise<void>, resolve: () => void, reject: (error: GatewayError) => void}>} */
   #joining = new Map();
   /** @type {Map<string, Channel>} */
-  #rooms = new Map();
+  #handles = new Map();
   /** @type {Map<string, () => Promise<Since>>} */
   #loads = new Map();
   /** @type {Places} */ #places;
@@ -128,7 +128,7 @@ export class GatewayClient {
   }
 
   /**
-   * Send and forget. Waits in the queue while there is no connection; a cut may swallow it.
+   * Send and forget. Waits in the queue while the page is not connected. A cut can lose it.
    * Throws `too_large`, `queue_full` or `closed`.
    * @param {string} handler @param {Payload} [data]
    */
@@ -177,7 +177,7 @@ export class GatewayClient {
 
   /**
    * Join a further channel, now and after every reconnect; it is asked for until the server joins or refuses it.
-   * Rejects where it may not be joined. One that is refused later is told by `$error`, too.
+   * Rejects if the server refuses it. A later refusal is also reported by `$error`.
    * @param {string} channel
    * @returns {Promise<void>}
    */
@@ -205,12 +205,12 @@ export class GatewayClient {
     return waiting.promise;
   }
 
-  /** @param {string} channel One that it is not in is no error. */
+  /** @param {string} channel Does nothing for a channel that was not joined. */
   unsubscribe(channel) {
     this.#channels.delete(channel);
     this.#joining.get(channel)?.reject(new GatewayError("unsubscribed", "It was left before it was joined."));
     this.#joining.delete(channel);
-    this.#rooms.delete(channel);
+    this.#handles.delete(channel);
     this.#loads.delete(channel);
     this.#places.leave(channel);
     this.#want();
@@ -226,17 +226,17 @@ export class GatewayClient {
    * @param {string} name @param {ChannelOptions} [options]
    */
   channel(name, { since, load } = {}) {
-    const before = this.#rooms.get(name);
+    const before = this.#handles.get(name);
     if (before) {
       return before;
     }
-    const room = new Channel(name, {
+    const handle = new Channel(name, {
       on: (type, listener, options) => this.on(`${type} ${name}`, listener, options),
       history: (range) => this.#history(name, range),
       position: () => this.#places.position(name),
       leave: () => this.unsubscribe(name),
     });
-    this.#rooms.set(name, room);
+    this.#handles.set(name, handle);
     const join = /** @param {Since} [begin] */ (begin) => {
       this.#places.enter(name, begin);
       this.subscribe(name).catch((error) => this.#emit(`error ${name}`, error));
@@ -250,7 +250,7 @@ export class GatewayClient {
     } else {
       join(since);
     }
-    return room;
+    return handle;
   }
 
   /** @param {string} name @param {(begin: Since) => void} join */
@@ -415,7 +415,7 @@ export class GatewayClient {
       waiting?.reject(refusal);
       this.#emit("$error", refusal);
       this.#places.leave(channel);
-      this.#rooms.delete(channel);
+      this.#handles.delete(channel);
     }
   }
 

@@ -283,9 +283,9 @@ export class Link {
     }
   }
 
-  // ---- Is anybody there? ----
+  // ---- Is the server there? ----
 
-  /** @param {Wire} wire Anything that arrives proves the server to be there and starts the wait anew. */
+  /** @param {Wire} wire Every frame proves that the server is there, and restarts the wait. */
   listen(wire) {
     wire.cancel(wire.silence);
     wire.silence = wire.after(this.settings.heartbeatMs, () => this.probe(wire));
@@ -411,7 +411,7 @@ export class Link {
         single: false,
         channel,
         joins: wanted,
-        // API Gateway may let this one overtake the leave that makes room.
+        // API Gateway can deliver this frame before the `unsubscribe` that frees a place.
         isFinal: (code) => FINAL.includes(code) && !(code === "too_many_channels" && (entry.freed || wire.isLeaving())),
         isOver: () => this.channels().has(channel) !== wanted,
         resolve: () => this.told(wire, channel, wanted),

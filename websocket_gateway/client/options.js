@@ -44,7 +44,7 @@ export const DEFAULTS = {
 
 export const OPTIONS = [...Object.keys(DEFAULTS), "url", "signal"];
 
-/** @param {object} options @returns {string} What to say of the first that is none. */
+/** @param {object} options @returns {string} An error text for the first unknown option; empty if all are known. */
 export function likeUnknown(options) {
   const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
   if (!unknown) {
@@ -52,5 +52,5 @@ export function likeUnknown(options) {
   }
   const pairs = /** @param {string} name */ (name) => [...name.toLowerCase()].map((letter, i, all) => letter + all[i + 1]);
   const alike = OPTIONS.map((option) => pairs(option).filter((pair) => pairs(unknown).includes(pair)).length);
-  return `There is no option ${unknown}; did you mean ${OPTIONS[alike.indexOf(Math.max(...alike))]}?`;
+  return `Unknown option ${unknown}; did you mean ${OPTIONS[alike.indexOf(Math.max(...alike))]}?`;
 }

@@ -57,7 +57,7 @@ class PageClient {
     return isSame;
   }
 
-  /** Whether the page was left. One that was morphed goes on for the same user, until a script asks anew. */
+  /** Whether the page was left. A morphed page continues for the same user until a script asks again. */
   isLeft() {
     if (this.isThere()) {
       return false;
@@ -90,7 +90,7 @@ class PageClient {
 export function fromPage(elementId = "websocket-gateway", options = {}) {
   const found = read(elementId);
   if (!found) {
-    throw new GatewayError("no_config", `There is no element #${elementId}: use {% websocket_client %}.`);
+    throw new GatewayError("no_config", `The page has no element #${elementId}: use {% websocket_client %}.`);
   }
   // In the window, because two addresses of this file are two modules.
   /** @type {Map<string, PageClient>} */

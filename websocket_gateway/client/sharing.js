@@ -12,7 +12,7 @@ import { randomId } from "./tools.js";
  * @typedef {import("./types.d.ts").State} State
  */
 
-/** The connection of another tab, or of this one for the others: whoever holds the lock has it. */
+/** The connection of another tab, or of this tab for the others: the tab that holds the lock opens it. */
 export class SharedLink {
   /** @param {Settings} settings @param {Hooks} hooks */
   constructor(settings, hooks) {

@@ -38,9 +38,9 @@ export class Wire {
     this.silence = 0;
   }
 
-  /** @param {() => void} deed @param {number} ms */
-  after(ms, deed) {
-    const timer = later(deed, ms);
+  /** @param {() => void} callback @param {number} ms */
+  after(ms, callback) {
+    const timer = later(callback, ms);
     this.timers.add(timer);
     return timer;
   }
@@ -62,12 +62,12 @@ export class Wire {
     }
   }
 
-  /** Send what `deed` joins in as few frames as possible. @param {() => void} deed */
-  collect(deed) {
+  /** Join the channels that `callback` asks for, in as few frames as possible. @param {() => void} callback */
+  collect(callback) {
     /** @type {Entry[]} */
     const entries = [];
     this.together = entries;
-    deed();
+    callback();
     this.together = null;
     for (let first = 0; first < entries.length; first += MANY) {
       this.joinAll(entries.slice(first, first + MANY));

@@ -4,7 +4,7 @@
  * @typedef {import("./types.d.ts").Settings} Settings
  */
 
-/** @param {any} data @returns {any} What is no JSON is given as it is. */
+/** @param {any} data @returns {any} Text that is not JSON is returned unchanged. */
 export function parse(data) {
   try {
     return JSON.parse(data);
@@ -18,9 +18,9 @@ export function isGatewayError(value) {
   return [value?.message, value?.connectionId, value?.requestId].every((part) => typeof part === "string");
 }
 
-/** @param {() => void} deed @param {number} ms A longer time than browsers can wait would be none at all. */
-export function later(deed, ms) {
-  return setTimeout(deed, Math.min(ms, 2 ** 31 - 1));
+/** @param {() => void} callback @param {number} ms Browsers treat a longer time than they support as zero. */
+export function later(callback, ms) {
+  return setTimeout(callback, Math.min(ms, 2 ** 31 - 1));
 }
 
 /** @param {Settings} settings Whether there is no network, which a gateway on this machine does not need. */

@@ -184,7 +184,7 @@ export class GatewayClient {
 	/** Try again after the client gave up; nothing happens while it is at work. */
 	connect(): void;
 	/**
-	 * Send and forget. Waits in the queue while there is no connection; a cut may swallow it.
+	 * Send and forget. Waits in the queue while the page is not connected. A cut can lose it.
 	 * Throws `too_large`, `queue_full` or `closed`.
 	 * @param {string} handler @param {Payload} [data]
 	 */
@@ -202,12 +202,12 @@ export class GatewayClient {
 	}): Promise<any>;
 	/**
 	 * Join a further channel, now and after every reconnect; it is asked for until the server joins or refuses it.
-	 * Rejects where it may not be joined. One that is refused later is told by `$error`, too.
+	 * Rejects if the server refuses it. A later refusal is also reported by `$error`.
 	 * @param {string} channel
 	 * @returns {Promise<void>}
 	 */
 	subscribe(channel: string): Promise<void>;
-	/** @param {string} channel One that it is not in is no error. */
+	/** @param {string} channel Does nothing for a channel that was not joined. */
 	unsubscribe(channel: string): void;
 	/**
 	 * Join a channel, as `subscribe` does, and listen to it alone. With a history, its messages come once and in order

@@ -27,6 +27,7 @@ RULES = {
     "may join": (r"ErrorCode\.CHANNEL_DENIED", "views/channels.py"),
     "active user": (r"\"is_active\", True", "logins.py"),
     "key of the session": (r"\"session_key\"|session\.session_key\b", "logins.py"),
+    "kept by a history": (r"\bhistory_messages \+|- self\.history_messages|=\w*\.history_seconds", "conf.py"),
     "used or expired token": (r"used_on(=None|__isnull)|expires_on <= ", "models/security.py"),
     "permissions of the user": (r"(any|all)\([^)]*has_perm\b", "user_permissions.py"),
 }

@@ -174,16 +174,16 @@ def project(tmp_path: Path) -> Path:
 
 def run_tests(project: Path, *words: str) -> tuple[list[str], list[str]]:
     """The lines of its output and of its errors; its tests have passed."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "manage.py", "test", *words],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = python(project, "manage.py", "test", *words)
     return done.stdout.splitlines(), done.stderr.splitlines()
+
+
+def python(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in the project, where a warning is an error."""
+    command = [sys.executable, "-W", "error", *words]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
 
 
 def test_its_tests_pass_and_the_log_has_one_line(project: Path) -> None:
@@ -214,14 +214,6 @@ def test_pytest_without_a_database_shows_the_page(project: Path) -> None:
     )
     (project / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
 
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "pytest", "-q", "--ds=shop.settings", "test_pages.py"],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = python(project, "-m", "pytest", "-q", "--ds=shop.settings", "test_pages.py")
 
-    assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout

@@ -13,6 +13,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypedDict
 from urllib.parse import urlsplit
@@ -71,6 +72,14 @@ class ChannelOptions:
     """The number of latest messages that a client can still get; 0 for no history."""
     history_seconds: int = _setting(86_400, kinds.number(1))
     """How long a client can still get a message, from its publishing on."""
+
+    def first_kept(self, last_offset: int) -> int:
+        """The first offset that a client can still get, in a channel whose latest offset is `last_offset`."""
+        return max(1, last_offset - self.history_messages + 1)
+
+    def oldest_kept(self, now: datetime) -> datetime:
+        """The earliest publishing time of a message that a client can still get."""
+        return now - timedelta(seconds=self.history_seconds)
 
 
 def _channels(key: str, value: object) -> tuple[tuple[str, ChannelOptions], ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -92,7 +91,7 @@ class ResumeChannelsMixin:
         return super().get_context_data(**{"channel_positions": positions, **kwargs})  # type: ignore[misc, no-any-return]
 
     async def _dispatch_async(self, request: HttpRequest, *args: object, **kwargs: object) -> Any:
-        self.channel_positions = await sync_to_async(history.positions)(self.get_resume_channels())
+        self.channel_positions = await history.apositions(self.get_resume_channels())
         return await super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
 
 

@@ -13,7 +13,7 @@ from django.test import override_settings
 
 from tests.docs.pages import ROOT, Block, blocks, names, rows
 from websocket_gateway import conf
-from websocket_gateway.conf import get_settings
+from websocket_gateway.conf import ChannelOptions, GatewayOptions, get_settings
 
 ROWS = {name: row for row in rows("settings.md") for name in names(row[0]) if name.isupper()}
 
@@ -75,7 +75,14 @@ def test_every_settings_block_of_the_pages_is_accepted(block: Block, value: dict
         except ImproperlyConfigured as exc:
             pytest.fail(f"{block}: {exc}")
 
-    nested = {"GATEWAYS", "CHANNELS"}
-    assert {key: getattr(found, key.lower()) for key in value if key not in nested} == {
-        key: item for key, item in value.items() if key not in nested
-    }
+    nested = {"GATEWAYS": GatewayOptions, "CHANNELS": ChannelOptions}
+    for key, item in value.items():
+        if key in nested:
+            parsed = dict(getattr(found, key.lower()))
+            assert parsed.keys() == item.keys()
+            assert all(isinstance(options, nested[key]) for options in parsed.values())
+        else:
+            assert getattr(found, key.lower()) == item
+    for name, options in value.get("CHANNELS", {}).items():
+        parsed_options = dict(found.channels)[name]
+        assert {key: getattr(parsed_options, key.lower()) for key in options} == options

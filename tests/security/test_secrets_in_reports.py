@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,13 +18,13 @@ from tests.security.secrets_in_requests import (
     gateway_of_raising_view,
     secrets_of,
 )
+from tests.support.trials import run_trials
 from websocket_gateway.context_headers import LEGACY_SECRET_HEADER, ORIGIN_SECRET_HEADER
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.receiving.credentials import take_credentials
 from websocket_gateway.sentry import scrub
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -38,19 +34,8 @@ def gateway(settings: Any) -> ApiGateway:
 
 def test_sentry_gets_none_of_them() -> None:
     pytest.importorskip("sentry_sdk", reason="sentry-sdk comes with the extra dev")
-    own = ("PYTEST_", "WEBSOCKET_GATEWAY_TEST_")
 
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/security/sentry_trials.py"],
-        env={name: text for name, text in os.environ.items() if not name.startswith(own)},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "3 passed in " in ended.stdout
+    assert run_trials("tests/security/sentry_trials.py") == 3
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "POST"])

@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypedDict
 
 from asgiref.sync import sync_to_async
 from django.db import router, transaction
-from django.utils import timezone
 
 from websocket_gateway.channels.heads import read_heads
 from websocket_gateway.channels.positions import Position, parse_since
+from websocket_gateway.channels.reading import kept_messages
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.models import Channel, ChannelMessage
@@ -84,13 +84,7 @@ def messages(
     if before is not None and since is not None:
         raise TypeError("Give before or since, not both.")
     head = read_heads([channel_name])[channel_name]
-    options = get_settings().channel_options(channel_name)
-    kept = ChannelMessage.objects.using(router.db_for_write(ChannelMessage)).filter(
-        channel_name=channel_name,
-        offset__gt=head.last_offset - options.history_messages,
-        offset__lte=head.last_offset if before is None else before - 1,
-        created_on__gte=timezone.now() - timedelta(seconds=options.history_seconds),
-    )
+    kept = kept_messages(channel_name, head, before=before)
     fields = ("offset", "body", "created_on")
     if since is None:
         rows = list(kept.order_by("-offset").values_list(*fields)[:limit])[::-1]
@@ -122,6 +116,11 @@ def forget(channel_name: str) -> bool:
 async def aposition(channel_name: str) -> ChannelPosition:
     """`position`, from `async def`."""
     return await sync_to_async(position)(channel_name)
+
+
+async def apositions(channel_names: Iterable[str]) -> dict[str, ChannelPosition]:
+    """`positions`, from `async def`."""
+    return await sync_to_async(positions)(channel_names)
 
 
 async def amessages(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import router
 from django.db.models import Q, QuerySet
@@ -92,36 +92,43 @@ def read_pages(wanted: Mapping[str, Since], heads: Mapping[str, Head]) -> dict[s
 
 def read_before(name: str, head: Head, *, before: int | None, limit: int) -> tuple[list[Stored], bool]:
     """The last `limit` messages before an offset, ascending, and whether there are older ones."""
-    options = get_settings().channel_options(name)
-    floor = head.last_offset - options.history_messages
-    top = head.last_offset if before is None else min(head.last_offset, before - 1)
-    cutoff = timezone.now() - timedelta(seconds=options.history_seconds)
-    kept = _messages().filter(channel_name=name, offset__gt=floor, offset__lte=top, created_on__gte=cutoff)
+    kept = kept_messages(name, head, before=before)
     query = kept.order_by("-offset").values_list("offset", "created_on", "body")[: limit + 1]
     rows = retry_when_busy(lambda: [_stored(*row) for row in query], model=ChannelMessage)
     page = _Budget([]).take(_consecutive(rows[:limit]))
     return page[::-1], len(rows) > len(page)
 
 
+def kept_messages(name: str, head: Head, *, before: int | None = None) -> QuerySet[ChannelMessage]:
+    """The numbered messages that a client can still get: all of them, or those before an offset."""
+    options = get_settings().channel_options(name)
+    return _messages().filter(
+        channel_name=name,
+        offset__gte=options.first_kept(head.last_offset),
+        offset__lte=head.last_offset if before is None else min(head.last_offset, before - 1),
+        created_on__gte=options.oldest_kept(timezone.now()),
+    )
+
+
 def _request(name: str, since: Since, head: Head, now: datetime) -> _Request:
     options = get_settings().channel_options(name)
-    cutoff = now - timedelta(seconds=options.history_seconds)
-    floor = max(0, head.last_offset - options.history_messages)
+    cutoff = options.oldest_kept(now)
+    earliest = options.first_kept(head.last_offset) - 1
     if since is None:
         return _Request(name, head, cutoff, head.last_offset, "", False)
     if isinstance(since, Latest):
-        return _Request(name, head, cutoff, max(floor, head.last_offset - since.number), "", False)
-    lost = _reason_lost(since, head, floor)
-    return _Request(name, head, cutoff, floor if lost else since.offset, lost, True)
+        return _Request(name, head, cutoff, max(earliest, head.last_offset - since.number), "", False)
+    lost = _reason_lost(since, head, earliest)
+    return _Request(name, head, cutoff, earliest if lost else since.offset, lost, True)
 
 
-def _reason_lost(since: Position, head: Head, floor: int) -> str:
+def _reason_lost(since: Position, head: Head, earliest: int) -> str:
     # An empty epoch: the channel had no message when the position was read. All of them are new.
     if since.epoch != head.epoch and (since.epoch or since.offset):
         return "epoch"
     if since.offset > head.last_offset:
         return "ahead"
-    return "expired" if since.offset < floor else ""
+    return "expired" if since.offset < earliest else ""
 
 
 def _is_expired(request: _Request, rows: list[Stored]) -> bool:

@@ -42,9 +42,9 @@ def trim(channel_name: str, last_offset: int) -> int:
 
 def messages_beyond(channel_name: str, last_offset: int) -> models.QuerySet[ChannelMessage]:
     """The messages that are not among the latest `HISTORY_MESSAGES`."""
-    kept = get_settings().channel_options(channel_name).history_messages
+    first_kept = get_settings().channel_options(channel_name).first_kept(last_offset)
     return ChannelMessage.objects.using(router.db_for_write(ChannelMessage)).filter(
-        channel_name=channel_name, offset__lte=last_offset - kept
+        channel_name=channel_name, offset__lt=first_kept
     )
 
 

@@ -62,10 +62,11 @@ def _length() -> Iterator[CheckMessage]:
     used = channels.order_by("-published_on").values_list("name", "last_offset")[:_CHANNELS]
     pace = get_settings().send_max_per_second
     for name, last_offset in used:
-        kept = get_settings().channel_options(name).history_messages
-        if not 0 < kept < last_offset:
+        options = get_settings().channel_options(name)
+        first_kept = options.first_kept(last_offset)
+        if not options.history_messages or first_kept == 1:
             continue  # not full: it covers everything
-        seconds = _seconds_covered(name, last_offset - kept + 1, last_offset)
+        seconds = _seconds_covered(name, first_kept, last_offset)
         if seconds is None:
             continue
         spread = audience_of_channel(name).count() / pace if pace else 0.0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from django.db import OperationalError, models, router
@@ -79,8 +79,8 @@ class DeleteUnreadable:
                 options = get_settings().channel_options(name)
                 numbered = ChannelMessage.objects.filter(channel_name=name, offset__isnull=False)
                 # Two queries without a row in common: each of them is one range of an index.
-                first_kept = last_offset - options.history_messages + 1
-                oldest = self.now - timedelta(seconds=options.history_seconds)
+                first_kept = options.first_kept(last_offset)
+                oldest = options.oldest_kept(self.now)
                 yield numbered.filter(offset__lt=first_kept)
                 yield numbered.filter(offset__gte=first_kept, created_on__lt=oldest)
 

@@ -24,20 +24,7 @@ from websocket_gateway.database_errors import is_forbidden_in_tests
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.page_errors import warn_once
-from websocket_gateway.user_marks import build_user_config, build_user_marks
-
-__all__ = [
-    "CLIENT_OPTIONS",
-    "build_client_config",
-    "build_client_options",
-    "build_csrf_config",
-    "build_csrf_config_of_token",
-    "build_user_config",
-    "build_user_marks",
-    "find_page_gateway",
-    "read_or_log",
-    "warn_once",
-]
+from websocket_gateway.user_marks import build_user_marks as build_user_marks  # the documented path
 
 logger = logging.getLogger(__name__)
 

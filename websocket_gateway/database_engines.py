@@ -18,6 +18,11 @@ def locks_by_key(connection: BaseDatabaseWrapper) -> bool:
     return connection.vendor == "postgresql"
 
 
+def has_one_writer(connection: BaseDatabaseWrapper) -> bool:
+    """Whether one process writes at a time and locks the whole database, as on SQLite."""
+    return connection.vendor == "sqlite"
+
+
 def ignores_case(connection: BaseDatabaseWrapper) -> bool:
     """Whether text that differs only in case is equal by default, as on MariaDB and MySQL."""
     return connection.vendor == "mysql"

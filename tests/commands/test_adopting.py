@@ -51,7 +51,7 @@ def test_protection_that_is_removed_and_a_further_stage_are_noted_and_asked_abou
     notes = (
         "the authorization AWS_IAM of route $connect is removed",
         "route $default needs no API key any more",
-        "the stage production is made beside beta, live, which clients may use; --stage NAME keeps one",
+        "the stage production is created beside beta, live, which clients may use; --stage NAME keeps one",
     )
 
     dry, asked = run(*adopt, "--dry-run"), run(*adopt)
@@ -64,7 +64,7 @@ def test_protection_that_is_removed_and_a_further_stage_are_noted_and_asked_abou
         assert note in asked.stderr
     assert (asked.status, kept.status, done.status) == (1, 0, 0), asked
     assert "There is no terminal to ask on: pass --no-input to continue." in asked.stderr
-    assert "is made beside" not in kept.stderr
+    assert "is created beside" not in kept.stderr
     assert run("sync_routes", "chat", "--check").status == 1  # the two other stages
 
 

@@ -8,145 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 from django.contrib.auth import get_user_model, logout
 from django.contrib.sessions.backends.db import SessionStore
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.test import Client, RequestFactory
-from websockets.sync.client import ClientConnection, connect
 
 from tests.admin.clients import act, address, client_with, text_of
-from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory
-from tests.local.backend import Backend
-from tests.support.commands import Ended, run
-from tests.support.proxy import KillingProxy, killing_proxy
+from tests.security.staging import MESSAGE, WHY, Staging, assert_refused
+from tests.support.commands import run
 from websocket_gateway.connections import disconnect, find_socket_url, revoke, verify
-from websocket_gateway.logins import hash_session_auth, hash_session_key
-from websocket_gateway.models import ApiGateway, BroadcastRun, BroadcastShard, WebSocketSession
-from websocket_gateway.origin_secret import installation_fingerprint
-from websocket_gateway.provisioning import plan_provisioning
+from websocket_gateway.logins import hash_session_auth
+from websocket_gateway.models import BroadcastRun, BroadcastShard, WebSocketSession
 from websocket_gateway.purging import purge
 from websocket_gateway.sending import abroadcast, asend, broadcast, send
 from websocket_gateway.sending import runs as broadcast_runs
 from websocket_gateway.sending.worker import work_once
 from websocket_gateway.signals import connection_gone
 from websocket_gateway.testing import events
-from websocket_gateway.testing.gateway import GatewayHandle, local_gateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-MESSAGE = {"type": "hello"}
-WHY = "belongs to another installation (another SECRET_KEY, or a copied database)"
-
-
-@dataclass
-class Staging:
-    """Staging's view: production's row with two open sockets, and a gateway of its own with one."""
-
-    proxy: KillingProxy
-    backend: Backend
-    gateway: GatewayHandle
-    foreign: ApiGateway
-    own: ApiGateway
-    foreign_sockets: list[ClientConnection]
-    own_socket: ClientConnection
-    user: Any
-
-    @property
-    def rows(self) -> Any:
-        """Production's sessions."""
-        return WebSocketSession.objects.filter(api_gateway=self.foreign)
-
-    @property
-    def aws(self) -> Any:
-        """The control plane, past the proxy."""
-        return boto3.client("apigatewayv2", endpoint_url=self.gateway.endpoint_url, region_name="eu-west-1")
-
-    def calls_to(self, gateway: ApiGateway) -> list[str]:
-        """The calls to connections of that gateway."""
-        return [call for call in self.proxy.calls if gateway.api_id in call and "@connections" in call]
-
-    def assert_production_is_untouched(self) -> None:
-        """No call about its connections, no frame, no closed socket."""
-        assert self.calls_to(self.foreign) == []
-        for socket in self.foreign_sockets:
-            with pytest.raises(TimeoutError):
-                socket.recv(timeout=0.05)
-            socket.ping().wait(5)
-        assert len(self.gateway.connections()) == 3
-
-
-def install(name: str, backend: Backend) -> ApiGateway:
-    ended = run("create_gateway", name, "--target", f"{backend.url}/ws/", "--default-channel", "lobby")
-    assert ended.status == 0, ended
-    return ApiGateway.objects.get(api_name=name)
-
-
-def open_socket(gateway: ApiGateway, handle: GatewayHandle, user: Any) -> ClientConnection:
-    before = {item.id for item in handle.connections()}
-    socket = connect(f"{gateway.api_endpoint}/{gateway.stage_name}", proxy=None)
-    handle.wait_until(lambda: len(handle.connections()) > len(before))
-    (found,) = {item.id for item in handle.connections()} - before
-    WebSocketSessionFactory.create(
-        connection_id=found,
-        api_gateway=gateway,
-        channel_name="lobby",
-        user=user,
-        session_auth_hash=hash_session_auth(user),
-        session_key_hash=hash_session_key("of-production"),
-    )
-    return socket
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[tuple[GatewayHandle, KillingProxy, Backend]]:
-    """For the whole module, because boto3 needs long to make a client for another address."""
-    backend = Backend()
-    backend.start()
-    with ExitStack() as stack:
-        stack.callback(backend.stop)
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        gateway = stack.enter_context(local_gateway())
-        yield gateway, stack.enter_context(killing_proxy(gateway.port)), backend
-
-
-@pytest.fixture
-def staging(servers: tuple[GatewayHandle, KillingProxy, Backend], settings: Any) -> Iterator[Staging]:
-    gateway, proxy, backend = servers
-    settings.AWS_GATEWAY_REGION_NAME = "eu-west-1"
-    settings.WEBSOCKET_GATEWAY = {"ENDPOINT_URL": proxy.url}
-    with ExitStack() as stack:
-        stack.callback(gateway.gateway.store.apis.clear)
-        user = UserFactory.create()
-        settings.SECRET_KEY = "the key of production"
-        foreign = install("chat", backend)
-        sockets = [stack.enter_context(open_socket(foreign, gateway, user)) for _ in range(2)]
-        settings.SECRET_KEY = "the key of staging"
-        own = install("chat-staging", backend)
-        own_socket = stack.enter_context(open_socket(own, gateway, UserFactory.create()))
-        # What staging could check of a copied session: the hash under its own key.
-        WebSocketSession.objects.filter(user=user).update(session_auth_hash=hash_session_auth(user))
-        proxy.calls.clear()
-        yield Staging(proxy, backend, gateway, foreign, own, sockets, own_socket, user)
-    gateway.wait_until(lambda: not gateway.connections())
-
-
-def assert_refused(report: Any, *, delivered: int) -> None:
-    assert (report.delivered, report.gone, report.failed) == (delivered, 0, 2)
-    ((reason, count),) = report.reasons.items()
-    assert WHY in reason
-    assert "`manage.py delete_gateway chat --forget`" in reason
-    assert count == 2
-
 
 SENDING: dict[str, Callable[[Staging], Any]] = {
     "broadcast to everyone": lambda staging: broadcast(MESSAGE, everyone=True),
@@ -358,144 +241,3 @@ def test_a_sync_and_a_deletion_leave_production_alone(staging: Staging) -> None:
         assert "belongs to another installation" in ended.stderr
     assert all(call.startswith("GET ") for call in staging.proxy.calls)
     staging.assert_production_is_untouched()
-
-
-class TestForget:
-    """`delete_gateway NAME --forget`."""
-
-    def forget(self, *options: str) -> Ended:
-        return run("delete_gateway", "chat", "--forget", *options)
-
-    def test_it_removes_row_and_sessions_and_calls_nothing(self, staging: Staging) -> None:
-        planned = self.forget("--dry-run", "--format", "json")
-        assert ApiGateway.objects.filter(api_name="chat").exists()
-
-        ended = self.forget("--noinput")
-
-        report = json.loads(planned.stdout)
-        assert [(step["action"], step["kind"]) for step in report["steps"]] == [("delete", "record")]
-        assert report["dry_run"]
-        assert ended.status == 0
-        assert ended.stdout.startswith("- Deleted record chat")
-        assert f"API {staging.foreign.api_id} belongs to another installation and stays" in ended.stderr
-        assert [row.api_name for row in ApiGateway.objects.all()] == ["chat-staging"]
-        assert WebSocketSession.objects.count() == 1
-        assert staging.proxy.calls == []
-        staging.assert_production_is_untouched()
-        assert self.forget("--noinput").status == 0
-
-    def test_it_asks_first(self, staging: Staging) -> None:
-        ended = self.forget()
-
-        assert ended.status == 1
-        assert "Forget gateway chat? Its row, routes and sessions are deleted here." in ended.stderr
-        assert f"API {staging.foreign.api_id} stays in AWS." in ended.stderr
-        assert ApiGateway.objects.filter(api_name="chat").exists()
-
-    def test_it_needs_neither_region_nor_credentials(self, settings: Any, monkeypatch: Any) -> None:
-        settings.WEBSOCKET_GATEWAY = {}
-        settings.AWS_GATEWAY_REGION_NAME = ""
-        monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
-        ApiGatewayFactory.create(api_name="chat", region_name="", api_endpoint="", installation="else" * 4)
-
-        assert self.forget("--no-input").status == 0
-        assert not ApiGateway.objects.exists()
-
-    def test_a_gateway_of_our_own_is_forgotten_with_a_note(self, staging: Staging) -> None:
-        ended = run("delete_gateway", "chat-staging", "--forget", "--no-input")
-
-        assert ended.status == 0
-        assert f"--adopt {staging.own.api_id} adopts it again" in ended.stderr
-        assert staging.proxy.calls == []
-
-    def test_it_excludes_keeping_the_row(self) -> None:
-        assert "not allowed with argument" in self.forget("--keep-record").stderr
-
-
-class TestWhoseRowItIs:
-    """The fingerprint in the row."""
-
-    def test_a_fallback_is_the_same_installation(self, staging: Staging, settings: Any) -> None:
-        settings.SECRET_KEY_FALLBACKS = ["the key of production"]
-
-        assert broadcast(MESSAGE, everyone=True).delivered == 3
-
-    def test_clusters_that_share_a_name_are_one_installation(self, staging: Staging, settings: Any) -> None:
-        shared = {**settings.WEBSOCKET_GATEWAY, "INSTALLATION_NAME": "both clusters"}
-        settings.WEBSOCKET_GATEWAY = shared
-        assert_refused(broadcast(MESSAGE, everyone=True), delivered=1)  # production has not applied it yet
-        settings.SECRET_KEY = "the key of production"
-        assert run("sync_routes", "chat").status == 0
-        settings.SECRET_KEY = "the key of staging"
-
-        assert broadcast(MESSAGE, everyone=True).delivered == 3
-        settings.WEBSOCKET_GATEWAY = {**shared, "INSTALLATION_NAME": "another"}
-        assert broadcast(MESSAGE, everyone=True).failed == 2
-
-    def test_an_adoption_makes_it_ours(self, staging: Staging) -> None:
-        assert run("create_gateway", "chat", "--adopt", staging.foreign.api_id).status == 0
-
-        assert broadcast(MESSAGE, everyone=True).delivered == 3
-
-    def test_a_row_that_was_never_applied_belongs_to_nobody_yet(self, staging: Staging) -> None:
-        planned = ApiGatewayFactory.create(planned=True)
-
-        assert planned.installation == ""
-        assert not planned.is_foreign
-        assert staging.own.installation == installation_fingerprint()
-
-    def test_an_api_that_is_gone_is_created_again_as_ours(self, staging: Staging) -> None:
-        staging.aws.delete_api(ApiId=staging.foreign.api_id)
-
-        assert run("create_gateway", "chat", "--recreate", "--no-input").status == 0
-
-        assert not ApiGateway.objects.get(api_name="chat").is_foreign
-
-    def test_aws_corrects_a_row_that_was_copied_before_it_was_marked(self, staging: Staging) -> None:
-        ApiGateway.objects.update(installation=installation_fingerprint())  # as staging's migration marks it
-
-        ended = run("sync_routes", "chat")
-
-        assert ended.status == 1
-        assert ApiGateway.objects.get(api_name="chat").is_foreign
-        assert_refused(broadcast(MESSAGE, everyone=True), delivered=1)
-
-    def test_aws_corrects_a_row_that_was_marked_with_another_key(self, staging: Staging) -> None:
-        ApiGateway.objects.update(installation="0123456789abcdef")  # a migration without the right SECRET_KEY
-        assert run("broadcast", "lobby", "{}").status == 1
-
-        assert run("sync_routes", "chat-staging").status == 0
-
-        assert not ApiGateway.objects.get(api_name="chat-staging").is_foreign
-
-    def test_an_api_whose_tags_were_removed_is_still_production_s(self, staging: Staging) -> None:
-        arn = f"arn:aws:apigateway:eu-west-1::/apis/{staging.foreign.api_id}"
-        staging.aws.untag_resource(
-            ResourceArn=arn, TagKeys=["websocket_gateway:uuid", "websocket_gateway:installation"]
-        )
-        assert plan_provisioning(staging.own).plan.steps == ()
-
-        assert "belongs to another installation" in run("sync_routes", "chat").stderr
-
-    def test_the_row_kept_after_a_deletion_belongs_to_nobody(self, staging: Staging) -> None:
-        assert run("delete_gateway", "chat-staging", "--keep-record", "--no-input").status == 0
-
-        assert ApiGateway.objects.get(api_name="chat-staging").installation == ""
-
-
-def test_the_migration_marks_the_gateways_that_are_in_aws() -> None:
-    before = "0001_initial"
-    executor = MigrationExecutor(connection)
-    try:
-        executor.migrate([("websocket_gateway", before)])
-        rows = executor.loader.project_state([("websocket_gateway", before)]).apps.get_model(
-            "websocket_gateway", "ApiGateway"
-        )
-        rows.objects.create(api_name="applied", api_id="a1", target_base_endpoint="https://x.example.com/")
-        rows.objects.create(api_name="planned", target_base_endpoint="https://x.example.com/")
-    finally:
-        executor = MigrationExecutor(connection)
-        executor.migrate(executor.loader.graph.leaf_nodes())
-
-    marks = dict(ApiGateway.objects.values_list("api_name", "installation"))
-    assert marks == {"applied": installation_fingerprint(), "planned": ""}

@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from websocket_gateway.lazy import importing
 
 if TYPE_CHECKING:
     from websocket_gateway.connections.closing import Closing, disconnect, revoke
@@ -25,21 +26,16 @@ __all__ = [
     "why_no_socket_url",
 ]
 
-_MODULES = {
-    "Closing": "closing",
-    "Verification": "verifying",
-    "disconnect": "closing",
-    "find_socket_url": "endpoints",
-    "revoke": "closing",
-    "verify": "verifying",
-    "why_no_socket_url": "endpoints",
-}
-
-
-def __getattr__(name: str) -> object:
-    """Import a public name at its first use, so that a process starts without the code that calls AWS."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = importing(
+    __name__,
+    {
+        "Closing": "closing",
+        "Verification": "verifying",
+        "disconnect": "closing",
+        "find_socket_url": "endpoints",
+        "revoke": "closing",
+        "verify": "verifying",
+        "why_no_socket_url": "endpoints",
+    },
+)
+"""A process starts without the code that calls AWS."""

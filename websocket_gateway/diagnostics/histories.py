@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from websocket_gateway.checks.messages import warning
 from websocket_gateway.conf import get_settings
+from websocket_gateway.database_engines import has_one_writer
 from websocket_gateway.models import Channel, ChannelMessage
 from websocket_gateway.sending.audience import audience_of_channel
 
@@ -30,7 +31,7 @@ def probe_histories() -> list[CheckMessage]:
 
 def _journal() -> Iterator[CheckMessage]:
     connection = connections[router.db_for_write(ChannelMessage)]
-    if connection.vendor != "sqlite":
+    if not has_one_writer(connection):
         return
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA journal_mode")

@@ -42,7 +42,7 @@ class ProvisioningCommand(GatewayCommand):
         lines = map(render_left, plan.left) if applied else render_plan(plan)
         for line in lines:
             self.stdout.write(line)
-        for note in (*notes_of(plan), *provisioning.adoption_notes):
+        for note in notes_of(plan):
             self.stderr.write(self.style.WARNING(f"Note: {note}"))
         if not plan:
             besides = " beside what is marked with !" if plan.left else ""

@@ -6,8 +6,9 @@ plan (`planning/`, without any call), and `applying` carries out its steps (`ste
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from websocket_gateway.lazy import importing
 
 if TYPE_CHECKING:
     from websocket_gateway.provisioning.deleting import delete_gateway, plan_gateway_deletion
@@ -27,14 +28,18 @@ __all__ = [
     "provision",
 ]
 
-_MODULES = ("plan", "gateways", "deleting", "forgetting")
-
-
-def __getattr__(name: str) -> object:
-    """Import a public name at its first use, so that `planning` below this package needs no Django."""
-    if name in __all__:
-        for module in _MODULES:
-            found = vars(import_module(f"{__name__}.{module}"))
-            if name in found:
-                return found[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = importing(
+    __name__,
+    {
+        "Choices": "plan",
+        "Plan": "plan",
+        "Provisioning": "gateways",
+        "Step": "plan",
+        "delete_gateway": "deleting",
+        "forget_gateway": "forgetting",
+        "plan_gateway_deletion": "deleting",
+        "plan_provisioning": "gateways",
+        "provision": "gateways",
+    },
+)
+"""`planning` below this package needs no Django."""

@@ -90,7 +90,7 @@ def plan_provisioning(
     if gateway.domain_name or gateway.had_domain:
         wanted, observed = add_domain(gateway, wanted, observed, apis, choices=choices)
     wanted = settle_options(wanted, observed)
-    plan = _plan(gateway, wanted, observed, record=record, prune=choices.prune)
+    plan = _plan(gateway, wanted, observed, record=record, choices=choices)
     return Provisioning(
         gateway=gateway, apis=apis, choices=choices, wanted=wanted, observed=observed, plan=plan
     )
@@ -102,7 +102,7 @@ def _plan(
     observed: ObservedGateway,
     *,
     record: tuple[RecordStep, ...],
-    prune: bool,
+    choices: Choices,
 ) -> Plan:
     try:
         return plan_gateway(
@@ -110,8 +110,8 @@ def _plan(
             observed,
             record=record,
             deployed=finishing_steps(gateway) if gateway.secret_rotating else (),
-            notes=_notes(gateway, observed),
-            prune=prune,
+            notes=(*_notes(gateway, observed), *(adoption_notes(wanted, observed) if choices.adopt else ())),
+            prune=choices.prune,
             deployment_owed=bool(observed.api) and gateway.api_created and not gateway.deployment_id,
         )
     except PlanError as exc:

@@ -186,7 +186,7 @@ class Plan:
     left: tuple[AnyStep, ...] = ()
     """The steps that would remove what is there and not wanted; not taken unless asked for."""
     unmanaged: tuple[Unmanaged, ...] = ()
-    """Values of others, left as they are; no drift."""
+    """Values of others, left as they are. They do not count as drift."""
     notes: tuple[str, ...] = ()
     """Notes on what is unwise."""
 

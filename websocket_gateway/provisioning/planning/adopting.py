@@ -8,7 +8,7 @@ from websocket_gateway.resources import ObservedGateway, WantedGateway
 
 
 def adoption_notes(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[str]:
-    """A note on protection that is removed from routes, and one on a stage that is made beside others."""
+    """A note on protection that is removed from routes, and one on a stage that is created beside others."""
     keys = {want.route_key for want in wanted.routes}
     for route in observed.routes:
         if route.route_key not in keys:
@@ -20,4 +20,4 @@ def adoption_notes(wanted: WantedGateway, observed: ObservedGateway) -> Iterator
     name = wanted.stage.stage_name
     if observed.stages and observed.find_stage(name) is None:
         others = ", ".join(sorted(stage.stage_name for stage in observed.stages))
-        yield f"the stage {name} is made beside {others}, which clients may use; --stage NAME keeps one"
+        yield f"the stage {name} is created beside {others}, which clients may use; --stage NAME keeps one"

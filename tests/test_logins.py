@@ -12,11 +12,11 @@ from django.contrib.sessions.backends import signed_cookies
 from django.http import HttpRequest
 
 from tests.checks.projects import PRODUCTION, findings
+from websocket_gateway.auth_backends import has_permissions
 from websocket_gateway.channels.rules import is_admitted
 from websocket_gateway.logins import has_lasting_session_keys
 from websocket_gateway.models import ChannelPermission
 from websocket_gateway.receiving.handlers import Requirement
-from websocket_gateway.user_permissions import has_permissions
 from websocket_gateway.views import WebSocketView
 
 DJANGO = "django.contrib.sessions.backends"

@@ -237,7 +237,8 @@ class _Ends:
 @linux
 def test_the_threads_of_a_broadcast_through_boto3_are_gone_at_its_end() -> None:
     connections = _Ends()
-    engine = Boto3Engine(connections=connections, concurrency=4, max_per_second=0, deadline_seconds=5)  # type: ignore[arg-type]
+    limits = Limits(concurrency=4, max_per_second=0, timeout_seconds=5, deadline_seconds=5)
+    engine = Boto3Engine(connections=connections, limits=limits)  # type: ignore[arg-type]
     recipients = [
         Recipient(ManagementEndpoint("http://localhost/x", "eu-west-1"), f"{n}=", NOW) for n in range(9)
     ]

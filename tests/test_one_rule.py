@@ -29,7 +29,7 @@ RULES = {
     "key of the session": (r"\"session_key\"|session\.session_key\b", "logins.py"),
     "kept by a history": (r"\bhistory_messages \+|- self\.history_messages|=\w*\.history_seconds", "conf.py"),
     "used or expired token": (r"used_on(=None|__isnull)|expires_on <= ", "models/security.py"),
-    "permissions of the user": (r"(any|all)\([^)]*has_perm\b", "user_permissions.py"),
+    "permissions of the user": (r"(any|all)\([^)]*has_perm\b", "auth_backends.py"),
 }
 
 

@@ -150,7 +150,7 @@ def test_the_threads_of_boto3_work_for_the_caller() -> None:
         pool.put(number)
     for _ in range(4):
         pool.take(5)
-    pool.stop()
+    pool.stop(None)
 
     assert seen == [("acme", "fr")] * 4
 

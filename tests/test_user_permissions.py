@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from websocket_gateway.user_permissions import has_permissions
+from websocket_gateway.auth_backends import has_permissions
 
 
 class User:

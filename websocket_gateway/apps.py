@@ -17,6 +17,8 @@ class WebSocketGatewayConfig(AppConfig):
         """Register the checks; connect the receivers that end the sockets of users who left."""
         from websocket_gateway.checks import register_checks
         from websocket_gateway.receivers import connect_receivers
+        from websocket_gateway.web_requests import follow_requests
 
         register_checks()
         connect_receivers()
+        follow_requests()

@@ -1,7 +1,8 @@
-"""The authentication backend that logged a user in, and what that backend alone knows: the permissions."""
+"""The authentication backend that logged a user in, and the permissions, which only that backend knows."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
@@ -56,3 +57,16 @@ def load_by_backend(user: AbstractBaseUser | None, backend: str) -> AbstractBase
         return user if allowed else None
     loaded: AbstractBaseUser | None = found.get_user(user.pk)
     return loaded
+
+
+def has_permissions(user: object, *, any_of: Collection[str] = (), all_of: Collection[str] = ()) -> bool:
+    """Whether `user` has at least one of `any_of` and every one of `all_of`; an empty list requires nothing.
+
+    A user model without `PermissionsMixin` has no `has_perm`, so its users have no permissions.
+    """
+    if not any_of and not all_of:
+        return True
+    has_perm = getattr(user, "has_perm", None)
+    if has_perm is None:
+        return False
+    return (not any_of or any(map(has_perm, any_of))) and all(map(has_perm, all_of))

@@ -135,6 +135,7 @@ class GatewaySettings:
     send_max_per_second: int = _setting(2000, kinds.number())
     send_timeout_seconds: int = _setting(5, kinds.number(1))
     send_deadline_seconds: int = _setting(60, kinds.number(1))
+    request_send_deadline_seconds: int = _setting(3, kinds.number(1))
     task_backend: str = _setting("default", kinds.text())
     task_queue: str = _setting("default", kinds.text())
     admin_provisioning: bool = _setting(True, kinds.flag)
@@ -154,6 +155,11 @@ class GatewaySettings:
 
     legacy_secrets: tuple[str, ...] = field(default=(), repr=False)
     """`WEBSOCKETS["gateway_secret"]` of django-aws-api-gateway-websockets, while it is in the settings."""
+
+    def deadline_seconds(self, *, urgent: bool) -> int:
+        """All attempts for one recipient; `urgent` where a user waits: in a web request or at a commit."""
+        longest = self.send_deadline_seconds
+        return min(longest, self.request_send_deadline_seconds) if urgent else longest
 
     def gateway_options(self, name: str) -> GatewayOptions:
         """The options of the gateway called `name` in `GATEWAYS`; defaults where it has none."""

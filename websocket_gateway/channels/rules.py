@@ -11,10 +11,10 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router
 from django.db.models import Q, QuerySet
 
+from websocket_gateway.auth_backends import has_permissions
 from websocket_gateway.conf import patterns_of
 from websocket_gateway.logins import is_active
 from websocket_gateway.models import ChannelPermission
-from websocket_gateway.user_permissions import has_permissions
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser

@@ -12,19 +12,24 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from queue import Empty
 
 from django.db.models import QuerySet
 
 from websocket_gateway.aws.connections import Connections, get_connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
+from websocket_gateway.aws.engines.boto3_threads import ThreadPool
+from websocket_gateway.aws.engines.circuit_breaker import circuit_breaker
 from websocket_gateway.aws.engines.outcomes import reason_of
 from websocket_gateway.concurrency import run_after_commit
+from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.ending import ending
 from websocket_gateway.connections.endpoints import EndpointMap
 from websocket_gateway.connections.sessions import database_of, database_of_query
 from websocket_gateway.exceptions import ConfigurationError, ConnectionGoneError, EndpointUnreachableError
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.no_fork import ThreadPool
+from websocket_gateway.no_fork import ThreadPool as EndpointPool
+from websocket_gateway.web_requests import in_web_request
 
 logger = logging.getLogger("websocket_gateway.connections")
 
@@ -88,9 +93,9 @@ def _close_and_log(sessions: Sequence[WebSocketSession]) -> None:
 
 def _close(sessions: Sequence[WebSocketSession]) -> Closing:
     groups, failed = _by_endpoint(sessions)
-    close = partial(_close_at, get_connections())
+    close = partial(_close_urgently if in_web_request() else _close_at, get_connections())
     if len(groups) > 1:
-        with ThreadPool(min(len(groups), _ENDPOINTS_AT_ONCE), "websocket-gateway-close") as pool:
+        with EndpointPool(min(len(groups), _ENDPOINTS_AT_ONCE), "websocket-gateway-close") as pool:
             results = list(pool.map(close, groups.keys(), groups.values()))
     else:
         results = [close(endpoint, ids) for endpoint, ids in groups.items()]
@@ -124,7 +129,51 @@ def _by_endpoint(
     return groups, failed
 
 
-def _close_at(adapter: Connections, endpoint: ManagementEndpoint, connection_ids: list[str]) -> Closing:
+def _close_urgently(adapter: Connections, endpoint: ManagementEndpoint, connection_ids: list[str]) -> Closing:
+    """As `_close_at`, where a user waits: no call is waited for beyond `REQUEST_SEND_DEADLINE_SECONDS`."""
+    breaker = circuit_breaker()
+    if why := breaker.why_open(endpoint.url):
+        return Closing(failed=dict.fromkeys(connection_ids, why))
+    urgent = _UrgentConnections(adapter, endpoint)
+    try:
+        result = _close_at(urgent, endpoint, connection_ids)
+    finally:
+        urgent.stop()
+    if urgent.silent:
+        breaker.trip(endpoint.url)
+    else:
+        breaker.reset(endpoint.url)
+    return result
+
+
+class _UrgentConnections:
+    """Calls `delete` in a thread, which is left to itself when it takes too long."""
+
+    def __init__(self, adapter: Connections, endpoint: ManagementEndpoint) -> None:
+        self._pool: ThreadPool[str] = ThreadPool(partial(adapter.delete, endpoint), most=1)
+        self._seconds = get_settings().deadline_seconds(urgent=True)
+        self.silent = False
+
+    def delete(self, endpoint: ManagementEndpoint, connection_id: str) -> None:
+        """As `Connections.delete`; `EndpointUnreachableError` once the time is over."""
+        self._pool.put(connection_id)
+        try:
+            _, error = self._pool.take(self._seconds)
+        except Empty:
+            error = EndpointUnreachableError(f"DeleteConnection: no answer within {self._seconds} s.")
+        if error is not None:
+            self.silent = isinstance(error, EndpointUnreachableError)
+            raise error
+
+    def stop(self) -> None:
+        """End the thread; one that waits for a silent endpoint ends by itself."""
+        self._pool.stop(0.0 if self.silent else None)
+        self._pool.wait_until_gone()
+
+
+def _close_at(
+    adapter: Connections | _UrgentConnections, endpoint: ManagementEndpoint, connection_ids: list[str]
+) -> Closing:
     """Close the sockets of one endpoint, which is not called again once it does not answer."""
     closed = gone = 0
     failed: dict[str, str] = {}

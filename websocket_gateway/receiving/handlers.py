@@ -16,8 +16,8 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
+from websocket_gateway.auth_backends import has_permissions
 from websocket_gateway.exceptions import ConfigurationError
-from websocket_gateway.user_permissions import has_permissions
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser, AnonymousUser

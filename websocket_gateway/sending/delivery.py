@@ -47,15 +47,16 @@ class SendOptions:
         """The engine, from the settings if it is None."""
         return self.engine or get_settings().send_engine
 
-    def limits(self) -> Limits:
-        """The limits, from the settings where one is None."""
+    def limits(self, *, urgent: bool = False) -> Limits:
+        """The limits, from the settings where one is None; `urgent` ones end earlier."""
         settings = get_settings()
         pace = settings.send_max_per_second if self.max_per_second is None else self.max_per_second
         return Limits(
             concurrency=self.concurrency or settings.send_concurrency,
             max_per_second=pace,
             timeout_seconds=settings.send_timeout_seconds,
-            deadline_seconds=settings.send_deadline_seconds,
+            deadline_seconds=settings.deadline_seconds(urgent=urgent),
+            urgent=urgent,
         )
 
 

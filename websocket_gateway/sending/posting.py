@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
@@ -17,6 +17,7 @@ from websocket_gateway.sending.delivery import Delivery, OnProgress, SendOptions
 from websocket_gateway.sending.paging import PAGE_SIZE, Audience
 from websocket_gateway.sending.reports import DeliveryReport, OnFailure, Tally
 from websocket_gateway.tenants import with_current_tenant
+from websocket_gateway.web_requests import in_web_request
 
 logger = logging.getLogger("websocket_gateway.sending")
 
@@ -32,6 +33,8 @@ class Posting:
     on_progress: OnProgress | None = None
     on_failure: OnFailure | None = None
     connections: Connections | None = None
+    urgent: bool = False
+    """A user waits for it, as in a web request; see `Limits.urgent`."""
 
     def start(self, data: bytes, audience: Audience, *, on_commit: bool) -> DeliveryReport:
         """Send now, or when the surrounding transaction commits."""
@@ -40,7 +43,7 @@ class Posting:
         audience = audience.on(using)
         if on_commit and transaction.get_connection(using).in_atomic_block:
             # Robust: the transaction is committed, so its code must not fail because of this.
-            run = with_current_tenant(partial(self.send, data, audience, using))
+            run = with_current_tenant(partial(replace(self, urgent=True).send, data, audience, using))
             transaction.on_commit(lambda: log_failures(run()), using=using, robust=True)
             return DeliveryReport(deferred=True)
         return self.send(data, audience, using)
@@ -48,7 +51,7 @@ class Posting:
     def send(self, data: bytes | Write, audience: Audience, using: str) -> DeliveryReport:
         """Send to every page of the audience."""
         tally = Tally(on_failure=self.on_failure)
-        limits = self.options.limits()
+        limits = self.options.limits(urgent=self.urgent or in_web_request())
         pages = audience.pages()
         if not isinstance(data, bytes):
             first = next(pages, [])

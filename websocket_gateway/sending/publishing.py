@@ -70,7 +70,8 @@ class _Publication:
         using = router.db_for_write(ChannelMessage)
         connection = transaction.get_connection(using)
         if connection.in_atomic_block:
-            finish = with_current_tenant(partial(self.finish, row))
+            urgent = replace(self, posting=replace(self.posting, urgent=True))
+            finish = with_current_tenant(partial(urgent.finish, row))
             transaction.on_commit(_Finish(finish), using=using, robust=True)
             return DeliveryReport(deferred=True)
         if not connection.get_autocommit():

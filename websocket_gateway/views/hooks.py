@@ -15,12 +15,12 @@ from django.http import HttpRequest
 from django.views.generic import View
 
 from websocket_gateway import context_headers
+from websocket_gateway.auth_backends import has_permissions
 from websocket_gateway.channels.rules import may_join
 from websocket_gateway.frames import ReplyId
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.receiving.events import API_ID_HEADER, ConnectEvent, DisconnectEvent, MessageEvent
 from websocket_gateway.receiving.handlers import Handler, url_arguments
-from websocket_gateway.user_permissions import has_permissions
 from websocket_gateway.views import channels
 from websocket_gateway.views.failures import refuse
 from websocket_gateway.views.responses import ErrorCode, RefusalError, empty_response

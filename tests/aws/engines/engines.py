@@ -24,12 +24,7 @@ FAST = Limits(concurrency=8, max_per_second=0, timeout_seconds=2, deadline_secon
 def make_engine(name: str, *, limits: Limits = FAST, bundle: str = "") -> Engine:
     if name == "asyncio":
         return AsyncioEngine(limits=limits, ca_bundle=bundle or ca_bundle(), credentials=lambda: KEYS)
-    return Boto3Engine(
-        connections=AwsConnections(),
-        concurrency=limits.concurrency,
-        max_per_second=limits.max_per_second,
-        deadline_seconds=limits.deadline_seconds,
-    )
+    return Boto3Engine(connections=AwsConnections(), limits=limits)
 
 
 def recipients(endpoint: ManagementEndpoint, *names: str) -> list[Recipient]:

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import pytest
 
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.engines.base import Outcome, Recipient, Status
+from websocket_gateway.aws.engines.base import Limits, Outcome, Recipient, Status
 from websocket_gateway.aws.engines.outcomes import DELIVERED, Answer, Kind
 from websocket_gateway.aws.engines.retries import Attempt, EndpointQueue, Retries
 
@@ -17,7 +17,8 @@ FAILING = Answer(Kind.FAILING, "500")
 
 
 def make_queue(*names: str, deadline_seconds: float = 60) -> EndpointQueue:
-    queue = EndpointQueue(ENDPOINT, deadline_seconds=deadline_seconds)
+    limits = Limits(concurrency=8, max_per_second=0, timeout_seconds=5, deadline_seconds=deadline_seconds)
+    queue = EndpointQueue(ENDPOINT, limits)
     now = datetime(2026, 1, 1, tzinfo=timezone.utc)
     queue.waiting.extend(Attempt(Recipient(ENDPOINT, name, now)) for name in names)
     return queue

@@ -49,12 +49,7 @@ def open_engine(
     with no_fork:
         from websocket_gateway.aws.engines.boto3_threads import Boto3Engine
 
-    return Boto3Engine(
-        connections=connections,
-        concurrency=limits.concurrency,
-        max_per_second=limits.max_per_second,
-        deadline_seconds=limits.deadline_seconds,
-    )
+    return Boto3Engine(connections=connections, limits=limits)
 
 
 def needs_proxy(url: str) -> bool:

@@ -48,6 +48,9 @@ class Limits:
     max_per_second: float
     timeout_seconds: float
     deadline_seconds: float
+    urgent: bool = False
+    """A user waits: every outcome is known at the recipient's deadline, even if a post is still under way,
+    and an endpoint that does not answer is not called again for some seconds."""
 
 
 class Engine(Protocol):

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import _thread
+import math
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeAlias, TypeVar
 
 from websocket_gateway.aws.connections import Connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.engines.base import Outcome, Recipient
+from websocket_gateway.aws.engines.base import Limits, Outcome, Recipient
 from websocket_gateway.aws.engines.outcomes import answer_of_error
 from websocket_gateway.aws.engines.retries import Attempt, EndpointQueue, Retries, share_of
 from websocket_gateway.aws.pacing import Pace
-from websocket_gateway.exceptions import ConfigurationError
+from websocket_gateway.exceptions import ConfigurationError, EndpointUnreachableError
 from websocket_gateway.no_fork import wait_until_gone
 from websocket_gateway.tenants import for_another_thread
 
@@ -24,6 +27,8 @@ from websocket_gateway.tenants import for_another_thread
 MAX_THREADS = 32
 # Recipients that wait, for their turn or for another attempt; with more of them, no further page is taken.
 MAX_WAITING = 5_000
+# How long the thread of a post that was given up is waited for.
+_END_SECONDS = 0.01
 Job = TypeVar("Job")
 _Post: TypeAlias = "tuple[EndpointQueue, Attempt, bytes]"
 
@@ -37,14 +42,15 @@ class Boto3Engine:
 
     name = "boto3"
 
-    def __init__(
-        self, *, connections: Connections, concurrency: int, max_per_second: float, deadline_seconds: float
-    ) -> None:
+    def __init__(self, *, connections: Connections, limits: Limits) -> None:
         self._connections = connections
-        self._threads = min(concurrency, MAX_THREADS)
-        self._pool: ThreadPool[_Post] = ThreadPool(self._send_one, most=self._threads)
-        self._pace = Pace(max_per_second)
-        self._deadline_seconds = deadline_seconds
+        self._limits = limits
+        self._threads = min(limits.concurrency, MAX_THREADS)
+        # An urgent post is timed from its beginning, so none may wait for the thread of one that hangs.
+        most = sys.maxsize if limits.urgent else self._threads
+        self._pool: ThreadPool[_Post] = ThreadPool(self._send_one, most=most)
+        self._pace = Pace(limits.max_per_second)
+        self._in_flight: dict[Attempt, EndpointQueue] = {}
         self._queues: dict[ManagementEndpoint, EndpointQueue] = {}
         self._retries: Retries[EndpointQueue] = Retries()
         self._data = b""
@@ -71,9 +77,13 @@ class Boto3Engine:
     def stop(self) -> Iterator[Outcome]:
         """See `Engine.stop`; waits for the posts in flight, one attempt's time-out at most."""
         self._stopped = True
-        not_begun = self._pool.stop()
+        patience = (self._patience(time.monotonic()) or _END_SECONDS) if self._limits.urgent else None
+        not_begun = self._pool.stop(patience)
         yield from self._collect(block_seconds=None)
-        yield from (queue.give_up(attempt) for queue, attempt, _data in not_begun if attempt.retries)
+        for queue, attempt, _data in not_begun:
+            if self._in_flight.pop(attempt, None) and attempt.retries:
+                yield queue.give_up(attempt)
+        yield from self._expire(math.inf)
         yield from self._retries.stop(self._queues.values())
         self._queues.clear()
         self._pool.wait_until_gone()
@@ -81,7 +91,7 @@ class Boto3Engine:
     def _enqueue(self, recipient: Recipient) -> Iterator[Outcome]:
         queue = self._queues.get(recipient.endpoint)
         if queue is None:
-            queue = EndpointQueue(recipient.endpoint, deadline_seconds=self._deadline_seconds)
+            queue = EndpointQueue(recipient.endpoint, self._limits)
             self._queues[recipient.endpoint] = queue
         queue.waiting.append(Attempt(recipient))
         if queue.stopped:
@@ -96,15 +106,15 @@ class Boto3Engine:
 
     def _share(self) -> int:
         """Posts for one gateway at a time: twice the threads, so that none waits for the next post."""
-        return share_of(self._threads * 2, self._queues.values())
+        return share_of(self._threads * (1 if self._limits.urgent else 2), self._queues.values())
 
     def _turn(self) -> Iterator[Outcome]:
         """Begin what may begin, then wait for the next thing to happen."""
         now = time.monotonic()
         self._retries.wake(now)
-        pauses = [
-            pause for pause in (self._begin(now) or None, self._retries.pause(now)) if pause is not None
-        ]
+        yield from self._expire(now)
+        possible = (self._begin(now) or None, self._retries.pause(now), self._patience(now))
+        pauses = [pause for pause in possible if pause is not None]
         if pauses or any(queue.in_flight for queue in self._queues.values()):
             yield from self._collect(block_seconds=max(min(pauses), 0.001) if pauses else 3600.0)
 
@@ -116,7 +126,9 @@ class Boto3Engine:
             for queue in queues:
                 if pause := self._pace.take(now):
                     return pause
-                self._pool.put((queue, queue.begin(now), self._data))
+                attempt = queue.begin(now)
+                self._in_flight[attempt] = queue
+                self._pool.put((queue, attempt, self._data))
             queues = [queue for queue in queues if queue.may_begin(share)]
         return 0.0
 
@@ -134,7 +146,26 @@ class Boto3Engine:
         except Empty:
             return
 
+    def _patience(self, now: float) -> float | None:
+        """The seconds until the first post in flight is given up; None where they are waited for."""
+        if not self._limits.urgent or not self._in_flight:
+            return None
+        return max(0.0, min(attempt.deadline for attempt in self._in_flight) - now)
+
+    def _expire(self, now: float) -> Iterator[Outcome]:
+        """Give up what is in flight past its deadline; its thread ends by itself."""
+        if not self._limits.urgent:
+            return
+        late = [attempt for attempt in self._in_flight if attempt.deadline <= now]
+        for attempt in late:
+            queue = self._in_flight[attempt]
+            yield from self._settle(
+                queue, attempt, EndpointUnreachableError("PostToConnection: no answer in time.")
+            )
+
     def _settle(self, queue: EndpointQueue, attempt: Attempt, error: BaseException | None) -> list[Outcome]:
+        if self._in_flight.pop(attempt, None) is None:
+            return []  # given up meanwhile
         if isinstance(error, ConfigurationError) and not self._settled and not self._stopped:
             raise error
         answer = answer_of_error(error, queue.endpoint)
@@ -178,8 +209,8 @@ class ThreadPool(Generic[Job]):
         self._under_way -= 1
         return self._done.popleft()
 
-    def stop(self) -> list[Job]:
-        """Begin no further job, and wait for those under way; returns those that were not begun."""
+    def stop(self, patience_seconds: float | None) -> list[Job]:
+        """Begin no further job, and wait for those under way, so long at most; returns those not begun."""
         left = []
         while True:
             try:
@@ -191,9 +222,10 @@ class ThreadPool(Generic[Job]):
         # One more than are counted: a signal may have struck between a thread's start and its being counted.
         for _number in range(self._size + 1):
             self._jobs.put(None)
-        while self._size:
-            self._gone.append(self._ended.get())
-            self._size -= 1
+        with suppress(Empty):
+            while self._size:
+                self._gone.append(self._ended.get(timeout=patience_seconds))
+                self._size -= 1
         return left
 
     def wait_until_gone(self) -> None:

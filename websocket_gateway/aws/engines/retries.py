@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.aws.engines.base import Outcome, Recipient, Status
+from websocket_gateway.aws.engines.base import Limits, Outcome, Recipient, Status
+from websocket_gateway.aws.engines.circuit_breaker import circuit_breaker
 from websocket_gateway.aws.engines.outcomes import Answer, Kind
 from websocket_gateway.aws.pacing import Window
 from websocket_gateway.forking import jitter
@@ -48,14 +49,15 @@ class Attempt:
 class EndpointQueue:
     """The recipients of one endpoint, in order, and how the endpoint has been answering."""
 
-    def __init__(self, endpoint: ManagementEndpoint, *, deadline_seconds: float) -> None:
+    def __init__(self, endpoint: ManagementEndpoint, limits: Limits) -> None:
         self.endpoint = endpoint
         self.waiting: deque[Attempt] = deque()
         self.in_flight = 0
-        self.stopped = ""
+        self.stopped = circuit_breaker().why_open(endpoint.url) if limits.urgent else ""
         """Why nothing more is sent to this endpoint; empty while it is used."""
         self.window = Window()
-        self._deadline_seconds = deadline_seconds
+        self._deadline_seconds = limits.deadline_seconds
+        self._urgent = limits.urgent
         self._answered_at = -math.inf
         self._denied = 0
 
@@ -74,7 +76,7 @@ class EndpointQueue:
     def delivered(self, attempt: Attempt, now: float) -> Outcome:
         """`settle` for the usual case, as fast as possible."""
         self.in_flight -= 1
-        self._answered_at = now
+        self._note_answer(now)
         self._denied = 0
         self.window.note(throttled=False, in_flight=self.in_flight + 1, now=now)
         return Outcome(attempt.recipient, Status.DELIVERED, "", attempt.retries)
@@ -86,7 +88,7 @@ class EndpointQueue:
             return self.delivered(attempt, now)
         self.in_flight -= 1
         if kind is not Kind.UNANSWERED:
-            self._answered_at = now
+            self._note_answer(now)
             self._denied = self._denied + 1 if kind is Kind.DENIED else 0
             self.window.note(throttled=kind is Kind.THROTTLED, in_flight=self.in_flight + 1, now=now)
         if kind is Kind.GONE:
@@ -94,7 +96,13 @@ class EndpointQueue:
         attempt.reason = answer.reason
         self._judge(attempt, answer, now)
         if kind in _REPEATED and not self.stopped and now < attempt.deadline:
-            return self._pause(attempt, throttled=kind is Kind.THROTTLED, now=now)
+            pause = self._pause(attempt, throttled=kind is Kind.THROTTLED, now=now)
+            if not self._urgent or now + pause < attempt.deadline:
+                attempt.retries += 1
+                attempt.resent = False
+                return pause
+        if self._urgent and kind is Kind.UNANSWERED:
+            self._stop_silent(attempt)
         return self.give_up(attempt)
 
     def give_up(self, attempt: Attempt) -> Outcome:
@@ -115,6 +123,17 @@ class EndpointQueue:
         self.waiting.clear()
         return begun
 
+    def _note_answer(self, now: float) -> None:
+        self._answered_at = now
+        if self._urgent:
+            circuit_breaker().reset(self.endpoint.url)
+
+    def _stop_silent(self, attempt: Attempt) -> None:
+        """Stop an endpoint that answered no recipient since `attempt` was begun."""
+        if self._answered_at < attempt.deadline - self._deadline_seconds:
+            self.stopped = self.stopped or attempt.reason
+            circuit_breaker().trip(self.endpoint.url)
+
     def _judge(self, attempt: Attempt, answer: Answer, now: float) -> None:
         if self._denied >= MAX_DENIED_IN_A_ROW:
             self.stopped = f"given up after {self._denied} refusals in a row: {answer.reason}"
@@ -127,8 +146,6 @@ class EndpointQueue:
     def _pause(self, attempt: Attempt, *, throttled: bool, now: float) -> float:
         base = _BACKOFF_THROTTLED_SECONDS if throttled else _BACKOFF_SECONDS
         longest = min(base * 2**attempt.retries, _BACKOFF_CAP_SECONDS)
-        attempt.retries += 1
-        attempt.resent = False
         pause = jitter.uniform(0, longest)
         return max(0.0, min(pause, attempt.deadline - now))
 

@@ -26,7 +26,7 @@ class PostQueue(EndpointQueue):
     """The queue of an endpoint with the connections that serve it."""
 
     def __init__(self, signer: Signer, endpoint: ManagementEndpoint, ca_bundle: str, limits: Limits) -> None:
-        super().__init__(endpoint, deadline_seconds=limits.deadline_seconds)
+        super().__init__(endpoint, limits)
         self.signer = signer
         self.dialer = Dialer(endpoint.url, ca_bundle=ca_bundle)
         self.connections: set[Connection[PostQueue]] = set()
@@ -196,7 +196,7 @@ class Sender:
         answer = unanswered(queue.endpoint)
         try:
             connecting = queue.dialer.connect(self, queue)
-            connection = await asyncio.wait_for(connecting, self._limits.timeout_seconds)
+            connection = await asyncio.wait_for(connecting, self._timeout(attempt, time.monotonic()))
         except ssl.SSLCertVerificationError as exc:
             queue.stopped = (
                 f"the certificate of {queue.endpoint.url} is not trusted ({exc.verify_message}); "
@@ -238,7 +238,12 @@ class Sender:
             self._outcomes.extend(self._retries.abandon(queue))
         for connection in tuple(queue.connections):
             attempt = connection.attempt
-            if attempt is not None and now - connection.started > self._limits.timeout_seconds:
+            if attempt is not None and now - connection.started > self._timeout(attempt, connection.started):
                 connection.attempt = None
                 self._drop(connection)
                 self._settle(queue, attempt, unanswered(queue.endpoint), now)
+
+    def _timeout(self, attempt: Attempt, started: float) -> float:
+        """The seconds that an answer may take from `started` on."""
+        timeout = self._limits.timeout_seconds
+        return min(timeout, attempt.deadline - started) if self._limits.urgent else timeout

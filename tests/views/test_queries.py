@@ -89,7 +89,7 @@ def test_origin_that_is_not_allowed_costs_nothing(client: WebSocketClient) -> No
 
 
 @pytest.mark.urls("tests.views.urls")
-def test_session_cookie_adds_nothing_to_a_connect_with_token(client: WebSocketClient) -> None:
+def test_session_of_a_token_costs_a_connect_one_more(client: WebSocketClient) -> None:
     user = UserFactory.create()
     browser = Client()
     browser.force_login(user)
@@ -99,9 +99,10 @@ def test_session_cookie_adds_nothing_to_a_connect_with_token(client: WebSocketCl
         response = Stack(client.gateway, client=browser).connect(token=token)
 
     assert response.status_code == 200
+    # The cookie of the connection itself is not looked up: the session engine is asked about the token's.
     statements = [query["sql"] for query in captured.captured_queries]
     counted = [sql for sql in statements if sql.startswith(COUNTED) and "channelpermission" not in sql]
-    assert len(counted) == 6, "\n".join(counted)
+    assert len(counted) == 7, "\n".join(counted)
 
 
 def test_message_costs_one_select(client: WebSocketClient) -> None:

@@ -192,7 +192,9 @@ class _ReadOnlyCache:
             raise self.failure
         key, value = f"{_SALT}.{secrets.token_hex(8)}", secrets.token_hex(8)
         self._cache.set(key, value, 10)
-        if self._cache.get(key) != value:
+        kept = self._cache.get(key)
+        self._cache.delete(key)
+        if kept != value:
             raise RuntimeError("the cache does not keep what is stored in it")
 
     def __getattr__(self, name: str) -> Any:

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory
+from tests.support.logins import log_in
 from tests.views.stack import Stack
 from tests.views.urls import StackView
 from websocket_gateway.logins import hash_session_auth
@@ -121,6 +122,22 @@ def test_message_updates_last_seen_once_a_minute(client: WebSocketClient) -> Non
     with queries(["SELECT"]):
         client.send({"handler": "say"})
     assert timezone.now() - client.session.last_seen_on < timedelta(seconds=30)
+
+
+def test_session_engine_is_asked_once_a_minute(client: WebSocketClient) -> None:
+    user = UserFactory.create()
+    client.connect(token=issue_token(user, log_in(user)))
+    with queries(["SELECT"]):
+        client.send({"handler": "say"})
+    WebSocketSession.objects.update(last_seen_on=timezone.now() - timedelta(seconds=61))
+
+    with CaptureQueriesContext(connection) as captured:
+        assert client.send({"handler": "say"}).ok
+    about_sessions = [query for query in captured.captured_queries if "django_session" in query["sql"]]
+    with queries(["SELECT"]):
+        client.send({"handler": "say"})
+
+    assert (len(about_sessions), len(captured)) == (1, 3)
 
 
 def test_ping_costs_one_select(client: WebSocketClient) -> None:

@@ -37,7 +37,7 @@ class CaseSensitiveCharField(_CharField):
 
 
 SEALED_MAX_LENGTH = 255
-"""Characters of a sealed session key: enough for a key of 159 bytes."""
+"""Characters of a sealed session key: enough for a key of 157 bytes."""
 
 
 def set_related(row: models.Model, name: str, value: models.Model) -> None:

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
@@ -39,13 +40,17 @@ def session_key_of(request: HttpRequest) -> str | None:
 
 
 def current_session_key(request: HttpRequest) -> str | None:
-    """The key of the session that the session middleware has loaded; None without one.
+    """The key of the session of a request that came through the session middleware; None without one.
 
     Like `session_key_of`, but for code that runs behind the middleware: it is right after a login or a
-    logout too, which change the key. None for sessions in signed cookies.
+    logout too, which change the key, and None for a cookie whose session does not exist. None for sessions
+    in signed cookies.
     """
     session = getattr(request, "session", None)
-    return getattr(session, "session_key", None) if has_lasting_session_keys() else None
+    if session is None or not has_lasting_session_keys():
+        return None
+    session.get(SESSION_KEY)  # loads it: of a cookie that nothing has read yet, the key may be any text
+    return getattr(session, "session_key", None)
 
 
 def has_lasting_session_keys() -> bool:

@@ -26,6 +26,7 @@ from tests.sink import running_sink
 from tests.support.commands import run
 from tests.support.moto import running_moto
 from websocket_gateway.aws.clients import forget_clients
+from websocket_gateway.django_sessions import keep_session_key
 from websocket_gateway.models import ApiGateway, ConnectionRateLimit, WebSocketSession, WebSocketToken
 from websocket_gateway.testing.gateway import GatewayHandle
 
@@ -180,6 +181,9 @@ def test_purge_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     for _number in range(3):
         WebSocketSessionFactory.create(stale=True)
     WebSocketSessionFactory.create(user=UserFactory.create(inactive=True))
+    for row in WebSocketSessionFactory.create_batch(2):
+        keep_session_key(row, "a-session-that-was-deleted")
+        row.save()
     gateway = ApiGatewayFactory.create()
     WebSocketSession.objects.bulk_create(
         WebSocketSessionFactory.build(api_gateway=gateway, user=None, ended=True, disconnected_on=long_ago)

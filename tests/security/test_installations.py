@@ -113,7 +113,7 @@ def test_closing_says_that_the_sockets_stay_open(staging: Staging) -> None:
 def log_out(staging: Staging) -> None:
     request: Any = RequestFactory().get("/")
     request.user, request.session = staging.user, SessionStore("of-production")
-    request.session._session_key = "of-production"
+    request.session.save(must_create=True)
     logout(request)
 
 

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory
+from tests.support.logins import log_in
 from tests.views.stack import Stack
 from tests.views.urls import StackView
 from websocket_gateway.logins import hash_session_auth
@@ -89,7 +90,7 @@ def test_origin_that_is_not_allowed_costs_nothing(client: WebSocketClient) -> No
 
 
 @pytest.mark.urls("tests.views.urls")
-def test_session_cookie_adds_nothing_to_a_connect_with_token(client: WebSocketClient) -> None:
+def test_session_of_a_token_costs_a_connect_one_more(client: WebSocketClient) -> None:
     user = UserFactory.create()
     browser = Client()
     browser.force_login(user)
@@ -99,9 +100,10 @@ def test_session_cookie_adds_nothing_to_a_connect_with_token(client: WebSocketCl
         response = Stack(client.gateway, client=browser).connect(token=token)
 
     assert response.status_code == 200
+    # The cookie of the connection itself is not looked up: the session engine is asked about the token's.
     statements = [query["sql"] for query in captured.captured_queries]
     counted = [sql for sql in statements if sql.startswith(COUNTED) and "channelpermission" not in sql]
-    assert len(counted) == 6, "\n".join(counted)
+    assert len(counted) == 7, "\n".join(counted)
 
 
 def test_message_costs_one_select(client: WebSocketClient) -> None:
@@ -120,6 +122,22 @@ def test_message_updates_last_seen_once_a_minute(client: WebSocketClient) -> Non
     with queries(["SELECT"]):
         client.send({"handler": "say"})
     assert timezone.now() - client.session.last_seen_on < timedelta(seconds=30)
+
+
+def test_session_engine_is_asked_once_a_minute(client: WebSocketClient) -> None:
+    user = UserFactory.create()
+    client.connect(token=issue_token(user, log_in(user)))
+    with queries(["SELECT"]):
+        client.send({"handler": "say"})
+    WebSocketSession.objects.update(last_seen_on=timezone.now() - timedelta(seconds=61))
+
+    with CaptureQueriesContext(connection) as captured:
+        assert client.send({"handler": "say"}).ok
+    about_sessions = [query for query in captured.captured_queries if "django_session" in query["sql"]]
+    with queries(["SELECT"]):
+        client.send({"handler": "say"})
+
+    assert (len(about_sessions), len(captured)) == (1, 3)
 
 
 def test_ping_costs_one_select(client: WebSocketClient) -> None:

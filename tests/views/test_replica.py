@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.cache import cache
 from django.db import connections
 from django.http import HttpRequest
 
 from tests.factories import ApiGatewayFactory, UserFactory
+from tests.support.logins import ENGINES
 from tests.views.builders import user_with
 from tests.views.urls import StackView
 from websocket_gateway.models import ChannelPermission, ConnectionRateLimit, WebSocketSession
+from websocket_gateway.purging import Part, purge
 from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.sending import broadcast, runs, summaries
 from websocket_gateway.testing import FakeConnections, WebSocketClient
@@ -26,7 +30,7 @@ class ToReplica:
     """As in Django's documentation, without `allow_relation`, which few projects write."""
 
     def db_for_read(self, model: Any, **hints: Any) -> str | None:
-        return "replica" if model._meta.app_label == "websocket_gateway" else None
+        return "replica" if model._meta.app_label in ("websocket_gateway", "sessions") else None
 
     def db_for_write(self, model: Any, **hints: Any) -> str:
         return "default"
@@ -45,7 +49,7 @@ def replica(tmp_path: Any, settings: Any) -> Iterator[None]:
     }
     connections["replica"].connect()  # before pytest-django asks which databases the test may open
     with connections["replica"].schema_editor() as editor:
-        for config in map(apps.get_app_config, ("contenttypes", "auth", "websocket_gateway")):
+        for config in map(apps.get_app_config, ("contenttypes", "auth", "sessions", "websocket_gateway")):
             for model in config.get_models():
                 if model.__module__.startswith(("django.", "websocket_gateway.")):  # not one that a test made
                     editor.create_model(model)
@@ -160,3 +164,25 @@ def test_user_whose_row_is_on_the_replica_too_is_let_in(settings: Any) -> None:
 
     assert client.connect(user=user).ok
     assert client.control("ping").ok
+
+
+@pytest.mark.parametrize("engine", ["db", "cached_db"])
+def test_session_that_the_replica_does_not_have_yet_is_alive(settings: Any, engine: str) -> None:
+    settings.SESSION_ENGINE = ENGINES[engine]
+    cache.clear()
+    user = UserFactory.create()
+    made = import_module(settings.SESSION_ENGINE).SessionStore()
+    made["user"] = "ada"
+    made.create()
+    made["user"] = "ada"
+    made.save()
+    key = made.session_key
+    cache.clear()
+    assert import_module(settings.SESSION_ENGINE).SessionStore(key).load() == {}
+
+    client = WebSocketClient(EchoView, gateway=ApiGatewayFactory.create())
+    assert client.connect(token=issue_token(user, key)).ok
+
+    assert purge(only=[Part.LOGINS]).counts == {"sessions_ended_logged_out": 0}
+    connections["default"].cursor().execute("DELETE FROM django_session")
+    assert purge(only=[Part.LOGINS]).counts == {"sessions_ended_logged_out": 1}

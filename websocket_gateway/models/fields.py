@@ -36,6 +36,10 @@ class CaseSensitiveCharField(_CharField):
         return f"{column} CHARACTER SET utf8mb4" if ignores_case(connection) else column
 
 
+SEALED_MAX_LENGTH = 255
+"""Characters of a sealed session key: enough for a key of 157 bytes."""
+
+
 def set_related(row: models.Model, name: str, value: models.Model) -> None:
     """Make `value` the loaded object of a foreign key, from whatever database it was read."""
     field = cast("models.ForeignKey[models.Model, models.Model]", row._meta.get_field(name))

@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from websocket_gateway.models.fields import CaseSensitiveCharField
+from websocket_gateway.models.fields import SEALED_MAX_LENGTH, CaseSensitiveCharField
 from websocket_gateway.validators import (
     CHANNEL_NAME_MAX_LENGTH,
     validate_permission_names,
@@ -83,13 +83,17 @@ class WebSocketTokenQuerySet(models.QuerySet["WebSocketToken"]):
 
 
 class WebSocketToken(models.Model):
-    """A single-use connect token. Only hashes are stored, with which no connection can be opened."""
+    """A single-use connect token. Only hashes and an encrypted key are stored, which open no connection."""
 
     token_hash = CaseSensitiveCharField(max_length=64, unique=True, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="websocket_tokens"
     )
     session_key_hash = CaseSensitiveCharField(max_length=64, blank=True, default="", editable=False)
+    session_key_sealed = models.CharField(
+        max_length=SEALED_MAX_LENGTH, blank=True, default="", db_default="", editable=False
+    )
+    """The key of that session, encrypted with `SECRET_KEY`; the row alone opens nothing."""
     session_auth_hash = CaseSensitiveCharField(max_length=64, blank=True, default="", editable=False)
     auth_backend = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
     """Dotted path of the authentication backend that logged the user in; empty where it is not known."""

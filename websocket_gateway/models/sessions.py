@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from websocket_gateway.models.fields import CaseSensitiveCharField
+from websocket_gateway.models.fields import SEALED_MAX_LENGTH, CaseSensitiveCharField
 from websocket_gateway.models.gateways import ApiGateway
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
 
@@ -85,6 +85,10 @@ class WebSocketSession(models.Model):
     session_auth_hash = CaseSensitiveCharField(max_length=64, blank=True, default="", editable=False)
     """SHA-256 of the user's session-auth hash at `$connect`; it differs once the password has changed."""
     # `db_default`: workers of the release before go on inserting rows while the new one is deployed.
+    session_key_sealed = models.CharField(
+        max_length=SEALED_MAX_LENGTH, blank=True, default="", db_default="", editable=False
+    )
+    """The key of that session, encrypted with `SECRET_KEY`, with which the session engine can be asked."""
     auth_backend = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
     """Dotted path of the authentication backend that logged the user in; empty where it is not known."""
     created_on = models.DateTimeField(_("connected at"), default=timezone.now)

@@ -15,6 +15,7 @@ class Part(str, Enum):
 
     SESSIONS = "sessions"
     USERS = "users"
+    LOGINS = "logins"
     TOKENS = "tokens"
     LIMITS = "limits"
     MESSAGES = "messages"

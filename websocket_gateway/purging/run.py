@@ -9,10 +9,11 @@ from datetime import timedelta
 from django.utils import timezone
 
 from websocket_gateway.conf import get_settings
+from websocket_gateway.django_sessions import SessionEngineError
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
 from websocket_gateway.purging import histories, old_rows
 from websocket_gateway.purging.report import Operation, Part, PurgeReport, Run
-from websocket_gateway.purging.sessions import EndOverdue, EndRevoked
+from websocket_gateway.purging.sessions import EndLoggedOut, EndOverdue, EndRevoked
 from websocket_gateway.purging.verifying import VerifyOpen
 from websocket_gateway.sending import runs
 
@@ -56,8 +57,11 @@ def count_purgeable(
     """Count what `purge` would do now. Changes nothing and does not call AWS."""
     run = Run()
     for operation in _operations(only, verify, retention_days, new_epochs):
-        run.counts[operation.name] += operation.count()
-    return PurgeReport(counts=dict(run.counts), seconds=run.seconds)
+        try:
+            run.counts[operation.name] += operation.count()
+        except SessionEngineError as exc:
+            run.problems.append(f"not counted: {operation.name}: {exc}")
+    return PurgeReport(counts=dict(run.counts), problems=tuple(run.problems), seconds=run.seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,7 @@ def _operations(
     operations: list[Operation] = [
         EndOverdue(now=now),
         EndRevoked(),
+        EndLoggedOut(),
         old_rows.delete_ended_sessions(now=now, retention=retention),
         old_rows.delete_undated_sessions(now=now, retention=retention),
         old_rows.delete_spent_tokens(now=now),

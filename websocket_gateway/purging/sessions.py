@@ -1,8 +1,8 @@
-"""End open connections: those too old to be alive, and those of users who must not be connected."""
+"""End open connections: those too old to be alive, and those whose user or login no longer allows them."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 from websocket_gateway.connections.closing import revoke
 from websocket_gateway.connections.ending import end_gone
 from websocket_gateway.connections.sessions import oldest_alive
+from websocket_gateway.django_sessions import SessionEngineError, find_over, open_sealed
 from websocket_gateway.logins import reason_to_end
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.purging.old_rows import BATCH, read_pages
@@ -67,11 +68,8 @@ class EndRevoked:
             if run.is_over():
                 return
             for reason, keys in self._outdated(rows).items():
-                for start in range(0, len(keys), _REVOKED_AT_ONCE):
-                    some = WebSocketSession.objects.filter(pk__in=keys[start : start + _REVOKED_AT_ONCE])
-                    run.counts[self.name] += revoke(some, reason=reason)
-                    if run.is_over():
-                        return
+                if not _revoke(keys, reason=reason, run=run, name=self.name):
+                    return
 
     def _pages(self) -> Iterator[list[tuple[Any, ...]]]:
         of_users = Q(user__isnull=False) | ~Q(session_auth_hash="")
@@ -88,3 +86,67 @@ class EndRevoked:
             if reason := reason_to_end(session):
                 found[reason].append(session.pk)
         return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndLoggedOut:
+    """End the sockets whose Django session was deleted, flushed or has expired.
+
+    A logout does so at once, and the message of a socket within a minute. This finds sockets that are silent.
+    The session engine is asked about each session once, however many sockets it has opened.
+    """
+
+    part: Part = Part.LOGINS
+    name: str = "sessions_ended_logged_out"
+
+    def count(self) -> int:
+        """How many there are now; asks the session engine."""
+        return sum(map(len, self._batches(Run(), Counter())))
+
+    def do(self, run: Run) -> None:
+        """Mark them as ended, and close their sockets."""
+        unknown: Counter[str] = Counter()
+        try:
+            for keys in self._batches(run, unknown):
+                if not _revoke(keys, reason="session", run=run, name=self.name):
+                    break
+        except SessionEngineError as exc:
+            run.problems.append(f"Django sessions are not asked about any more: {exc}")
+        for reason, count in unknown.items():
+            run.problems.append(f"{count} Django session{'s' * (count != 1)} not asked about: {reason}")
+
+    def _batches(self, run: Run, unknown: Counter[str]) -> Iterator[list[int]]:
+        """Primary keys of sockets to end, page by page; raises `SessionEngineError`."""
+        bound = WebSocketSession.objects.filter(connected=True).exclude(session_key_sealed="")
+        known: dict[str, bool] = {}
+        for rows in read_pages(bound, along="created_on", names=_SESSION_KEYS):
+            if run.is_over():
+                return
+            yield _of_ended_sessions(rows, known, unknown)
+
+
+_SESSION_KEYS = ("session_key_hash", "session_key_sealed")
+_KNOWN_SESSIONS = 100_000
+
+
+def _of_ended_sessions(
+    rows: list[tuple[Any, ...]], known: dict[str, bool], unknown: Counter[str]
+) -> list[int]:
+    """Primary keys of the rows whose Django session has ended. `known`: by hash, whether it has."""
+    if len(known) > _KNOWN_SESSIONS:
+        known.clear()
+    opened = {hashed: open_sealed(sealed) for _pk, _on, hashed, sealed in rows if hashed not in known}
+    asked = {key: hashed for hashed, key in opened.items() if key is not None}
+    known.update(dict.fromkeys(opened, False))
+    known.update((asked[key], True) for key in find_over(list(asked), unknown))
+    return [row[0] for row in rows if known[row[2]]]
+
+
+def _revoke(keys: list[int], *, reason: str, run: Run, name: str) -> bool:
+    """End these sockets, batch by batch; False if the run is over."""
+    for start in range(0, len(keys), _REVOKED_AT_ONCE):
+        some = WebSocketSession.objects.filter(pk__in=keys[start : start + _REVOKED_AT_ONCE])
+        run.counts[name] += revoke(some, reason=reason)
+        if run.is_over():
+            return False
+    return True

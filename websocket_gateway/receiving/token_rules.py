@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.crypto import constant_time_compare
 
 from websocket_gateway.auth_backends import load_by_backend
+from websocket_gateway.django_sessions import has_ended
 from websocket_gateway.logins import hash_session_key, is_active, is_session_auth
 from websocket_gateway.models import WebSocketToken
 from websocket_gateway.models.fields import set_related
@@ -42,3 +43,8 @@ def check_token(row: WebSocketToken, session_key: str | None, now: datetime) -> 
     set_related(row, "user", user)
     if not is_session_auth(row.session_auth_hash, user):
         raise TokenRefusedError("password", "The password has changed since the token was issued.")
+    if has_ended(row):
+        raise TokenRefusedError(
+            "session",
+            "The Django session of the token was deleted, has expired, or has a new key.",
+        )

@@ -12,12 +12,9 @@ from django.utils import timezone
 from websocket_gateway.auth_backends import known_backend
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
+from websocket_gateway.django_sessions import keep_session_key
 from websocket_gateway.exceptions import RateLimitedError
-from websocket_gateway.logins import (
-    hash_session_auth,
-    hash_session_key,
-    sha256,
-)
+from websocket_gateway.logins import hash_session_auth, sha256
 from websocket_gateway.models import WebSocketToken
 from websocket_gateway.receiving.limits import count_attempt
 from websocket_gateway.receiving.token_rules import TokenRefusedError, check_token
@@ -29,9 +26,9 @@ _TOKEN_MAX_LENGTH = 128
 def issue_token(user: AbstractBaseUser, session_key: str | None = None, *, backend: str | None = None) -> str:
     """Make a token for `user`: 43 URL-safe characters, valid once within `TOKEN_EXPIRY_SECONDS`.
 
-    With `session_key`, a session cookie that comes with `$connect` must belong to that session, and
-    a logout from it ends token and socket. Native clients have none. `backend` is the dotted path of the
-    authentication backend that gives the user to the connection; without it the one that `authenticate()`
+    With `session_key`, a session cookie that comes with `$connect` must belong to that Django session, and
+    its end (logout, expiry) ends token and socket. Native clients have none. `backend` is the dotted path of
+    the authentication backend that gives the user to the connection; without it the one that `authenticate()`
     kept on the user, else the row of the user counts. Raises `RateLimitedError`
     beyond `TOKEN_RATE_LIMIT_PER_MINUTE` for this user, and `ValueError` for a user who is not in
     the database, such as `AnonymousUser`.
@@ -54,12 +51,12 @@ def make_token(user: AbstractBaseUser, session_key: str | None = None, *, backen
     row = WebSocketToken(
         token_hash=sha256(token),
         user_id=user.pk,
-        session_key_hash=hash_session_key(session_key),
         session_auth_hash=hash_session_auth(user),
         auth_backend=known_backend(user) if backend is None else backend,
         created_on=now,
         expires_on=now + timedelta(seconds=get_settings().token_expiry_seconds),
     )
+    keep_session_key(row, session_key)
     retry_when_busy(lambda: row.save(force_insert=True), model=WebSocketToken)
     return token
 

@@ -15,10 +15,11 @@ from django.utils import timezone
 from websocket_gateway.auth_backends import backend_of
 from websocket_gateway.connections.ending import end
 from websocket_gateway.connections.sessions import find_session, register
+from websocket_gateway.django_sessions import keep_session_key
 from websocket_gateway.frames import SUBPROTOCOL
 from websocket_gateway.logins import (
+    current_session_key,
     hash_session_auth,
-    hash_session_key,
     is_active,
     session_key_of,
 )
@@ -149,9 +150,13 @@ def _session(
         session.user_id, session.session_auth_hash = user.pk, hash_session_auth(user)
         set_related(session, "user", user)
         if token is not None:
-            session.session_key_hash, session.auth_backend = token.session_key_hash, token.auth_backend
+            session.session_key_hash, session.session_key_sealed = (
+                token.session_key_hash,
+                token.session_key_sealed,
+            )
+            session.auth_backend = token.auth_backend
         else:
-            session.session_key_hash = hash_session_key(session_key_of(request))
+            keep_session_key(session, current_session_key(request))
             session.auth_backend = backend_of(request, user)
     return session
 

@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from websocket_gateway import connections
 from websocket_gateway.connections.ending import end_by_client, end_unknown
 from websocket_gateway.connections.sessions import find_session, touch
+from websocket_gateway.django_sessions import has_ended
 from websocket_gateway.frames import Frame, InvalidFrameError, parse_frame
 from websocket_gateway.logins import renew_user
 from websocket_gateway.models import WebSocketSession
@@ -49,7 +50,6 @@ def receive_message(view: WebSocketHooks, request: HttpRequest, event: MessageEv
         return answer(view._call(view.session_not_found, request), reply_id=frame.reply_id)
     view.websocket_session = session
     bind_user(request, session.user or AnonymousUser())
-    touch(session)
     limits.limit_messages(view, session)
     if not has_permissions(view, request):
         return answer(view._call(view.permission_denied, request), reply_id=frame.reply_id)
@@ -82,6 +82,8 @@ def _open_session(view: WebSocketHooks, connection_id: str) -> WebSocketSession 
     if not session.connected:
         return None
     reason = renew_user(session)
+    if not reason and touch(session) and has_ended(session):  # once a minute: it asks the session engine
+        reason = "session"
     if reason:
         # Changes that send no signal, such as `QuerySet.update(is_active=False)`, are noticed here.
         connections.revoke(WebSocketSession.objects.filter(pk=session.pk), reason=reason)

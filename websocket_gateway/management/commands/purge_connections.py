@@ -17,6 +17,7 @@ _PARTS = [part.value for part in Part]
 _WORDS = {
     "sessions_ended_overdue": ("end", "session", "older than API Gateway allows"),
     "sessions_ended_revoked": ("end", "session", "of users who must no longer be connected"),
+    "sessions_ended_logged_out": ("end", "session", "whose Django session was deleted or has expired"),
     "sessions_deleted": ("delete", "session", "that ended longer ago than the retention"),
     "tokens_deleted": ("delete", "used or expired token", ""),
     "limits_deleted": ("delete", "rate limit", "whose window is over"),

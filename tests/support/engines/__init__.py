@@ -1,0 +1,1 @@
+"""Session engines as other packages write them."""

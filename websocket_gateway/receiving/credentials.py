@@ -14,6 +14,8 @@ from websocket_gateway.receiving.headers import meta_key, read_header
 TOKEN_PARAMETER: Final = "ws_token"  # noqa: S105 - the name of a query parameter
 TOKEN_SUBPROTOCOL_PREFIX: Final = "wstoken."  # noqa: S105 - a prefix
 HIDDEN: Final = "hidden"
+_SECRET_LENGTH: Final = 16
+"""Shorter texts are none of our secrets: a client may send the letter `e` as its token."""
 _KEPT: Final = "_websocket_gateway_credentials"
 _PROTOCOLS: Final = "Sec-WebSocket-Protocol"
 
@@ -37,6 +39,13 @@ class Credentials:
 
     def __repr__(self) -> str:
         return "<Credentials>"
+
+    def hide_in(self, text: str) -> str:
+        """A text, such as the reason that a hook gives, without these secrets."""
+        for secret in {self.origin_secret, self.legacy_secret, *self.tokens}:
+            if len(secret) >= _SECRET_LENGTH:
+                text = text.replace(secret, HIDDEN)
+        return text
 
     @property
     def tokens(self) -> tuple[str, ...]:

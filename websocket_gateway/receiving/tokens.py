@@ -82,13 +82,13 @@ def spend_token(token: str, *, session_key: str | None = None) -> WebSocketToken
     row = _find(token)
     if row is None:
         raise TokenRefusedError(
-            "unknown", "The token is unknown, or a logout or a newer token has deleted it."
+            "token: unknown", "The token is unknown, or a logout or a newer token has deleted it."
         )
     check_token(row, session_key, now)
     # The row above may be outdated; this one statement decides which caller uses the token.
     usable = WebSocketToken.objects.filter(pk=row.pk).usable(now)
     if not retry_when_busy(lambda: usable.update(used_on=now), model=WebSocketToken):
-        raise TokenRefusedError("used", "The token was used at this very moment.")
+        raise TokenRefusedError("token: used", "The token was used at this very moment.")
     return row
 
 

@@ -20,6 +20,8 @@ class TokenRefusedError(Exception):
     def __init__(self, rule: Rule, reason: str) -> None:
         super().__init__(reason)
         self.rule = rule
+        self.opens_nothing = rule in ("token: unknown", "token: used", "token: expired")
+        """Whether the token is used up in any case; others could be used by somebody else."""
 
 
 def check_token(row: WebSocketToken, session_key: str | None, now: datetime) -> None:

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.db import Error
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -24,10 +25,11 @@ from websocket_gateway.logins import (
 )
 from websocket_gateway.models import WebSocketSession, WebSocketToken
 from websocket_gateway.models.fields import set_related
+from websocket_gateway.receiving.credentials import take_credentials
 from websocket_gateway.receiving.events import ConnectEvent
 from websocket_gateway.receiving.origins import is_allowed_origin
 from websocket_gateway.receiving.token_rules import TokenRefusedError
-from websocket_gateway.receiving.tokens import spend_token
+from websocket_gateway.receiving.tokens import spend_token, use_up_refused
 from websocket_gateway.security_log import Rule
 from websocket_gateway.signals import connected, send_safely
 from websocket_gateway.views import checks, limits
@@ -74,6 +76,18 @@ def refuse_connection(
     return response
 
 
+def use_up_tokens(request: HttpRequest) -> None:
+    """Use up what tokens the request still has. One that opened a connection costs no further statement."""
+    given = take_credentials(request)
+    if given.is_settled or not given.tokens:
+        return
+    given.is_settled = True
+    try:
+        use_up_refused(given.tokens)
+    except Error:
+        logger.warning("a refused token was not used up", exc_info=True, extra={"event": "not_used_up"})
+
+
 def _refuse_known(view: WebSocketHooks, event: ConnectEvent, attempt: limits.Attempt | None) -> NoReturn:
     """Refuse a connection whose id is known. If it has ended, its `$disconnect` has overtaken this event."""
     known = find_session(event.connection_id)
@@ -88,8 +102,10 @@ def _identify(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) -
         try:
             token = spend_token(event.token, session_key=session_key_of(request))
         except TokenRefusedError as exc:
+            take_credentials(request).is_settled = exc.opens_nothing
             limits.count_stranger(view, event)
             raise RefusalError(ErrorCode.INVALID_TOKEN, str(exc), rule=exc.rule) from exc
+        take_credentials(request).is_settled = True
         bind_user(request, token.user)
         return token
     if view.USE_WS_TOKEN:

@@ -18,7 +18,7 @@ from websocket_gateway.receiving.events import (
 from websocket_gateway.receiving.handlers import build_handlers
 from websocket_gateway.receiving.headers import read_header
 from websocket_gateway.views import checks
-from websocket_gateway.views.connect import accept_connection, refuse_connection
+from websocket_gateway.views.connect import accept_connection, refuse_connection, use_up_tokens
 from websocket_gateway.views.failures import call_refusing, fail, log_event, refusal_of, refuse
 from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.message import end_connection, receive_message
@@ -61,14 +61,16 @@ class WebSocketView(WebSocketHooks):
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         """Answer one event. Every exception becomes a response."""
-        if request.method != "POST":
-            log_event(self, "method_not_allowed", f"{request.method} {request.path}")
-            return self.http_method_not_allowed(request, *args, **kwargs)
         try:
+            if request.method != "POST":
+                log_event(self, "method_not_allowed", f"{request.method} {request.path}")
+                return self.http_method_not_allowed(request, *args, **kwargs)
             return self._receive_event(request)
         except Exception as exc:  # noqa: BLE001 - the outermost frame of the process for this event
             refusal = refusal_of(exc)
             return fail(self, exc) if refusal is None else refuse(self, refusal)
+        finally:
+            use_up_tokens(request)
 
     def _receive_event(self, request: HttpRequest) -> HttpResponseBase:
         """Check size, gateway and secret, headers, event, in this order; the rest depends on the event."""

@@ -232,4 +232,16 @@ class JSONFormatter(logging.Formatter):
         return json.dumps(shown, default=str)
 
 
+class WithoutQueryString(logging.Filter):
+    """For the logger `uvicorn.access`, which has no format for it: a query string may have a token."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Cut the query strings off the arguments."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                value.partition("?")[0] if isinstance(value, str) else value for value in record.args
+            )
+        return True
+
+
 atexit.register(write_left_out, at_once=True)

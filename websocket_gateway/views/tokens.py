@@ -42,6 +42,8 @@ from websocket_gateway.views.websocket import WebSocketView, exempt
 class WebSocketTokenView(View):
     """POST: `{"token": …, "expires_in": seconds, "user": mark}` for the user who is logged in.
 
+    And `"token_by": "subprotocol"` where the setting `TOKEN_BY` says so.
+
     Refusals are JSON: 403 with `{"error": "csrf_failed"}` or `{"error": "not_authenticated"}`,
     429 with `{"error": "rate_limited"}` and `Retry-After` beyond `TOKEN_RATE_LIMIT_PER_MINUTE`, and while
     a limit of connections would refuse the token; 503 with `{"error": "busy"}` while the database is away.
@@ -92,8 +94,11 @@ class WebSocketTokenView(View):
             )
         except RateLimitedError as exc:
             return _too_many(request, user, rule="TOKEN_RATE_LIMIT_PER_MINUTE", retry_after=exc.retry_after)
-        expires_in = get_settings().token_expiry_seconds
-        return JsonResponse({"token": token, "expires_in": expires_in, **build_user_marks(user)})
+        options = get_settings()
+        answer = {"token": token, "expires_in": options.token_expiry_seconds, **build_user_marks(user)}
+        if options.token_by != "query":  # noqa: S105 - a way
+            answer["token_by"] = options.token_by
+        return JsonResponse(answer)
 
 
 def _too_many(

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from websocket_gateway.receiving.authentication import forget_gateways
 from websocket_gateway.receiving.limits import forget_known_keys
+from websocket_gateway.security_log import forget_windows
 
 pytest_plugins = ["websocket_gateway.testing.fixtures", "websocket_gateway.testing.gateway"]
 
@@ -88,9 +89,10 @@ def no_aws_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def empty_process_caches() -> None:
-    """Forget what the process remembers of rows that an earlier test rolled back."""
+    """Forget what the process remembers of earlier tests: rows that were rolled back, records of refusals."""
     forget_gateways()
     forget_known_keys()
+    forget_windows()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from websocket_gateway.exceptions import ConfigurationError
 
 DEFAULTS: dict[str, Any] = {
     "TOKEN_EXPIRY_SECONDS": 60,
+    "TOKEN_BY": "query",
     "TOKEN_RATE_LIMIT_PER_MINUTE": 60,
     "RATE_LIMIT_MAX_ATTEMPTS": 20,
     "RATE_LIMIT_WINDOW_MINUTES": 5,

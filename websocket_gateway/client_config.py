@@ -128,14 +128,19 @@ def build_client_config(
 ) -> dict[str, str]:
     """The client's configuration, which contains no secret.
 
-    An empty `url` means that there is no address, an empty `tokenUrl` means a public endpoint.
+    An empty `url` means that there is no address, an empty `tokenUrl` means a public endpoint. `tokenBy` is
+    there where `TOKEN_BY` is not "query".
     """
-    return {
+    config = {
         "url": connections.find_socket_url(gateway) if gateway else "",
         "tokenUrl": token_url,
         "channel": channel_name,
         "subprotocol": SUBPROTOCOL,
     }
+    # Without an address nothing is sent, and settings that cannot be read must not break the page.
+    if gateway is not None and get_settings().token_by != "query":  # noqa: S105 - a way
+        config["tokenBy"] = get_settings().token_by
+    return config
 
 
 def build_client_options(options: Mapping[str, object]) -> dict[str, object]:

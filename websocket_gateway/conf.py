@@ -117,6 +117,7 @@ class GatewaySettings:
     """Every setting of the package. Units are in the names: seconds, minutes, days."""
 
     token_expiry_seconds: int = _setting(60, kinds.number(1))
+    token_by: str = _setting("query", kinds.text(choices=("query", "subprotocol")))
     token_rate_limit_per_minute: int = _setting(60, kinds.number())
     rate_limit_max_attempts: int = _setting(20, kinds.number())
     rate_limit_window_minutes: int = _setting(5, kinds.number(1))

@@ -8,6 +8,7 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_out
+from django.core.signals import request_finished
 from django.db import router
 from django.db.models import QuerySet
 from django.db.models.signals import post_delete, post_save, pre_delete
@@ -23,6 +24,7 @@ from websocket_gateway.logins import (
 )
 from websocket_gateway.models import ApiGateway, WebSocketSession, WebSocketToken
 from websocket_gateway.receiving.authentication import forget_gateways
+from websocket_gateway.security_log import write_left_out
 
 _FIELDS_OF_LOGIN = frozenset({"password", "is_active"})
 
@@ -39,6 +41,7 @@ def connect_receivers() -> None:
             pre_delete.connect(end_deleted_user, sender=model, dispatch_uid=uid)
     post_save.connect(forget_gateways, sender=ApiGateway, dispatch_uid=uid)
     post_delete.connect(forget_gateways, sender=ApiGateway, dispatch_uid=uid)
+    request_finished.connect(write_left_out, dispatch_uid=uid)
 
 
 def end_logged_out(

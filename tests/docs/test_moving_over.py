@@ -15,6 +15,7 @@ from tests.docs.pages import read
 from websocket_gateway import models
 from websocket_gateway.conf import GatewaySettings
 from websocket_gateway.legacy.hooks import RETIRED
+from websocket_gateway.security_log import LOGGER
 from websocket_gateway.views import WebSocketView
 
 PAGE = read("moving_over.md")
@@ -89,7 +90,7 @@ def exists(name: str) -> bool:
     if setting := re.fullmatch(r'WEBSOCKET_GATEWAY\["(\w+)"\]', name):
         return setting[1] in {item.name.upper() for item in fields(GatewaySettings) if item.metadata}
     if name.startswith("websocket_gateway."):
-        return is_importable(name)
+        return name == LOGGER or is_importable(name)
     cls, _, member = name.partition(".")
     owner: Any = WebSocketView if cls == "WebSocketView" else getattr(models, cls, None)
     return hasattr(owner, member) or any(member in get_annotations(layer) for layer in owner.__mro__)

@@ -22,7 +22,7 @@ FOLDERS = (
     "tests|management_docs|websocket_gateway|sample_project|aws|provisioning|receiving|sending|connections|channels"
     "|purging|diagnostics|checks|legacy|views|local"
 )
-LOGGERS = {"websocket_gateway.local", "websocket_gateway.tokens", "websocket_gateway.connections"}
+LOGGERS = {"websocket_gateway.local", "websocket_gateway.security", "websocket_gateway.connections"}
 
 
 @ALL

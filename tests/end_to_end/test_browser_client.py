@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -59,13 +60,20 @@ def test_a_strict_policy_has_nothing_to_complain_about(world: World, path: str) 
     assert said == []
 
 
-def test_the_token_is_in_no_address_when_it_travels_as_a_subprotocol(world: World) -> None:
+@pytest.mark.parametrize("by", ["option", "setting"])
+def test_the_token_is_in_no_address_when_it_travels_as_a_subprotocol(
+    by: str, world: World, settings: Any
+) -> None:
+    options = {"tokenBy": "subprotocol"} if by == "option" else {}
+    if by == "setting":
+        settings.WEBSOCKET_GATEWAY |= {"TOKEN_BY": "subprotocol"}
     context = world.context()
     addresses: list[str] = []
     page = context.new_page()
     page.on("websocket", lambda socket: addresses.append(socket.url))
-    page.goto(f"{world.site.url}/?options={quote(json.dumps({'tokenBy': 'subprotocol'}))}")
+    page.goto(f"{world.site.url}/?options={quote(json.dumps(options))}")
     wait_for_state(page, "open")
+    assert page.evaluate("client.request('keep', { n: 1 })") == {"kept": 1}
 
     assert len(addresses) == 1
     assert "token" not in addresses[0]

@@ -67,6 +67,16 @@ test("the token can travel as a subprotocol and is in no address then", async ()
   assert.equal(world.socket.url.searchParams.has("ws_token"), false);
 });
 
+test("without an option the token travels as the token view says", async () => {
+  world.onToken = () => ({ status: 200, body: { token: "token-9", token_by: "subprotocol" } });
+  await start();
+  assert.deepEqual(world.socket.protocols, ["websocket-gateway", "wstoken.token-9"]);
+  assert.equal(world.socket.url.searchParams.has("ws_token"), false);
+
+  await start({ tokenBy: "query" });
+  assert.equal(world.socket.url.searchParams.get("ws_token"), "token-9");
+});
+
 test("a public endpoint is connected to without a token", async () => {
   const client = await start({ tokenUrl: "" });
 

@@ -83,7 +83,7 @@ def test_log_names_the_rule_that_refused_a_token_and_no_secret(
         answer = Stack(gateway, client=client).connect(token=token)
         assert answer.json()["_ws"]["error"]["code"] == "invalid_token"
 
-    refused = [record for record in caplog.records if record.name == "websocket_gateway.views"]
+    refused = [record for record in caplog.records if record.name == "websocket_gateway.security"]
     rules = ["missing", "unknown", "used", "expired", "session_cookie"]
     assert [record.rule for record in refused] == [f"token: {rule}" for rule in rules]  # type: ignore[attr-defined]
     assert "'sessionid'" in refused[-1].getMessage()
@@ -101,5 +101,5 @@ def test_log_names_the_new_password_and_the_inactive_user(caplog: pytest.LogCapt
     for token in tokens:
         assert stack.connect(token=token).status_code == 403
 
-    rules = [record.rule for record in caplog.records if record.name == "websocket_gateway.views"]  # type: ignore[attr-defined]
+    rules = [record.rule for record in caplog.records if record.name == "websocket_gateway.security"]  # type: ignore[attr-defined]
     assert rules == ["token: password", "token: user"]

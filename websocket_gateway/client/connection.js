@@ -103,7 +103,7 @@ export class Link {
       const found = token || tokenUrl ? await getToken(this.settings) : { token: "" };
       if (turn === this.turn) {
         this.bind(found);
-        this.dial(found.token);
+        this.dial(found);
       }
     } catch (error) {
       if (turn === this.turn) {
@@ -124,11 +124,11 @@ export class Link {
     }
   }
 
-  /** @param {string} token */
-  dial(token) {
+  /** @param {Token} found */
+  dial({ token, token_by: by = "query" }) {
     this.logins?.close();
     clearTimeout(this.timer); // of a cut while the token was under way
-    const { url, channel, tokenBy, subprotocol, connectMs } = this.settings;
+    const { url, channel, tokenBy = by, subprotocol, connectMs } = this.settings;
     const protocols = token && tokenBy === "subprotocol" ? [subprotocol, `wstoken.${token}`] : [];
     let socket;
     try {

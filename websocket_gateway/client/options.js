@@ -15,7 +15,7 @@ export const DEFAULTS = {
   user: undefined,
   followLogin: false,
   channel: "",
-  tokenBy: /** @type {"query" | "subprotocol"} */ ("query"),
+  tokenBy: /** @type {"query" | "subprotocol" | undefined} */ (undefined), // else as the token view says
   subprotocol: "websocket-gateway",
   csrfToken: /** @type {string | (() => string)} */ (""),
   csrfCookie: "csrftoken",

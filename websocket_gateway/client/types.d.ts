@@ -14,6 +14,8 @@ export type Token = {
     token: string;
     user?: string;
     user_fallbacks?: string[];
+    /** By the setting `TOKEN_BY`. */
+    token_by?: "query" | "subprotocol";
 };
 export type TokenSource = (context: {
     signal: AbortSignal;
@@ -35,7 +37,7 @@ export type Options = {
     followLogin?: boolean;
     /** The primary channel; empty for the gateway's default. */
     channel?: string;
-    /** How the token travels. */
+    /** How the token travels; without it as the token view says, else in the address. */
     tokenBy?: "query" | "subprotocol";
     /** The one that is echoed where the token is the other. */
     subprotocol?: string;
@@ -90,7 +92,7 @@ export type Options = {
     /** Closes the client. */
     signal?: AbortSignal;
 };
-export type Optional = "signal" | "token" | "user";
+export type Optional = "signal" | "token" | "user" | "tokenBy";
 export type Settings = Required<Omit<Options, Optional>> & Pick<Options, Optional>;
 /** After which message of a channel. */
 export type Position = {

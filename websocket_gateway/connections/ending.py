@@ -18,6 +18,7 @@ from django.db import Error, connections, router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from websocket_gateway import security_log
 from websocket_gateway.concurrency import (
     PATIENCE_SECONDS,
     in_key_order,
@@ -137,6 +138,10 @@ def _announce(ended: Sequence[WebSocketSession], reason: str) -> None:
         logger.info(
             "connection ended",
             extra={"connection_id": session.connection_id, "reason": reason, "event": "ended"},
+        )
+        gateway = session.api_gateway.api_name if WebSocketSession.api_gateway.is_cached(session) else None
+        security_log.write_end(
+            reason, user_id=session.user_id, gateway=gateway, connection_id=session.connection_id
         )
         send_safely(disconnected, sender=WebSocketSession, session=session, reason=reason)
     if reason == "gone":

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from django.db import Error
 
+from websocket_gateway import security_log
 from websocket_gateway.aws.clients import resolve_region
 from websocket_gateway.aws.endpoints import (
     ManagementEndpoint,
@@ -124,6 +125,8 @@ def endpoint_of(api_gateway: ApiGateway) -> ManagementEndpoint:
     settings nor boto3 name a region. If the region in use differs from the one in the stored `api_endpoint`,
     logs a warning once and uses the stored one.
     """
+    if api_gateway.is_foreign:
+        security_log.write("foreign_gateway", why_foreign(api_gateway), gateway=api_gateway.api_name)
     _check_usable(api_gateway)
     if _must_use_domain(api_gateway):
         return domain_endpoint(

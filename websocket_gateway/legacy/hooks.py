@@ -18,7 +18,7 @@ RETIRED: Final = {
     "_check_allowed_hosts": 'set WEBSOCKET_GATEWAY["ALLOWED_ORIGINS"]',
     "_check_host_is_in_origin": 'set WEBSOCKET_GATEWAY["ALLOWED_ORIGINS"]',
     "_check_platform_registered_api_gateways": "set aws_api_gateway_id",
-    "_debug": "log to a logger of your own; the view's own reasons are logged to websocket_gateway.views",
+    "_debug": "log to a logger of your own; the view's own reasons are logged to websocket_gateway.security",
     "_exception_mail_is_due": "leave it out: exceptions are logged to django.request, so set LOGGING",
     "_expected_connection_headers": "set required_connection_headers",
     "_expected_gateway_useragent": "set expected_useragent_prefix",

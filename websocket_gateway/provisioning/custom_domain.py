@@ -8,6 +8,7 @@ from typing import Final
 
 from django.core.exceptions import ValidationError
 
+from websocket_gateway import security_log
 from websocket_gateway.aws.apis import Apis
 from websocket_gateway.aws.clients import dns_client
 from websocket_gateway.aws.dns import Dns
@@ -152,8 +153,10 @@ def _check_owner(gateway: ApiGateway, domain: Domain) -> None:
     if mark is None or mark.installation in accepted_installation_fingerprints():
         return
     name = shlex.quote(gateway.api_name)
-    raise ForeignGatewayError(
+    reason = (
         f"Domain {domain.domain_name!r} belongs to another installation (another SECRET_KEY, or a copied "
         f"database), so gateway {gateway.api_name!r} does not use it. Choose another domain, or adopt it "
         f"together with its API: manage.py create_gateway {name} --adopt API_ID"
     )
+    security_log.write("foreign_gateway", reason, gateway=gateway.api_name)
+    raise ForeignGatewayError(reason)

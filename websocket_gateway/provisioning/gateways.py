@@ -16,8 +16,7 @@ from websocket_gateway.provisioning.custom_domain import add_domain
 from websocket_gateway.provisioning.importing import import_changes
 from websocket_gateway.provisioning.observed import observe_gateway
 from websocket_gateway.provisioning.plan import AnyStep, Choices, Plan, PlanError, RecordStep
-from websocket_gateway.provisioning.planning.adopting import adoption_notes
-from websocket_gateway.provisioning.planning.gateway import plan_gateway
+from websocket_gateway.provisioning.planning.gateway import adoption_notes, plan_gateway
 from websocket_gateway.provisioning.planning.importing import foreign_routes
 from websocket_gateway.provisioning.planning.taken_back import settle_options
 from websocket_gateway.provisioning.rotating import finishing_steps, rotation_values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from websocket_gateway import security_log
 from websocket_gateway.aws.apis import Apis
 from websocket_gateway.aws.identity import caller_account
 from websocket_gateway.exceptions import ForeignGatewayError, GatewayMissingError
@@ -109,14 +110,16 @@ def _check_owner(gateway: ApiGateway, api: Api) -> None:
     elif mark.uuid == str(gateway.uuid) and mark.installation in ours:
         return
     name = shlex.quote(gateway.api_name)
-    raise ForeignGatewayError(
+    reason = (
         f"API {api.api_id!r} belongs to another installation (another SECRET_KEY, or a copied database), so "
         f"gateway {gateway.api_name!r} leaves it alone. In a copy of another database, remove the row: "
         f"manage.py delete_gateway {name} --forget. If SECRET_KEY was rotated, add the old one to "
         "SECRET_KEY_FALLBACKS. Only if that installation is gone for good, adopt the API: "
-        f"manage.py create_gateway {name} --adopt {api.api_id}",
-        installation=mark.installation if mark and mark.installation not in ours else "",
+        f"manage.py create_gateway {name} --adopt {api.api_id}"
     )
+    security_log.write("foreign_gateway", reason, gateway=gateway.api_name)
+    foreign = mark.installation if mark and mark.installation not in ours else ""
+    raise ForeignGatewayError(reason, installation=foreign)
 
 
 def _namesakes(gateway: ApiGateway, present: tuple[Api, ...]) -> tuple[Api, ...]:

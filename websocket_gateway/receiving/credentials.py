@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from django.core.exceptions import SuspiciousOperation
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest
 
 from websocket_gateway.context_headers import LEGACY_SECRET_HEADER, ORIGIN_SECRET_HEADER
 from websocket_gateway.receiving.headers import meta_key, read_header
@@ -14,6 +15,8 @@ from websocket_gateway.receiving.headers import meta_key, read_header
 TOKEN_PARAMETER: Final = "ws_token"  # noqa: S105 - the name of a query parameter
 TOKEN_SUBPROTOCOL_PREFIX: Final = "wstoken."  # noqa: S105 - a prefix
 HIDDEN: Final = "hidden"
+_SECRET_LENGTH: Final = 16
+"""Shorter texts are none of our secrets: a client may send the letter `e` as its token."""
 _KEPT: Final = "_websocket_gateway_credentials"
 _PROTOCOLS: Final = "Sec-WebSocket-Protocol"
 
@@ -21,22 +24,29 @@ _PROTOCOLS: Final = "Sec-WebSocket-Protocol"
 class Credentials:
     """Origin secret and tokens of one request. Its representation shows none of them."""
 
-    __slots__ = ("is_query_readable", "legacy_secret", "origin_secret", "query_tokens", "subprotocols")
+    __slots__ = (
+        *("is_query_readable", "is_settled", "legacy_secret", "origin_secret"),
+        *("query_tokens", "subprotocols"),
+    )
 
     def __init__(self, request: HttpRequest) -> None:
         self.origin_secret = read_header(request, ORIGIN_SECRET_HEADER)
         self.legacy_secret = read_header(request, LEGACY_SECRET_HEADER)
         offered = (part.strip() for part in read_header(request, _PROTOCOLS).split(","))
         self.subprotocols = tuple(part for part in offered if part)
-        self.is_query_readable = True
-        try:
-            query = request.GET if request.META.get("QUERY_STRING") else QueryDict()
-        except SuspiciousOperation:
-            query, self.is_query_readable = QueryDict(), False
-        self.query_tokens = tuple(query.getlist(TOKEN_PARAMETER))
+        self.query_tokens, self.is_query_readable = _read_query(request)
+        self.is_settled = False
+        """Whether the tokens are used up, or open nothing anyway."""
 
     def __repr__(self) -> str:
         return "<Credentials>"
+
+    def hide_in(self, text: str) -> str:
+        """A text, such as the reason that a hook gives, without these secrets."""
+        for secret in {self.origin_secret, self.legacy_secret, *self.tokens}:
+            if len(secret) >= _SECRET_LENGTH:
+                text = text.replace(secret, HIDDEN)
+        return text
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -46,6 +56,17 @@ class Credentials:
             *filter(None, self.query_tokens),
             *(part.removeprefix(TOKEN_SUBPROTOCOL_PREFIX) for part in marked),
         )
+
+
+def _read_query(request: HttpRequest) -> tuple[tuple[str, ...], bool]:
+    """The tokens of the query string, and whether Django can read it: it refuses too many fields."""
+    text = str(request.META.get("QUERY_STRING") or "")
+    if not text:
+        return (), True
+    try:
+        return tuple(request.GET.getlist(TOKEN_PARAMETER)), True
+    except SuspiciousOperation:
+        return tuple(value for name, value in parse_qsl(text) if name == TOKEN_PARAMETER), False
 
 
 def take_credentials(request: HttpRequest) -> Credentials:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -21,6 +23,10 @@ from websocket_gateway.receiving.token_rules import TokenRefusedError, check_tok
 
 _TOKEN_BYTES = 32
 _TOKEN_MAX_LENGTH = 128
+_TOKEN = r"[A-Za-z0-9_-]{43}"  # noqa: S105 - a pattern
+"""What `secrets.token_urlsafe` makes of them."""
+_MOST_REFUSED = 100
+"""Tokens of one refused attempt that are looked up; a client sends one."""
 
 
 def issue_token(user: AbstractBaseUser, session_key: str | None = None, *, backend: str | None = None) -> str:
@@ -79,14 +85,34 @@ def spend_token(token: str, *, session_key: str | None = None) -> WebSocketToken
     row = _find(token)
     if row is None:
         raise TokenRefusedError(
-            "unknown", "The token is unknown, or a logout or a newer token has deleted it."
+            "token: unknown", "The token is unknown, or a logout or a newer token has deleted it."
         )
     check_token(row, session_key, now)
     # The row above may be outdated; this one statement decides which caller uses the token.
     usable = WebSocketToken.objects.filter(pk=row.pk).usable(now)
     if not retry_when_busy(lambda: usable.update(used_on=now), model=WebSocketToken):
-        raise TokenRefusedError("used", "The token was used at this very moment.")
+        raise TokenRefusedError("token: used", "The token was used at this very moment.")
     return row
+
+
+def use_up_refused(tokens: Collection[str]) -> int:
+    """Use up the tokens of an attempt that was refused, and return how many could still be used.
+
+    Whoever has seen a request, in a log for example, must not connect with its token. Looks first: a stranger
+    without a valid token causes no write.
+    """
+    hashes = {sha256(token) for token in tokens if re.fullmatch(_TOKEN, token)}
+    if not hashes:
+        return 0
+    now = timezone.now()
+    fresh = WebSocketToken.objects.using(router.db_for_write(WebSocketToken))
+    usable = fresh.filter(token_hash__in=sorted(hashes)[:_MOST_REFUSED]).usable(now)
+    keys = retry_when_busy(lambda: list(usable.values_list("pk", flat=True)), model=WebSocketToken)
+    if not keys:
+        return 0
+    # As in `spend_token`: of an attempt that is accepted at this very moment, one of the two gets the token.
+    known = WebSocketToken.objects.filter(pk__in=keys).usable(now)
+    return retry_when_busy(lambda: known.update(used_on=now), model=WebSocketToken)
 
 
 def _find(token: str) -> WebSocketToken | None:

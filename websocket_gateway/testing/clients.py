@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from websocket_gateway.receiving.authentication import forget_gateways
 from websocket_gateway.receiving.limits import forget_known_keys
+from websocket_gateway.security_log import forget_windows
 from websocket_gateway.testing.client import WebSocketClient
 from websocket_gateway.testing.connections import FakeConnections, record_connections
 
@@ -25,10 +26,12 @@ def websocket_clients(
 ) -> Iterator[Callable[..., WebSocketClient]]:
     """Make clients within a `with` block: `ws_client(ChatView).connect(user=user)`; nothing is sent for real.
 
-    What the process remembers of the database is forgotten before and after, as a test rolls its rows back.
+    What the process remembers of the database is forgotten before and after, as a test rolls its rows back,
+    and before also how many refusals were logged, so that a test can look for each.
     """
     forget_gateways()
     forget_known_keys()
+    forget_windows()
     try:
         if connections is not None:
             yield partial(WebSocketClient, connections=connections)

@@ -88,8 +88,9 @@ def _recover(view: WebSocketHooks, request: HttpRequest, wanted: Mapping[str, ob
     rest = {name: since for name, since in positions.items() if name not in answers}
     heads = _heads(view, rest)
     for name in list(rest):
-        if not _is_joined(view, name, heads[name]):
-            answers[name] = _error(ErrorCode.NOT_SUBSCRIBED)
+        with _answering(view, answers, name):
+            _check_joined(view, name, heads[name])
+        if name in answers:
             del rest[name]
     for name, answer in _pages(rest, heads).items():
         with _answering(view, answers, name):
@@ -106,8 +107,7 @@ def _history(view: WebSocketHooks, request: HttpRequest, control: Mapping[str, o
     if not _is_between(limit, 1, PAGE_MESSAGES) or not (before is None or _is_between(before, 1, 2**53)):
         raise RefusalError(ErrorCode.INVALID_POSITION, "limit or before is not a number in its range.")
     head = _heads(view, [name])[name]
-    if not _is_joined(view, name, head):
-        raise RefusalError(ErrorCode.NOT_SUBSCRIBED, f"The connection is not in the channel {name!r}.")
+    _check_joined(view, name, head)
     _check_may_read(view, request, name)
     messages, more = read_before(name, head, before=before, limit=limit)  # type: ignore[arg-type]
     return {"channel": name, "epoch": head.epoch, "messages": _written(messages), "more": more}
@@ -156,8 +156,9 @@ def _require_history(name: str) -> None:
         raise RefusalError(ErrorCode.HISTORY_OFF, f"CHANNELS gives {name!r} no history.")
 
 
-def _is_joined(view: WebSocketHooks, name: str, head: Head) -> bool:
-    return head.joined or name == view.websocket_session.channel_name
+def _check_joined(view: WebSocketHooks, name: str, head: Head) -> None:
+    if not head.joined and name != view.websocket_session.channel_name:
+        raise RefusalError(ErrorCode.NOT_SUBSCRIBED, f"The connection is not in the channel {name!r}.")
 
 
 def _is_between(value: object, least: int, most: int) -> bool:

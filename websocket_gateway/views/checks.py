@@ -12,7 +12,6 @@ from django.http.request import RawPostDataException, UnreadablePostError
 
 from websocket_gateway.conf import get_settings
 from websocket_gateway.legacy.events import has_legacy_secret, translate
-from websocket_gateway.models import ApiGateway
 from websocket_gateway.receiving.authentication import find_gateway, has_origin_secret
 from websocket_gateway.receiving.events import API_ID_HEADER
 from websocket_gateway.receiving.headers import read_header
@@ -45,25 +44,27 @@ def check_body(request: HttpRequest, limit: int) -> None:
         raise RefusalError(ErrorCode.TOO_LARGE, f"The body has {len(body)} bytes; {limit} are allowed.")
 
 
-def authenticate(view: WebSocketHooks, request: HttpRequest) -> ApiGateway:
-    """Return the gateway that sent the request. The client is not told why any other request is refused."""
+def authenticate(view: WebSocketHooks, request: HttpRequest) -> None:
+    """Make the gateway that sent the request `view.api_gateway`. Refuses any other request without a word."""
     if not read_header(request, API_ID_HEADER):
-        raise RefusalError(ErrorCode.BAD_REQUEST, "The header with the API id is missing.")
+        reason = "The header with the API id is missing."
+        raise RefusalError(ErrorCode.BAD_REQUEST, reason, rule="unknown_gateway")
     gateway = find_gateway(request)
     if gateway is None:
-        raise RefusalError(ErrorCode.FORBIDDEN, "No gateway has this API id.")
+        reason = f"No gateway has the API id {read_header(request, API_ID_HEADER)!r}."
+        raise RefusalError(ErrorCode.FORBIDDEN, reason, rule="unknown_gateway")
+    view.api_gateway = gateway  # not proven yet, but the log names it
     if view.aws_api_gateway_id is not None and gateway.api_id != view.aws_api_gateway_id:
-        raise RefusalError(ErrorCode.FORBIDDEN, "The view serves another API id.")
+        reason = f"The view serves another API id than that of the gateway {gateway.api_name!r}."
+        raise RefusalError(ErrorCode.FORBIDDEN, reason, rule="pinned_gateway")
     if has_origin_secret(request, gateway):
-        return gateway
+        return
     if has_legacy_secret(request, gateway):
         translate(request, view._slug)
         view._knows_source_ip = False
     elif get_settings().origin_secret_required:
-        raise RefusalError(
-            ErrorCode.FORBIDDEN, "The origin secret is missing or wrong; run `manage.py create_gateway`."
-        )
-    return gateway
+        reason = "The origin secret is missing or wrong; run `manage.py create_gateway`."
+        raise RefusalError(ErrorCode.FORBIDDEN, reason, rule="origin_secret")
 
 
 def missing(request: HttpRequest, names: Iterable[str]) -> list[str]:

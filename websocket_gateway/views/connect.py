@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.db import Error
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -25,14 +26,16 @@ from websocket_gateway.logins import (
 )
 from websocket_gateway.models import WebSocketSession, WebSocketToken
 from websocket_gateway.models.fields import set_related
+from websocket_gateway.receiving.credentials import take_credentials
 from websocket_gateway.receiving.events import ConnectEvent
 from websocket_gateway.receiving.origins import is_allowed_origin
 from websocket_gateway.receiving.token_rules import TokenRefusedError
-from websocket_gateway.receiving.tokens import spend_token
+from websocket_gateway.receiving.tokens import spend_token, use_up_refused
+from websocket_gateway.security_log import Rule
 from websocket_gateway.signals import connected, send_safely
 from websocket_gateway.views import checks, limits
 from websocket_gateway.views.channels import check_admitted, check_channel_name
-from websocket_gateway.views.failures import bind_user
+from websocket_gateway.views.failures import bind_user, call_refusing, log_refusal
 from websocket_gateway.views.hooks import WebSocketHooks, decided
 from websocket_gateway.views.responses import ErrorCode, RefusalError, answer
 
@@ -46,7 +49,7 @@ def accept_connection(view: WebSocketHooks, request: HttpRequest, event: Connect
         raise RefusalError(ErrorCode.ORIGIN_DENIED, f"The origin {event.origin!r} is not allowed.")
     if checks.missing(request, view.required_connection_headers):
         limits.count_stranger(view, event)
-        return refuse_connection(view, request, view.missing_headers, ErrorCode.BAD_REQUEST)
+        return refuse_connection(view, view.missing_headers, ErrorCode.BAD_REQUEST, rule="missing_headers")
     token = _identify(view, request, event)
     user = request.user
     attempt = limits.count_user(view, user) if user.is_authenticated else limits.count_stranger(view, event)
@@ -64,13 +67,26 @@ def accept_connection(view: WebSocketHooks, request: HttpRequest, event: Connect
 
 
 def refuse_connection(
-    view: WebSocketHooks, request: HttpRequest, hook: Callable[..., object], code: ErrorCode
+    view: WebSocketHooks, hook: Callable[..., object], code: ErrorCode, *, rule: Rule | None = None
 ) -> HttpResponseBase:
     """Answer `$connect` with a hook that refuses. A 2xx would open the socket, so it becomes `code`."""
-    response = answer(view._call(hook, request))
+    response = call_refusing(view, hook, code, rule=rule)
     if 200 <= response.status_code < 300:
-        raise RefusalError(code, f"{hook.__name__} answered {response.status_code}, which does not refuse.")
+        reason = f"{hook.__name__} answered {response.status_code}, which does not refuse."
+        raise RefusalError(code, reason, rule=rule)
     return response
+
+
+def use_up_tokens(request: HttpRequest) -> None:
+    """Use up what tokens the request still has. One that opened a connection costs no further statement."""
+    given = take_credentials(request)
+    if given.is_settled or not given.tokens:
+        return
+    given.is_settled = True
+    try:
+        use_up_refused(given.tokens)
+    except Error:
+        logger.warning("a refused token was not used up", exc_info=True, extra={"event": "not_used_up"})
 
 
 def _refuse_known(view: WebSocketHooks, event: ConnectEvent, attempt: limits.Attempt | None) -> NoReturn:
@@ -87,8 +103,10 @@ def _identify(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) -
         try:
             token = spend_token(event.token, session_key=session_key_of(request))
         except TokenRefusedError as exc:
+            take_credentials(request).is_settled = exc.opens_nothing
             limits.count_stranger(view, event)
-            raise RefusalError(ErrorCode.INVALID_TOKEN, str(exc), rule=f"token: {exc.rule}") from exc
+            raise RefusalError(ErrorCode.INVALID_TOKEN, str(exc), rule=exc.rule) from exc
+        take_credentials(request).is_settled = True
         bind_user(request, token.user)
         return token
     if view.USE_WS_TOKEN:
@@ -108,7 +126,7 @@ def _session_user(request: HttpRequest) -> AbstractBaseUser | AnonymousUser:
 
 def _authorise(view: WebSocketHooks, request: HttpRequest) -> HttpResponseBase | None:
     if view.CHECK_PERMISSIONS_ON_CONNECT and not checks.has_permissions(view, request):
-        return refuse_connection(view, request, view.permission_denied, ErrorCode.PERMISSION_DENIED)
+        return refuse_connection(view, view.permission_denied, ErrorCode.PERMISSION_DENIED)
     decision = view._call(view.additional_connection_checks, request)
     rule = "additional_connection_checks must return a pair of True or False and a reason"
     if not isinstance(decision, (tuple, list)):  # a dict of two keys could be unpacked, too
@@ -172,6 +190,8 @@ def _call_connect_hook(view: WebSocketHooks, request: HttpRequest, event: Connec
         raise
     if not 200 <= response.status_code < 300:
         end(session, reason="refused")
+        reason = f"connect answered {response.status_code}."
+        log_refusal(view, RefusalError(ErrorCode.CONNECTION_REFUSED, reason, rule="connect_hook"))
         return response
     if SUBPROTOCOL in event.subprotocols:
         response.headers.setdefault("Sec-WebSocket-Protocol", SUBPROTOCOL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -13,10 +13,14 @@ from django.http.request import UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.utils.log import log_response
 
+from websocket_gateway import security_log
+from websocket_gateway.context_headers import CONNECTION_ID_HEADER
 from websocket_gateway.database_errors import describe_away, is_away
 from websocket_gateway.exceptions import InvalidEventError
 from websocket_gateway.frames import InvalidFrameError, ReplyId, parse_frame
+from websocket_gateway.models import ApiGateway
 from websocket_gateway.receiving.authentication import is_signed
+from websocket_gateway.receiving.credentials import take_credentials
 from websocket_gateway.receiving.events import (
     API_ID_HEADER,
     ConnectEvent,
@@ -25,11 +29,16 @@ from websocket_gateway.receiving.events import (
     parse_event,
 )
 from websocket_gateway.receiving.headers import read_header
-from websocket_gateway.views.responses import ErrorCode, RefusalError, empty_response, error_response
+from websocket_gateway.security_log import Rule
+from websocket_gateway.views.responses import (
+    ErrorCode,
+    RefusalError,
+    answer,
+    empty_response,
+    error_response,
+)
 
 _BOUND: Final = "_websocket_user_id"
-
-logger = logging.getLogger("websocket_gateway.views")
 
 
 def bind_user(request: HttpRequest, user: Any) -> None:
@@ -57,11 +66,14 @@ class RefusingView(Protocol):
     request: HttpRequest
     debug: bool
     event: ConnectEvent | MessageEvent | DisconnectEvent
+    api_gateway: ApiGateway
     _begun: bool
+    _refusals: int
     _reply_id: ReplyId | None
 
     @property
     def _slug(self) -> str: ...
+    def _call(self, method: Callable[..., object], *args: object) -> object: ...
 
 
 def refusal_of(exc: Exception) -> RefusalError | None:
@@ -72,6 +84,8 @@ def refusal_of(exc: Exception) -> RefusalError | None:
         return RefusalError(ErrorCode.PERMISSION_DENIED, f"PermissionDenied: {exc}")
     if isinstance(exc, Http404):
         return RefusalError(ErrorCode.NOT_FOUND, f"Http404: {exc}")
+    if isinstance(exc, InvalidEventError):
+        return RefusalError(ErrorCode.BAD_REQUEST, str(exc), rule="invalid_event")
     if isinstance(exc, (SuspiciousOperation, BadRequest)):
         return RefusalError(ErrorCode.BAD_REQUEST, str(exc))
     return None
@@ -92,22 +106,40 @@ def refuse(view: RefusingView, refusal: RefusalError) -> HttpResponseBase:
 
 
 def log_refusal(view: RefusingView, refusal: RefusalError) -> None:
-    """Log the reason of a refusal, which the client does not get."""
-    code, event = refusal.code, getattr(view, "event", None)
-    logger.warning(
-        "refused: %s",
-        refusal.reason,
-        extra={
-            "event": "refused",
-            "code": code.code,
-            "status": code.status,
-            "rule": refusal.rule,
-            "connection_id": getattr(event, "connection_id", None),
-            "user_id": bound_user_id(view.request),
-            "source_ip": getattr(event, "source_ip", None),
-            "origin": getattr(event, "origin", None),
-        },
+    """Write the reason of a refusal, which the client does not get, to the security log."""
+    view._refusals += 1
+    log_event(view, refusal.rule, refusal.reason, refusal.code)
+
+
+def log_event(view: RefusingView, rule: Rule, reason: str, code: ErrorCode | None = None) -> None:
+    """Write what a view has noticed to the security log.
+
+    Until an event is proven, the address is that of the HTTP request, and the other values are only claimed.
+    """
+    request, event, gateway = view.request, getattr(view, "event", None), getattr(view, "api_gateway", None)
+    security_log.write(
+        rule,
+        take_credentials(request).hide_in(reason),
+        user_id=bound_user_id(request),
+        source_ip=(event.source_ip or None) if event else request.META.get("REMOTE_ADDR"),
+        origin=request.META.get("HTTP_ORIGIN"),
+        gateway=gateway.api_name if gateway else None,
+        connection_id=event.connection_id if event else read_header(request, CONNECTION_ID_HEADER) or None,
+        route=view._slug or None,
+        code=code.code if code else None,
+        status=code.status if code else None,
     )
+
+
+def call_refusing(
+    view: RefusingView, hook: Callable[..., object], code: ErrorCode, *, rule: Rule | None = None
+) -> HttpResponseBase:
+    """The response of a hook that refuses. The refusal is logged here where the hook has not done so."""
+    before = view._refusals
+    response = answer(view._call(hook, view.request), reply_id=view._reply_id)
+    if view._refusals == before:
+        log_refusal(view, RefusalError(code, f"The hook {hook.__name__} refuses it.", rule=rule))
+    return response
 
 
 def fail(view: RefusingView, exc: Exception) -> HttpResponseBase:

@@ -142,11 +142,13 @@ class WebSocketHooks(View):
 
     def missing_headers(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Called if a required header is missing. Answers 400."""
-        return refuse(self, RefusalError(ErrorCode.BAD_REQUEST, "A required header is missing."))
+        reason = "A required header is missing."
+        return refuse(self, RefusalError(ErrorCode.BAD_REQUEST, reason, rule="missing_headers"))
 
     def invalid_useragent(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Called if the user agent is not API Gateway's and no origin secret is required. Answers 400."""
-        return refuse(self, RefusalError(ErrorCode.BAD_REQUEST, "The user agent is not the expected one."))
+        reason = "The user agent is not the expected one."
+        return refuse(self, RefusalError(ErrorCode.BAD_REQUEST, reason, rule="user_agent"))
 
     def permission_denied(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Called if the user lacks a permission. Answers 403."""
@@ -167,6 +169,8 @@ class WebSocketHooks(View):
     _begun: bool = False
     """Whether something was called that must not be called again for the same event."""
     _knows_source_ip: bool = True
+    _refusals: int = 0
+    """Refusals of this event that were logged."""
 
     @property
     def _slug(self) -> str:

@@ -19,6 +19,7 @@ from websocket_gateway.models import WebSocketSession
 from websocket_gateway.receiving.events import ConnectEvent, DisconnectEvent
 from websocket_gateway.receiving.limits import client_key, count_attempt, give_back_attempt, window_of
 from websocket_gateway.receiving.message_limit import count_message
+from websocket_gateway.security_log import Limited
 from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.responses import ErrorCode, RefusalError
 
@@ -137,7 +138,7 @@ def _stranger_key(source_ip: str) -> str:
     return f"ip:{client_key(source_ip)}"
 
 
-def _count(view: WebSocketHooks, client: str, rule: str, limit: int) -> Attempt | None:
+def _count(view: WebSocketHooks, client: str, rule: Limited, limit: int) -> Attempt | None:
     if not view.RATE_LIMIT_ENABLED or limit <= 0:
         return None
     seconds, now = window_seconds(partial(getattr, view)), timezone.now()
@@ -148,6 +149,6 @@ def _count(view: WebSocketHooks, client: str, rule: str, limit: int) -> Attempt 
     return Attempt(client=client, window_seconds=seconds, counted_on=now)
 
 
-def _too_many(rule: str, reason: str, *, retry_after: int) -> RefusalError:
+def _too_many(rule: Limited, reason: str, *, retry_after: int) -> RefusalError:
     headers = {"Retry-After": str(retry_after)}
     return RefusalError(ErrorCode.RATE_LIMITED, f"{reason} ({rule})", headers=headers, rule=rule)

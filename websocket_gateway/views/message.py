@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -23,7 +21,7 @@ from websocket_gateway.signals import message_received, send_safely
 from websocket_gateway.views import channels, limits
 from websocket_gateway.views.channel_frames import answer_channels, is_about_channels
 from websocket_gateway.views.checks import has_permissions
-from websocket_gateway.views.failures import bind_user
+from websocket_gateway.views.failures import bind_user, call_refusing, log_event
 from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.responses import (
     ErrorCode,
@@ -33,8 +31,6 @@ from websocket_gateway.views.responses import (
     duplicate_response,
     empty_response,
 )
-
-logger = logging.getLogger("websocket_gateway.views")
 
 
 def receive_message(view: WebSocketHooks, request: HttpRequest, event: MessageEvent) -> HttpResponseBase:
@@ -47,12 +43,12 @@ def receive_message(view: WebSocketHooks, request: HttpRequest, event: MessageEv
     session = _open_session(view, event.connection_id)
     if session is None:
         bind_user(request, AnonymousUser())
-        return answer(view._call(view.session_not_found, request), reply_id=frame.reply_id)
+        return call_refusing(view, view.session_not_found, ErrorCode.NOT_CONNECTED)
     view.websocket_session = session
     bind_user(request, session.user or AnonymousUser())
     limits.limit_messages(view, session)
     if not has_permissions(view, request):
-        return answer(view._call(view.permission_denied, request), reply_id=frame.reply_id)
+        return call_refusing(view, view.permission_denied, ErrorCode.PERMISSION_DENIED)
     if frame.control is not None:
         return _control(view, request, frame.control)
     return _handle(view, request, event, frame)
@@ -93,7 +89,8 @@ def _open_session(view: WebSocketHooks, connection_id: str) -> WebSocketSession 
 
 def _check_gateway(view: WebSocketHooks, session: WebSocketSession) -> None:
     if session.api_gateway_id != view.api_gateway.pk:
-        raise RefusalError(ErrorCode.FORBIDDEN, "The connection belongs to another gateway.")
+        reason = "The connection belongs to another gateway."
+        raise RefusalError(ErrorCode.FORBIDDEN, reason, rule="other_gateway")
     set_related(session, "api_gateway", view.api_gateway)  # it may come from a replica
 
 
@@ -102,7 +99,7 @@ def _handle(
 ) -> HttpResponseBase:
     keys = (view.handler_selection_key, view.route_selection_key)
     if not any(key in view.body for key in keys):
-        return answer(view._call(view.handler_selection_key_missing, request), reply_id=frame.reply_id)
+        return call_refusing(view, view.handler_selection_key_missing, ErrorCode.HANDLER_MISSING)
     handler = next((found for key in keys if (found := _named(view, view.body.get(key)))), None)
     send_safely(
         message_received,
@@ -113,7 +110,7 @@ def _handle(
     )
     method = getattr(view, handler.name) if handler else view.default
     if not is_admitted(method, request):
-        return answer(view._call(view.permission_denied, request), reply_id=frame.reply_id)
+        return call_refusing(view, view.permission_denied, ErrorCode.PERMISSION_DENIED)
 
     def handle() -> HttpResponseBase:
         return answer(view._call(method, request), reply_id=frame.reply_id)
@@ -124,7 +121,10 @@ def _handle(
     # What a handler has written is undone if it fails, so here it may be called again.
     key = message_key(user_id=request.user.pk, client=frame.client, message_id=frame.reply_id)
     first = handle_once(key, handle, failed=lambda response: response.status_code >= 400)
-    return first if first is not None else duplicate_response(frame.reply_id)
+    if first is not None:
+        return first
+    log_event(view, "duplicate", "a message that was handled before")
+    return duplicate_response(frame.reply_id)
 
 
 def _named(view: WebSocketHooks, name: object) -> Handler | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Final
+from typing import Final, cast
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
 from websocket_gateway.frames import ReplyId, encode_metadata, encode_reply
+from websocket_gateway.security_log import Rule
 
 _JSON: Final = "application/json"
 
@@ -51,11 +52,16 @@ class RefusalError(Exception):
     """A request is refused. `reason` is for the log; the client gets only the code."""
 
     def __init__(
-        self, code: ErrorCode, reason: str, *, headers: Mapping[str, str] | None = None, rule: str = ""
+        self,
+        code: ErrorCode,
+        reason: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        rule: Rule | None = None,
     ) -> None:
         super().__init__(reason)
-        self.rule = rule or code.code
-        """The attribute or setting that refuses, where it is not the code alone."""
+        self.rule: Rule = rule or cast("Rule", code.code)
+        """The rule that refuses, for the security log; without one of its own the code."""
         self.code = code
         self.reason = reason
         self.headers = dict(headers or {})

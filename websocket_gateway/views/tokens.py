@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.cache import add_never_cache_headers
 from django.views.generic import View
 
+from websocket_gateway import security_log
 from websocket_gateway.auth_backends import backend_of
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.sessions import has_open
@@ -25,6 +25,7 @@ from websocket_gateway.exceptions import RateLimitedError
 from websocket_gateway.logins import current_session_key, is_active
 from websocket_gateway.receiving.limits import find_used_up
 from websocket_gateway.receiving.tokens import issue_token
+from websocket_gateway.security_log import Limited, Rule
 from websocket_gateway.user_marks import build_user_marks
 from websocket_gateway.views.limits import (
     RETRY_AFTER_FULL,
@@ -37,11 +38,11 @@ from websocket_gateway.views.limits import (
 from websocket_gateway.views.routed import find_routed_views
 from websocket_gateway.views.websocket import WebSocketView, exempt
 
-logger = logging.getLogger("websocket_gateway.tokens")
-
 
 class WebSocketTokenView(View):
     """POST: `{"token": …, "expires_in": seconds, "user": mark}` for the user who is logged in.
+
+    And `"token_by": "subprotocol"` where the setting `TOKEN_BY` says so.
 
     Refusals are JSON: 403 with `{"error": "csrf_failed"}` or `{"error": "not_authenticated"}`,
     429 with `{"error": "rate_limited"}` and `Retry-After` beyond `TOKEN_RATE_LIMIT_PER_MINUTE`, and while
@@ -67,15 +68,22 @@ class WebSocketTokenView(View):
         except Error as exc:
             if not is_away(exc):
                 raise
-            logger.warning("no token is issued: %s", describe_away(exc), extra={"event": "busy"})
+            _log(request, "busy", describe_away(exc), status=503)
             response = JsonResponse({"error": "busy"}, status=503, headers={"Retry-After": "1"})
         add_never_cache_headers(response)
         return response
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        """405, which is logged."""
+        _log(request, "method_not_allowed", str(request.method), status=405)
+        return super().http_method_not_allowed(request, *args, **kwargs)
 
     def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         """Issue one token."""
         user: AbstractBaseUser | AnonymousUser | None = getattr(request, "user", None)
         if user is None or not user.is_authenticated or not is_active(user):
+            reason = "no active user is logged in"
+            _log(request, "not_authenticated", reason, status=403, user_id=getattr(user, "pk", None))
             return JsonResponse({"error": "not_authenticated"}, status=403)
         refusal = find_refusal(user)
         if refusal is not None:
@@ -86,31 +94,45 @@ class WebSocketTokenView(View):
             )
         except RateLimitedError as exc:
             return _too_many(request, user, rule="TOKEN_RATE_LIMIT_PER_MINUTE", retry_after=exc.retry_after)
-        expires_in = get_settings().token_expiry_seconds
-        return JsonResponse({"token": token, "expires_in": expires_in, **build_user_marks(user)})
+        options = get_settings()
+        answer = {"token": token, "expires_in": options.token_expiry_seconds, **build_user_marks(user)}
+        if options.token_by != "query":  # noqa: S105 - a way
+            answer["token_by"] = options.token_by
+        return JsonResponse(answer)
 
 
-def _too_many(request: HttpRequest, user: AbstractBaseUser, *, rule: str, retry_after: int) -> HttpResponse:
-    logger.warning(
-        "no token is issued: %s",
-        rule,
-        extra={
-            "event": "rate_limited",
-            "rule": rule,
-            "user_id": user.pk,
-            "source_ip": request.META.get("REMOTE_ADDR"),
-            "origin": request.headers.get("Origin"),
-        },
-    )
+def _too_many(
+    request: HttpRequest, user: AbstractBaseUser, *, rule: Limited, retry_after: int
+) -> HttpResponse:
+    _log(request, rule, rule, code="rate_limited", status=429, user_id=user.pk)
     headers = {"Retry-After": str(retry_after)}
     return JsonResponse({"error": "rate_limited"}, status=429, headers=headers)
+
+
+def _log(
+    request: HttpRequest, rule: Rule, reason: str, *, status: int, code: str = "", user_id: object = None
+) -> None:
+    """Write to the security log why no token is issued."""
+    security_log.write(
+        rule,
+        f"no token is issued: {reason}",
+        user_id=user_id,
+        source_ip=request.META.get("REMOTE_ADDR"),
+        origin=request.META.get("HTTP_ORIGIN"),
+        code=code or rule,
+        status=status,
+    )
 
 
 class _CsrfCheck(CsrfViewMiddleware):
     """Django's check, with a response that a script can read."""
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
-        logger.warning("CSRF check failed: %s", reason, extra={"event": "csrf_failed"})
+        from_elsewhere = reason.startswith(("Origin ", "Referer "))
+        # The address of the page that Django names there may have a query string.
+        shown = reason.partition(" - ")[0] if from_elsewhere else reason
+        rule: Rule = "csrf_origin" if from_elsewhere else "csrf_failed"
+        _log(request, rule, f"CSRF check failed: {shown}", code="csrf_failed", status=403)
         return JsonResponse({"error": "csrf_failed"}, status=403)
 
 
@@ -132,7 +154,7 @@ _Read = Callable[[str], Any]
 class Refusal(NamedTuple):
     """The rule that would refuse the connection, and in how many seconds it might accept it."""
 
-    rule: str
+    rule: Limited
     retry_after: int
 
 

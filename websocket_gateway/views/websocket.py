@@ -18,12 +18,12 @@ from websocket_gateway.receiving.events import (
 from websocket_gateway.receiving.handlers import build_handlers
 from websocket_gateway.receiving.headers import read_header
 from websocket_gateway.views import checks
-from websocket_gateway.views.connect import accept_connection, refuse_connection
-from websocket_gateway.views.failures import fail, refusal_of, refuse
+from websocket_gateway.views.connect import accept_connection, refuse_connection, use_up_tokens
+from websocket_gateway.views.failures import call_refusing, fail, log_event, refusal_of, refuse
 from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.message import end_connection, receive_message
 from websocket_gateway.views.names import check_definitions
-from websocket_gateway.views.responses import ErrorCode, answer
+from websocket_gateway.views.responses import ErrorCode
 
 
 class WebSocketView(WebSocketHooks):
@@ -61,28 +61,33 @@ class WebSocketView(WebSocketHooks):
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         """Answer one event. Every exception becomes a response."""
-        if request.method != "POST":
-            return self.http_method_not_allowed(request, *args, **kwargs)
         try:
+            if request.method != "POST":
+                log_event(self, "method_not_allowed", f"{request.method} {request.path}")
+                return self.http_method_not_allowed(request, *args, **kwargs)
             return self._receive_event(request)
         except Exception as exc:  # noqa: BLE001 - the outermost frame of the process for this event
             refusal = refusal_of(exc)
             return fail(self, exc) if refusal is None else refuse(self, refusal)
+        finally:
+            use_up_tokens(request)
 
     def _receive_event(self, request: HttpRequest) -> HttpResponseBase:
         """Check size, gateway and secret, headers, event, in this order; the rest depends on the event."""
         checks.check_declared_size(request, self.MAX_BODY_SIZE)
-        self.api_gateway = checks.authenticate(self, request)
+        checks.authenticate(self, request)
         if checks.missing(request, (*self.required_headers, *self.additional_required_headers)):
             if read_header(request, context_headers.EVENT_TYPE_HEADER) == "CONNECT":
-                return refuse_connection(self, request, self.missing_headers, ErrorCode.BAD_REQUEST)
-            return answer(self._call(self.missing_headers, request))
+                return refuse_connection(
+                    self, self.missing_headers, ErrorCode.BAD_REQUEST, rule="missing_headers"
+                )
+            return call_refusing(self, self.missing_headers, ErrorCode.BAD_REQUEST, rule="missing_headers")
         checks.check_body(request, self.MAX_BODY_SIZE)
         self.event = parse_event(request, slug=self._slug, needs_source_ip=self._knows_source_ip)
         if isinstance(self.event, ConnectEvent):
             return accept_connection(self, request, self.event)
         if not checks.has_expected_useragent(request, self.expected_useragent_prefix):
-            return answer(self._call(self.invalid_useragent, request))
+            return call_refusing(self, self.invalid_useragent, ErrorCode.BAD_REQUEST, rule="user_agent")
         if isinstance(self.event, DisconnectEvent):
             return end_connection(self, request, self.event)
         return receive_message(self, request, self.event)

@@ -1,7 +1,7 @@
 """Events that API Gateway did not send, or that a client has added to: the tables.
 
-A stranger calls the site directly and knows every id, but not the secret. A client of the gateway gets headers
-of its own past the gateway, beside those that the gateway sets, which have the right secret.
+A stranger calls the site directly and knows every id, but not the secret. A client of the gateway gets
+headers of its own past the gateway, beside those that the gateway sets, which have the right secret.
 """
 
 from __future__ import annotations

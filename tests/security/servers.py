@@ -9,15 +9,17 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connections
-from django.test.testcases import LiveServerThread, _StaticFilesHandler
+from django.test.testcases import QuietWSGIRequestHandler
 
 from tests.support.forking import ROOT, environment
 from tests.support.rawhttp import RawRequest, exchange
@@ -42,10 +44,6 @@ class _Server(ThreadedWSGIServer):
         """The connection is the test's."""
 
 
-class _Thread(LiveServerThread):
-    server_class = _Server
-
-
 @contextmanager
 def serving(name: str, log: Path) -> Iterator[int]:
     """A server for the length of the block; its port."""
@@ -60,16 +58,15 @@ def _in_process() -> Iterator[int]:
     signals = (request_started, request_finished)
     for signal in signals:
         signal.disconnect(close_old_connections)
-    thread = _Thread("127.0.0.1", _StaticFilesHandler, connections_override={"default": connection})
-    thread.daemon = True
+    server = _Server(("127.0.0.1", 0), QuietWSGIRequestHandler, connections_override={"default": connection})
+    server.set_app(WSGIHandler())
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    thread.is_ready.wait()
     try:
-        assert thread.error is None, thread.error
-        yield thread.port
+        yield server.server_address[1]
     finally:
-        thread.httpd.shutdown()
-        thread.httpd.server_close()
+        server.shutdown()
+        server.server_close()
         thread.join()
         for signal in signals:
             signal.connect(close_old_connections)

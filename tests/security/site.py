@@ -26,6 +26,7 @@ class AttackedView(WebSocketView):
 
     ADDITIONAL_ALLOWED_HANDLERS = ["change_channel"]
     RATE_LIMIT_ENABLED = False
+    MAX_MESSAGES_PER_MINUTE = 0
     api_key = "a-value-of-the-class"
 
     def connect(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -66,9 +67,30 @@ class AttackedView(WebSocketView):
     helper = print
 
 
+class LimitedView(AttackedView):
+    """Small limits."""
+
+    RATE_LIMIT_ENABLED = True
+    RATE_LIMIT_MAX_ATTEMPTS = 3
+    RATE_LIMIT_MAX_ATTEMPTS_PER_IP = 3
+    MAX_CONNECTIONS_PER_USER = 0
+    MAX_MESSAGES_PER_MINUTE = 3
+    MAX_SUBSCRIPTIONS = 3
+    MAX_BODY_SIZE = 3_000
+
+
+class CrowdedView(LimitedView):
+    """As many attempts as one likes, few connections."""
+
+    RATE_LIMIT_ENABLED = False
+    MAX_CONNECTIONS_PER_USER = 3
+
+
 urlpatterns = [
     path("ws/<str:route>", AttackedView.as_view(), name="ws"),
-    path("limited/<str:route>", AttackedView.as_view(RATE_LIMIT_ENABLED=True), name="limited"),
+    path("limited/<str:route>", LimitedView.as_view()),
+    path("crowded/<str:route>", CrowdedView.as_view()),
+    path("subscribing/<str:route>", LimitedView.as_view(MAX_MESSAGES_PER_MINUTE=0)),
     path("token/", WebSocketTokenView.as_view(), name="token"),
     path("admin/", admin.site.urls),
 ]

@@ -96,7 +96,7 @@ def log_refusal(view: RefusingView, refusal: RefusalError) -> None:
     code, event = refusal.code, getattr(view, "event", None)
     logger.warning(
         "refused: %s",
-        refusal.reason,
+        on_one_line(refusal.reason),
         extra={
             "event": "refused",
             "code": code.code,
@@ -107,6 +107,19 @@ def log_refusal(view: RefusingView, refusal: RefusalError) -> None:
             "source_ip": getattr(event, "source_ip", None),
             "origin": getattr(event, "origin", None),
         },
+    )
+
+
+def on_one_line(text: str) -> str:
+    """A text with everything escaped that could end a line of the log or control a terminal.
+
+    Reasons can repeat what a client has sent: exceptions of handlers and answers of hooks become reasons.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
     )
 
 

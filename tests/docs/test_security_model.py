@@ -1,4 +1,4 @@
-"""The security page names the attacks and the standards: its figures are those of the tables, its tests exist."""
+"""The security page: its figures are those of the tables of attacks, and the tests that it names exist."""
 
 from __future__ import annotations
 

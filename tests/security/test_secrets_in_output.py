@@ -1,4 +1,4 @@
-"""No secret is shown by commands, as text or JSON, by pages of the admin, by exceptions or representations."""
+"""No secret is shown by commands, by pages of the admin, by exceptions or representations."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ Refused = Literal[
     "forbidden", "origin_denied", "permission_denied", "connection_refused", "connect_hook", "not_connected",
     "internal_error", "busy", "method_not_allowed", "csrf_failed", "csrf_origin", "not_authenticated",
     "invalid_token", "token: missing", "token: unknown", "token: expired", "token: session_cookie",
-    "token: user", "token: password", "other",
+    "token: user", "token: password", "token: session", "other",
 ]  # fmt: skip
 Limited = Literal[
     "rate_limited", "too_large", "too_many_channels", "RATE_LIMIT_MAX_ATTEMPTS",

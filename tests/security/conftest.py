@@ -10,7 +10,10 @@ import pytest
 
 from tests.factories import UserFactory
 from tests.local.backend import Backend
+from tests.security import settings as attacked
+from tests.security.servers import SERVERS, serving
 from tests.security.staging import Staging, install, open_socket
+from tests.security.world import World, build_world
 from tests.support.proxy import KillingProxy, killing_proxy
 from websocket_gateway.logins import hash_session_auth
 from websocket_gateway.models import WebSocketSession
@@ -50,3 +53,20 @@ def staging(servers: tuple[GatewayHandle, KillingProxy, Backend], settings: Any)
         proxy.calls.clear()
         yield Staging(proxy, backend, gateway, foreign, own, sockets, own_socket, user)
     gateway.wait_until(lambda: not gateway.connections())
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def port(
+    request: pytest.FixtureRequest, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[int]:
+    """The port of a server of the attacked site."""
+    with serving(request.param, tmp_path_factory.mktemp("server") / "log") as found:
+        yield found
+
+
+@pytest.fixture
+def world(port: int, db: None, settings: Any) -> World:
+    """The attacked site with its rows."""
+    settings.ALLOWED_HOSTS = attacked.ALLOWED_HOSTS
+    settings.WEBSOCKET_GATEWAY = attacked.WEBSOCKET_GATEWAY
+    return build_world(port)

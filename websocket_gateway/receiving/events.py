@@ -138,9 +138,12 @@ def _source_ip(request: HttpRequest, *, required: bool) -> str:
 
 @lru_cache(maxsize=1024)
 def _address(text: str) -> str:
-    """Return an address in canonical form, empty if invalid. Messages of a client all have the same."""
+    """Return an address in canonical form, empty if invalid. Messages of a client all have the same.
+
+    The zone of an IPv6 address is any text, and belongs to no client: `fe80::1%eth0` is refused.
+    """
     try:
-        return str(ipaddress.ip_address(text))
+        return "" if "%" in text else str(ipaddress.ip_address(text))
     except ValueError:
         return ""
 

@@ -87,6 +87,10 @@ class WebSocketSession(models.Model):
     # `db_default`: workers of the release before go on inserting rows while the new one is deployed.
     auth_backend = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
     """Dotted path of the authentication backend that logged the user in; empty where it is not known."""
+    stage_name = models.CharField(
+        _("stage"), max_length=128, blank=True, default="", db_default="", editable=False
+    )
+    """The stage that holds the socket; empty where API Gateway did not say it: the deployed one."""
     created_on = models.DateTimeField(_("connected at"), default=timezone.now)
     last_seen_on = models.DateTimeField(_("last seen"), default=timezone.now)
     disconnected_on = models.DateTimeField(_("disconnected at"), null=True, blank=True)

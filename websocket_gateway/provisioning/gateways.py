@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from websocket_gateway.aws.apis import Apis, no_progress
 from websocket_gateway.aws.endpoints import region_of
 from websocket_gateway.connections.endpoints import find_socket_url
+from websocket_gateway.connections.sessions import count_open_by_stage
 from websocket_gateway.exceptions import ConfigurationError, ForeignGatewayError
 from websocket_gateway.leases import PATIENCE_SECONDS, GatewayLease, held, leased
 from websocket_gateway.models import ApiGateway
@@ -21,7 +22,13 @@ from websocket_gateway.provisioning.planning.gateway import plan_gateway
 from websocket_gateway.provisioning.planning.importing import foreign_routes
 from websocket_gateway.provisioning.planning.taken_back import settle_options
 from websocket_gateway.provisioning.rotating import finishing_steps, rotation_values
-from websocket_gateway.provisioning.row import record_applied, record_observed, recording_owner, set_values
+from websocket_gateway.provisioning.row import (
+    record_applied,
+    record_observed,
+    recording_owner,
+    set_values,
+    switching_steps,
+)
 from websocket_gateway.provisioning.wanted import secret_of, unwise, wanted_gateway, with_secret
 from websocket_gateway.provisioning.wanted_routes import project_routes, unknown_gateways
 from websocket_gateway.resources import ObservedGateway, WantedGateway
@@ -104,15 +111,21 @@ def _plan(
     record: tuple[RecordStep, ...],
     choices: Choices,
 ) -> Plan:
+    switches = gateway.live_stage != gateway.stage_name
+    sockets = count_open_by_stage(gateway) if switches or len(observed.stages) > 1 else {}
     try:
         return plan_gateway(
             wanted,
             observed,
             record=record,
-            deployed=finishing_steps(gateway) if gateway.secret_rotating else (),
+            deployed=(
+                *(finishing_steps(gateway) if gateway.secret_rotating else ()),
+                *switching_steps(gateway, observed, sockets),
+            ),
             notes=(*_notes(gateway, observed), *(adoption_notes(wanted, observed) if choices.adopt else ())),
             prune=choices.prune,
             deployment_owed=bool(observed.api) and gateway.api_created and not gateway.deployment_id,
+            sockets=sockets,
         )
     except PlanError as exc:
         raise ConfigurationError(f"Gateway {gateway.api_name!r}: {exc}") from exc

@@ -167,6 +167,11 @@ class Step(Generic[R]):
         )
 
 
+def count_sockets(number: int) -> str:
+    """That many open sockets, in words."""
+    return f"{number} open socket{'s' * (number != 1)}"
+
+
 AnyStep: TypeAlias = Step[Resource | None]
 RecordStep: TypeAlias = Step[None]
 """A step in our own database."""

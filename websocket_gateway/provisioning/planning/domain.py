@@ -81,8 +81,7 @@ def leftover_domains(wanted: WantedGateway, observed: ObservedGateway, *, uuid: 
 
 def is_ours(domain: Domain, uuid: str) -> bool:
     """Whether this gateway made the domain."""
-    mark = marks.read_tags(domain.tags)
-    return mark is not None and mark.uuid == uuid
+    return marks.is_marked(domain.tags, uuid)
 
 
 def mapping_name(domain: Domain, key: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from websocket_gateway.provisioning.plan import Action, AnyStep, Kind, Plan, RecordStep, Step
@@ -12,7 +12,7 @@ from websocket_gateway.provisioning.planning.domain import dangling_names, plan_
 from websocket_gateway.provisioning.planning.leftovers import find_leftovers
 from websocket_gateway.provisioning.planning.routes import plan_routes
 from websocket_gateway.provisioning.planning.taken_back import find_unmanaged
-from websocket_gateway.resources import UUID_TAG, Deployment, ObservedGateway, WantedGateway
+from websocket_gateway.resources import UUID_TAG, Deployment, ObservedGateway, WantedGateway, frozen
 
 
 def plan_gateway(
@@ -24,20 +24,24 @@ def plan_gateway(
     notes: tuple[str, ...] = (),
     prune: bool = False,
     deployment_owed: bool = False,
+    sockets: Mapping[str, int] = frozen({}),  # noqa: B008 - read-only
 ) -> Plan:
     """The plan that makes `observed` into `wanted`; `record` are the steps in our own database, and
     `deployed` those that follow the deployment.
 
-    What is not wanted is left, unless `prune`. Raises `PlanError` for routes that AWS would refuse.
+    What is not wanted is left, unless `prune`; a stage is kept while `sockets`, the number of open sockets of
+    each, has any. Raises `PlanError` for routes that AWS would refuse.
     """
     uuid = wanted.api.tags[UUID_TAG]
-    rest = find_leftovers(wanted, observed, uuid=uuid, prune=prune)
+    rest = find_leftovers(wanted, observed, uuid=uuid, prune=prune, sockets=sockets)
     steps: list[AnyStep] = [*record, *_plan_api(wanted, observed)]
     steps.extend(plan_routes(wanted, observed, uuid=uuid))
     steps.extend(rest.resources if prune else ())
     steps.extend(_plan_stage(wanted, observed, left=() if prune else rest.route_keys))
-    steps.extend(_plan_deployment(wanted, observed, steps, owed=deployment_owed))
-    steps.extend(deployed)
+    deployment = tuple(_plan_deployment(wanted, observed, steps, owed=deployment_owed))
+    deleted = [step.name for step in rest.stages] if prune else []
+    earlier = _plan_earlier_stages(wanted, observed, uuid=uuid, deploys=bool(deployment), deleted=deleted)
+    steps.extend((*deployment, *earlier, *deployed))
     if wanted.domain is not None:
         steps.extend(plan_domain(wanted, wanted.domain, observed, uuid=uuid))
     # A mapping keeps the stage that it leads to, so domains go first.
@@ -46,7 +50,7 @@ def plan_gateway(
     return Plan(
         gateway=wanted.api.name,
         steps=tuple(steps),
-        left=(*left, *rest.twins),
+        left=(*left, *rest.kept),
         unmanaged=tuple(find_unmanaged(wanted, observed)),
         notes=(*notes, *(dangling_names(steps) if prune and rest.domains else ())),
     )
@@ -123,6 +127,25 @@ def _plan_deployment(
             reason="an earlier run began it",
             resource=served,
         )
+
+
+def _plan_earlier_stages(
+    wanted: WantedGateway, observed: ObservedGateway, *, uuid: str, deploys: bool, deleted: Collection[str]
+) -> Iterator[Step[Deployment]]:
+    """Earlier stages of ours serve what the wanted one does: their sockets live on, with their pages."""
+    served = observed.deployment
+    for stage in observed.stages:
+        if stage.stage_name in (wanted.stage.stage_name, *deleted) or stage.auto_deploy:
+            continue
+        behind = deploys or (served is not None and served.deployment_id != stage.deployment_id)
+        if behind and marks.is_marked(stage.tags, uuid):
+            yield Step(
+                action=Action.UPDATE,
+                kind=Kind.DEPLOYMENT,
+                name=stage.stage_name,
+                reason="an earlier stage serves the same until it is deleted",
+                resource=Deployment(deployment_id="", status="DEPLOYED"),
+            )
 
 
 def _why_deploy(wanted: WantedGateway, observed: ObservedGateway, steps: Sequence[AnyStep]) -> str:

@@ -5,10 +5,10 @@ Leftovers are what is in AWS and not wanted here; they are removed only when ask
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from websocket_gateway.provisioning.plan import Action, AnyStep, Kind, Plan, RecordStep, Step
+from websocket_gateway.provisioning.plan import Action, AnyStep, Kind, Plan, RecordStep, Step, count_sockets
 from websocket_gateway.provisioning.planning import marks
 from websocket_gateway.provisioning.planning.domain import (
     dangling_names,
@@ -31,8 +31,8 @@ class Leftovers:
     stages: tuple[AnyStep, ...]
     domains: tuple[AnyStep, ...]
     """Earlier domains of this gateway, and earlier paths of its domain."""
-    twins: tuple[AnyStep, ...]
-    """Notes; there is no step for these."""
+    kept: tuple[AnyStep, ...]
+    """Notes on further APIs with this gateway's mark, and stages with open sockets: no step deletes them."""
 
     @property
     def route_keys(self) -> frozenset[str]:
@@ -40,19 +40,30 @@ class Leftovers:
         return frozenset(step.name for step in self.resources if step.kind is Kind.ROUTE)
 
 
-def find_leftovers(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str, prune: bool) -> Leftovers:
-    """Everything that is there and not wanted; with `prune` also what is so once its routes are gone."""
+def find_leftovers(
+    wanted: WantedGateway,
+    observed: ObservedGateway,
+    *,
+    uuid: str,
+    prune: bool,
+    sockets: Mapping[str, int],
+) -> Leftovers:
+    """Everything that is there and not wanted; with `prune` also what is so once its routes are gone.
+
+    `sockets` has the number of open sockets of each stage.
+    """
+    stages = tuple(_stages(wanted, observed, uuid=uuid, sockets=sockets))
     routes = tuple(_routes(wanted, observed, uuid=uuid))
     surviving = () if prune else [step.resource.route_id for step in routes]
     return Leftovers(
         resources=(*routes, *_integrations(wanted, observed, uuid=uuid, surviving=surviving)),
-        stages=tuple(_stages(wanted, observed, uuid=uuid)),
+        stages=tuple(step for step in stages if step.action is Action.DELETE),
         domains=(
             tuple(leftover_domains(wanted, observed, uuid=uuid))
             if wanted.domain is not None or observed.former_domains
             else ()
         ),
-        twins=tuple(_twins(observed)),
+        kept=(*(step for step in stages if step.action is Action.KEEP), *_twins(observed)),
     )
 
 
@@ -98,18 +109,22 @@ def _integrations(
             )
 
 
-def _stages(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step[Stage]]:
-    """A step for every stage that is not the wanted one."""
+def _stages(
+    wanted: WantedGateway, observed: ObservedGateway, *, uuid: str, sockets: Mapping[str, int]
+) -> Iterator[Step[Stage]]:
+    """A step for every stage that is not the wanted one: one with open sockets is kept until they end."""
     for stage in observed.stages:
         if stage.stage_name == wanted.stage.stage_name:
             continue
-        mark = marks.read_tags(stage.tags)
-        ours = mark is not None and mark.uuid == uuid
+        held = sockets.get(stage.stage_name, 0)
+        reason = "an earlier stage of this gateway" if marks.is_marked(stage.tags, uuid) else "not ours"
+        if held:
+            reason += f" with {count_sockets(held)}; --prune deletes it once none is open"
         yield Step(
-            action=Action.DELETE,
+            action=Action.KEEP if held else Action.DELETE,
             kind=Kind.STAGE,
             name=stage.stage_name,
-            reason="an earlier stage of this gateway" if ours else "not ours",
+            reason=reason,
             resource=stage,
         )
 

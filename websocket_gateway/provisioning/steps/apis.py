@@ -23,6 +23,7 @@ def create_api(context: Context, step: Step[Api]) -> None:
         api_id=api.api_id,
         api_endpoint=api.api_endpoint,
         deployment_id="",
+        deployed_stage="",
         api_created=False,
         installation=installation_fingerprint(),
     )
@@ -30,6 +31,8 @@ def create_api(context: Context, step: Step[Api]) -> None:
 
 def update_api(context: Context, step: Step[Api]) -> None:
     """Set the API's attributes, or its tags, or both."""
+    if step.values.get("disable_execute_api_endpoint"):
+        context.save(default_endpoint_disabled=True)  # callbacks go to the domain before it is closed
     if changes_more_than_tags(step):
         context.apis.update_api(context.api_id, step.resource)
     if changes_tags(step):

@@ -19,7 +19,16 @@ from websocket_gateway.exceptions import (
 from websocket_gateway.leases import GatewayLease
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import installation_fingerprint
-from websocket_gateway.provisioning.plan import Action, Change, Kind, Plan, RecordStep, Step, count_sockets
+from websocket_gateway.provisioning.plan import (
+    Action,
+    Change,
+    Kind,
+    Other,
+    Plan,
+    RecordStep,
+    Step,
+    count_sockets,
+)
 from websocket_gateway.resources import ObservedGateway, WantedGateway
 
 DOMAIN_ADDRESS_FIELDS: Final = frozenset({"domain_name", "mapping_key"})
@@ -54,6 +63,14 @@ def find_gateways(names: Sequence[str]) -> list[ApiGateway]:
         if not gateway.api_id:
             raise GatewayMissingError(why_missing(gateway))
     return found
+
+
+def other_gateways(gateway: ApiGateway) -> list[Other]:
+    """The other gateways of this installation that are in AWS."""
+    rows = ApiGateway.objects.exclude(pk=gateway.pk).exclude(api_id="")
+    return [
+        Other(name=row.api_name, uuid=str(row.uuid), api_id=row.api_id) for row in rows if not row.is_foreign
+    ]
 
 
 def find_or_build_gateway(name: str | None, values: Mapping[str, object]) -> ApiGateway:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
-from websocket_gateway.provisioning.plan import Action, AnyStep, Kind, Plan, RecordStep, Step
+from websocket_gateway.provisioning.plan import Action, AnyStep, Kind, Other, Plan, RecordStep, Step
 from websocket_gateway.provisioning.planning import marks
 from websocket_gateway.provisioning.planning.differences import update_step
 from websocket_gateway.provisioning.planning.domain import dangling_names, plan_domain
 from websocket_gateway.provisioning.planning.leftovers import find_leftovers
 from websocket_gateway.provisioning.planning.routes import plan_routes
 from websocket_gateway.provisioning.planning.taken_back import find_unmanaged
-from websocket_gateway.resources import UUID_TAG, Deployment, ObservedGateway, WantedGateway, frozen
+from websocket_gateway.resources import UUID_TAG, Deployment, ObservedGateway, WantedGateway
 
 
 def plan_gateway(
@@ -24,26 +25,27 @@ def plan_gateway(
     notes: tuple[str, ...] = (),
     prune: bool = False,
     deployment_owed: bool = False,
-    sockets: Mapping[str, int] = frozen({}),  # noqa: B008 - read-only
+    sockets: Mapping[str, int] = MappingProxyType({}),  # noqa: B008 - read-only
+    others: Mapping[str, Other] = MappingProxyType({}),  # noqa: B008 - read-only
+    move_mapping: bool = False,
 ) -> Plan:
-    """The plan that makes `observed` into `wanted`; `record` are the steps in our own database, and
-    `deployed` those that follow the deployment.
+    """The plan that makes `observed` into `wanted`.
 
-    What is not wanted is left, unless `prune`; a stage is kept while `sockets`, the number of open sockets of
-    each, has any. Raises `PlanError` for routes that AWS would refuse.
+    `record` are the steps in our own database, `deployed` those that follow the deployment. `others`, by API
+    id, are our other gateways; `move_mapping` takes a path of the domain from them. What is not wanted is
+    left, unless `prune`; a stage is kept while `sockets` has any on it. Raises `PlanError`.
     """
     uuid = wanted.api.tags[UUID_TAG]
     rest = find_leftovers(wanted, observed, uuid=uuid, prune=prune, sockets=sockets)
-    steps: list[AnyStep] = [*record, *_plan_api(wanted, observed)]
-    steps.extend(plan_routes(wanted, observed, uuid=uuid))
-    steps.extend(rest.resources if prune else ())
+    routes = (*plan_routes(wanted, observed, uuid=uuid), *(rest.resources if prune else ()))
+    steps: list[AnyStep] = [*record, *_plan_api(wanted, observed), *routes]
     steps.extend(_plan_stage(wanted, observed, left=() if prune else rest.route_keys))
     deployment = tuple(_plan_deployment(wanted, observed, steps, owed=deployment_owed))
-    deleted = [step.name for step in rest.stages] if prune else []
-    earlier = _plan_earlier_stages(wanted, observed, uuid=uuid, deploys=bool(deployment), deleted=deleted)
+    kept = {stage.stage_name for stage in observed.stages} - {step.name for step in rest.stages if prune}
+    earlier = _plan_earlier_stages(wanted, observed, uuid=uuid, deploys=bool(deployment), kept=kept)
     steps.extend((*deployment, *earlier, *deployed))
-    if wanted.domain is not None:
-        steps.extend(plan_domain(wanted, wanted.domain, observed, uuid=uuid))
+    if want := wanted.domain:
+        steps.extend(plan_domain(wanted, want, observed, uuid=uuid, others=others, move=move_mapping))
     # A mapping keeps the stage that it leads to, so domains go first.
     steps.extend((*rest.domains, *rest.stages) if prune else ())
     left = () if prune else (*rest.resources, *rest.domains, *rest.stages)
@@ -130,12 +132,12 @@ def _plan_deployment(
 
 
 def _plan_earlier_stages(
-    wanted: WantedGateway, observed: ObservedGateway, *, uuid: str, deploys: bool, deleted: Collection[str]
+    wanted: WantedGateway, observed: ObservedGateway, *, uuid: str, deploys: bool, kept: Collection[str]
 ) -> Iterator[Step[Deployment]]:
     """Earlier stages of ours serve what the wanted one does: their sockets live on, with their pages."""
     served = observed.deployment
     for stage in observed.stages:
-        if stage.stage_name in (wanted.stage.stage_name, *deleted) or stage.auto_deploy:
+        if stage.stage_name == wanted.stage.stage_name or stage.stage_name not in kept or stage.auto_deploy:
             continue
         behind = deploys or (served is not None and served.deployment_id != stage.deployment_id)
         if behind and marks.is_marked(stage.tags, uuid):

@@ -7,11 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from websocket_gateway.provisioning.plan import Action, AnyStep, Kind, Plan, RecordStep, Step, count_sockets
+from websocket_gateway.provisioning.plan import (
+    Action,
+    AnyStep,
+    Kind,
+    Other,
+    Plan,
+    RecordStep,
+    Step,
+    count_sockets,
+)
 from websocket_gateway.provisioning.planning import marks
 from websocket_gateway.provisioning.planning.domain import (
     dangling_names,
+    inheritance,
     is_ours,
     leftover_domains,
     plan_removal,
@@ -142,22 +153,30 @@ def _twins(observed: ObservedGateway) -> Iterator[Step[Api]]:
 
 
 def plan_deletion(
-    name: str, observed: ObservedGateway, *, uuid: str, api_id: str, record: tuple[RecordStep, ...]
+    name: str,
+    observed: ObservedGateway,
+    *,
+    uuid: str,
+    api_id: str,
+    others: Mapping[str, Other] = MappingProxyType({}),  # noqa: B008 - read-only
+    record: tuple[RecordStep, ...],
 ) -> Plan:
     """The plan that deletes a gateway: first what leads to it.
 
-    `api_id` is the row's, `record` what is done to the row.
+    `api_id` is the row's, `others` are the other gateways by API id, `record` is what is done to the row.
     """
     api_ids = {api_id, *(api.api_id for api in (observed.api, *observed.twins) if api is not None)} - {""}
     domains = (observed.domain, *observed.former_domains)
     steps: list[AnyStep] = []
     for seen in domains:
-        steps.extend(plan_removal(seen, uuid=uuid, api_ids=api_ids, reason=_REASON))
+        removal = tuple(plan_removal(seen, uuid=uuid, api_ids=api_ids, reason=_REASON))
+        stays = not any(step.kind is Kind.DOMAIN for step in removal)
+        steps.extend((*removal, *(inheritance(seen, uuid=uuid, others=others) if stays else ())))
     steps.extend(_apis(observed))
-    deleted = {step.name for step in steps if step.kind is Kind.DOMAIN}
+    deleted = {step.name for step in steps if step.kind is Kind.DOMAIN and step.action is Action.DELETE}
     left = [
         f"domain {seen.domain.domain_name} stays: "
-        + ("other gateways use it" if is_ours(seen.domain, uuid) else "it was not made for this gateway")
+        + ("other gateways use it" if is_ours(seen, uuid, api_ids) else "it was not made for this gateway")
         for seen in domains
         if seen.domain is not None and seen.domain.domain_name not in deleted
     ]

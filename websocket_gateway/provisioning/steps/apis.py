@@ -13,6 +13,7 @@ from websocket_gateway.provisioning.planning.differences import (
     removed_tags,
 )
 from websocket_gateway.provisioning.steps.context import Context, Handler, on
+from websocket_gateway.provisioning.steps.domains import naming_domains
 from websocket_gateway.resources import Api, Integration, Route, RouteResponse
 
 
@@ -43,7 +44,8 @@ def update_api(context: Context, step: Step[Api]) -> None:
 
 def delete_api(context: Context, step: Step[Api]) -> None:
     """Delete the API with everything in it."""
-    context.apis.delete_api(step.resource.api_id)
+    with naming_domains(context, step.resource.api_id):
+        context.apis.delete_api(step.resource.api_id)
     if step.resource.api_id == context.api_id:
         context.save(api_id="", api_endpoint="", deployment_id="", api_created=False)
 

@@ -13,6 +13,7 @@ from websocket_gateway.provisioning.planning.differences import (
     removed_tags,
 )
 from websocket_gateway.provisioning.steps.context import Context, Handler, on
+from websocket_gateway.provisioning.steps.domains import naming_domains
 from websocket_gateway.resources import Deployment, Stage
 
 DEPLOYMENT_TIMEOUT_SECONDS = 120.0
@@ -45,7 +46,8 @@ def delete_stage(context: Context, step: Step[Stage]) -> None:
     """Delete a stage that is not wanted, unless a socket was opened on it meanwhile."""
     if held := count_open_by_stage(context.gateway).get(step.name, 0):
         raise PlanOutdatedError(f"Stage {step.name!r} has {count_sockets(held)} now, so it is kept.")
-    context.apis.delete_stage(context.api_id, step.name)
+    with naming_domains(context, context.api_id, step.name):
+        context.apis.delete_stage(context.api_id, step.name)
 
 
 def delete_route_settings(context: Context, step: Step[Stage]) -> None:

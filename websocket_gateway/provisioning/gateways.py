@@ -121,7 +121,8 @@ def _plan(
     choices: Choices,
 ) -> Plan:
     switches = gateway.live_stage != gateway.stage_name
-    sockets = count_open_by_stage(gateway) if switches or len(observed.stages) > 1 else {}
+    counted = not gateway._state.adding and (switches or len(observed.stages) > 1)
+    sockets = count_open_by_stage(gateway) if counted else {}
     try:
         return plan_gateway(
             wanted,

@@ -11,6 +11,7 @@ from tests.commands.test_other_mappings import mappings, succeed
 from tests.support.commands import run
 from tests.support.moto import Moto
 from websocket_gateway.connections import find_socket_url
+from websocket_gateway.connections.endpoints import endpoint_of
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning import Choices, plan_provisioning
 from websocket_gateway.resources import UUID_TAG
@@ -143,3 +144,28 @@ def test_an_api_that_exists_is_not_moved(options: tuple[str, ...], advice: str) 
 
 def test_a_region_that_is_none_is_wrong_usage() -> None:
     assert "'Frankfurt' is not a region, such as eu-central-1" in run(*CREATE, "--region", "Frankfurt").stderr
+
+
+@pytest.mark.parametrize("options", [("--domain", "new.example.com"), ("--mapping-key", "talk")])
+def test_without_a_default_endpoint_the_address_of_before_serves_until_the_new_one_exists(
+    django_local_gateway: GatewayHandle, moto: Moto, settings: Any, options: tuple[str, str]
+) -> None:
+    settings.WEBSOCKET_GATEWAY = {
+        **settings.WEBSOCKET_GATEWAY,
+        "GATEWAYS": {"chat": {"DISABLE_EXECUTE_API_ENDPOINT": True}},
+    }
+    moto.import_certificate("*.example.com")
+    succeed(*CREATE, "--domain", DOMAIN, "--mapping-key", "chat")
+    django_local_gateway.faults.control_errors = {"CreateApiMapping": (403, "AccessDeniedException")}
+
+    failed = run("create_gateway", "chat", *options)
+    meanwhile = find_socket_url(row("chat")), endpoint_of(row("chat")).url
+    django_local_gateway.faults.control_errors = {}
+    succeed("create_gateway", "chat")
+    after = find_socket_url(row("chat")), endpoint_of(row("chat")).url
+    succeed("sync_routes", "--prune", "--no-input")
+
+    assert failed.status == 1
+    assert meanwhile == (f"wss://{DOMAIN}/chat", f"https://{DOMAIN}/chat")
+    assert after == (find_socket_url(row("chat")), endpoint_of(row("chat")).url)
+    assert after[0] in ("wss://new.example.com/chat", f"wss://{DOMAIN}/talk")

@@ -36,8 +36,8 @@ def find_socket_url(gateway: ApiGateway) -> str:
 
     Empty for a gateway of another installation too, which would refuse our tokens.
     """
-    if not gateway.is_foreign and gateway.domain_name and gateway.custom_domain_created:
-        return f"wss://{gateway.domain_name}" + (f"/{gateway.mapping_key}" if gateway.mapping_key else "")
+    if not gateway.is_foreign and gateway.domain_address:
+        return f"wss://{gateway.domain_address}"
     try:
         _check_usable(gateway)  # a row can hold anything
     except (ForeignGatewayError, GatewayMissingError):
@@ -134,9 +134,10 @@ def endpoint_of(api_gateway: ApiGateway, stage_name: str = "") -> ManagementEndp
     stage_name = stage_name or api_gateway.live_stage
     if must_use_domain(api_gateway):
         _check_behind_domain(api_gateway, stage_name)
+        domain_name, _, mapping_key = api_gateway.domain_address.partition("/")
         return domain_endpoint(
-            domain_name=api_gateway.domain_name,
-            mapping_key=api_gateway.mapping_key,
+            domain_name=domain_name,
+            mapping_key=mapping_key,
             api_endpoint=api_gateway.api_endpoint,
             region_name=api_gateway.region_name,
         )
@@ -194,7 +195,7 @@ def must_use_domain(api_gateway: ApiGateway) -> bool:
     """
     options = get_settings().gateway_options(api_gateway.api_name)
     disabled = api_gateway.default_endpoint_disabled or options.disable_execute_api_endpoint
-    return bool(disabled and api_gateway.custom_domain_created)
+    return bool(disabled and api_gateway.domain_address)
 
 
 def _check_behind_domain(api_gateway: ApiGateway, stage_name: str) -> None:
@@ -202,7 +203,7 @@ def _check_behind_domain(api_gateway: ApiGateway, stage_name: str) -> None:
     if stage_name != api_gateway.live_stage:
         raise GatewayMissingError(
             f"The socket is on stage {stage_name!r} of gateway {api_gateway.api_name!r}, whose default "
-            f"endpoint is disabled, and {api_gateway.domain_name} leads to {api_gateway.live_stage!r}. "
+            f"endpoint is disabled, and {api_gateway.domain_address} leads to {api_gateway.live_stage!r}. "
             "Nothing can be sent to it until its client connects again."
         )
 

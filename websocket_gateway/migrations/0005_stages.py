@@ -9,9 +9,11 @@ from django.db.models import F
 
 
 def keep_deployed_stages(apps: Any, schema_editor: Any) -> None:
-    """Keep the stages of gateways that are in AWS: so far the row named the deployed one."""
+    """Keep the stages and addresses of gateways that are in AWS: so far the row named the deployed ones."""
     rows = apps.get_model("websocket_gateway", "ApiGateway").objects.using(schema_editor.connection.alias)
     rows.filter(deployed_stage="").exclude(api_id="").update(deployed_stage=F("stage_name"))
+    for row in rows.filter(custom_domain_created=True).exclude(domain_name=""):
+        rows.filter(pk=row.pk).update(deployed_address=f"{row.domain_name}/{row.mapping_key}".rstrip("/"))
 
 
 class Migration(migrations.Migration):
@@ -30,6 +32,18 @@ class Migration(migrations.Migration):
                 editable=False,
                 max_length=128,
                 verbose_name="deployed stage",
+            ),
+        ),
+        migrations.AddField(
+            model_name="apigateway",
+            name="deployed_address",
+            field=models.CharField(
+                blank=True,
+                db_default="",
+                default="",
+                editable=False,
+                max_length=600,
+                verbose_name="deployed address",
             ),
         ),
         migrations.AddField(

@@ -16,10 +16,12 @@ from websocket_gateway.origin_secret import accepted_generations, is_foreign_ins
 _CHANGED_BY_HOLDERS = frozenset(
     {
         *("lease_holder", "lease_expires_on", "secret_generation", "secret_rotating"),
-        *("deployed_stage", "maps_stage", "default_endpoint_disabled"),
+        *("deployed_stage", "deployed_address", "maps_stage", "default_endpoint_disabled"),
     }
 )
 """Fields that only the holder of the lease changes."""
+DOMAIN_ADDRESS_FIELDS = frozenset({"domain_name", "mapping_key"})
+"""What the address on a custom domain is made of."""
 
 
 class ApiGateway(models.Model):
@@ -108,6 +110,10 @@ class ApiGateway(models.Model):
         _("deployed stage"), max_length=128, blank=True, default="", db_default="", editable=False
     )
     """The stage that clients get the address of. It follows `stage_name` once that stage is deployed."""
+    deployed_address = models.CharField(
+        _("deployed address"), max_length=600, blank=True, default="", db_default="", editable=False
+    )
+    """Custom domain and path that lead to this gateway in AWS, as `ws.example.com/chat`."""
     maps_stage = models.BooleanField(
         _("events say their stage"), default=False, db_default=False, editable=False
     )
@@ -171,6 +177,16 @@ class ApiGateway(models.Model):
     def live_stage(self) -> str:
         """The stage that clients connect to: the deployed one, which a change of the row alone leaves."""
         return self.deployed_stage or self.stage_name
+
+    @property
+    def domain_address(self) -> str:
+        """Host and path of the custom domain that clients connect to; empty where they use the stage's own.
+
+        While the row's domain is not created, that is the stage; if it is disabled, the domain of before.
+        """
+        if self.custom_domain_created and self.domain_name:
+            return f"{self.domain_name}/{self.mapping_key}".rstrip("/")
+        return self.deployed_address if self.default_endpoint_disabled else ""
 
     @property
     def had_domain(self) -> bool:

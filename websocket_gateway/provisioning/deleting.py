@@ -24,6 +24,7 @@ _NOTHING_IN_AWS: Final[Mapping[str, object]] = {
     "api_mapping_id": "",
     "deployment_id": "",
     "deployed_stage": "",
+    "deployed_address": "",
     "maps_stage": False,
     "default_endpoint_disabled": False,
     "api_created": False,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -18,6 +17,7 @@ from websocket_gateway.exceptions import (
 )
 from websocket_gateway.leases import GatewayLease
 from websocket_gateway.models import ApiGateway
+from websocket_gateway.models.gateways import DOMAIN_ADDRESS_FIELDS
 from websocket_gateway.origin_secret import installation_fingerprint
 from websocket_gateway.provisioning.plan import (
     Action,
@@ -30,9 +30,6 @@ from websocket_gateway.provisioning.plan import (
     count_sockets,
 )
 from websocket_gateway.resources import ObservedGateway, WantedGateway
-
-DOMAIN_ADDRESS_FIELDS: Final = frozenset({"domain_name", "mapping_key"})
-"""What the address on a custom domain is made of."""
 
 
 def find_gateway(name: str | None = None) -> ApiGateway:
@@ -205,7 +202,11 @@ def _known_of_domain(gateway: ApiGateway, observed: ObservedGateway) -> dict[str
     known: dict[str, object] = {"api_gateway_domain_name": seen.domain.target} if seen.domain else {}
     for mapping in seen.mappings:
         if (mapping.api_id, mapping.api_mapping_key) == (gateway.api_id, gateway.mapping_key):
-            known |= {"api_mapping_id": mapping.api_mapping_id, "custom_domain_created": True}
+            known |= {
+                "api_mapping_id": mapping.api_mapping_id,
+                "custom_domain_created": True,
+                "deployed_address": f"{gateway.domain_name}/{gateway.mapping_key}".rstrip("/"),
+            }
     return known
 
 

@@ -28,6 +28,7 @@ _NO_DOMAIN: Final = {
     "api_mapping_id": "",
     "api_gateway_domain_name": "",
     "custom_domain_created": False,
+    "deployed_address": "",
 }
 _POLL_SECONDS = (0.1, 0.4, 1.0, 2.0, 5.0)
 """Pauses between calls; the last one repeats."""
@@ -65,7 +66,7 @@ def create_mapping(context: Context, step: Step[ApiMapping]) -> None:
     """Map a path of the domain to the stage. From now on clients get the address of the domain."""
     mapping = replace(step.resource, api_id=context.api_id)
     api_mapping_id = context.domains.create_mapping(_domain_of(step), mapping)
-    context.save(api_mapping_id=api_mapping_id, custom_domain_created=True)
+    _save_mapped(context, step, api_mapping_id)
 
 
 def update_mapping(context: Context, step: Step[ApiMapping]) -> None:
@@ -79,7 +80,13 @@ def update_mapping(context: Context, step: Step[ApiMapping]) -> None:
         ).update(**_NO_DOMAIN)
     mapping = replace(step.resource, api_id=context.api_id)
     context.domains.update_mapping(_domain_of(step), mapping)
-    context.save(api_mapping_id=mapping.api_mapping_id, custom_domain_created=True)
+    _save_mapped(context, step, mapping.api_mapping_id)
+
+
+def _save_mapped(context: Context, step: Step[ApiMapping], api_mapping_id: str) -> None:
+    context.save(
+        api_mapping_id=api_mapping_id, custom_domain_created=True, deployed_address=step.name.rstrip("/")
+    )
 
 
 def delete_mapping(context: Context, step: Step[ApiMapping]) -> None:
@@ -87,6 +94,8 @@ def delete_mapping(context: Context, step: Step[ApiMapping]) -> None:
     context.domains.delete_mapping(_domain_of(step), step.resource.api_mapping_id)
     if step.resource.api_mapping_id == context.gateway.api_mapping_id:
         context.save(api_mapping_id="")
+    if step.name.rstrip("/") == context.gateway.deployed_address:
+        context.save(deployed_address="")
 
 
 def upsert_record(context: Context, step: Step[AliasRecord]) -> None:

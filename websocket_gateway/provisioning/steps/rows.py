@@ -11,8 +11,8 @@ from websocket_gateway.conf import is_loopback
 from websocket_gateway.connections.ending import end_gone
 from websocket_gateway.leases import GatewayLease
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute, WebSocketSession
+from websocket_gateway.models.gateways import DOMAIN_ADDRESS_FIELDS
 from websocket_gateway.provisioning.plan import Action, AnyStep, Kind
-from websocket_gateway.provisioning.row import DOMAIN_ADDRESS_FIELDS
 from websocket_gateway.provisioning.steps.context import Context, Handler
 
 _BATCH = 1_000

@@ -15,6 +15,7 @@ EVENT_TYPE_HEADER: Final = "wsEventType"
 ROUTE_KEY_HEADER: Final = "wsRouteKey"
 SOURCE_IP_HEADER: Final = "wsSourceIp"
 CONNECTED_AT_HEADER: Final = "wsConnectedAt"
+STAGE_HEADER: Final = "wsStage"
 MESSAGE_ID_HEADER: Final = "wsMessageId"
 ORIGIN_SECRET_HEADER: Final = "wsOriginSecret"  # noqa: S105 - the name of a header
 LEGACY_SECRET_HEADER: Final = "X-Ws-Gateway-Secret"  # noqa: S105 - the name of a header
@@ -28,6 +29,7 @@ CONTEXT_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
         ROUTE_KEY_HEADER: "context.routeKey",
         SOURCE_IP_HEADER: "context.identity.sourceIp",
         CONNECTED_AT_HEADER: "context.connectedAt",
+        STAGE_HEADER: "context.stage",
     }
 )
 """Mapped on every integration: header -> context variable."""

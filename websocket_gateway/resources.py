@@ -188,6 +188,8 @@ class ObservedDomain:
     mappings: tuple[ApiMapping, ...] = ()
     records: tuple[AliasRecord, ...] = ()
     """The addresses of that name in the hosted zone of the row."""
+    ownerless: bool = False
+    """Whether a gateway of this installation made it that has no row any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,9 +220,7 @@ class ObservedGateway:
     api: Api | None = None
     integrations: tuple[Integration, ...] = ()
     routes: tuple[Route, ...] = ()
-    route_responses: Mapping[str, tuple[RouteResponse, ...]] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    route_responses: Mapping[str, tuple[RouteResponse, ...]] = field(default_factory=dict)
     """By route id; only routes that were asked about."""
     twins: tuple[Api, ...] = ()
     """Other APIs that carry the mark of this very gateway."""
@@ -233,7 +233,9 @@ class ObservedGateway:
     """Every API of the account in this region."""
     domain: ObservedDomain = ObservedDomain()
     former_domains: tuple[ObservedDomain, ...] = ()
-    """Domains with this gateway's mark that it no longer wants."""
+    """Domains that it no longer wants: with its mark, or with a mapping to its API."""
+    domain_notes: tuple[str, ...] = ()
+    """Notes on domains of a gateway that never named one."""
 
     def find_stage(self, name: str) -> Stage | None:
         """The stage of that name; None if there is none."""

@@ -77,9 +77,14 @@ def validate_http_url(value: str) -> None:
         )
 
 
+def is_stage_name(value: str) -> bool:
+    """Whether API Gateway accepts this name for a stage of a WebSocket API."""
+    return re.fullmatch(_STAGE_NAME, value) is not None
+
+
 def validate_stage_name(value: str) -> None:
     """Accept a stage name that API Gateway accepts for a WebSocket API."""
-    if not re.fullmatch(_STAGE_NAME, value):
+    if not is_stage_name(value):
         raise ValidationError(
             _("%(value)r is not a stage name: use 1 to 128 letters, digits, - and _."),
             params={"value": value},

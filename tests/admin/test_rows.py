@@ -61,6 +61,22 @@ def test_clients_are_not_sent_to_a_domain_that_is_only_written_down() -> None:
     assert find_socket_url(gateway).startswith(gateway.api_endpoint)
 
 
+@pytest.mark.parametrize("changes", [{"stage_name": "v2"}, {"mapping_key": "v2"}])
+def test_another_stage_or_path_changes_no_address_before_it_is_in_aws(changes: dict[str, str]) -> None:
+    gateway = ApiGatewayFactory.create(
+        domain_name="ws.example.com" if "mapping_key" in changes else "",
+        custom_domain_created="mapping_key" in changes,
+        deployed_stage="production",
+    )
+
+    url = reverse("admin:websocket_gateway_apigateway_change", args=[gateway.pk])
+    client_with(superuser=True).post(url, form_of(gateway, domain_name=gateway.domain_name, **changes))
+
+    gateway.refresh_from_db()
+    assert {name: getattr(gateway, name) for name in changes} == changes
+    assert find_socket_url(gateway) == f"{gateway.api_endpoint}/production"
+
+
 def test_a_target_that_is_no_url_is_refused_with_the_reason() -> None:
     form = form_of(ApiGatewayFactory.build(api_name="chat"), target_base_endpoint="example.com")
 

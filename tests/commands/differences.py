@@ -137,6 +137,15 @@ def applied_and_taken_back(**options: Any) -> Callable[[Site], None]:
     return make
 
 
+def earlier_stage(site: Site) -> None:
+    tags = site.aws.get_stage(ApiId=site.api_id, StageName="production")["Tags"]
+    site.aws.create_stage(ApiId=site.api_id, StageName="v0", Tags=tags)
+
+
+def live_stage(site: Site) -> None:
+    ApiGateway.objects.update(deployed_stage="v0")
+
+
 STAGE = "/stages/production"
 LOGS = OPTIONS["ACCESS_LOG_ARN"]
 TABLE = [
@@ -294,6 +303,9 @@ TABLE = [
         1,
         ("--prune",),
     ),
+    Difference("earlier stage", earlier_stage, "Unwanted stage v0 (an earlier stage", 1, ("--prune",)),
+    Difference("another stage is live", live_stage, 'deployed_stage: "v0" -> "production"', 0),
+    Difference("stage not mapped", parameter("wsStage", ""), 'wsStage]: "context.stage"', 2),
     # Options of `GATEWAYS` that were taken back
     Difference("rate taken back", taken_back("THROTTLING_RATE_LIMIT"), "_rate_limit: 100.0 -> 10000.0", 2),
     Difference("burst taken back", taken_back("THROTTLING_BURST_LIMIT"), "_burst_limit: 200 -> 5000", 2),

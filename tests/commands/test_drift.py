@@ -40,6 +40,7 @@ def test_what_is_as_wanted_is_no_drift(site: Site) -> None:
         "GetIntegrations",
         "GetRouteResponses",
         "GetDeployment",
+        "GetDomainNames",
     ]
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations import AlterField, AlterModelOptions
 from django.db.migrations.loader import MigrationLoader
+
+from tests.factories import ApiGatewayFactory
+from websocket_gateway.models import ApiGateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,3 +38,23 @@ def test_labels_and_help_texts_change_no_table() -> None:
         assert editor.collected_sql == [], operation.describe()
 
     assert altered > 20
+
+
+def test_rows_of_before_keep_the_stage_and_the_address_that_clients_have() -> None:
+    ApiGatewayFactory.create(api_name="plain", stage_name="live")
+    ApiGatewayFactory.create(
+        api_name="mapped", custom_domain=True, domain_name="a.example.com", mapping_key="k"
+    )
+    ApiGatewayFactory.create(api_name="planned", planned=True)
+    names = [name for app, name in MigrationLoader(connection).disk_migrations if app == "websocket_gateway"]
+    (name,) = (name for name in names if name.endswith("_stages"))
+
+    with connection.schema_editor() as editor:
+        import_module(f"websocket_gateway.migrations.{name}").keep_deployed_stages(apps, editor)
+
+    kept = ApiGateway.objects.values_list("api_name", "deployed_stage", "deployed_address")
+    assert set(kept) == {
+        ("plain", "live", ""),
+        ("mapped", "production", "a.example.com/k"),
+        ("planned", "", ""),
+    }

@@ -17,10 +17,10 @@ from websocket_gateway.models import ApiGateway
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SYNC = ("sync_routes", "chat", "--prune", "--no-input")
-SYNC_CALLS = 18
-"""Seven that read, one for each of the ten kinds of steps below, one poll."""
+SYNC_CALLS = 19
+"""Eight that read, one for each of the ten kinds of steps below, one poll."""
 ADOPT = ("create_gateway", "chat", "--target", "https://www.example.com/ws/", "--adopt")
-ADOPT_CALLS = 21
+ADOPT_CALLS = 22
 
 
 @pytest.fixture(scope="module")

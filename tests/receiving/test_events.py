@@ -46,6 +46,7 @@ def test_connect_event_tells_what_the_client_said(gateway: ApiGateway) -> None:
         api_id=gateway.api_id,
         route_key="$connect",
         source_ip="2001:db8::1",
+        stage="production",
         connected_at=datetime(2023, 11, 14, 22, 13, 20, 123000, tzinfo=timezone.utc),
         origin="https://www.example.com",
         user_agent="Mozilla/5.0",

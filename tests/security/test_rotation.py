@@ -24,9 +24,9 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.v
 
 SYNC = ("sync_routes", "chat")
 ROTATE = ("sync_routes", "chat", "--rotate-secret")
-CALLS = 11
-"""Six that read, three integrations, one deployment, one poll."""
-FIRST_CHANGE = 7
+CALLS = 12
+"""Seven that read, three integrations, one deployment, one poll."""
+FIRST_CHANGE = 8
 MOMENTS = (Moment.BEFORE_EFFECT, Moment.BEFORE_REPLY)
 
 

@@ -20,6 +20,7 @@ from websocket_gateway.admin.access import PROVISION, may_provision, record
 from websocket_gateway.admin.provisioning import ProvisioningPage
 from websocket_gateway.checks.messages import is_finding
 from websocket_gateway.exceptions import WebSocketGatewayError
+from websocket_gateway.models.gateways import DOMAIN_ADDRESS_FIELDS
 
 _RECEIVES_SECRET = ("target_base_endpoint",)
 _MOST_COUNTED = 10_000
@@ -61,6 +62,9 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         "api_gateway_domain_name",
         "api_mapping_id",
         "deployment_id",
+        "deployed_stage",
+        "deployed_address",
+        "default_endpoint_disabled",
         "api_created",
         "custom_domain_created",
         "last_applied_on",
@@ -215,7 +219,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save the row; clients keep the address that works until another domain does."""
-        if "domain_name" in form.changed_data:
+        if DOMAIN_ADDRESS_FIELDS.intersection(form.changed_data):
             obj.custom_domain_created = False
         super().save_model(request, obj, form, change)
 

@@ -13,19 +13,10 @@ from typing import Any
 from websocket_gateway.aws import shapes
 from websocket_gateway.aws.calls import Calls, no_progress
 from websocket_gateway.aws.clients import control_plane_client, partition_of
-from websocket_gateway.aws.pacing import Pace
-from websocket_gateway.conf import is_loopback
 from websocket_gateway.exceptions import AWSError, NotFoundError
-from websocket_gateway.no_fork import ThreadPool
 from websocket_gateway.resources import Api, Deployment, Integration, Route, RouteResponse, Stage
 
 __all__ = ["Apis", "no_progress"]
-
-_SIDE_BY_SIDE = 8
-# The quota is 10 calls a second with a burst of 40, for everything in the account.
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-_BURST = 20
-_PER_SECOND = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,16 +136,7 @@ class Apis(Calls):
         self, api_id: str, route_ids: Iterable[str]
     ) -> dict[str, tuple[RouteResponse, ...]]:
         """The responses of several routes by route id, read side by side and under the account's rate."""
-        per_second = 0.0 if is_loopback(self.client.meta.endpoint_url) else _PER_SECOND
-        pace = Pace(per_second, burst=_BURST, sleep=self.sleep)
-
-        def read(route_id: str) -> tuple[RouteResponse, ...]:
-            pace.wait()
-            return self.list_route_responses(api_id, route_id)
-
-        ids = list(route_ids)
-        with ThreadPool(_SIDE_BY_SIDE, "websocket-gateway-read") as pool:
-            return dict(zip(ids, pool.map(read, ids), strict=True))
+        return self.side_by_side(route_ids, lambda route_id: self.list_route_responses(api_id, route_id))
 
     def create_route_response(self, api_id: str, route_id: str, response: RouteResponse) -> str:
         """Make a route two-way; returns the response's id."""
@@ -192,6 +174,10 @@ class Apis(Calls):
         if removed := dict.fromkeys(stale, ""):
             fields["StageVariables"] = {**(stage.stage_variables or {}), **removed}
         self.call("update_stage", ApiId=api_id, **fields)
+
+    def serve_deployment(self, api_id: str, stage_name: str, deployment_id: str) -> None:
+        """Let a stage serve a deployment that another stage serves already."""
+        self.call("update_stage", ApiId=api_id, StageName=stage_name, DeploymentId=deployment_id)
 
     def delete_access_log(self, api_id: str, stage_name: str) -> None:
         """Stop writing the access log of a stage."""

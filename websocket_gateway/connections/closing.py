@@ -121,7 +121,7 @@ def _by_endpoint(
         endpoints = EndpointMap(using)
         endpoints.load_of(some)
         for session in some:
-            endpoint = endpoints.find(session.api_gateway_id)
+            endpoint = endpoints.find(session.api_gateway_id, session.stage_name)
             if isinstance(endpoint, str):
                 failed[session.connection_id] = endpoint
             else:

@@ -37,13 +37,13 @@ def find_socket_url(gateway: ApiGateway) -> str:
 
     Empty for a gateway of another installation too, which would refuse our tokens.
     """
-    if not gateway.is_foreign and gateway.domain_name and gateway.custom_domain_created:
-        return f"wss://{gateway.domain_name}" + (f"/{gateway.mapping_key}" if gateway.mapping_key else "")
+    if not gateway.is_foreign and gateway.domain_address:
+        return f"wss://{gateway.domain_address}"
     try:
         _check_usable(gateway)  # a row can hold anything
     except (ForeignGatewayError, GatewayMissingError):
         return ""
-    return socket_url(api_endpoint=gateway.api_endpoint, stage_name=gateway.stage_name)
+    return socket_url(api_endpoint=gateway.api_endpoint, stage_name=gateway.live_stage)
 
 
 def why_no_socket_url(gateway: ApiGateway) -> str:
@@ -66,11 +66,17 @@ class EndpointMap:
 
     def __init__(self, using: str) -> None:
         self._using = using
-        self._found: dict[int, ManagementEndpoint | str] = {}
+        self._gateways: dict[int, ApiGateway | str] = {}
+        self._found: dict[tuple[int, str], ManagementEndpoint | str] = {}
 
-    def find(self, gateway_id: int) -> ManagementEndpoint | str:
-        """The endpoint of a gateway that was loaded, or the reason."""
-        return self._found[gateway_id]
+    def find(self, gateway_id: int, stage_name: str = "") -> ManagementEndpoint | str:
+        """The endpoint of a stage of a gateway that was loaded, or the reason."""
+        found = self._found.get((gateway_id, stage_name))
+        if found is None:
+            gateway = self._gateways[gateway_id]
+            found = gateway if isinstance(gateway, str) else _endpoint_or_reason(gateway, stage_name)
+            self._found[gateway_id, stage_name] = found
+        return found
 
     def load_of(self, sessions: Sequence[WebSocketSession]) -> None:
         """Look up the gateways of sessions: those that were loaded with them, and the others in one query.
@@ -79,33 +85,33 @@ class EndpointMap:
         """
         for session in sessions:
             key = session.api_gateway_id
-            if key not in self._found and WebSocketSession.api_gateway.is_cached(session):
-                self._found[key] = _endpoint_or_reason(session.api_gateway)
-        unknown = {session.api_gateway_id for session in sessions} - self._found.keys()
+            if key not in self._gateways and WebSocketSession.api_gateway.is_cached(session):
+                self._gateways[key] = session.api_gateway
+        unknown = {session.api_gateway_id for session in sessions} - self._gateways.keys()
         try:
             self.load(unknown)
         except Error as exc:
             reason = f"the gateway's row could not be read: {type(exc).__name__}"
-            self._found.update(dict.fromkeys(unknown, reason))
+            self._gateways.update(dict.fromkeys(unknown, reason))
 
     def load(self, gateway_ids: Iterable[int], *, strict: bool = False) -> None:
         """Look up the gateways that are not known yet, in one query.
 
         With `strict`, a fault of the settings, such as a missing region, is raised and is not a reason.
         """
-        unknown = set(gateway_ids) - self._found.keys()
+        unknown = set(gateway_ids) - self._gateways.keys()
         rows = ApiGateway.objects.using(self._using).in_bulk(unknown) if unknown else {}
         for pk in unknown:
-            self._found[pk] = (
-                _endpoint_or_reason(rows[pk], strict=strict)
-                if pk in rows
-                else "the gateway's row was deleted"
-            )
+            self._gateways[pk] = rows.get(pk, "the gateway's row was deleted")
+            if pk in rows:
+                self._found[pk, ""] = _endpoint_or_reason(rows[pk], strict=strict)
 
 
-def _endpoint_or_reason(gateway: ApiGateway, *, strict: bool = False) -> ManagementEndpoint | str:
+def _endpoint_or_reason(
+    gateway: ApiGateway, stage_name: str = "", *, strict: bool = False
+) -> ManagementEndpoint | str:
     try:
-        return endpoint_of(gateway)
+        return endpoint_of(gateway, stage_name)
     except ConfigurationError as exc:
         if strict:
             raise
@@ -117,8 +123,8 @@ def _endpoint_or_reason(gateway: ApiGateway, *, strict: bool = False) -> Managem
         return f"unexpected {type(exc).__name__} about the gateway {gateway.api_name!r}"
 
 
-def endpoint_of(api_gateway: ApiGateway) -> ManagementEndpoint:
-    """The `@connections` endpoint of a gateway's stage: the only way to its connections.
+def endpoint_of(api_gateway: ApiGateway, stage_name: str = "") -> ManagementEndpoint:
+    """The `@connections` endpoint of a stage, the only way to its sockets; without a name the deployed one's.
 
     Raises `ForeignGatewayError` for a gateway of another installation, `GatewayMissingError` for a row that
     was never created in AWS or holds no address, and `MissingRegionError` where neither the row nor the
@@ -128,16 +134,19 @@ def endpoint_of(api_gateway: ApiGateway) -> ManagementEndpoint:
     if api_gateway.is_foreign:
         security_log.write("foreign_gateway", why_foreign(api_gateway), gateway=api_gateway.api_name)
     _check_usable(api_gateway)
-    if _must_use_domain(api_gateway):
+    stage_name = stage_name or api_gateway.live_stage
+    if must_use_domain(api_gateway):
+        _check_behind_domain(api_gateway, stage_name)
+        domain_name, _, mapping_key = api_gateway.domain_address.partition("/")
         return domain_endpoint(
-            domain_name=api_gateway.domain_name,
-            mapping_key=api_gateway.mapping_key,
+            domain_name=domain_name,
+            mapping_key=mapping_key,
             api_endpoint=api_gateway.api_endpoint,
             region_name=api_gateway.region_name,
         )
     endpoint = management_endpoint(
         api_endpoint=api_gateway.api_endpoint,
-        stage_name=api_gateway.stage_name,
+        stage_name=stage_name,
         region_name=api_gateway.region_name,
     )
     stored = region_in(api_gateway.api_endpoint)
@@ -182,10 +191,24 @@ def _check_usable(api_gateway: ApiGateway) -> None:
         )
 
 
-def _must_use_domain(api_gateway: ApiGateway) -> bool:
-    """Whether the default endpoint is disabled, so that callbacks need the custom domain."""
+def must_use_domain(api_gateway: ApiGateway) -> bool:
+    """Whether the default endpoint is disabled, so that callbacks need the custom domain.
+
+    It is what AWS reported at the last sync, or what the next one will do: the domain serves in both cases.
+    """
     options = get_settings().gateway_options(api_gateway.api_name)
-    return bool(options.disable_execute_api_endpoint and api_gateway.custom_domain_created)
+    disabled = api_gateway.default_endpoint_disabled or options.disable_execute_api_endpoint
+    return bool(disabled and api_gateway.domain_address)
+
+
+def _check_behind_domain(api_gateway: ApiGateway, stage_name: str) -> None:
+    """Raise `GatewayMissingError` for a stage that the domain does not lead to."""
+    if stage_name != api_gateway.live_stage:
+        raise GatewayMissingError(
+            f"The socket is on stage {stage_name!r} of gateway {api_gateway.api_name!r}, whose default "
+            f"endpoint is disabled, and {api_gateway.domain_address} leads to {api_gateway.live_stage!r}. "
+            "Nothing can be sent to it until its client connects again."
+        )
 
 
 def _compare_regions(api_gateway: ApiGateway, stored: str) -> None:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import router, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.utils import timezone
 
 from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy
 from websocket_gateway.conf import get_settings
-from websocket_gateway.models import ConnectionRateLimit, WebSocketSession
+from websocket_gateway.models import ApiGateway, ConnectionRateLimit, WebSocketSession
 
 _WITH_USER = WebSocketSession.objects.select_related("user")
 
 TOUCH_SECONDS = 60
 """A connection that is alive is written at most once in this time."""
 
-ROW_FIELDS = ("pk", "connection_id", "api_gateway_id", "created_on")
+ROW_FIELDS = ("pk", "connection_id", "api_gateway_id", "created_on", "stage_name")
 """The columns of a `Row`, in its order."""
 
 
@@ -29,11 +30,14 @@ class Row(NamedTuple):
     connection_id: str
     gateway_id: int
     connected_on: datetime
+    stage_name: str = ""
 
 
 def row_of(session: WebSocketSession) -> Row:
     """The `Row` of a session that is loaded."""
-    return Row(session.pk, session.connection_id, session.api_gateway_id, session.created_on)
+    return Row(
+        session.pk, session.connection_id, session.api_gateway_id, session.created_on, session.stage_name
+    )
 
 
 def database_of(session: WebSocketSession) -> str:
@@ -74,6 +78,17 @@ def grace_began(now: datetime) -> datetime:
     While `$connect` is answered, AWS answers 410 for the connection, as it does for one that is closed.
     """
     return now - timedelta(seconds=get_settings().connect_grace_seconds)
+
+
+def count_open_by_stage(gateway: ApiGateway) -> dict[str, int]:
+    """The number of open connections of a gateway: stage -> number."""
+    alive = WebSocketSession.objects.using(router.db_for_write(WebSocketSession)).filter(
+        api_gateway=gateway, connected=True, created_on__gte=oldest_alive(timezone.now())
+    )
+    found: Counter[str] = Counter()
+    for stage, number in alive.values_list("stage_name").annotate(number=Count("pk")).order_by("stage_name"):
+        found[stage or gateway.live_stage] += number
+    return dict(found)
 
 
 def is_too_young(connected_on: datetime) -> bool:

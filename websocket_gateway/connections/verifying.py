@@ -118,7 +118,7 @@ class Verifier:
         self.endpoints.load(row.gateway_id for row in rows)
         found = []
         for row in rows:
-            endpoint = self.endpoints.find(row.gateway_id)
+            endpoint = self.endpoints.find(row.gateway_id, row.stage_name)
             if isinstance(endpoint, str):
                 unknown[endpoint] += 1
             else:

@@ -50,6 +50,8 @@ class RecordPlanning:
             values.pop("stage_name", None)  # ours has a default
         gateway = ApiGateway(**values, two_way=False)
         gateway.api_created = bool(gateway.api_created and gateway.api_id)
+        gateway.deployed_stage = gateway.stage_name if gateway.api_created else ""
+        gateway.deployed_address = gateway.domain_address
         without = set() if gateway.target_base_endpoint else {"target_base_endpoint"}
         self._validate(gateway, f"gateway {gateway.api_name!r}", exclude=without)
         if not gateway.target_base_endpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import TypeVar
@@ -40,6 +41,13 @@ def http_url(value: str) -> str:
 def stage_name(value: str) -> str:
     """A stage name that API Gateway accepts."""
     _checked(validators.validate_stage_name, value)
+    return value
+
+
+def region_name(value: str) -> str:
+    """The name of a region of AWS."""
+    if not re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-[0-9]+", value):
+        raise ArgumentTypeError(f"{value!r} is not a region, such as eu-central-1.")
     return value
 
 

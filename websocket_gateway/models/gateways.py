@@ -13,8 +13,15 @@ from websocket_gateway import validators
 from websocket_gateway.models.fields import CaseSensitiveCharField
 from websocket_gateway.origin_secret import accepted_generations, is_foreign_installation
 
-_CHANGED_BY_HOLDERS = frozenset({"lease_holder", "lease_expires_on", "secret_generation", "secret_rotating"})
+_CHANGED_BY_HOLDERS = frozenset(
+    {
+        *("lease_holder", "lease_expires_on", "secret_generation", "secret_rotating"),
+        *("deployed_stage", "deployed_address", "maps_stage", "default_endpoint_disabled"),
+    }
+)
 """Fields that only the holder of the lease changes."""
+DOMAIN_ADDRESS_FIELDS = frozenset({"domain_name", "mapping_key"})
+"""What the address on a custom domain is made of."""
 
 
 class ApiGateway(models.Model):
@@ -98,6 +105,23 @@ class ApiGateway(models.Model):
         _("origin secret is being rotated"), default=False, db_default=False, editable=False
     )
     """Until the new origin secret is deployed, the one of the generation before is accepted too."""
+    # `db_default`: workers of the release before go on inserting rows while the new one is deployed.
+    deployed_stage = models.CharField(
+        _("deployed stage"), max_length=128, blank=True, default="", db_default="", editable=False
+    )
+    """The stage that clients get the address of. It follows `stage_name` once that stage is deployed."""
+    deployed_address = models.CharField(
+        _("deployed address"), max_length=600, blank=True, default="", db_default="", editable=False
+    )
+    """Custom domain and path that lead to this gateway in AWS, as `ws.example.com/chat`."""
+    maps_stage = models.BooleanField(
+        _("events say their stage"), default=False, db_default=False, editable=False
+    )
+    """Whether integrations that map `wsStage` are deployed. Until then a client could write that header."""
+    default_endpoint_disabled = models.BooleanField(
+        _("default endpoint disabled"), default=False, db_default=False, editable=False
+    )
+    """What AWS reported at the last sync. Then messages are sent by the custom domain."""
     created_on = models.DateTimeField(_("created"), auto_now_add=True)
     updated_on = models.DateTimeField(_("updated"), auto_now=True)
 
@@ -113,8 +137,8 @@ class ApiGateway(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the row; the target URL gets its trailing slash.
 
-        Lease and origin secret are not saved, unless `update_fields` names them: an instance that was loaded
-        before they changed must not set them back.
+        Lease, origin secret and what is deployed are not saved, unless `update_fields` names them: an
+        instance that was loaded before they changed must not set them back.
         """
         if not self._state.adding and not args and not kwargs.keys() & {"force_insert", "update_fields"}:
             loaded = {field.name for field in self._meta.concrete_fields if not field.primary_key}
@@ -148,6 +172,21 @@ class ApiGateway(models.Model):
     def is_foreign(self) -> bool:
         """Whether another installation applied it, as in a copied database. Then it is not used here."""
         return is_foreign_installation(self.installation)
+
+    @property
+    def live_stage(self) -> str:
+        """The stage that clients connect to: the deployed one, which a change of the row alone leaves."""
+        return self.deployed_stage or self.stage_name
+
+    @property
+    def domain_address(self) -> str:
+        """Host and path of the custom domain that clients connect to; empty where they use the stage's own.
+
+        While the row's domain is not created, that is the stage; if it is disabled, the domain of before.
+        """
+        if self.custom_domain_created and self.domain_name:
+            return f"{self.domain_name}/{self.mapping_key}".rstrip("/")
+        return self.deployed_address if self.default_endpoint_disabled else ""
 
     @property
     def had_domain(self) -> bool:

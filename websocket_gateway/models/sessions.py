@@ -91,6 +91,10 @@ class WebSocketSession(models.Model):
     """The key of that session, encrypted with `SECRET_KEY`, with which the session engine can be asked."""
     auth_backend = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
     """Dotted path of the authentication backend that logged the user in; empty where it is not known."""
+    stage_name = models.CharField(
+        _("stage"), max_length=128, blank=True, default="", db_default="", editable=False
+    )
+    """The stage that holds the socket; empty where API Gateway did not say it: the deployed one."""
     created_on = models.DateTimeField(_("connected at"), default=timezone.now)
     last_seen_on = models.DateTimeField(_("last seen"), default=timezone.now)
     disconnected_on = models.DateTimeField(_("disconnected at"), null=True, blank=True)

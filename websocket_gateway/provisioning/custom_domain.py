@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -14,14 +15,21 @@ from websocket_gateway.aws.clients import dns_client
 from websocket_gateway.aws.dns import Dns
 from websocket_gateway.aws.domains import Domains
 from websocket_gateway.conf import get_settings
-from websocket_gateway.exceptions import ConfigurationError, ForeignGatewayError
+from websocket_gateway.exceptions import (
+    AccessDeniedError,
+    ConfigurationError,
+    ForeignGatewayError,
+    NotFoundError,
+)
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import accepted_installation_fingerprints
 from websocket_gateway.provisioning.certificates import check_certificate, find_certificate
 from websocket_gateway.provisioning.plan import Choices
-from websocket_gateway.provisioning.planning.marks import read_tags
+from websocket_gateway.provisioning.planning.domain import mapping_name
+from websocket_gateway.provisioning.planning.marks import is_marked, read_tags
 from websocket_gateway.resources import (
     AliasRecord,
+    ApiMapping,
     Domain,
     ObservedDomain,
     ObservedGateway,
@@ -58,10 +66,11 @@ def add_domain(
     *,
     choices: Choices,
 ) -> tuple[WantedGateway, ObservedGateway]:
-    """Both states with the custom domain in them, of a gateway that has or had one.
+    """Both states with the custom domain in them, and with every other domain that leads to the gateway.
 
-    Raises `ConfigurationError` for a name, certificate or hosted zone that cannot serve,
-    `ForeignGatewayError` for a domain of another installation.
+    For a gateway that never named one these are notes: its domain may be kept by another tool. Raises
+    `ConfigurationError` for a name, certificate or hosted zone that cannot serve, `ForeignGatewayError` for a
+    domain of another installation.
     """
     if gateway.domain_name:
         _check_name(gateway)
@@ -70,15 +79,33 @@ def add_domain(
             _check_owner(gateway, seen.domain)
         observed = replace(observed, domain=seen)
         wanted = replace(wanted, domain=_want(gateway, wanted, seen, apis))
-    if gateway.had_domain:
-        observed = replace(observed, former_domains=_former(gateway, apis))
-    return wanted, observed
+    if gateway.domain_name or gateway.had_domain:
+        return wanted, replace(observed, former_domains=_others(gateway, observed, apis))
+    if observed.api is None:
+        return wanted, observed
+    return wanted, replace(observed, domain_notes=tuple(_notes(gateway, observed, apis)))
 
 
 def observe_every_domain(gateway: ApiGateway, observed: ObservedGateway, apis: Apis) -> ObservedGateway:
-    """`observed` with the row's domain and every other one that carries this gateway's mark."""
+    """`observed` with the row's domain, and every other one with our mark or a mapping to its API."""
     seen = _observe(gateway, gateway.domain_name, apis) if gateway.domain_name else ObservedDomain()
-    return replace(observed, domain=seen, former_domains=_former(gateway, apis))
+    try:
+        others = _others(gateway, observed, apis)
+    except AccessDeniedError:
+        if gateway.domain_name or gateway.had_domain:
+            raise
+        others = ()  # a role for gateways without a domain; should there be a mapping, AWS names it
+    return replace(observed, domain=seen, former_domains=others)
+
+
+def mappings_to(apis: Apis, api_id: str, stage: str = "") -> list[str]:
+    """The names of all mappings to an API, or to one stage of it."""
+    return [
+        mapping_name(domain, mapping.api_mapping_key)
+        for domain, mappings in _read_domains(apis)
+        for mapping in mappings
+        if mapping.api_id == api_id and stage in ("", mapping.stage)
+    ]
 
 
 def dns_advice(gateway: ApiGateway) -> str:
@@ -115,7 +142,15 @@ def _observe(gateway: ApiGateway, name: str, apis: Apis) -> ObservedDomain:
         domain=domain,
         mappings=domains.list_mappings(name) if domain else (),
         records=_records(gateway, name, apis),
+        ownerless=domain is not None and _is_ownerless(domain),
     )
+
+
+def _is_ownerless(domain: Domain) -> bool:
+    mark = read_tags(domain.tags)
+    if mark is None or mark.installation not in accepted_installation_fingerprints():
+        return False
+    return not ApiGateway.objects.filter(uuid=mark.uuid).exists()
 
 
 def _records(gateway: ApiGateway, name: str, apis: Apis) -> tuple[AliasRecord, ...]:
@@ -131,14 +166,47 @@ def _records(gateway: ApiGateway, name: str, apis: Apis) -> tuple[AliasRecord, .
     return dns.find_records(gateway.hosted_zone_id, name)
 
 
-def _former(gateway: ApiGateway, apis: Apis) -> tuple[ObservedDomain, ...]:
-    def is_former(domain: Domain) -> bool:
-        mark = read_tags(domain.tags)
-        ours = mark is not None and mark.uuid == str(gateway.uuid)
-        return ours and domain.domain_name != gateway.domain_name
+def _others(gateway: ApiGateway, observed: ObservedGateway, apis: Apis) -> tuple[ObservedDomain, ...]:
+    """Every domain but the row's that carries this gateway's mark, or has a mapping to its API."""
+    api_ids = observed.own_api_ids | ({gateway.api_id} - {""})
+    found = []
+    for domain, mappings in _read_domains(apis, besides=gateway.domain_name):
+        ours = is_marked(domain.tags, str(gateway.uuid))
+        if ours or any(mapping.api_id in api_ids for mapping in mappings):
+            # Without a mark of ours the domain stays, and so do its records.
+            records = _records(gateway, domain.domain_name, apis) if ours else ()
+            found.append(ObservedDomain(domain=domain, mappings=mappings, records=records))
+    return tuple(found)
 
-    names = [item.domain_name for item in domains_beside(apis).list_domains() if is_former(item)]
-    return tuple(_observe(gateway, name, apis) for name in names)
+
+def _read_domains(apis: Apis, *, besides: str = "") -> Iterator[tuple[Domain, tuple[ApiMapping, ...]]]:
+    """Every domain of the account in this region with its mappings: one call where there is none."""
+    domains = domains_beside(apis)
+
+    def read(name: str) -> tuple[ApiMapping, ...]:
+        try:
+            return domains.list_mappings(name)
+        except NotFoundError:
+            return ()  # deleted since it was listed
+
+    found = {item.domain_name: item for item in domains.list_domains() if item.domain_name != besides}
+    for name, mappings in domains.side_by_side(found, read).items():
+        yield found[name], mappings
+
+
+def _notes(gateway: ApiGateway, observed: ObservedGateway, apis: Apis) -> Iterator[str]:
+    try:
+        others = _others(gateway, observed, apis)
+    except AccessDeniedError as exc:
+        yield f"mappings of custom domains were not looked for: {exc}"
+        return
+    for seen in others:
+        for mapping in seen.mappings:
+            if seen.domain is not None and mapping.api_id in observed.own_api_ids:
+                yield (
+                    f"api mapping {mapping_name(seen.domain, mapping.api_mapping_key)} leads to this API and "
+                    f"is not configured; left alone (--domain {seen.domain.domain_name} would configure it)"
+                )
 
 
 def _check_name(gateway: ApiGateway) -> None:

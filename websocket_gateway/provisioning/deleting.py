@@ -15,7 +15,7 @@ from websocket_gateway.provisioning.custom_domain import observe_every_domain
 from websocket_gateway.provisioning.observed import observe_api
 from websocket_gateway.provisioning.plan import Action, AnyStep, Change, Kind, RecordStep, Step
 from websocket_gateway.provisioning.planning.leftovers import plan_deletion
-from websocket_gateway.provisioning.row import recording_owner
+from websocket_gateway.provisioning.row import other_gateways, recording_owner
 
 _NOTHING_IN_AWS: Final[Mapping[str, object]] = {
     "api_id": "",
@@ -23,6 +23,10 @@ _NOTHING_IN_AWS: Final[Mapping[str, object]] = {
     "api_gateway_domain_name": "",
     "api_mapping_id": "",
     "deployment_id": "",
+    "deployed_stage": "",
+    "deployed_address": "",
+    "maps_stage": False,
+    "default_endpoint_disabled": False,
     "api_created": False,
     "custom_domain_created": False,
     "installation": "",
@@ -39,13 +43,13 @@ def plan_gateway_deletion(
     region = region_of(gateway.api_endpoint, gateway.region_name)
     apis = Apis.in_region(region, origin_secret=origin_secret, on_wait=on_wait)
     observed = observe_api(gateway, apis)
-    if gateway.domain_name or gateway.had_domain:
-        observed = observe_every_domain(gateway, observed, apis)
+    observed = observe_every_domain(gateway, observed, apis)
     plan = plan_deletion(
         gateway.api_name,
         observed,
         uuid=str(gateway.uuid),
         api_id=gateway.api_id,
+        others={row.api_id: row for row in other_gateways(gateway)},
         record=_record_steps(gateway, keep_record=keep_record),
     )
     return Planned(gateway=gateway, apis=apis, observed=observed, plan=plan)

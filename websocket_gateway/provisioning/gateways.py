@@ -6,21 +6,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from websocket_gateway.aws.apis import Apis, no_progress
-from websocket_gateway.aws.endpoints import region_of
 from websocket_gateway.connections.endpoints import find_socket_url
+from websocket_gateway.connections.sessions import count_open_by_stage
 from websocket_gateway.exceptions import ConfigurationError, ForeignGatewayError
 from websocket_gateway.leases import PATIENCE_SECONDS, GatewayLease, held, leased
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.applying import Planned, apply_patiently
 from websocket_gateway.provisioning.custom_domain import add_domain
 from websocket_gateway.provisioning.importing import import_changes
-from websocket_gateway.provisioning.observed import observe_gateway
-from websocket_gateway.provisioning.plan import AnyStep, Choices, Plan, PlanError, RecordStep
+from websocket_gateway.provisioning.observed import find_region, observe_gateway
+from websocket_gateway.provisioning.plan import Action, AnyStep, Choices, Kind, Plan, PlanError, RecordStep
 from websocket_gateway.provisioning.planning.gateway import adoption_notes, plan_gateway
 from websocket_gateway.provisioning.planning.importing import foreign_routes
 from websocket_gateway.provisioning.planning.taken_back import settle_options
 from websocket_gateway.provisioning.rotating import finishing_steps, rotation_values
-from websocket_gateway.provisioning.row import record_applied, record_observed, recording_owner, set_values
+from websocket_gateway.provisioning.row import (
+    other_gateways,
+    record_applied,
+    record_observed,
+    recording_owner,
+    set_values,
+    switching_steps,
+)
 from websocket_gateway.provisioning.wanted import secret_of, unwise, wanted_gateway, with_secret
 from websocket_gateway.provisioning.wanted_routes import project_routes, unknown_gateways
 from websocket_gateway.resources import ObservedGateway, WantedGateway
@@ -37,6 +44,16 @@ class Provisioning(Planned):
     def adoption_notes(self) -> tuple[str, ...]:
         """What adopting the API changes for its clients; empty without `--adopt`."""
         return tuple(adoption_notes(self.wanted, self.observed)) if self.choices.adopt else ()
+
+    @property
+    def moved_mappings(self) -> tuple[str, ...]:
+        """The paths of the domain that other gateways give up; empty without `--move-mapping`."""
+        return tuple(
+            f"{step.name} ({step.reason})"
+            for step in self.plan
+            if self.choices.move_mapping and step.kind is Kind.API_MAPPING and "api_id" in step.values
+            if step.action is Action.UPDATE
+        )
 
     @property
     def importable(self) -> bool:
@@ -74,7 +91,7 @@ def plan_provisioning(
     `GatewayMissingError` or `ForeignGatewayError`.
     """
     record = _record(gateway, values, choices)
-    region = region_of(gateway.api_endpoint, gateway.region_name)
+    region = find_region(gateway, choices, asked="region_name" in values, on_wait=on_wait)
     apis = Apis.in_region(region, origin_secret=secret_of(gateway), on_wait=on_wait)
     routes = project_routes(gateway)
     wanted = wanted_gateway(gateway, routes=routes)  # before any call: a mistake in the project needs no AWS
@@ -86,8 +103,7 @@ def plan_provisioning(
             observed = observe_gateway(gateway, wanted, apis, choices=choices)
     api_id = observed.api.api_id if observed.api else ""
     wanted = with_secret(wanted, api_id, secret_of(gateway))
-    if gateway.domain_name or gateway.had_domain:
-        wanted, observed = add_domain(gateway, wanted, observed, apis, choices=choices)
+    wanted, observed = add_domain(gateway, wanted, observed, apis, choices=choices)
     wanted = settle_options(wanted, observed)
     plan = _plan(gateway, wanted, observed, record=record, choices=choices)
     return Provisioning(
@@ -103,15 +119,27 @@ def _plan(
     record: tuple[RecordStep, ...],
     choices: Choices,
 ) -> Plan:
+    switches = gateway.live_stage != gateway.stage_name
+    counted = not gateway._state.adding and (switches or len(observed.stages) > 1)
+    sockets = count_open_by_stage(gateway) if counted else {}
     try:
         return plan_gateway(
             wanted,
             observed,
             record=record,
-            deployed=finishing_steps(gateway) if gateway.secret_rotating else (),
-            notes=(*_notes(gateway, observed), *(adoption_notes(wanted, observed) if choices.adopt else ())),
+            deployed=(
+                *(finishing_steps(gateway) if gateway.secret_rotating else ()),
+                *switching_steps(gateway, observed, sockets),
+            ),
+            notes=(
+                *_notes(gateway, observed, choices),
+                *(adoption_notes(wanted, observed) if choices.adopt else ()),
+            ),
             prune=choices.prune,
             deployment_owed=bool(observed.api) and gateway.api_created and not gateway.deployment_id,
+            sockets=sockets,
+            others={row.api_id: row for row in other_gateways(gateway)} if gateway.domain_name else {},
+            move_mapping=choices.move_mapping,
         )
     except PlanError as exc:
         raise ConfigurationError(f"Gateway {gateway.api_name!r}: {exc}") from exc
@@ -123,12 +151,18 @@ def _record(gateway: ApiGateway, values: Mapping[str, object], choices: Choices)
     return set_values(gateway, {**values, **rotation})
 
 
-def _notes(gateway: ApiGateway, observed: ObservedGateway) -> tuple[str, ...]:
+def _notes(gateway: ApiGateway, observed: ObservedGateway, choices: Choices) -> tuple[str, ...]:
     others = (
         f"API {api.api_id} has the same name, belongs to another installation and is left alone"
         for api in observed.namesakes
     )
-    return (*unwise(gateway), *unknown_gateways(), *others)
+    replaced = choices.recreate and gateway.api_id not in observed.own_api_ids
+    return (
+        *unwise(gateway, replaced=replaced),
+        *unknown_gateways(),
+        *others,
+        *observed.domain_notes,
+    )
 
 
 def provision(

@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 
 from websocket_gateway import security_log
 from websocket_gateway.aws.apis import Apis
+from websocket_gateway.aws.endpoints import region_in, region_of
 from websocket_gateway.aws.identity import caller_account
-from websocket_gateway.exceptions import ForeignGatewayError, GatewayMissingError
+from websocket_gateway.conf import get_settings
+from websocket_gateway.exceptions import ConfigurationError, ForeignGatewayError, GatewayMissingError
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.origin_secret import accepted_installation_fingerprints
+from websocket_gateway.origin_secret import accepted_installation_fingerprints, origin_secret
 from websocket_gateway.provisioning.plan import Choices
 from websocket_gateway.provisioning.planning.marks import read_tags
 from websocket_gateway.provisioning.planning.routes import TWO_WAY
 from websocket_gateway.resources import Api, ObservedGateway, Route, WantedGateway
+
+
+def find_region(gateway: ApiGateway, choices: Choices, *, asked: bool, on_wait: Callable[[str], None]) -> str:
+    """The region of the API; of one that is to be created again the one that row and settings name now.
+
+    Raises `ConfigurationError` where another region is `asked` for while AWS has the API.
+    """
+    stored = region_in(gateway.api_endpoint)
+    wanted = gateway.region_name or get_settings().region_name
+    if not stored or not wanted or stored == wanted or not (choices.recreate or asked):
+        return region_of(gateway.api_endpoint, gateway.region_name)
+    apis = Apis.in_region(stored, origin_secret=origin_secret, on_wait=on_wait)
+    if choices.recreate and apis.find_api(gateway.api_id) is None:
+        return wanted
+    if not asked:
+        return stored
+    name = gateway.api_name
+    delete = f"delete it first (manage.py delete_gateway {shlex.quote(name)} --keep-record)"
+    raise ConfigurationError(
+        f"Gateway {name!r} has API {gateway.api_id!r} in {stored}, and an API cannot move to {wanted}: "
+        f"{delete if choices.recreate else 'give --recreate too if it was deleted'}. To move clients without "
+        "a gap, create another gateway in the other region."
+    )
 
 
 def observe_gateway(

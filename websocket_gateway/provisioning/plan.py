@@ -32,6 +32,8 @@ class Choices:
     """Import what was changed in AWS into the rows, where a row can hold it."""
     rotate_secret: bool = False
     """Deploy an origin secret of the next generation; a rotation that was cut off is finished instead."""
+    move_mapping: bool = False
+    """Take the wanted path of the domain over from another gateway of this installation."""
     deep: bool = False
     """Read the route responses of one-way routes too, at one call each."""
 
@@ -39,6 +41,15 @@ class Choices:
     def again(self) -> Choices:
         """The same for another plan in the same run: by then a rotation has begun, and the row says so."""
         return replace(self, rotate_secret=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """Another gateway of this installation."""
+
+    name: str
+    uuid: str
+    api_id: str
 
 
 class Action(Enum):
@@ -165,6 +176,11 @@ class Step(Generic[R]):
             resource=resource,
             observed=observed if isinstance(observed, resource_type) else None,
         )
+
+
+def count_sockets(number: int) -> str:
+    """That many open sockets, in words."""
+    return f"{number} open socket{'s' * (number != 1)}"
 
 
 AnyStep: TypeAlias = Step[Resource | None]

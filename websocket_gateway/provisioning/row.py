@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from websocket_gateway.connections.endpoints import why_missing
+from websocket_gateway.connections.endpoints import must_use_domain, why_missing
 from websocket_gateway.exceptions import (
     ConfigurationError,
     ForeignGatewayError,
@@ -18,12 +17,19 @@ from websocket_gateway.exceptions import (
 )
 from websocket_gateway.leases import GatewayLease
 from websocket_gateway.models import ApiGateway
+from websocket_gateway.models.gateways import DOMAIN_ADDRESS_FIELDS
 from websocket_gateway.origin_secret import installation_fingerprint
-from websocket_gateway.provisioning.plan import Action, Change, Kind, Plan, RecordStep, Step
+from websocket_gateway.provisioning.plan import (
+    Action,
+    Change,
+    Kind,
+    Other,
+    Plan,
+    RecordStep,
+    Step,
+    count_sockets,
+)
 from websocket_gateway.resources import ObservedGateway, WantedGateway
-
-DOMAIN_ADDRESS_FIELDS: Final = frozenset({"domain_name", "mapping_key"})
-"""What the address on a custom domain is made of."""
 
 
 def find_gateway(name: str | None = None) -> ApiGateway:
@@ -54,6 +60,14 @@ def find_gateways(names: Sequence[str]) -> list[ApiGateway]:
         if not gateway.api_id:
             raise GatewayMissingError(why_missing(gateway))
     return found
+
+
+def other_gateways(gateway: ApiGateway) -> list[Other]:
+    """The other gateways of this installation that are in AWS."""
+    rows = ApiGateway.objects.exclude(pk=gateway.pk).exclude(api_id="")
+    return [
+        Other(name=row.api_name, uuid=str(row.uuid), api_id=row.api_id) for row in rows if not row.is_foreign
+    ]
 
 
 def find_or_build_gateway(name: str | None, values: Mapping[str, object]) -> ApiGateway:
@@ -114,6 +128,35 @@ def _record_steps(gateway: ApiGateway, before: Mapping[str, object]) -> tuple[Re
     )
 
 
+def switching_steps(
+    gateway: ApiGateway, observed: ObservedGateway, sockets: Mapping[str, int]
+) -> tuple[RecordStep, ...]:
+    """The step that lets clients connect to the row's stage instead of the one that is deployed so far.
+
+    It follows the deployment. `sockets` has the number of open sockets of each stage.
+    """
+    before, after = gateway.deployed_stage, gateway.stage_name
+    if observed.api is None or before in ("", after):
+        return ()
+    held = sockets.get(before, 0) if observed.find_stage(before) is not None else 0
+    reason = f"clients connect to stage {after} from now on; {count_sockets(held)} on {before}"
+    if held and must_use_domain(gateway):
+        reason += ", to which nothing can be sent: the default endpoint is disabled"
+    elif held:
+        reason += ", where they stay until they end"
+    change = Change(attribute="deployed_stage", before=before, after=after)
+    return (
+        Step(
+            action=Action.UPDATE,
+            kind=Kind.RECORD,
+            name=gateway.api_name,
+            reason=reason,
+            changes=(change,),
+            resource=None,
+        ),
+    )
+
+
 def record_observed(
     gateway: ApiGateway, observed: ObservedGateway, *, plan: Plan, lease: GatewayLease
 ) -> None:
@@ -126,9 +169,15 @@ def record_observed(
         "installation": installation_fingerprint(),
     }
     served = observed.deployment
-    deploys = any(step.kind is Kind.DEPLOYMENT for step in plan)
+    deploys = any(step.kind is Kind.DEPLOYMENT and step.name == gateway.stage_name for step in plan)
     if served is not None and served.status == "DEPLOYED" and not deploys:
-        known["deployment_id"] = served.deployment_id
+        known |= {
+            "deployment_id": served.deployment_id,
+            "deployed_stage": gateway.live_stage,
+            "maps_stage": True,
+        }
+    if observed.api.disable_execute_api_endpoint is not None:
+        known["default_endpoint_disabled"] = observed.api.disable_execute_api_endpoint
     known |= _known_of_domain(gateway, observed)
     if changed := {field: value for field, value in known.items() if getattr(gateway, field) != value}:
         lease.save(**changed)
@@ -153,13 +202,25 @@ def _known_of_domain(gateway: ApiGateway, observed: ObservedGateway) -> dict[str
     known: dict[str, object] = {"api_gateway_domain_name": seen.domain.target} if seen.domain else {}
     for mapping in seen.mappings:
         if (mapping.api_id, mapping.api_mapping_key) == (gateway.api_id, gateway.mapping_key):
-            known |= {"api_mapping_id": mapping.api_mapping_id, "custom_domain_created": True}
+            known |= {
+                "api_mapping_id": mapping.api_mapping_id,
+                "custom_domain_created": True,
+                "deployed_address": f"{gateway.domain_name}/{gateway.mapping_key}".rstrip("/"),
+            }
     return known
 
 
 def record_applied(gateway: ApiGateway, wanted: WantedGateway, *, plan: Plan, lease: GatewayLease) -> None:
     """Save that everything is as wanted now, and that its routes are deployed."""
     if plan or not gateway.api_created or gateway.last_error:
-        lease.save(api_created=True, last_applied_on=timezone.now(), last_error="")
+        disabled = wanted.api.disable_execute_api_endpoint
+        if disabled is None:
+            disabled = gateway.default_endpoint_disabled
+        lease.save(
+            api_created=True,
+            last_applied_on=timezone.now(),
+            last_error="",
+            default_endpoint_disabled=disabled,
+        )
     keys = [route.route_key for route in wanted.routes]
     gateway.additional_routes.filter(deployed=False, route_key__in=keys).update(deployed=True)

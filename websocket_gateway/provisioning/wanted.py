@@ -127,13 +127,13 @@ def _request_parameters(route_key: str) -> dict[str, str]:
     return {HEADER_PREFIX + name: value for name, value in headers.items()}
 
 
-def unwise(gateway: ApiGateway) -> Iterator[str]:
-    """Notes on what is allowed and rarely meant."""
+def unwise(gateway: ApiGateway, *, replaced: bool = False) -> Iterator[str]:
+    """Notes on what is allowed and rarely meant; `replaced` for an API that is created again."""
     if urlsplit(gateway.target_base_endpoint).scheme == "http" and not is_loopback(
         gateway.target_base_endpoint
     ):
         yield f"{gateway.target_base_endpoint} is plain http: the origin secret travels unencrypted"
-    region = region_in(gateway.api_endpoint)
+    region = "" if replaced else region_in(gateway.api_endpoint)
     asked_for = gateway.region_name or get_settings().region_name
     if region and asked_for and asked_for != region:
         yield f"the API is in {region}; the region {asked_for} that is configured now is not used for it"

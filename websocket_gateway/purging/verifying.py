@@ -15,7 +15,7 @@ from websocket_gateway.purging.old_rows import read_pages
 from websocket_gateway.purging.report import Part, Run
 
 _PAGE = 200
-_NAMES = ("connection_id", "api_gateway_id")
+_NAMES = ("connection_id", "api_gateway_id", "stage_name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class VerifyOpen:
                 if run.is_over():
                     break
                 found = verifier.verify(
-                    [Row(pk, connection_id, gateway, since) for pk, since, connection_id, gateway in page]
+                    [Row(pk, name, gateway, since, stage) for pk, since, name, gateway, stage in page]
                 )
                 run.counts[self.name] += found.answered
                 run.counts[self.name_of_ended] += found.ended

@@ -15,6 +15,7 @@ from websocket_gateway import context_headers
 from websocket_gateway.exceptions import InvalidEventError
 from websocket_gateway.receiving.credentials import TOKEN_PARAMETER, take_credentials
 from websocket_gateway.receiving.headers import read_header
+from websocket_gateway.validators import is_stage_name
 
 API_ID_HEADER: Final = "X-Amzn-Apigateway-Api-Id"
 """Set by API Gateway itself on every request: the id of the API."""
@@ -37,6 +38,8 @@ class Event:
     source_ip: str
     """Empty where API Gateway does not send it: after `$connect`, or on an imported gateway."""
     connected_at: datetime | None = None
+    stage: str = ""
+    """Empty where API Gateway does not send it: on a gateway that was deployed by an earlier version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,7 @@ def parse_event(
         "api_id": read_header(request, API_ID_HEADER),
         "route_key": _route_key(request, event_type),
         "source_ip": _source_ip(request, required=needs_source_ip and event_type == "CONNECT"),
+        "stage": _stage(request),
     }
     connected_at = _connected_at(request)
     if event_type == "CONNECT":
@@ -134,6 +138,13 @@ def _source_ip(request: HttpRequest, *, required: bool) -> str:
     if not address and (required or value):
         raise InvalidEventError("The source IP is not an IP address.")
     return address
+
+
+def _stage(request: HttpRequest) -> str:
+    value = read_header(request, context_headers.STAGE_HEADER)
+    if value and not is_stage_name(value):
+        raise InvalidEventError("The stage is not valid.")
+    return value
 
 
 @lru_cache(maxsize=1024)

@@ -132,8 +132,8 @@ class Delivery:
             self.mark_gone()
 
     def _addressed(self, rows: list[Row]) -> Iterator[Recipient]:
-        for pk, connection_id, gateway_id, connected_on in rows:
-            endpoint = self._endpoints.find(gateway_id)
+        for pk, connection_id, gateway_id, connected_on, stage_name in rows:
+            endpoint = self._endpoints.find(gateway_id, stage_name)
             if isinstance(endpoint, str):
                 self._tally.fail(connection_id, endpoint)
                 if self._on_settled:

@@ -160,6 +160,7 @@ def _session(
         connection_id=event.connection_id,
         channel_name=channel_name,
         api_gateway_id=view.api_gateway.pk,
+        stage_name=event.stage if view.api_gateway.maps_stage else "",
         created_on=now,
         last_seen_on=now,
     )

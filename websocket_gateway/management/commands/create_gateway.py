@@ -12,6 +12,7 @@ from websocket_gateway.management.arguments import (
     domain_name,
     http_url,
     mapping_key,
+    region_name,
     stage_name,
     tag,
 )
@@ -26,6 +27,7 @@ from websocket_gateway.provisioning.row import find_or_build_gateway
 _FIELDS = {
     "target": "target_base_endpoint",
     "stage": "stage_name",
+    "region": "region_name",
     "default_channel": "default_channel_name",
     "description": "api_description",
     "domain": "domain_name",
@@ -75,6 +77,11 @@ class Command(ProvisioningCommand):
             metavar="URL",
             help="URL of the WebSocketView without its last part, such as https://www.example.com/ws/.",
         )
+        parser.add_argument(
+            "--region",
+            type=region_name,
+            help="Region of a new gateway, or of one that is created again (--recreate).",
+        )
         parser.add_argument("--stage", type=stage_name, help="Name of the stage (default: production).")
         parser.add_argument(
             "--default-channel",
@@ -113,6 +120,11 @@ class Command(ProvisioningCommand):
             metavar="KEY",
             help="Path of the domain for this gateway. With different paths, gateways can share it.",
         )
+        parser.add_argument(
+            "--move-mapping",
+            action="store_true",
+            help="Let the domain lead here where it leads to another gateway of this project. Asks first.",
+        )
 
     def handle(
         self,
@@ -121,6 +133,7 @@ class Command(ProvisioningCommand):
         tags: list[tuple[str, str]] | None,
         adopt: str | None,
         recreate: bool,
+        move_mapping: bool,
         dry_run: bool,
         interactive: bool,
         format: str,  # noqa: A002 - the option's name
@@ -134,7 +147,7 @@ class Command(ProvisioningCommand):
         if adopt:
             values = adopted_values(name, adopt, values, on_wait=self.report_wait)
         gateway = find_or_build_gateway(name, values)
-        choices = Choices(recreate=recreate, adopt=adopt or "")
+        choices = Choices(recreate=recreate, adopt=adopt or "", move_mapping=move_mapping)
         if dry_run:
             done = plan_provisioning(gateway, values, choices=choices, on_wait=self.report_wait)
         else:
@@ -154,6 +167,11 @@ class Command(ProvisioningCommand):
         gateway = planned.gateway
         if notes := planned.adoption_notes:
             self.confirm(f"Adopt API {planned.choices.adopt}: {'; '.join(notes)}?", interactive=interactive)
+        if moved := planned.moved_mappings:
+            self.confirm(
+                f"Lead {', '.join(moved)} to gateway {gateway.api_name}? Clients that connect reach it then.",
+                interactive=interactive,
+            )
         if planned.choices.recreate and gateway.api_id and planned.observed.api is None:
             self.confirm(
                 f"AWS does not know API {gateway.api_id}. Create gateway {gateway.api_name} again?",

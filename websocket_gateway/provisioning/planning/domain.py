@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from websocket_gateway.provisioning.plan import Action, AnyStep, Kind, PlanError, Step
+from websocket_gateway.provisioning.plan import Action, AnyStep, Change, Kind, Other, PlanError, Step
 from websocket_gateway.provisioning.planning import marks
 from websocket_gateway.provisioning.planning.differences import update_step
 from websocket_gateway.resources import (
+    UUID_TAG,
     AliasRecord,
     ApiMapping,
     Domain,
@@ -25,14 +26,20 @@ _OURS_TO_REPLACE = ".execute-api."
 
 
 def plan_domain(
-    wanted: WantedGateway, want: WantedDomain, observed: ObservedGateway, *, uuid: str
+    wanted: WantedGateway,
+    want: WantedDomain,
+    observed: ObservedGateway,
+    *,
+    uuid: str,
+    others: Mapping[str, Other],
+    move: bool,
 ) -> Iterator[AnyStep]:
-    """The steps for the domain that the row names.
+    """The steps for the domain that the row names; with `move` also one that leads to `others`.
 
     Raises `PlanError` where the path leads to an API of others, or the name to a host of others.
     """
-    yield from _plan_name(want, observed.domain, uuid=uuid)
-    yield from _plan_mapping(wanted, want, observed)
+    yield from _plan_name(want, observed, uuid=uuid)
+    yield from _plan_mapping(wanted, want, observed, others=others, move=move)
     yield from _plan_records(want, observed.domain)
 
 
@@ -47,7 +54,7 @@ def plan_removal(
     if domain is None:
         return
     mine = [item for item in seen.mappings if item.api_id in api_ids and item.api_mapping_key != keep_key]
-    goes = is_ours(domain, uuid) and len(mine) == len(seen.mappings) and keep_key is None
+    goes = is_ours(seen, uuid, api_ids) and len(mine) == len(seen.mappings) and keep_key is None
     if goes:
         for record in seen.records:
             if record.target == domain.target.lower():
@@ -76,13 +83,40 @@ def leftover_domains(wanted: WantedGateway, observed: ObservedGateway, *, uuid: 
             observed.domain, uuid=uuid, api_ids=api_ids, reason="an earlier path", keep_key=key
         )
     for seen in observed.former_domains:
-        yield from plan_removal(seen, uuid=uuid, api_ids=api_ids, reason="an earlier domain of this gateway")
+        ours = is_ours(seen, uuid, api_ids)
+        reason = (
+            "an earlier domain of this gateway" if ours else "leads to this gateway, which does not name it"
+        )
+        yield from plan_removal(seen, uuid=uuid, api_ids=api_ids, reason=reason)
 
 
-def is_ours(domain: Domain, uuid: str) -> bool:
-    """Whether this gateway made the domain."""
-    mark = marks.read_tags(domain.tags)
-    return mark is not None and mark.uuid == uuid
+def is_ours(seen: ObservedDomain, uuid: str, api_ids: Collection[str]) -> bool:
+    """Whether this gateway made the domain, or is the last one to use it after its maker was deleted.
+
+    `api_ids` are the gateway's own.
+    """
+    if seen.domain is not None and marks.is_marked(seen.domain.tags, uuid):
+        return True
+    last = bool(seen.mappings) and all(item.api_id in api_ids for item in seen.mappings)
+    return seen.ownerless and last
+
+
+def inheritance(seen: ObservedDomain, *, uuid: str, others: Mapping[str, Other]) -> Iterator[Step[Domain]]:
+    """The step that gives a domain which stays to another gateway that uses it, if `uuid` made it."""
+    domain = seen.domain
+    heirs = [others[item.api_id] for item in seen.mappings if item.api_id in others]
+    if domain is None or not heirs or not marks.is_marked(domain.tags, uuid):
+        return
+    heir = heirs[0]
+    yield Step(
+        action=Action.UPDATE,
+        kind=Kind.DOMAIN,
+        name=domain.domain_name,
+        reason=f"gateway {heir.name} uses it, and owns it from now on",
+        changes=(Change(attribute=f"tags[{UUID_TAG}]", before=uuid, after=heir.uuid),),
+        resource=replace(domain, tags=frozen({UUID_TAG: heir.uuid})),
+        observed=domain,
+    )
 
 
 def mapping_name(domain: Domain, key: str) -> str:
@@ -90,8 +124,8 @@ def mapping_name(domain: Domain, key: str) -> str:
     return f"{domain.domain_name}/{key}"
 
 
-def _plan_name(want: WantedDomain, seen: ObservedDomain, *, uuid: str) -> Iterator[Step[Domain]]:
-    name = want.domain.domain_name
+def _plan_name(want: WantedDomain, observed: ObservedGateway, *, uuid: str) -> Iterator[Step[Domain]]:
+    name, seen = want.domain.domain_name, observed.domain
     if seen.domain is None:
         yield Step(
             action=Action.CREATE,
@@ -102,7 +136,8 @@ def _plan_name(want: WantedDomain, seen: ObservedDomain, *, uuid: str) -> Iterat
         )
         return
     # Several gateways may share a domain by mapping keys; the tags are those of the one that made it.
-    wanted = want.domain if is_ours(seen.domain, uuid) else replace(want.domain, tags=frozen({}))
+    ours = is_ours(seen, uuid, observed.own_api_ids)
+    wanted = want.domain if ours else replace(want.domain, tags=frozen({}))
     steps = list(update_step(Kind.DOMAIN, name, wanted, seen.domain))
     if not steps and seen.domain.domain_name_status != _AVAILABLE:
         steps = [
@@ -118,7 +153,12 @@ def _plan_name(want: WantedDomain, seen: ObservedDomain, *, uuid: str) -> Iterat
 
 
 def _plan_mapping(
-    wanted: WantedGateway, want: WantedDomain, observed: ObservedGateway
+    wanted: WantedGateway,
+    want: WantedDomain,
+    observed: ObservedGateway,
+    *,
+    others: Mapping[str, Other],
+    move: bool,
 ) -> Iterator[Step[ApiMapping]]:
     api_id = observed.api.api_id if observed.api else ""
     key = want.api_mapping_key
@@ -134,14 +174,19 @@ def _plan_mapping(
             resource=mapping,
         )
         return
+    other = others.get(present.api_id)
     # One that leads to an API which is gone serves nothing.
-    if present.api_id in observed.api_ids - observed.own_api_ids:
+    taken = present.api_id in observed.api_ids - observed.own_api_ids
+    if taken and not (other and move):
+        whose = f"which is gateway {other.name}'s" if other else "which is not this gateway's"
+        move_it = ", move it from that gateway to this one (--move-mapping)" if other else ""
         raise PlanError(
-            f"{name} leads to API {present.api_id} already, which is not this gateway's. Give the gateway "
-            "another mapping key (--mapping-key), or delete that mapping first."
+            f"{name} leads to API {present.api_id} already, {whose}. Give the gateway "
+            f"another mapping key (--mapping-key){move_it}, or delete that mapping first."
         )
     wanted_mapping = replace(mapping, api_mapping_id=present.api_mapping_id)
-    yield from update_step(Kind.API_MAPPING, name, wanted_mapping, present)
+    for step in update_step(Kind.API_MAPPING, name, wanted_mapping, present):
+        yield replace(step, reason=f"gateway {other.name} gives it up") if other and taken else step
 
 
 def _plan_records(want: WantedDomain, seen: ObservedDomain) -> Iterator[Step[AliasRecord]]:

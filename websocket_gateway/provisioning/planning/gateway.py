@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
-from websocket_gateway.provisioning.plan import Action, AnyStep, Kind, Plan, RecordStep, Step
+from websocket_gateway.provisioning.plan import Action, AnyStep, Kind, Other, Plan, RecordStep, Step
 from websocket_gateway.provisioning.planning import marks
 from websocket_gateway.provisioning.planning.differences import update_step
 from websocket_gateway.provisioning.planning.domain import dangling_names, plan_domain
@@ -24,29 +25,34 @@ def plan_gateway(
     notes: tuple[str, ...] = (),
     prune: bool = False,
     deployment_owed: bool = False,
+    sockets: Mapping[str, int] = MappingProxyType({}),  # noqa: B008 - read-only
+    others: Mapping[str, Other] = MappingProxyType({}),  # noqa: B008 - read-only
+    move_mapping: bool = False,
 ) -> Plan:
-    """The plan that makes `observed` into `wanted`; `record` are the steps in our own database, and
-    `deployed` those that follow the deployment.
+    """The plan that makes `observed` into `wanted`.
 
-    What is not wanted is left, unless `prune`. Raises `PlanError` for routes that AWS would refuse.
+    `record` are the steps in our own database, `deployed` those that follow the deployment. `others`, by API
+    id, are our other gateways; `move_mapping` takes a path of the domain from them. What is not wanted is
+    left, unless `prune`; a stage is kept while `sockets` has any on it. Raises `PlanError`.
     """
     uuid = wanted.api.tags[UUID_TAG]
-    rest = find_leftovers(wanted, observed, uuid=uuid, prune=prune)
-    steps: list[AnyStep] = [*record, *_plan_api(wanted, observed)]
-    steps.extend(plan_routes(wanted, observed, uuid=uuid))
-    steps.extend(rest.resources if prune else ())
+    rest = find_leftovers(wanted, observed, uuid=uuid, prune=prune, sockets=sockets)
+    routes = (*plan_routes(wanted, observed, uuid=uuid), *(rest.resources if prune else ()))
+    steps: list[AnyStep] = [*record, *_plan_api(wanted, observed), *routes]
     steps.extend(_plan_stage(wanted, observed, left=() if prune else rest.route_keys))
-    steps.extend(_plan_deployment(wanted, observed, steps, owed=deployment_owed))
-    steps.extend(deployed)
-    if wanted.domain is not None:
-        steps.extend(plan_domain(wanted, wanted.domain, observed, uuid=uuid))
+    deployment = tuple(_plan_deployment(wanted, observed, steps, owed=deployment_owed))
+    kept = {stage.stage_name for stage in observed.stages} - {step.name for step in rest.stages if prune}
+    earlier = _plan_earlier_stages(wanted, observed, uuid=uuid, deploys=bool(deployment), kept=kept)
+    steps.extend((*deployment, *earlier, *deployed))
+    if want := wanted.domain:
+        steps.extend(plan_domain(wanted, want, observed, uuid=uuid, others=others, move=move_mapping))
     # A mapping keeps the stage that it leads to, so domains go first.
     steps.extend((*rest.domains, *rest.stages) if prune else ())
     left = () if prune else (*rest.resources, *rest.domains, *rest.stages)
     return Plan(
         gateway=wanted.api.name,
         steps=tuple(steps),
-        left=(*left, *rest.twins),
+        left=(*left, *rest.kept),
         unmanaged=tuple(find_unmanaged(wanted, observed)),
         notes=(*notes, *(dangling_names(steps) if prune and rest.domains else ())),
     )
@@ -123,6 +129,25 @@ def _plan_deployment(
             reason="an earlier run began it",
             resource=served,
         )
+
+
+def _plan_earlier_stages(
+    wanted: WantedGateway, observed: ObservedGateway, *, uuid: str, deploys: bool, kept: Collection[str]
+) -> Iterator[Step[Deployment]]:
+    """Earlier stages of ours serve what the wanted one does: their sockets live on, with their pages."""
+    served = observed.deployment
+    for stage in observed.stages:
+        if stage.stage_name == wanted.stage.stage_name or stage.stage_name not in kept or stage.auto_deploy:
+            continue
+        behind = deploys or (served is not None and served.deployment_id != stage.deployment_id)
+        if behind and marks.is_marked(stage.tags, uuid):
+            yield Step(
+                action=Action.UPDATE,
+                kind=Kind.DEPLOYMENT,
+                name=stage.stage_name,
+                reason="an earlier stage serves the same until it is deleted",
+                resource=Deployment(deployment_id="", status="DEPLOYED"),
+            )
 
 
 def _why_deploy(wanted: WantedGateway, observed: ObservedGateway, steps: Sequence[AnyStep]) -> str:

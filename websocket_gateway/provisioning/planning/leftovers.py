@@ -5,13 +5,24 @@ Leftovers are what is in AWS and not wanted here; they are removed only when ask
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from websocket_gateway.provisioning.plan import Action, AnyStep, Kind, Plan, RecordStep, Step
+from websocket_gateway.provisioning.plan import (
+    Action,
+    AnyStep,
+    Kind,
+    Other,
+    Plan,
+    RecordStep,
+    Step,
+    count_sockets,
+)
 from websocket_gateway.provisioning.planning import marks
 from websocket_gateway.provisioning.planning.domain import (
     dangling_names,
+    inheritance,
     is_ours,
     leftover_domains,
     plan_removal,
@@ -31,8 +42,8 @@ class Leftovers:
     stages: tuple[AnyStep, ...]
     domains: tuple[AnyStep, ...]
     """Earlier domains of this gateway, and earlier paths of its domain."""
-    twins: tuple[AnyStep, ...]
-    """Notes; there is no step for these."""
+    kept: tuple[AnyStep, ...]
+    """Notes on further APIs with this gateway's mark, and stages with open sockets: no step deletes them."""
 
     @property
     def route_keys(self) -> frozenset[str]:
@@ -40,19 +51,30 @@ class Leftovers:
         return frozenset(step.name for step in self.resources if step.kind is Kind.ROUTE)
 
 
-def find_leftovers(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str, prune: bool) -> Leftovers:
-    """Everything that is there and not wanted; with `prune` also what is so once its routes are gone."""
+def find_leftovers(
+    wanted: WantedGateway,
+    observed: ObservedGateway,
+    *,
+    uuid: str,
+    prune: bool,
+    sockets: Mapping[str, int],
+) -> Leftovers:
+    """Everything that is there and not wanted; with `prune` also what is so once its routes are gone.
+
+    `sockets` has the number of open sockets of each stage.
+    """
+    stages = tuple(_stages(wanted, observed, uuid=uuid, sockets=sockets))
     routes = tuple(_routes(wanted, observed, uuid=uuid))
     surviving = () if prune else [step.resource.route_id for step in routes]
     return Leftovers(
         resources=(*routes, *_integrations(wanted, observed, uuid=uuid, surviving=surviving)),
-        stages=tuple(_stages(wanted, observed, uuid=uuid)),
+        stages=tuple(step for step in stages if step.action is Action.DELETE),
         domains=(
             tuple(leftover_domains(wanted, observed, uuid=uuid))
             if wanted.domain is not None or observed.former_domains
             else ()
         ),
-        twins=tuple(_twins(observed)),
+        kept=(*(step for step in stages if step.action is Action.KEEP), *_twins(observed)),
     )
 
 
@@ -98,18 +120,22 @@ def _integrations(
             )
 
 
-def _stages(wanted: WantedGateway, observed: ObservedGateway, *, uuid: str) -> Iterator[Step[Stage]]:
-    """A step for every stage that is not the wanted one."""
+def _stages(
+    wanted: WantedGateway, observed: ObservedGateway, *, uuid: str, sockets: Mapping[str, int]
+) -> Iterator[Step[Stage]]:
+    """A step for every stage that is not the wanted one: one with open sockets is kept until they end."""
     for stage in observed.stages:
         if stage.stage_name == wanted.stage.stage_name:
             continue
-        mark = marks.read_tags(stage.tags)
-        ours = mark is not None and mark.uuid == uuid
+        held = sockets.get(stage.stage_name, 0)
+        reason = "an earlier stage of this gateway" if marks.is_marked(stage.tags, uuid) else "not ours"
+        if held:
+            reason += f" with {count_sockets(held)}; --prune deletes it once none is open"
         yield Step(
-            action=Action.DELETE,
+            action=Action.KEEP if held else Action.DELETE,
             kind=Kind.STAGE,
             name=stage.stage_name,
-            reason="an earlier stage of this gateway" if ours else "not ours",
+            reason=reason,
             resource=stage,
         )
 
@@ -127,22 +153,30 @@ def _twins(observed: ObservedGateway) -> Iterator[Step[Api]]:
 
 
 def plan_deletion(
-    name: str, observed: ObservedGateway, *, uuid: str, api_id: str, record: tuple[RecordStep, ...]
+    name: str,
+    observed: ObservedGateway,
+    *,
+    uuid: str,
+    api_id: str,
+    others: Mapping[str, Other] = MappingProxyType({}),  # noqa: B008 - read-only
+    record: tuple[RecordStep, ...],
 ) -> Plan:
     """The plan that deletes a gateway: first what leads to it.
 
-    `api_id` is the row's, `record` what is done to the row.
+    `api_id` is the row's, `others` are the other gateways by API id, `record` is what is done to the row.
     """
     api_ids = {api_id, *(api.api_id for api in (observed.api, *observed.twins) if api is not None)} - {""}
     domains = (observed.domain, *observed.former_domains)
     steps: list[AnyStep] = []
     for seen in domains:
-        steps.extend(plan_removal(seen, uuid=uuid, api_ids=api_ids, reason=_REASON))
+        removal = tuple(plan_removal(seen, uuid=uuid, api_ids=api_ids, reason=_REASON))
+        stays = not any(step.kind is Kind.DOMAIN for step in removal)
+        steps.extend((*removal, *(inheritance(seen, uuid=uuid, others=others) if stays else ())))
     steps.extend(_apis(observed))
-    deleted = {step.name for step in steps if step.kind is Kind.DOMAIN}
+    deleted = {step.name for step in steps if step.kind is Kind.DOMAIN and step.action is Action.DELETE}
     left = [
         f"domain {seen.domain.domain_name} stays: "
-        + ("other gateways use it" if is_ours(seen.domain, uuid) else "it was not made for this gateway")
+        + ("other gateways use it" if is_ours(seen, uuid, api_ids) else "it was not made for this gateway")
         for seen in domains
         if seen.domain is not None and seen.domain.domain_name not in deleted
     ]

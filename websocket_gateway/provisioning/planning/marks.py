@@ -41,6 +41,12 @@ def read_tags(tags: Mapping[str, str]) -> Mark | None:
     return Mark(uuid=tags[UUID_TAG], installation=tags.get(INSTALLATION_TAG, ""))
 
 
+def is_marked(tags: Mapping[str, str], uuid: str) -> bool:
+    """Whether these tags hold the mark of the row with that UUID."""
+    mark = read_tags(tags)
+    return mark is not None and mark.uuid == uuid
+
+
 def marked_route_key(integration: Integration, uuid: str) -> str | None:
     """The route key that this integration was made for, if it carries the row's UUID."""
     found = _INTEGRATION.fullmatch(integration.description)

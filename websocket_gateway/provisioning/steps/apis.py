@@ -13,6 +13,7 @@ from websocket_gateway.provisioning.planning.differences import (
     removed_tags,
 )
 from websocket_gateway.provisioning.steps.context import Context, Handler, on
+from websocket_gateway.provisioning.steps.domains import naming_domains
 from websocket_gateway.resources import Api, Integration, Route, RouteResponse
 
 
@@ -23,6 +24,7 @@ def create_api(context: Context, step: Step[Api]) -> None:
         api_id=api.api_id,
         api_endpoint=api.api_endpoint,
         deployment_id="",
+        deployed_stage="",
         api_created=False,
         installation=installation_fingerprint(),
     )
@@ -30,6 +32,8 @@ def create_api(context: Context, step: Step[Api]) -> None:
 
 def update_api(context: Context, step: Step[Api]) -> None:
     """Set the API's attributes, or its tags, or both."""
+    if step.values.get("disable_execute_api_endpoint"):
+        context.save(default_endpoint_disabled=True)  # callbacks go to the domain before it is closed
     if changes_more_than_tags(step):
         context.apis.update_api(context.api_id, step.resource)
     if changes_tags(step):
@@ -40,7 +44,8 @@ def update_api(context: Context, step: Step[Api]) -> None:
 
 def delete_api(context: Context, step: Step[Api]) -> None:
     """Delete the API with everything in it."""
-    context.apis.delete_api(step.resource.api_id)
+    with naming_domains(context, step.resource.api_id):
+        context.apis.delete_api(step.resource.api_id)
     if step.resource.api_id == context.api_id:
         context.save(api_id="", api_endpoint="", deployment_id="", api_created=False)
 

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Final
 
-from websocket_gateway.exceptions import DomainNotReadyError, PlanOutdatedError
+from websocket_gateway.exceptions import (
+    AWSError,
+    ConflictError,
+    DomainNotReadyError,
+    InvalidRequestError,
+    PlanOutdatedError,
+)
+from websocket_gateway.models import ApiGateway
+from websocket_gateway.provisioning.custom_domain import mappings_to
 from websocket_gateway.provisioning.plan import Action, Kind, Step
 from websocket_gateway.provisioning.planning.differences import changes_more_than_tags, changes_tags
 from websocket_gateway.provisioning.steps.context import Context, Handler, on
 from websocket_gateway.resources import AliasRecord, ApiMapping, Domain
 
 DOMAIN_TIMEOUT_SECONDS = 900.0
+_NO_DOMAIN: Final = {
+    "domain_name": "",
+    "mapping_key": "",
+    "api_mapping_id": "",
+    "api_gateway_domain_name": "",
+    "custom_domain_created": False,
+    "deployed_address": "",
+}
 _POLL_SECONDS = (0.1, 0.4, 1.0, 2.0, 5.0)
 """Pauses between calls; the last one repeats."""
 
@@ -47,14 +66,27 @@ def create_mapping(context: Context, step: Step[ApiMapping]) -> None:
     """Map a path of the domain to the stage. From now on clients get the address of the domain."""
     mapping = replace(step.resource, api_id=context.api_id)
     api_mapping_id = context.domains.create_mapping(_domain_of(step), mapping)
-    context.save(api_mapping_id=api_mapping_id, custom_domain_created=True)
+    _save_mapped(context, step, api_mapping_id)
 
 
 def update_mapping(context: Context, step: Step[ApiMapping]) -> None:
-    """Map a path of the domain to the stage instead of its current target."""
+    """Map a path of the domain to the stage instead of its current target.
+
+    A gateway that gives it up does so first: from then on its pages have the address of its stage.
+    """
+    if "api_id" in step.values:
+        ApiGateway.objects.filter(api_id=step.present.api_id).exclude(pk=context.gateway.pk).filter(
+            domain_name=_domain_of(step), mapping_key=step.present.api_mapping_key
+        ).update(**_NO_DOMAIN)
     mapping = replace(step.resource, api_id=context.api_id)
     context.domains.update_mapping(_domain_of(step), mapping)
-    context.save(api_mapping_id=mapping.api_mapping_id, custom_domain_created=True)
+    _save_mapped(context, step, mapping.api_mapping_id)
+
+
+def _save_mapped(context: Context, step: Step[ApiMapping], api_mapping_id: str) -> None:
+    context.save(
+        api_mapping_id=api_mapping_id, custom_domain_created=True, deployed_address=step.name.rstrip("/")
+    )
 
 
 def delete_mapping(context: Context, step: Step[ApiMapping]) -> None:
@@ -62,6 +94,8 @@ def delete_mapping(context: Context, step: Step[ApiMapping]) -> None:
     context.domains.delete_mapping(_domain_of(step), step.resource.api_mapping_id)
     if step.resource.api_mapping_id == context.gateway.api_mapping_id:
         context.save(api_mapping_id="")
+    if step.name.rstrip("/") == context.gateway.deployed_address:
+        context.save(deployed_address="")
 
 
 def upsert_record(context: Context, step: Step[AliasRecord]) -> None:
@@ -76,6 +110,25 @@ def upsert_record(context: Context, step: Step[AliasRecord]) -> None:
 def delete_record(context: Context, step: Step[AliasRecord]) -> None:
     """Remove the name from the zone."""
     context.dns.delete_record(context.gateway.hosted_zone_id, step.resource)
+
+
+@contextmanager
+def naming_domains(context: Context, api_id: str, stage: str = "") -> Iterator[None]:
+    """Name the domains that lead to an API, or to its stage, if AWS refuses the deletion in the block."""
+    try:
+        yield
+    except (InvalidRequestError, ConflictError) as exc:
+        try:
+            leading = mappings_to(context.apis, api_id, stage)
+        except AWSError as unread:
+            raise InvalidRequestError(f"{exc} Which domains lead there is not known: {unread}") from exc
+        if not leading:
+            raise
+        what = f"stage {stage!r} of API {api_id!r}" if stage else f"API {api_id!r}"
+        raise InvalidRequestError(
+            f"AWS does not delete {what} while {', '.join(leading)} leads to it. Delete that api mapping, "
+            f"then run the command again. AWS said: {exc}"
+        ) from exc
 
 
 def _domain_of(step: Step[ApiMapping]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.db import router
 
 from websocket_gateway.concurrency import retry_when_busy
@@ -9,8 +11,8 @@ from websocket_gateway.conf import is_loopback
 from websocket_gateway.connections.ending import end_gone
 from websocket_gateway.leases import GatewayLease
 from websocket_gateway.models import ApiGateway, ApiGatewayAdditionalRoute, WebSocketSession
+from websocket_gateway.models.gateways import DOMAIN_ADDRESS_FIELDS
 from websocket_gateway.provisioning.plan import Action, AnyStep, Kind
-from websocket_gateway.provisioning.row import DOMAIN_ADDRESS_FIELDS
 from websocket_gateway.provisioning.steps.context import Context, Handler
 
 _BATCH = 1_000
@@ -21,6 +23,8 @@ _SETTLING_SECONDS = 10.0
 def save_record(context: Context, step: AnyStep) -> None:
     """Save the gateway's row with the values that the step shows."""
     values = step.values
+    if "deployed_stage" in values:
+        _leave_on_stage(context)
     if values.keys() & DOMAIN_ADDRESS_FIELDS:
         values["custom_domain_created"] = context.gateway.custom_domain_created
     context.save(**values)
@@ -50,10 +54,33 @@ def delete_row(gateway: ApiGateway, lease: GatewayLease) -> None:
 
 def end_rotation(context: Context, step: AnyStep) -> None:
     """Refuse the origin secret of the generation before, once AWS sends it no more."""
-    if not is_loopback(context.apis.client.meta.endpoint_url):
-        context.on_wait(f"waiting {_SETTLING_SECONDS:.0f} s for events that carry the old origin secret")
-        context.apis.sleep(_SETTLING_SECONDS)
+    _settle(context, "events that carry the old origin secret")
     context.save(**step.values)
+
+
+def _leave_on_stage(context: Context) -> None:
+    """Note the stage of sockets that were opened before events said it: the one that is deployed so far."""
+    if _note_stage(context.gateway):
+        _settle(context, "events that do not say their stage")
+        _note_stage(context.gateway)
+
+
+def _note_stage(gateway: ApiGateway) -> bool:
+    """Whether there was a session without a stage; each of them is on the deployed one now."""
+    sessions = WebSocketSession.objects.using(router.db_for_write(WebSocketSession))
+    unknown = sessions.filter(api_gateway=gateway, connected=True, stage_name="").order_by("pk")
+    last = 0
+    while keys := list(unknown.filter(pk__gt=last).values_list("pk", flat=True)[:_BATCH]):
+        last = keys[-1]
+        update = partial(sessions.filter(pk__in=keys).update, stage_name=gateway.live_stage)
+        retry_when_busy(update, model=WebSocketSession)
+    return bool(last)
+
+
+def _settle(context: Context, events: str) -> None:
+    if not is_loopback(context.apis.client.meta.endpoint_url):
+        context.on_wait(f"waiting {_SETTLING_SECONDS:.0f} s for {events}")
+        context.apis.sleep(_SETTLING_SECONDS)
 
 
 def end_sessions_of(context: Context, step: AnyStep) -> None:

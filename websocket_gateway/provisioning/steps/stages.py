@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 
+from websocket_gateway.connections.sessions import count_open_by_stage
 from websocket_gateway.exceptions import DeploymentFailedError, PlanOutdatedError
-from websocket_gateway.provisioning.plan import Action, Kind, Step
+from websocket_gateway.provisioning.plan import Action, Kind, Step, count_sockets
 from websocket_gateway.provisioning.planning.differences import (
     changes_more_than_tags,
     changes_tags,
     removed_tags,
 )
 from websocket_gateway.provisioning.steps.context import Context, Handler, on
+from websocket_gateway.provisioning.steps.domains import naming_domains
 from websocket_gateway.resources import Deployment, Stage
 
 DEPLOYMENT_TIMEOUT_SECONDS = 120.0
@@ -41,8 +43,11 @@ def update_stage(context: Context, step: Step[Stage]) -> None:
 
 
 def delete_stage(context: Context, step: Step[Stage]) -> None:
-    """Delete a stage that is not wanted."""
-    context.apis.delete_stage(context.api_id, step.name)
+    """Delete a stage that is not wanted, unless a socket was opened on it meanwhile."""
+    if held := count_open_by_stage(context.gateway).get(step.name, 0):
+        raise PlanOutdatedError(f"Stage {step.name!r} has {count_sockets(held)} now, so it is kept.")
+    with naming_domains(context, context.api_id, step.name):
+        context.apis.delete_stage(context.api_id, step.name)
 
 
 def delete_route_settings(context: Context, step: Step[Stage]) -> None:
@@ -61,6 +66,11 @@ def create_deployment(context: Context, step: Step[Deployment]) -> None:
 def wait_for_deployment(context: Context, step: Step[Deployment]) -> None:
     """Wait for a deployment that an earlier run began."""
     _wait_until_deployed(context, step.resource)
+
+
+def serve_deployment(context: Context, step: Step[Deployment]) -> None:
+    """Let an earlier stage serve the deployment of the wanted one."""
+    context.apis.serve_deployment(context.api_id, step.name, context.gateway.deployment_id)
 
 
 def _wait_until_deployed(context: Context, deployment: Deployment) -> None:
@@ -92,7 +102,9 @@ def _wait_until_deployed(context: Context, deployment: Deployment) -> None:
             f"AWS ended deployment {found.deployment_id!r} as {found.status}: {why}. "
             "What was deployed before keeps running."
         )
-    context.save(deployment_id=found.deployment_id)
+    # From now on events say their stage: what was deployed maps it.
+    stage = context.gateway.live_stage
+    context.save(deployment_id=found.deployment_id, maps_stage=True, deployed_stage=stage)
 
 
 HANDLERS: dict[tuple[Action, Kind], Handler] = {
@@ -101,5 +113,6 @@ HANDLERS: dict[tuple[Action, Kind], Handler] = {
     (Action.DELETE, Kind.STAGE): on(Stage, delete_stage),
     (Action.DELETE, Kind.ROUTE_SETTINGS): on(Stage, delete_route_settings),
     (Action.CREATE, Kind.DEPLOYMENT): on(Deployment, create_deployment),
+    (Action.UPDATE, Kind.DEPLOYMENT): on(Deployment, serve_deployment),
     (Action.WAIT, Kind.DEPLOYMENT): on(Deployment, wait_for_deployment),
 }

@@ -12,7 +12,6 @@ from tests.live.choices import PREFIX, read_choices
 from tests.live.gateways import Gateway, sweep
 from tests.live.table import Table
 from tests.live.targets import Target, running
-from tests.live.values import Bench, bench_on
 from websocket_gateway.aws.clients import forget_clients
 
 CHOICES = read_choices({} if not os.environ.get(PREFIX) else None)
@@ -50,13 +49,6 @@ def configured(request: pytest.FixtureRequest, settings: Any) -> None:
     """Let the package use the target."""
     if "target" in request.fixturenames:
         request.getfixturevalue("gateway").configure(settings)
-
-
-@pytest.fixture
-def bench(target: Target, configured: None) -> Iterator[Bench]:
-    """An API for single calls, of this test alone."""
-    with bench_on(target) as made:
-        yield made
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -25,6 +25,8 @@ from tests.support.moto import running_moto
 from websocket_gateway.testing.gateway import GatewayHandle, local_gateway
 
 DOMAIN = "live.example.com"
+IDLE_SECONDS = 8.0
+"""Of the local gateway; 600 on AWS."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def _stand_in(name: str, choices: Choices, patch: pytest.MonkeyPatch) -> Iterato
             )
 
         if name == "local":
-            with local_gateway(idle_timeout=3.0) as handle:
+            with local_gateway(idle_timeout=IDLE_SECONDS) as handle:
                 yield target(handle.endpoint_url, handle)
         elif name == "moto":
             yield target(moto.url)

@@ -9,39 +9,35 @@ from botocore.exceptions import ClientError
 
 from tests.commands.differences import TABLE, Difference
 from tests.live.gateways import Gateway, plan_lines
+from tests.live.known import CALLS, COMMANDS, DRIFT
 from tests.live.stages import STAGE_CASES, try_domain
 from tests.live.targets import Target
-from tests.live.values import CASES, Bench
+from tests.live.values import CASES, Bench, bench_on, seen_on
 from tests.support.commands import run
 from tests.support.drift import Site
 
 pytestmark = pytest.mark.django_db
 
-CALLS, COMMANDS, DRIFT = "Single calls", "Commands", "Drift"
+
 EVERY_CASE = {**CASES, **STAGE_CASES}
 MENDED = "found, repaired, gone"
 
 
 @pytest.mark.parametrize("case", EVERY_CASE)
-def test_a_call_does_what_the_package_relies_on(target: Target, bench: Bench, case: str) -> None:
+def test_a_call_does_what_the_package_relies_on(target: Target, case: str) -> None:
     expected, attempt = EVERY_CASE[case]
 
-    try:
-        seen = attempt(bench)
-    except Exception as exc:  # noqa: BLE001 - it is what was seen
-        seen = f"{type(exc).__name__}: {exc}"
-
-    target.table.compare(CALLS, case, expected, seen)
+    target.table.compare(CALLS, case, expected, seen_on(bench_on, target, attempt))
 
 
-def test_a_domain_with_a_given_certificate(target: Target, bench: Bench) -> None:
+def test_a_domain_with_a_given_certificate(target: Target) -> None:
     if not target.domain:
-        target.table.leave_out(CALLS, "domain", "no domain was given")
-        pytest.skip("no domain was given")
+        leave_out(target, CALLS, "domain", "no domain was given")
 
-    failures = try_domain(bench, lambda *row: target.table.note(CALLS, *row))
+    def attempt(bench: Bench) -> list[str]:
+        return try_domain(bench, lambda *row: target.table.note(CALLS, *row))
 
-    assert failures == []
+    assert seen_on(bench_on, target, attempt) == []
 
 
 def test_a_gateway_is_created_by_the_command(target: Target, gateway: Gateway, settings: Any) -> None:

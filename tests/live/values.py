@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -61,7 +61,6 @@ class Bench:
     target: Target
     aws: Any
     api_id: str = ""
-    integrations: dict[str, str] = field(default_factory=dict)
 
     @property
     def apis(self) -> Apis:
@@ -72,10 +71,12 @@ class Bench:
         return f"arn:{self.aws.meta.partition}:apigateway:{self.target.region}::/apis/{self.api_id}{path}"
 
     def add_integration(self, **fields: Any) -> str:
-        wanted = {"IntegrationType": "HTTP_PROXY", "IntegrationMethod": "POST"}
-        uri = "https://www.example.com/x"
-        made = self.aws.create_integration(ApiId=self.api_id, IntegrationUri=uri, **{**wanted, **fields})
-        return str(made["IntegrationId"])
+        wanted = {
+            "IntegrationType": "HTTP_PROXY",
+            "IntegrationMethod": "POST",
+            "IntegrationUri": "https://www.example.com/x",
+        }
+        return str(self.aws.create_integration(ApiId=self.api_id, **{**wanted, **fields})["IntegrationId"])
 
     def add_route(self, key: str, **fields: Any) -> str:
         made = self.aws.create_route(
@@ -112,6 +113,20 @@ def outcome(call: Callable[[], object]) -> str:
     except AWSError as exc:
         return exc.code
     return "done"
+
+
+T = TypeVar("T")
+
+
+def seen_on(
+    place: Callable[[Target], AbstractContextManager[T]], target: Target, attempt: Callable[[T], object]
+) -> object:
+    """What an attempt sees, or how it failed, to the last detail: it is for a report from afar."""
+    try:
+        with place(target) as made:
+            return attempt(made)
+    except Exception as exc:  # noqa: BLE001 - it is what was seen
+        return f"{type(exc).__name__}: {exc}"
 
 
 @contextmanager

@@ -25,7 +25,7 @@ class Difference:
     options: tuple[str, ...] = ()
     """What `sync_routes` must be told to mend it."""
     needs: str = ""
-    """`store`: only a local gateway's store can hold it. `logs`: a log group, and the account's role."""
+    """`store`: only a local gateway takes it. `logs`: a log group, and the account's role."""
 
 
 def delete_route_and_integration(site: Site) -> None:
@@ -82,6 +82,38 @@ def stray_response(site: Site) -> None:
 def require_a_parameter(site: Site) -> None:
     name = "route.request.querystring.token"
     site.change_route("$connect", RequestParameters={name: {"Required": True}})
+
+
+def swap_targets(site: Site) -> None:
+    default, move = site.integration_id("$default"), site.integration_id("move")
+    site.change_route("$default", Target=f"integrations/{move}")
+    site.change_route("move", Target=f"integrations/{default}")
+
+
+def create_stage_again(site: Site) -> None:
+    site.aws.delete_stage(ApiId=site.api_id, StageName="production")
+    site.aws.create_stage(ApiId=site.api_id, StageName="production")
+
+
+def switch_traffic_off(site: Site) -> None:
+    site.change_stage(DefaultRouteSettings={"ThrottlingRateLimit": 0.0, "ThrottlingBurstLimit": 0})
+
+
+def log_elsewhere(site: Site) -> None:
+    arn = site.options["ACCESS_LOG_ARN"]
+    logs = {"DestinationArn": f"{arn}-other", "Format": site.options["ACCESS_LOG_FORMAT"]}
+    site.change_stage(AccessLogSettings=logs)
+
+
+def delete_every_route(site: Site) -> None:
+    for item in site.aws.get_routes(ApiId=site.api_id)["Items"]:
+        site.aws.delete_route(ApiId=site.api_id, RouteId=item["RouteId"])
+
+
+def map_query(site: Site) -> None:
+    site.change_integration(
+        "move", RequestParameters={"integration.request.querystring.id": "context.connectionId"}
+    )
 
 
 def log_another_format(site: Site) -> None:
@@ -161,6 +193,7 @@ TABLE = [
     Difference("tag of the settings", lambda site: site.tag(cost="8"), 'tags[cost]: "8" -> "7"', 1),
     Difference("mark removed", lambda site: site.untag("websocket_gateway:uuid"), "tags[websocket_ga", 1),
     Difference("tag gone from the row", row(tags={}), 'tags[team]: "web" -> null', 4),
+    Difference("description emptied", api(Description=""), 'description: "" -> "Live"', 1),
     # Integrations
     Difference(
         "URL", integration(IntegrationUri="https://www.example.com/x"), 'integration_uri: "https://www.e', 2
@@ -178,6 +211,7 @@ TABLE = [
     Difference("static header", parameter("Sec-WebSocket-Version", "'13'"), "Sec-WebSocket-Version]: ", 2),
     Difference("secret changed", parameter("wsOriginSecret", "'guess'"), "origin secret: another one", 2),
     Difference("secret removed", parameter("wsOriginSecret", ""), "origin secret: none -> the current", 2),
+    Difference("query string mapped", map_query, "integration.request.querystring.id]: ", 2),
     Difference("orphan", lambda site: site.add_integration(), "Unwanted integration", 1, ("--prune",)),
     Difference("second integration", duplicate_integration, "Unwanted integration", 1, ("--prune",)),
     # Routes
@@ -187,6 +221,9 @@ TABLE = [
         'integration_id: "',
         2,
     ),
+    Difference("targets swapped", swap_targets, "integration_uri: ", 3),
+    Difference("route renamed", route("move", RouteKey="moved"), "Unwanted route moved", 5, ("--prune",)),
+    Difference("every route missing", delete_every_route, "create route $disconnect (missing in AWS)", 6),
     Difference("API key required", route("move", ApiKeyRequired=True), "api_key_required: true -> false", 2),
     Difference(
         "authorization",
@@ -260,6 +297,10 @@ TABLE = [
         1,
         needs="logs",
     ),
+    Difference("traffic switched off", switch_traffic_off, "throttling_rate_limit: 0.0 -> 100.0", 1),
+    Difference(
+        "errors logged", stage_setting(LoggingLevel="ERROR"), 'level: "ERROR" -> "OFF"', 1, needs="logs"
+    ),
     Difference(
         "stage's description", lambda site: site.change_stage(Description="x"), 'description: "x" -> "For', 1
     ),
@@ -295,7 +336,20 @@ TABLE = [
         1,
         needs="logs",
     ),
+    Difference(
+        "every variable removed",
+        lambda site: site.change_stage(StageVariables={"colour": "", "size": ""}),
+        'stage_variables[colour]: "blue"',
+        1,
+    ),
     Difference("stage's tag", lambda site: site.tag(STAGE, team="ops"), 'tags[team]: "ops" -> "web"', 1),
+    Difference(
+        "stage's mark removed",
+        lambda site: site.untag("websocket_gateway:uuid", path=STAGE),
+        "tags[websocket_gateway:uuid]: ",
+        1,
+    ),
+    Difference("access log in another group", log_elsewhere, 'access_log_arn: "arn:', 1, needs="store"),
     Difference("auto-deploy", lambda site: site.change_stage(AutoDeploy=True), "auto_deploy: true", 2),
     Difference("one route's settings", limit_one_route, "delete route settings move", 1),
     Difference(
@@ -304,6 +358,7 @@ TABLE = [
         "create stage production",
         2,
     ),
+    Difference("stage made by hand", create_stage_again, "tags[websocket_gateway:installation]: ", 3),
     Difference(
         "foreign stage",
         lambda site: site.aws.create_stage(ApiId=site.api_id, StageName="beta"),

@@ -76,8 +76,9 @@ def add_domain(
 
 def observe_every_domain(gateway: ApiGateway, observed: ObservedGateway, apis: Apis) -> ObservedGateway:
     """`observed` with the row's domain and every other one that carries this gateway's mark."""
-    seen = _observe(gateway, gateway.domain_name, apis) if gateway.domain_name else ObservedDomain()
-    return replace(observed, domain=seen, former_domains=_former(gateway, apis))
+    name = gateway.domain_name
+    seen = _observe(gateway, name, apis, deleting=True) if name else ObservedDomain()
+    return replace(observed, domain=seen, former_domains=_former(gateway, apis, deleting=True))
 
 
 def dns_advice(gateway: ApiGateway) -> str:
@@ -107,37 +108,44 @@ def _want(gateway: ApiGateway, wanted: WantedGateway, seen: ObservedDomain, apis
     )
 
 
-def _observe(gateway: ApiGateway, name: str, apis: Apis) -> ObservedDomain:
+def _observe(gateway: ApiGateway, name: str, apis: Apis, *, deleting: bool = False) -> ObservedDomain:
     domains = domains_beside(apis)
     domain = domains.find_domain(name)
     return ObservedDomain(
         domain=domain,
         mappings=domains.list_mappings(name) if domain else (),
-        records=_records(gateway, name, apis),
+        records=_records(gateway, name, apis, deleting=deleting),
     )
 
 
-def _records(gateway: ApiGateway, name: str, apis: Apis) -> tuple[AliasRecord, ...]:
+def _records(gateway: ApiGateway, name: str, apis: Apis, *, deleting: bool) -> tuple[AliasRecord, ...]:
     if not gateway.hosted_zone_id:
         return ()
     dns = dns_beside(apis)
-    zone = dns.zone_name(gateway.hosted_zone_id)
+    zone = dns.find_zone(gateway.hosted_zone_id)
     where = f"Gateway {gateway.api_name!r}: hosted zone {gateway.hosted_zone_id}"
     if zone is None:
         raise ConfigurationError(f"{where} does not exist in this account. Correct --hosted-zone-id.")
-    if name == gateway.domain_name and name != zone and not name.endswith(f".{zone}"):
-        raise ConfigurationError(f"{where} is {zone}, which does not hold {name}. Correct --hosted-zone-id.")
+    if name == gateway.domain_name and name != zone.name and not name.endswith(f".{zone.name}"):
+        raise ConfigurationError(
+            f"{where} is {zone.name}, which does not hold {name}. Correct --hosted-zone-id."
+        )
+    if zone.is_private and not deleting:
+        raise ConfigurationError(
+            f"{where} ({zone.name}) is private: only its VPCs resolve {name}, and no client on the internet. "
+            "Name the public zone by --hosted-zone-id, or leave it out and create the record by hand."
+        )
     return dns.find_records(gateway.hosted_zone_id, name)
 
 
-def _former(gateway: ApiGateway, apis: Apis) -> tuple[ObservedDomain, ...]:
+def _former(gateway: ApiGateway, apis: Apis, *, deleting: bool = False) -> tuple[ObservedDomain, ...]:
     def is_former(domain: Domain) -> bool:
         mark = read_tags(domain.tags)
         ours = mark is not None and mark.uuid == str(gateway.uuid)
         return ours and domain.domain_name != gateway.domain_name
 
     names = [item.domain_name for item in domains_beside(apis).list_domains() if is_former(item)]
-    return tuple(_observe(gateway, name, apis) for name in names)
+    return tuple(_observe(gateway, name, apis, deleting=deleting) for name in names)
 
 
 def _check_name(gateway: ApiGateway) -> None:

@@ -100,8 +100,8 @@ class Table:
                     verdict = f"{row.verdict}: {row.why}" if row.why else row.verdict
                     yield "| " + " | ".join(map(_cell, (row.case, row.expected, row.seen, verdict))) + " |"
             for why in dict.fromkeys(row.why for row in rows if row.verdict == "not tried"):
-                names = [row.case for row in rows if row.verdict == "not tried" and row.why == why]
-                yield f"| {_cell(', '.join(names))} | | | not tried ({len(names)}): {why} |"
+                cases = [row.case for row in rows if row.verdict == "not tried" and row.why == why]
+                yield f"| {_cell(', '.join(cases))} | | | not tried ({len(cases)}): {why} |"
 
     def write(self, folder: str) -> Path:
         """Write the file; returns where it is."""

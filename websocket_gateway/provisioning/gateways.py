@@ -14,7 +14,7 @@ from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.applying import Planned, apply_patiently
 from websocket_gateway.provisioning.custom_domain import add_domain
 from websocket_gateway.provisioning.importing import import_changes
-from websocket_gateway.provisioning.observed import observe_gateway
+from websocket_gateway.provisioning.observed import check_log_role, observe_gateway
 from websocket_gateway.provisioning.plan import AnyStep, Choices, Plan, PlanError, RecordStep
 from websocket_gateway.provisioning.planning.adopting import adoption_notes
 from websocket_gateway.provisioning.planning.gateway import plan_gateway
@@ -90,7 +90,8 @@ def plan_provisioning(
     if gateway.domain_name or gateway.had_domain:
         wanted, observed = add_domain(gateway, wanted, observed, apis, choices=choices)
     wanted = settle_options(wanted, observed)
-    plan = _plan(gateway, wanted, observed, record=record, choices=choices)
+    notes = check_log_role(gateway, wanted, observed, region)
+    plan = _plan(gateway, wanted, observed, record=record, choices=choices, notes=notes)
     return Provisioning(
         gateway=gateway, apis=apis, choices=choices, wanted=wanted, observed=observed, plan=plan
     )
@@ -103,6 +104,7 @@ def _plan(
     *,
     record: tuple[RecordStep, ...],
     choices: Choices,
+    notes: tuple[str, ...],
 ) -> Plan:
     try:
         return plan_gateway(
@@ -110,7 +112,11 @@ def _plan(
             observed,
             record=record,
             deployed=finishing_steps(gateway) if gateway.secret_rotating else (),
-            notes=(*_notes(gateway, observed), *(adoption_notes(wanted, observed) if choices.adopt else ())),
+            notes=(
+                *notes,
+                *_notes(gateway, observed),
+                *(adoption_notes(wanted, observed) if choices.adopt else ()),
+            ),
             prune=choices.prune,
             deployment_owed=bool(observed.api) and gateway.api_created and not gateway.deployment_id,
         )

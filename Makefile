@@ -7,7 +7,7 @@ PYTEST ?= pytest
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types check docs format client pictures clean
+.PHONY: help demo test test-aws lint types check docs format client pictures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
@@ -29,6 +29,9 @@ demo: $(BIN)/.demo ## a gateway created, browsers connected, a broadcast receive
 
 test: $(BIN)/.installed ## the test suite in its default profile: no server, no browser
 	$(BIN)/python -m $(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-aws: $(BIN)/.installed ## control and data plane on a real account, or on what stands in for it; says what to set
+	@$(BIN)/python -m tests.live $(ARGS)
 
 lint: $(BIN)/.installed ## ruff and the import contracts, without changing anything
 	$(BIN)/ruff check .

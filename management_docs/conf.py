@@ -28,6 +28,7 @@ html_theme = "furo"
 html_title = project
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
+html_extra_path = ["reports.schema.json"]  # programs that read the reports fetch it from the site
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -9,7 +9,7 @@ from botocore.stub import Stubber
 
 from tests.support.moto import Moto
 from websocket_gateway.aws.clients import dns_client
-from websocket_gateway.aws.dns import Dns
+from websocket_gateway.aws.dns import Dns, Zone
 from websocket_gateway.resources import AliasRecord
 
 REGION = "eu-west-1"
@@ -26,12 +26,12 @@ def dns() -> Dns:
 
 
 def test_a_zone_is_read_with_its_name(moto: Moto) -> None:
-    assert dns().zone_name(moto.create_zone("example.com")) == "example.com"
+    assert dns().find_zone(moto.create_zone("example.com")) == Zone("example.com", is_private=False)
 
 
 @pytest.mark.parametrize("zone_id", ["ZNONE", "not/a/zone"])
 def test_a_zone_that_is_not_there_is_none(moto: Moto, zone_id: str) -> None:
-    assert dns().zone_name(zone_id) is None
+    assert dns().find_zone(zone_id) is None
 
 
 def test_a_record_comes_back_as_it_was_put(moto: Moto) -> None:

@@ -1,4 +1,4 @@
-"""The drift table: every single difference is found and named, mended with few calls, and then gone."""
+"""The drift table: every single difference is found and named, repaired with few calls, and then gone."""
 
 from __future__ import annotations
 

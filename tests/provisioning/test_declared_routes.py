@@ -175,9 +175,10 @@ def test_a_tuple_is_for_the_only_gateway_and_a_dict_names_one_of_several(serve: 
     news = ApiGatewayFactory.create(api_name="news", target_base_endpoint="https://n.example.com:8443/ws/")
     serve(path("<slug:route>", MovesView.as_view()), path("n/<slug:route>", NewsView.as_view()))
 
+    # The only view that the target can lead to is at the root of the project, so /ws is a proxy's prefix.
     uris = {route.route_key: route.uri for route in project_routes(news)}
-    assert uris["move"] == "https://n.example.com:8443/default"
-    assert uris["headline"] == "https://n.example.com:8443/n/default"
+    assert uris["move"] == "https://n.example.com:8443/ws/default"
+    assert uris["headline"] == "https://n.example.com:8443/ws/n/default"
 
     chat = ApiGatewayFactory.create(api_name="chat")
     with pytest.raises(

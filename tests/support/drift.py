@@ -12,7 +12,7 @@ from uuid import UUID
 import boto3
 
 from tests.factories import ApiGatewayAdditionalRouteFactory, ApiGatewayFactory
-from tests.support.commands import run
+from tests.support.commands import Ended, run
 from websocket_gateway.local.options import Call
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.testing.gateway import GatewayHandle
@@ -34,19 +34,30 @@ HEADER = "integration.request.header."
 
 @dataclass
 class Site:
-    """One gateway `chat`, its row, and boto3's own client to change things behind our back."""
+    """One gateway, its row, and boto3's own client to change things behind our back."""
 
-    handle: GatewayHandle
+    handle: GatewayHandle | None
+    """None where the gateway is not in a local one."""
     aws: Any
     row: ApiGateway
     settings: Any
     """pytest-django's fixture."""
+    options: dict[str, Any] = field(default_factory=lambda: dict(OPTIONS))
+    """What `GATEWAYS` says of the gateway."""
     calls: list[str] = field(default_factory=list)
     """Operations that reached the control plane since `counting()` began."""
 
     @property
     def api_id(self) -> str:
         return self.row.api_id
+
+    @property
+    def name(self) -> str:
+        return self.row.api_name
+
+    def sync(self, *options: str) -> Ended:
+        """Run `sync_routes` for the gateway."""
+        return run("sync_routes", self.name, *options)
 
     def route(self, route_key: str) -> dict[str, Any]:
         items = self.aws.get_routes(ApiId=self.api_id)["Items"]
@@ -57,6 +68,7 @@ class Site:
 
     def record(self) -> Any:
         """The API's record in the local gateway's store, for what its control plane would refuse."""
+        assert self.handle is not None
         return self.handle.gateway.store.apis[self.api_id]
 
     def change_integration(self, route_key: str, **changes: Any) -> None:
@@ -89,12 +101,12 @@ class Site:
 
     def take_back(self, *keys: str) -> None:
         """Delete options of `GATEWAYS`."""
-        self.configure({key: value for key, value in OPTIONS.items() if key not in keys})
+        self.configure({key: value for key, value in self.options.items() if key not in keys})
 
     def configure(self, options: dict[str, Any]) -> None:
         """Set what `GATEWAYS` says of the gateway."""
         configured = self.settings.WEBSOCKET_GATEWAY
-        self.settings.WEBSOCKET_GATEWAY = {**configured, "GATEWAYS": {"chat": options}}
+        self.settings.WEBSOCKET_GATEWAY = {**configured, "GATEWAYS": {self.name: options}}
 
     def tag(self, path: str = "", **tags: str) -> None:
         self.aws.tag_resource(ResourceArn=self.arn(path), Tags=tags)
@@ -103,11 +115,14 @@ class Site:
         self.aws.untag_resource(ResourceArn=self.arn(path), TagKeys=list(keys))
 
     def arn(self, path: str = "") -> str:
-        return f"arn:aws:apigateway:eu-west-1::/apis/{self.api_id}{path}"
+        region = self.aws.meta.region_name
+        partition = self.aws.meta.partition
+        return f"arn:{partition}:apigateway:{region}::/apis/{self.api_id}{path}"
 
     @contextmanager
     def counting(self) -> Iterator[list[str]]:
         """The operations that a command calls, while the block runs."""
+        assert self.handle is not None
         self.calls.clear()
 
         def note(call: Call) -> None:
@@ -121,20 +136,16 @@ class Site:
             self.handle.faults.on_call = None
 
 
-_STATES: dict[int, tuple[str, dict[str, str]]] = {}
-"""By port: the store and the row's ids after the first creation."""
-
-
-def build_site(handle: GatewayHandle, settings: Any) -> Site:
-    """The gateway with its route `move` (one-way), as wanted; made once, then put back."""
-    row = ApiGatewayFactory.create(
+def build_row(name: str = "chat", **fields: Any) -> ApiGateway:
+    """The row of the gateway, not in AWS yet, with its route `move` (one-way)."""
+    row: ApiGateway = ApiGatewayFactory.create(
         planned=True,
-        uuid=UUID("aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"),
-        api_name="chat",
+        api_name=name,
         region_name="",
         api_description="Live",
         stage_description="For everybody",
         tags={"team": "web"},
+        **fields,
     )
     ApiGatewayAdditionalRouteFactory.create(
         api_gateway=row,
@@ -143,6 +154,16 @@ def build_site(handle: GatewayHandle, settings: Any) -> Site:
         integration_url="https://www.example.com/moves",
         two_way=False,
     )
+    return row
+
+
+_STATES: dict[int, tuple[str, dict[str, str]]] = {}
+"""By port: the store and the row's ids after the first creation."""
+
+
+def build_site(handle: GatewayHandle, settings: Any) -> Site:
+    """The gateway as wanted; made once, then put back."""
+    row = build_row(uuid=UUID("aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"))
     store = handle.gateway.store
     if handle.port not in _STATES:
         store.apis.clear()

@@ -101,6 +101,11 @@ def dns_client(region: str) -> Route53Client:
     return client
 
 
+def account_client(region: str) -> Any:
+    """A client for `apigateway`, the older API, which alone knows the account's settings."""
+    return _client(_Client("apigateway", region, get_settings().endpoint_url, attempts=2))
+
+
 def identity_client(region: str) -> STSClient:
     """A client for `sts`, at boto3's own endpoint."""
     client: STSClient = _client(_Client("sts", region, None, attempts=2))

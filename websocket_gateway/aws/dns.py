@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-regional
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from websocket_gateway.aws.calls import Calls
 from websocket_gateway.exceptions import InvalidRequestError, NotFoundError
@@ -18,16 +18,28 @@ _POLLS: Final = 90
 """Route 53 promises a change everywhere within 60 seconds, usually."""
 
 
+class Zone(NamedTuple):
+    """A hosted zone."""
+
+    name: str
+    """Without its last dot."""
+    is_private: bool
+    """Whether only the VPCs that it belongs to resolve its names."""
+
+
 class Dns(Calls):
     """Every call about the records of hosted zones."""
 
-    def zone_name(self, hosted_zone_id: str) -> str | None:
-        """The zone's name without its last dot; None if the account has no such zone."""
+    def find_zone(self, hosted_zone_id: str) -> Zone | None:
+        """The hosted zone of that id; None if the account has no such zone."""
         try:
             zone = self.call("get_hosted_zone", Id=hosted_zone_id).get("HostedZone") or {}
         except (NotFoundError, InvalidRequestError):
             return None
-        return str(zone.get("Name") or "").rstrip(".").lower()
+        return Zone(
+            name=str(zone.get("Name") or "").rstrip(".").lower(),
+            is_private=bool((zone.get("Config") or {}).get("PrivateZone")),
+        )
 
     def find_records(self, hosted_zone_id: str, name: str) -> tuple[AliasRecord, ...]:
         """The A, AAAA and CNAME records of a name."""

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from websocket_gateway.aws.clients import identity_client
+from websocket_gateway.aws.clients import account_client, identity_client
 from websocket_gateway.aws.errors import translated
 from websocket_gateway.conf import get_settings, is_loopback
 from websocket_gateway.exceptions import AWSError
@@ -29,6 +29,18 @@ def ask_caller(region: str) -> Caller:
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         skew = time.time() - parsedate_to_datetime(date).timestamp() if date else 0.0
         return Caller(arn=answer["Arn"], account=answer["Account"], clock_skew_seconds=skew)
+
+
+def has_log_role(region: str) -> bool | None:
+    """Whether API Gateway may write to CloudWatch in `region`; None where that cannot be read.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
+    """
+    try:
+        with translated("GetAccount"):
+            return bool(account_client(region).get_account().get("cloudwatchRoleArn"))
+    except AWSError:
+        return None
 
 
 def caller_account(region: str) -> str:

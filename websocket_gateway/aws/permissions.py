@@ -40,6 +40,7 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "DeleteRouteSettings": (_DELETE,),
         "DeleteStage": (_DELETE,),
         "DescribeCertificate": ("acm:DescribeCertificate",),
+        "GetAccount": (_GET,),
         "GetApi": (_GET,),
         "GetApiMappings": (_GET,),
         "GetApis": (_GET,),

@@ -23,6 +23,9 @@ from websocket_gateway.local.signing import signature_error
 from websocket_gateway.local.store import Store
 
 logger = logging.getLogger("websocket_gateway.local")
+ACCOUNT_PATH = "/account"
+"""Of the older API, which alone knows the account's settings."""
+_LOG_ROLE = "arn:aws:iam::000000000000:role/api-gateway-logs"
 
 
 class UnsignedError(ForbiddenError):
@@ -59,6 +62,8 @@ class ControlPlane:
         """Execute one call. Return the response, and a callback to call after the response has been sent."""
         try:
             self._check_caller(request)
+            if (request.method, request.raw_path) == ("GET", ACCOUNT_PATH):
+                return json_response(200, self._account()), lambda: None
             found = find_operation(request.method, request.raw_path)
             if found is None or found[0].name not in OPERATIONS:
                 raise NotFoundError("Unknown operation, or one that WebSocket APIs do not use")
@@ -79,6 +84,7 @@ class ControlPlane:
             parameters = {**located, **body}
             self._report(operation, parameters, "received")
             self._inject_error(operation)
+            self._check_logs(body)
             record = OPERATIONS[operation.name](self._store, located, body)
             if operation.method != "GET":
                 self._save()
@@ -98,6 +104,18 @@ class ControlPlane:
         if problem is not None:
             missing = problem.startswith("Missing")
             raise UnsignedError(problem) if missing else InvalidSignatureError(problem)
+
+    def _account(self) -> Wire:
+        """GetAccount, the one operation of the older API that tells something about WebSocket APIs."""
+        return {} if self._faults.no_log_role else {"cloudwatchRoleArn": _LOG_ROLE}
+
+    def _check_logs(self, body: Wire) -> None:
+        settings = body.get("defaultRouteSettings") or {}
+        logs = settings.get("loggingLevel", "OFF") != "OFF" or body.get("accessLogSettings")
+        if logs and self._faults.no_log_role:
+            raise BadRequestError(
+                "CloudWatch Logs role ARN must be set in account settings to enable logging"
+            )
 
     def _success(self, operation: Operation, record: Wire) -> HttpResponse:
         if operation.status == 204:

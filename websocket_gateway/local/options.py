@@ -151,6 +151,8 @@ class Faults:
     """Seconds by which every `$connect` is delayed."""
     delay_disconnects: float = 0.0
     """Seconds by which every `$disconnect` is delayed."""
+    no_log_role: bool = False
+    """The account has no CloudWatch role: a stage with logs is refused."""
     control_errors: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Operation name (or `*`) to the status and error type of its response."""
     on_call: Callable[[Call], None] | None = None

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import uvicorn
 
-from websocket_gateway.local.control import ControlPlane
+from websocket_gateway.local.control import ACCOUNT_PATH, ControlPlane
 from websocket_gateway.local.dataplane import DataPlane
 from websocket_gateway.local.errors import ForbiddenError, PayloadTooLargeError
 from websocket_gateway.local.http import Receive, Scope, Send, error_response, read_request, write_response
@@ -36,7 +36,7 @@ def build_application(control: ControlPlane, data: DataPlane, management: Manage
         request = await read_request(scope, receive)
         if request is None:
             await write_response(send, error_response(PayloadTooLargeError("Request too long")), close=True)
-        elif request.raw_path.startswith("/v2/"):
+        elif request.raw_path.startswith("/v2/") or request.raw_path == ACCOUNT_PATH:
             response, after_reply = control.respond(request)
             await write_response(send, response)
             after_reply()

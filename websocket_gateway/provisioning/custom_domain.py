@@ -88,7 +88,8 @@ def add_domain(
 
 def observe_every_domain(gateway: ApiGateway, observed: ObservedGateway, apis: Apis) -> ObservedGateway:
     """`observed` with the row's domain, and every other one with our mark or a mapping to its API."""
-    seen = _observe(gateway, gateway.domain_name, apis) if gateway.domain_name else ObservedDomain()
+    name = gateway.domain_name
+    seen = _observe(gateway, name, apis, deleting=True) if name else ObservedDomain()
     try:
         others = _others(gateway, observed, apis)
     except AccessDeniedError:
@@ -135,13 +136,13 @@ def _want(gateway: ApiGateway, wanted: WantedGateway, seen: ObservedDomain, apis
     )
 
 
-def _observe(gateway: ApiGateway, name: str, apis: Apis) -> ObservedDomain:
+def _observe(gateway: ApiGateway, name: str, apis: Apis, *, deleting: bool = False) -> ObservedDomain:
     domains = domains_beside(apis)
     domain = domains.find_domain(name)
     return ObservedDomain(
         domain=domain,
         mappings=domains.list_mappings(name) if domain else (),
-        records=_records(gateway, name, apis),
+        records=_records(gateway, name, apis, deleting=deleting),
         ownerless=domain is not None and _is_ownerless(domain),
     )
 
@@ -153,16 +154,23 @@ def _is_ownerless(domain: Domain) -> bool:
     return not ApiGateway.objects.filter(uuid=mark.uuid).exists()
 
 
-def _records(gateway: ApiGateway, name: str, apis: Apis) -> tuple[AliasRecord, ...]:
+def _records(gateway: ApiGateway, name: str, apis: Apis, *, deleting: bool) -> tuple[AliasRecord, ...]:
     if not gateway.hosted_zone_id:
         return ()
     dns = dns_beside(apis)
-    zone = dns.zone_name(gateway.hosted_zone_id)
+    zone = dns.find_zone(gateway.hosted_zone_id)
     where = f"Gateway {gateway.api_name!r}: hosted zone {gateway.hosted_zone_id}"
     if zone is None:
         raise ConfigurationError(f"{where} does not exist in this account. Correct --hosted-zone-id.")
-    if name == gateway.domain_name and name != zone and not name.endswith(f".{zone}"):
-        raise ConfigurationError(f"{where} is {zone}, which does not hold {name}. Correct --hosted-zone-id.")
+    if name == gateway.domain_name and name != zone.name and not name.endswith(f".{zone.name}"):
+        raise ConfigurationError(
+            f"{where} is {zone.name}, which does not hold {name}. Correct --hosted-zone-id."
+        )
+    if zone.is_private and not deleting:
+        raise ConfigurationError(
+            f"{where} ({zone.name}) is private: only its VPCs resolve {name}, and no client on the internet. "
+            "Name the public zone by --hosted-zone-id, or leave it out and create the record by hand."
+        )
     return dns.find_records(gateway.hosted_zone_id, name)
 
 
@@ -174,7 +182,7 @@ def _others(gateway: ApiGateway, observed: ObservedGateway, apis: Apis) -> tuple
         ours = is_marked(domain.tags, str(gateway.uuid))
         if ours or any(mapping.api_id in api_ids for mapping in mappings):
             # Without a mark of ours the domain stays, and so do its records.
-            records = _records(gateway, domain.domain_name, apis) if ours else ()
+            records = _records(gateway, domain.domain_name, apis, deleting=True) if ours else ()
             found.append(ObservedDomain(domain=domain, mappings=mappings, records=records))
     return tuple(found)
 

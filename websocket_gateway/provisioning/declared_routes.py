@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from django.conf import settings
 from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, get_script_prefix
@@ -50,6 +50,29 @@ def read_urlconf() -> list[tuple[URLPattern, str]]:
         return list(_walk(get_resolver().url_patterns, ""))
     except Exception as exc:  # it is the project's code, and may raise anything
         raise ConfigurationError(f"The URLconf {settings.ROOT_URLCONF} cannot be read: {exc}") from exc
+
+
+def mount_prefix(target_path: str) -> str:
+    """The path at which a proxy serves this project, such as `/app`; empty at the root of the host.
+
+    `target_path` is that of a gateway's target URL. The prefix is what stands in it before the URL of a view
+    for gateways. A project that knows its prefix (`FORCE_SCRIPT_NAME`) has it in its paths already.
+    """
+    if get_script_prefix() != "/":
+        return ""
+    parts = unquote(target_path).strip("/").split("/")
+    for count in range(len(parts) + 1):
+        if _is_for_gateways("/".join(["", *parts[count:], _SLUG])):
+            return quote("".join(f"/{part}" for part in parts[:count]), safe=_SAFE)
+    return ""
+
+
+def _is_for_gateways(path: str) -> bool:
+    try:
+        view = class_based(get_resolver().resolve(path).func)
+    except Resolver404:
+        return False
+    return view is not None and hasattr(view.view_class, "websocket_route_keys")
 
 
 def _walk(patterns: Iterable[URLPattern | URLResolver], prefix: str) -> Iterator[tuple[URLPattern, str]]:

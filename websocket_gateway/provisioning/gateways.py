@@ -14,7 +14,7 @@ from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.applying import Planned, apply_patiently
 from websocket_gateway.provisioning.custom_domain import add_domain
 from websocket_gateway.provisioning.importing import import_changes
-from websocket_gateway.provisioning.observed import find_region, observe_gateway
+from websocket_gateway.provisioning.observed import check_log_role, find_region, observe_gateway
 from websocket_gateway.provisioning.plan import Action, AnyStep, Choices, Kind, Plan, PlanError, RecordStep
 from websocket_gateway.provisioning.planning.gateway import adoption_notes, plan_gateway
 from websocket_gateway.provisioning.planning.importing import foreign_routes
@@ -105,7 +105,8 @@ def plan_provisioning(
     wanted = with_secret(wanted, api_id, secret_of(gateway))
     wanted, observed = add_domain(gateway, wanted, observed, apis, choices=choices)
     wanted = settle_options(wanted, observed)
-    plan = _plan(gateway, wanted, observed, record=record, choices=choices)
+    notes = check_log_role(gateway, wanted, observed, region)
+    plan = _plan(gateway, wanted, observed, record=record, choices=choices, notes=notes)
     return Provisioning(
         gateway=gateway, apis=apis, choices=choices, wanted=wanted, observed=observed, plan=plan
     )
@@ -118,6 +119,7 @@ def _plan(
     *,
     record: tuple[RecordStep, ...],
     choices: Choices,
+    notes: tuple[str, ...],
 ) -> Plan:
     switches = gateway.live_stage != gateway.stage_name
     counted = not gateway._state.adding and (switches or len(observed.stages) > 1)
@@ -132,6 +134,7 @@ def _plan(
                 *switching_steps(gateway, observed, sockets),
             ),
             notes=(
+                *notes,
                 *_notes(gateway, observed, choices),
                 *(adoption_notes(wanted, observed) if choices.adopt else ()),
             ),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from websocket_gateway import security_log
 from websocket_gateway.aws.apis import Apis
 from websocket_gateway.aws.endpoints import region_in, region_of
-from websocket_gateway.aws.identity import caller_account
+from websocket_gateway.aws.identity import caller_account, has_log_role
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError, ForeignGatewayError, GatewayMissingError
 from websocket_gateway.models import ApiGateway
@@ -16,7 +16,7 @@ from websocket_gateway.origin_secret import accepted_installation_fingerprints, 
 from websocket_gateway.provisioning.plan import Choices
 from websocket_gateway.provisioning.planning.marks import read_tags
 from websocket_gateway.provisioning.planning.routes import TWO_WAY
-from websocket_gateway.resources import Api, ObservedGateway, Route, WantedGateway
+from websocket_gateway.resources import Api, ObservedGateway, Route, Stage, WantedGateway
 
 
 def find_region(gateway: ApiGateway, choices: Choices, *, asked: bool, on_wait: Callable[[str], None]) -> str:
@@ -87,6 +87,34 @@ def observe_api(gateway: ApiGateway, apis: Apis) -> ObservedGateway:
         api_ids=frozenset(item.api_id for item in present),
         twins=tuple(item for item in marked if api is None or item.api_id != api.api_id),
     )
+
+
+def check_log_role(
+    gateway: ApiGateway, wanted: WantedGateway, observed: ObservedGateway, region: str
+) -> tuple[str, ...]:
+    """Notes on logs that are to be switched on.
+
+    AWS refuses them in a region without API Gateway's CloudWatch role, which would end a run half-way: so
+    that raises `ConfigurationError` before anything is changed.
+    """
+    stage, present = wanted.stage, observed.find_stage(wanted.stage.stage_name)
+    logs = stage.logging_level not in (None, "OFF") or stage.access_log_arn
+    if not logs or (present is not None and _logs_of(present) == _logs_of(stage)):
+        return ()
+    known = has_log_role(region)
+    if known is None:
+        return (f"whether API Gateway may write logs in region {region} could not be read (GetAccount)",)
+    if not known:
+        raise ConfigurationError(
+            f"Gateway {gateway.api_name!r}: LOGGING_LEVEL or ACCESS_LOG_ARN is set, and API Gateway has no "
+            f"CloudWatch role in region {region}. Set one: aws apigateway update-account --region {region} "
+            "--patch-operations op=replace,path=/cloudwatchRoleArn,value=ROLE_ARN"
+        )
+    return ()
+
+
+def _logs_of(stage: Stage) -> tuple[str | None, ...]:
+    return (stage.logging_level, stage.access_log_arn or None, stage.access_log_format or None)
 
 
 def _asked(wanted: WantedGateway, routes: tuple[Route, ...], *, deep: bool) -> list[str]:

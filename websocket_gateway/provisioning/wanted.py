@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from websocket_gateway.provisioning.planning.marks import MAX_OWN_TAGS, Mark, re
 from websocket_gateway.provisioning.wanted_routes import CONNECT, DISCONNECT, ProjectRoute, check_uri
 from websocket_gateway.resources import Api, Integration, Stage, WantedGateway, WantedRoute, frozen
 from websocket_gateway.validators import validate_stage_variables, validate_tags
+
+_REQUEST_ID = re.compile(r"\$context\.(requestId|extendedRequestId)\b")
 
 
 def wanted_gateway(gateway: ApiGateway, *, routes: tuple[ProjectRoute, ...]) -> WantedGateway:
@@ -82,6 +85,7 @@ def _tags(gateway: ApiGateway, options: GatewayOptions) -> dict[str, str]:
 
 def _stage(gateway: ApiGateway, options: GatewayOptions, tags: Mapping[str, str]) -> Stage:
     variables = options.stage_variables
+    _check_access_log(gateway, options)
     _check(gateway, "STAGE_VARIABLES", validate_stage_variables, dict(variables or ()))
     return Stage(
         stage_name=gateway.stage_name,
@@ -94,6 +98,24 @@ def _stage(gateway: ApiGateway, options: GatewayOptions, tags: Mapping[str, str]
         stage_variables=None if variables is None else frozen(dict(variables)),
         tags=tags,
     )
+
+
+def _check_access_log(gateway: ApiGateway, options: GatewayOptions) -> None:
+    """AWS takes a log group and a format together, and a format with the id of the request only.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-logging.html
+    """
+    where = f'WEBSOCKET_GATEWAY["GATEWAYS"][{gateway.api_name!r}]'
+    if bool(options.access_log_arn) != bool(options.access_log_format):
+        given, missing = "ACCESS_LOG_ARN", "ACCESS_LOG_FORMAT"
+        if options.access_log_format:
+            given, missing = missing, given
+        raise ConfigurationError(f"{where} has {given} and no {missing}: set both, or neither.")
+    text = options.access_log_format or ""
+    if text and not _REQUEST_ID.search(text):
+        raise ConfigurationError(
+            f'{where}["ACCESS_LOG_FORMAT"] must contain $context.requestId or $context.extendedRequestId.'
+        )
 
 
 def _check(

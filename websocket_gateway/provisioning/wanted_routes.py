@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.models import ApiGateway
-from websocket_gateway.provisioning.declared_routes import DeclaredRoute, find_declared_routes
+from websocket_gateway.provisioning.declared_routes import DeclaredRoute, find_declared_routes, mount_prefix
 from websocket_gateway.validators import validate_http_url
 
 CONNECT, DISCONNECT, DEFAULT = "$connect", "$disconnect", "$default"
@@ -70,8 +70,9 @@ def _rows(gateway: ApiGateway) -> Iterator[ProjectRoute]:
 
 
 def _declared(gateway: ApiGateway) -> Iterator[ProjectRoute]:
-    root = "{0.scheme}://{0.netloc}".format(urlsplit(gateway.target_base_endpoint))
+    target = urlsplit(gateway.target_base_endpoint)
     declared = find_declared_routes()
+    root = f"{target.scheme}://{target.netloc}{mount_prefix(target.path) if declared else ''}"
     _check_unambiguous(gateway, [route for route in declared if route.gateway_name is None])
     for route in declared:
         if route.gateway_name in (None, gateway.api_name):

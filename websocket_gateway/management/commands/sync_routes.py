@@ -102,7 +102,7 @@ class Command(ProvisioningCommand):
         try:
             done = self.provision(gateway)
         except (WebSocketGatewayError, ConfigurationError) as exc:
-            if among == 1:
+            if among == 1 and self.text:
                 raise
             self.stderr.write(self.style.ERROR(f"Gateway {gateway.api_name}: {exc}"))
             self.failed[gateway.api_name] = str(exc)

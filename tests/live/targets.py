@@ -1,0 +1,160 @@
+"""The control planes that the suite runs on: started, reached, stopped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from tests.live.choices import Choices
+from tests.live.table import Table
+from tests.support.moto import running_moto
+from websocket_gateway.testing.gateway import GatewayHandle, local_gateway
+
+DOMAIN = "live.example.com"
+IDLE_SECONDS = 8.0
+"""Of the local gateway; 600 on AWS."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A running control plane."""
+
+    name: str
+    choices: Choices
+    table: Table
+    endpoint_url: str | None
+    """None: AWS itself."""
+    region: str
+    domain: str
+    certificate_arn: str
+    handle: GatewayHandle | None = None
+
+    @property
+    def has_logs(self) -> bool:
+        """Whether access logs and log levels can be tried: on AWS they need a log group and a role."""
+        return self.name != "aws" or bool(self.choices.log_group)
+
+    def client(self, service: str, endpoint_url: str | None = None) -> Any:
+        """boto3's own client, which repeats what was throttled."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            region_name=self.region,
+            endpoint_url=endpoint_url or self.endpoint_url,
+            config=Config(retries={"mode": "standard", "total_max_attempts": 8}),
+        )
+
+
+@contextmanager
+def running(name: str, choices: Choices) -> Iterator[Target]:
+    """The target of that name, for the length of a `with` block."""
+    if name == "aws":
+        hidden = (choices.public_url.rpartition("//")[2], choices.domain)
+        yield Target(
+            name=name,
+            choices=choices,
+            table=Table(name, choices.region, hidden),
+            endpoint_url=None,
+            region=choices.region,
+            domain=choices.domain,
+            certificate_arn=choices.certificate,
+        )
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        _fake_account(patch)
+        with _stand_in(name, choices, patch) as target:
+            yield target
+
+
+def _fake_account(patch: pytest.MonkeyPatch) -> None:
+    for variable in [key for key in os.environ if key.startswith("AWS_")]:
+        patch.delenv(variable)
+    for variable, value in FAKE.items():
+        patch.setenv(variable, value)
+
+
+FAKE = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@contextmanager
+def _stand_in(name: str, choices: Choices, patch: pytest.MonkeyPatch) -> Iterator[Target]:
+    with running_moto() as moto:
+        arn = moto.import_certificate(DOMAIN)
+        patch.setenv("AWS_ENDPOINT_URL_ACM", moto.url)
+
+        def target(endpoint_url: str, handle: GatewayHandle | None = None) -> Target:
+            return Target(
+                name=name,
+                choices=choices,
+                table=Table(name, "eu-west-1"),
+                endpoint_url=endpoint_url,
+                region="eu-west-1",
+                domain=DOMAIN,
+                certificate_arn=arn,
+                handle=handle,
+            )
+
+        if name == "local":
+            with local_gateway(idle_timeout=IDLE_SECONDS) as handle:
+                yield target(handle.endpoint_url, handle)
+        elif name == "moto":
+            yield target(moto.url)
+        else:
+            with _ministack(choices.ministack) as url:
+                yield target(url)
+
+
+@contextmanager
+def _ministack(program: str) -> Iterator[str]:
+    found = shutil.which(program)
+    assert found, f"MiniStack is not installed: {program} is missing (python -m tests.live says how)"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "SERVICES": "apigateway",
+        "MINISTACK_REGION": "eu-west-1",
+    }
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as folder, Path(folder, "log").open("w") as log:
+        process = subprocess.Popen(
+            [str(Path(found).absolute())], cwd=folder, env=environment, stdout=log, stderr=log
+        )
+        try:
+            _wait_for(url, process)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/_ministack/health", timeout=5).close()
+            return
+        except OSError:
+            assert process.poll() is None, "MiniStack ended at once"
+            assert time.monotonic() < deadline, "MiniStack did not start within 60 s"
+            time.sleep(0.2)

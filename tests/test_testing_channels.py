@@ -82,6 +82,16 @@ def test_lost_messages_are_recovered_once_and_in_order(client: Any) -> None:
     assert data(client.recover("orders_eu")) == []
 
 
+def test_message_whose_commit_the_test_ran_is_sent_once(
+    client: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    client.subscribe("orders_eu")
+    with django_capture_on_commit_callbacks(execute=True):
+        publish(1)
+
+    assert [message["order"] for message in client.received] == [1]
+
+
 def test_client_that_comes_back_continues_at_its_position(ws_client: Any, client: Any) -> None:
     client.subscribe("orders_eu")
     publish(1)

@@ -79,7 +79,8 @@ from websockets.sync.client import connect
 
 from urls import ChatView, OpenView
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.testing import WebSocketTestMixin, websocket_clients
+from websocket_gateway.sending import broadcast
+from websocket_gateway.testing import WebSocketTestMixin, virtual_time, websocket_clients
 from websocket_gateway.testing.gateway import local_gateway, needs_serialized_requests
 
 
@@ -109,6 +110,22 @@ class ChatTests(WebSocketTestMixin, TestCase):
         self.client.force_login(self.ada)
         token = self.client.post("/token/").json()["token"]
         self.assertTrue(self.one.connect(token=token).ok)
+
+    @override_settings(
+        WEBSOCKET_GATEWAY={"CHANNELS": {"orders": {"HISTORY_MESSAGES": 9, "HISTORY_SECONDS": 60}}}
+    )
+    def test_history_and_time(self):
+        self.one.connect(user=self.ada)
+        with virtual_time() as clock:
+            self.one.subscribe("orders")
+            broadcast({"n": 1}, channel="orders")
+            at = self.one.position("orders")
+            with self.one.losing():
+                broadcast({"n": 2}, channel="orders")
+            clock.advance(59)
+            self.assertEqual([m["data"]["n"] for m in self.one.recover("orders", at)["messages"]], [2])
+            clock.advance(2)
+            self.assertEqual(self.one.recover("orders", at)["lost"], "expired")
 
     @override_settings(WEBSOCKET_GATEWAY={"MAX_MESSAGES_PER_MINUTE": 1})
     def test_settings(self):
@@ -201,7 +218,7 @@ def test_every_kind_of_test_case_runs_under_djangos_own_runner(project: Path) ->
     status, printed = run(project, "manage.py", "test")
 
     assert status == 0, printed
-    assert "Ran 9 tests" in printed
+    assert "Ran 10 tests" in printed
 
 
 def test_script_needs_no_test_runner(project: Path) -> None:

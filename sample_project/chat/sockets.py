@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from chat.models import KEY_MAX_LENGTH, TEXT_MAX_LENGTH, Message
 from chat.rooms import find_room, render_people
 from websocket_gateway.models import WebSocketSession
+from websocket_gateway.sending import broadcast
 from websocket_gateway.signals import connected, disconnected
 from websocket_gateway.views import WebSocketView
 
@@ -35,8 +36,8 @@ class ChatSocketView(WebSocketView):
             return {"type": "problem", "text": "The key of this message is too long or not a text."}
         room = self.websocket_session.channel_name
         message = Message.objects.create(author=request.user, room=room, text=text.strip(), key=key)
-        # Sent after the commit: with `deduplicate`, a handler runs in a transaction.
-        WebSocketSession.objects.in_channel(room).send_message(message.as_frame(), on_commit=True)
+        # The room has a history: this commits together with the message, and is sent after the commit.
+        broadcast(message.as_frame(), channel=room)
         return {"type": "accepted", "id": message.pk}
 
     def typing(self, request: HttpRequest) -> None:

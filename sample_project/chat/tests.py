@@ -147,26 +147,32 @@ def test_the_button_notifies_everyone_who_is_still_there(enter: Enter) -> None:
 
 
 def test_who_was_away_reads_on_where_they_left(say: Say, enter: Enter) -> None:
-    ada = enter("ada")
-    for text in ("one", "two", "three"):
-        say(ada, text)
-    known = Message.objects.get(text="one").pk
+    ada, grace = enter("ada"), enter("grace")
+    say(ada, "one")
+    with grace.losing():
+        say(ada, "two")
+        say(ada, "three")
 
-    answer = log_in("grace").get(reverse("history", args=[CHANNEL]), {"after": known})
+    assert [frame["text"] for frame in heard(grace)] == ["one"]
+    missed = grace.recover(CHANNEL)["messages"]
+    assert [message["data"]["text"] for message in missed] == ["two", "three"]
 
-    assert [message["text"] for message in answer.json()["messages"]] == ["two", "three"]
 
-
-def test_the_history_is_the_latest_and_the_oldest_of_it_comes_first() -> None:
+def test_the_page_has_the_latest_messages_and_the_position_after_them(say: Say, enter: Enter) -> None:
     ada = User.objects.get_by_natural_key("ada")
     Message.objects.bulk_create(Message(author=ada, text=str(n)) for n in range(HISTORY_LENGTH + 5))
+    client = enter("ada")
+    say(client, "last")
+    assert heard(client)
 
-    messages = log_in("grace").get(reverse("history", args=[CHANNEL])).json()["messages"]
+    page = log_in("grace").get(reverse("lobby")).context
 
-    assert [message["text"] for message in messages] == [str(n) for n in range(5, HISTORY_LENGTH + 5)]
+    texts = [message["text"] for message in page["config"]["messages"]]
+    assert texts == [*map(str, range(6, HISTORY_LENGTH + 5)), "last"]
+    assert page["channel_positions"][CHANNEL] == client.position(CHANNEL)
 
 
-@pytest.mark.parametrize("page", [reverse_lazy("lobby"), "/rooms/kitchen/", "/rooms/kitchen/messages/"])
+@pytest.mark.parametrize("page", [reverse_lazy("lobby"), "/rooms/kitchen/"])
 def test_pages_are_for_those_who_logged_in(page: str) -> None:
     assert Client().get(page).status_code == 302
     assert log_in(DEMO_USERS[0].username).get(page).status_code == 200

@@ -1,4 +1,4 @@
-"""The views of the chat: login, room, history, and a notification to everyone."""
+"""The views of the chat: login, room, and a notification to everyone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from chat.models import TEXT_MAX_LENGTH, Message
 from chat.rooms import LOBBY, ROOMS, find_room, people_in
 from chat.users import DEMO_USERS
 from websocket_gateway.connections import find_socket_url
+from websocket_gateway.mixins import ResumeChannelsMixin
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.sending import broadcast
 
@@ -29,10 +30,14 @@ class LoginPageView(LoginView):
     extra_context = {"demo_users": () if EXPOSED else DEMO_USERS}
 
 
-class RoomView(LoginRequiredMixin, TemplateView):
-    """The page of a room. It contains the configuration of the script as JSON."""
+class RoomView(LoginRequiredMixin, ResumeChannelsMixin, TemplateView):
+    """The page of a room, with its latest messages and the configuration of the script as JSON.
+
+    The positions of the channels are read before the messages: the script is sent everything that came after.
+    """
 
     template_name = "chat/room.html"
+    resume_channels = tuple(room.slug for room in ROOMS)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add the room, and the configuration of the script."""
@@ -42,7 +47,7 @@ class RoomView(LoginRequiredMixin, TemplateView):
         config = {
             "room": room.slug,
             "rooms": [other.slug for other in ROOMS],
-            "historyUrl": reverse("history", args=[room.slug]),
+            "messages": latest_messages(room.slug),
             "notifyUrl": reverse("notify"),
             "loginUrl": f"{reverse('login')}?next={self.request.path}",
             "username": self.request.user.get_username(),
@@ -58,16 +63,10 @@ class RoomView(LoginRequiredMixin, TemplateView):
         return super().get_context_data(**{**kwargs, **context})
 
 
-class HistoryView(LoginRequiredMixin, View):
-    """The messages after message `?after=`, for a page that was not connected."""
-
-    def get(self, request: HttpRequest, room: str) -> JsonResponse:
-        """Return the latest messages of the room, at most 50."""
-        after = request.GET.get("after", "0")
-        known = int(after) if after.isdecimal() and len(after) < 19 else 0
-        newer = Message.objects.filter(room=room, pk__gt=known).select_related("author")
-        latest = list(newer.order_by("-pk")[:HISTORY_LENGTH])
-        return JsonResponse({"messages": [message.as_frame() for message in reversed(latest)]})
+def latest_messages(room: str) -> list[dict[str, Any]]:
+    """Return the latest 50 messages of the room, the oldest first."""
+    latest = Message.objects.filter(room=room).select_related("author").order_by("-pk")[:HISTORY_LENGTH]
+    return [message.as_frame() for message in reversed(latest)]
 
 
 class NotifyView(LoginRequiredMixin, View):

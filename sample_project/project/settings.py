@@ -77,6 +77,8 @@ CSRF_COOKIE_NAME = "sample_csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = EXPOSED
 
 WEBSOCKET_GATEWAY = {
+    # Each room is a channel. A page that was away gets what it has missed, up to this number and for a day.
+    "CHANNELS": {room: {"HISTORY_MESSAGES": 1_000} for room in ("lobby", "kitchen", "workshop")},
     "ADMIN_PROVISIONING": not EXPOSED,
     "ENDPOINT_URL": os.environ.get("SAMPLE_GATEWAY_URL", "http://127.0.0.1:9000"),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chat.sockets import ChatSocketView
-from chat.views import HistoryView, LoginPageView, NotifyView, RoomView
+from chat.views import LoginPageView, NotifyView, RoomView
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.contrib.staticfiles.views import serve
@@ -15,7 +15,6 @@ from websocket_gateway.views import WebSocketTokenView
 urlpatterns = [
     path("", RoomView.as_view(), name="lobby"),
     path("rooms/<slug:room>/", RoomView.as_view(), name="room"),
-    path("rooms/<slug:room>/messages/", HistoryView.as_view(), name="history"),
     path("notify/", NotifyView.as_view(), name="notify"),
     path("login/", LoginPageView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

@@ -32,7 +32,7 @@ def test_every_fault_stands_among_the_options_of_the_command() -> None:
         if item.type == "float" and not item.name.startswith("_")
     }
 
-    assert told - {"verbosity"} == of_the_command
+    assert told - {"verbosity", "fault-seed"} == of_the_command
 
 
 def test_the_faults_that_no_option_makes_stand_where_tests_are_explained() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import Group
@@ -11,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.template import engines
 from django.urls import path
 
+from websocket_gateway.sending import broadcast
 from websocket_gateway.views import WebSocketTokenView, WebSocketView
 
 PAGE = """<!doctype html>
@@ -56,6 +58,14 @@ class CountingView(WebSocketView):
     def keep(self, request: HttpRequest) -> dict[str, Any]:
         Group.objects.create(name=f"{self.body['n']} {secrets.token_hex(4)}")
         return {"kept": self.body["n"]}
+
+    def place(self, request: HttpRequest) -> dict[str, Any]:
+        """An order and its message, slowly enough that a cut can meet every step."""
+        time.sleep(0.03)
+        order = Group.objects.create(name=f"{self.body['n']} {secrets.token_hex(4)}")
+        broadcast({"type": "order", "n": self.body["n"]}, channel="orders_eu")
+        time.sleep(0.03)
+        return {"id": order.pk}
 
 
 class ToldTokenView(WebSocketTokenView):

@@ -14,7 +14,10 @@ import pytest
 
 from tests.end_to_end.sample import ANY_PORTS, manage, migrate, start_demo, wait_for_chat
 
-GREETING = '{"type":"notification","text":"Hello from the broadcast command","_ws":{"channel":"lobby"}}'
+GREETING = re.compile(
+    r'(?P<who>ada|grace) +received  {"type":"notification","text":"Hello from the broadcast command",'
+    r'"_ws":{"channel":"lobby","epoch":"\w+","offset":(?P<offset>\d+)}}'
+)
 
 
 @pytest.fixture
@@ -49,11 +52,16 @@ def test_once_both_clients_receive_everything_and_again_on_another_port(database
 def check_round(output: str) -> None:
     lines = output.splitlines()
     assert "Sent to channel 'lobby': 2 of 2 delivered" in output
-    assert [line for line in lines if line.endswith(GREETING)] == [
-        f"ada    received  {GREETING}",
-        f"grace  received  {GREETING}",
-    ]
+    greeted = [found for line in lines if (found := GREETING.fullmatch(line))]
+    assert [found["who"] for found in greeted] == ["ada", "grace"]
+    assert len({found["offset"] for found in greeted}) == 1
     assert sum("Hello, are you there?" in line and " received " in line for line in lines) == 2
+    cut = lines.index("grace  lost the connection")
+    heard = [line for line in lines if re.match(r"grace  (received|recovered) +Message", line)]
+    assert [line.split()[1] for line in heard] == ["received"] * 3 + ["recovered"] * 3
+    assert [line.split(" Message ")[1] for line in heard] == [f"{n} of 6" for n in range(1, 7)]
+    assert all((lines.index(line) > cut) == ("recovered" in line) for line in heard)
+    assert "Nothing was missed: 6 messages, each once and in order." in lines
     assert lines[-1] == "Done: everything that was sent was received."
 
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { GatewayError, connect } from "../../websocket_gateway/static/websocket_gateway/client.js";
-import { World, settle } from "./world.mjs";
+import { Locks, World, settle } from "./world.mjs";
 
 const MINUTE = 60_000;
 const URL = "wss://ws.example.com/production";
@@ -275,6 +275,24 @@ test("a rotation loses and doubles nothing", async () => {
 
   assert.ok(world.sockets.length > 2);
   assert.deepEqual(got.shown.map(([n]) => n), Array.from({ length: 1_300 }, (_, n) => n + 1));
+});
+
+test("a tab that comes to a channel which its connection is in already shows what is published from then on", async () => {
+  world.locks = new Locks();
+  world.install();
+  const tabs = [await start({ share: true }), await start({ share: true })];
+  publish(1, { to: [] });
+  const first = listen(tabs[0]);
+  await world.clock.advance(1_000);
+  const second = listen(tabs[1]);
+  await world.clock.advance(1_000);
+  publish(2);
+  await world.clock.advance(1_000);
+
+  assert.equal(world.sockets.length, 1);
+  assert.deepEqual([first.shown, second.shown], [[[2, 2, false]], [[2, 2, false]]]);
+  assert.deepEqual(second.handle.position, { epoch: "e1", offset: 2 });
+  tabs.forEach((tab) => tab.close());
 });
 
 test("an earlier page of a channel is read on demand", async () => {

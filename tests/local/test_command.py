@@ -152,7 +152,7 @@ def test_faults_of_the_command_line(backend: Backend) -> None:
 
 
 def test_the_handle_has_what_the_documentation_promises() -> None:
-    promised = {"endpoint_url", "port", "faults", "requests", "connections", "wait_until"}
+    promised = {"endpoint_url", "port", "faults", "requests", "connections", "cut", "wait_until"}
 
     assert promised <= set(dir(GatewayHandle))
 

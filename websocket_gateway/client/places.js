@@ -37,8 +37,7 @@ export class Places {
 
   /** @param {string} channel @param {Since} [since] */
   enter(channel, since) {
-    if (!this.#cursors.has(channel)) {
-      this.#plain.delete(channel);
+    if (!this.#cursors.has(channel) && !this.#plain.has(channel)) {
       this.#make(channel, since ?? this.settings.positions[channel] ?? null);
     }
   }
@@ -47,6 +46,7 @@ export class Places {
   leave(channel) {
     this.#cursors.get(channel)?.closed();
     this.#cursors.delete(channel);
+    this.#plain.delete(channel);
   }
 
   /** @param {string} channel @param {Since} since */
@@ -89,15 +89,15 @@ export class Places {
   /** @param {string} channel It is joined. Without an answer of its own, as another tab had joined it, that is asked for. */
   joined(channel) {
     const cursor = this.#cursors.get(channel);
-    cursor?.state === "joining" && cursor.recover();
+    cursor && ["idle", "joining"].includes(cursor.state) && cursor.recover();
   }
 
   /** @param {string} channel @param {Answer} answer @param {Since} [asked] */
   answered(channel, answer, asked) {
     const cursor = this.#cursors.get(channel);
     if (cursor && answer.epoch === undefined) {
-      this.#plain.add(channel);
       this.leave(channel);
+      this.#plain.add(channel);
     } else {
       cursor?.answered(answer, asked);
     }
@@ -141,8 +141,8 @@ export class Places {
       } else if (error.code === "not_subscribed") {
         cursor.opened(); // it is being joined, or was left
       } else if ([...FINAL, "history_off"].includes(error.code)) {
-        this.#plain.add(channel);
         this.leave(channel);
+        this.#plain.add(channel);
         error.code === "history_off" || this.hooks.failed(channel, error);
       } else {
         cursor.timer = later(() => cursor.recover(), this.settings.backoffMaxMs * (0.5 + Math.random()));

@@ -92,6 +92,9 @@ def _add_faults(parser: ArgumentParser) -> None:
         ("throttle-posts", "@connections calls answered with 429"),
         ("fail-posts", "@connections calls answered with 500"),
         ("drop-posts", "posts answered with 200 but not delivered"),
+        ("double-posts", "posts delivered twice"),
+        ("reorder-posts", "posts delivered after the next one to the same connection"),
+        ("defer-posts", "posts answered at once and delivered --defer-seconds later"),
         ("drop-messages", "client messages that are not forwarded to the backend"),
     ):
         group.add_argument(f"--{name}", type=share, default=0.0, metavar="SHARE", help=f"Share of {text}.")
@@ -104,6 +107,20 @@ def _add_faults(parser: ArgumentParser) -> None:
         group.add_argument(
             f"--{name}", type=delay, default=0.0, metavar="S", help=f"Delay every {text} by S seconds."
         )
+    group.add_argument(
+        "--defer-seconds",
+        type=delay,
+        default=1.0,
+        metavar="S",
+        help="Hold deferred and reordered posts back for S seconds (1).",
+    )
+    group.add_argument(
+        "--fault-seed",
+        dest="seed",
+        type=int,
+        metavar="N",
+        help="Draw each share at random, the same way for the same number, instead of evenly.",
+    )
 
 
 def port(text: str) -> int:

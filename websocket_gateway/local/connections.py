@@ -45,6 +45,8 @@ class Connection:
     close_reason: str = ""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     """The messages that are being forwarded to the backend."""
+    overtaken: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set, and replaced, when a post is delivered: posts that a fault holds back follow it."""
 
     def touch(self) -> None:
         """Record activity, which restarts the idle timeout."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from types import TracebackType
 
@@ -87,6 +88,18 @@ class LocalGateway:
             for connection in self._registry
             if connection.state == "open"
         )
+
+    def cut(self, connection_ids: Collection[str] | None = None) -> int:
+        """Cut open sockets (all by default) as a broken network does. Return their number."""
+        cut = [
+            connection
+            for connection in self._registry
+            if connection.state == "open" and (connection_ids is None or connection.id in connection_ids)
+        ]
+        for connection in cut:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(connection.abort)
+        return len(cut)
 
     def start(self) -> None:
         """Start serving. Return as soon as connections are accepted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from contextlib import suppress
 from datetime import datetime, timezone
 from urllib.parse import unquote
 
@@ -38,6 +39,7 @@ class ManagementApi:
         self._registry = registry
         self._options = options
         self._faults = faults
+        self._late: set[asyncio.Task[None]] = set()
 
     async def respond(self, request: HttpRequest) -> HttpResponse:
         """Execute one call."""
@@ -94,10 +96,35 @@ class ManagementApi:
             await connection.close(NORMAL_CLOSURE, "")
             return json_response(204, None)
         if not self._faults.occurs("drop_posts"):
-            delivered = await connection.send_text(request.body.decode("utf-8", "replace"))
-            if not delivered:
-                raise GoneError("The connection with the provided id no longer exists.")
+            text = request.body.decode("utf-8", "replace")
+            for _ in range(2 if self._faults.occurs("double_posts") else 1):
+                await self._deliver(connection, text)
         return json_response(200, None)
+
+    async def _deliver(self, connection: Connection, text: str) -> None:
+        """Send the text of a post, now or, if a fault holds it back, in a task."""
+        if self._faults.occurs("defer_posts"):
+            self._send_later(connection, text, asyncio.Event())
+        elif self._faults.occurs("reorder_posts"):
+            self._send_later(connection, text, connection.overtaken)
+        elif await connection.send_text(text):
+            connection.overtaken.set()
+            connection.overtaken = asyncio.Event()
+        else:
+            raise GoneError("The connection with the provided id no longer exists.")
+
+    def _send_later(self, connection: Connection, text: str, overtaken: asyncio.Event) -> None:
+        """Send the text after another post of the connection, or else after `defer_seconds`."""
+
+        async def send() -> None:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(overtaken.wait(), self._faults.defer_seconds)
+            with suppress(LimitExceededError):  # the post was answered long ago
+                await connection.send_text(text)
+
+        task = asyncio.create_task(send())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
 
 
 def _describe(connection: Connection) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -131,7 +132,10 @@ class Call:
 
 @dataclass(slots=True, kw_only=True)
 class Faults:
-    """Faults to inject. Shares are between 0 (never) and 1 (always); 0.5 is exactly every second one."""
+    """Faults to inject. Shares are between 0 (never) and 1 (always).
+
+    Without a `seed`, injections are spread evenly: 0.5 is exactly every second one.
+    """
 
     skip_disconnects: float = 0.0
     """Share of `$disconnect` events that are not sent."""
@@ -141,6 +145,13 @@ class Faults:
     """Share of calls to `@connections` that are answered with 500."""
     drop_posts: float = 0.0
     """Share of posts that are answered with 200 but not delivered."""
+    double_posts: float = 0.0
+    """Share of posts that are delivered twice."""
+    reorder_posts: float = 0.0
+    """Share of posts that are delivered after the next one to the same connection, `defer_seconds` later at
+    the latest; the answer does not wait for it."""
+    defer_posts: float = 0.0
+    """Share of posts that are answered at once and delivered `defer_seconds` later."""
     drop_messages: float = 0.0
     """Share of client messages that are not forwarded to the backend."""
     delay_posts: float = 0.0
@@ -153,6 +164,10 @@ class Faults:
     """Seconds by which every `$disconnect` is delayed."""
     no_log_role: bool = False
     """The account has no CloudWatch role: a stage with logs is refused."""
+    defer_seconds: float = 1.0
+    """Seconds for which `defer_posts` and `reorder_posts` hold a post back."""
+    seed: int | None = None
+    """With a number, each share is drawn at random: the same number affects the same turns in every run."""
     control_errors: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Operation name (or `*`) to the status and error type of its response."""
     on_call: Callable[[Call], None] | None = None
@@ -161,13 +176,16 @@ class Faults:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def occurs(self, name: str) -> bool:
-        """Return whether to inject the fault this time. Injections are spread evenly."""
+        """Return whether to inject the fault this time: spread evenly, or drawn with `seed`."""
         share: float = getattr(self, name)
         if share <= 0:
             return False
         with self._lock:
             self._seen[name] += 1
             turn = self._seen[name]
+        if self.seed is not None:
+            # By turn and not by a shared generator: concurrent events of another kind change nothing.
+            return random.Random(f"{self.seed} {name} {turn}").random() < share  # noqa: S311
         return int(turn * share + 1e-9) > int((turn - 1) * share + 1e-9)
 
     def clear(self) -> None:

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from websocket_gateway.aws.connections import use_connections
     from websocket_gateway.testing.client import Reply, WebSocketClient
-    from websocket_gateway.testing.clients import WebSocketTestMixin, websocket_clients
+    from websocket_gateway.testing.clients import (
+        Clock,
+        WebSocketTestMixin,
+        virtual_time,
+        websocket_clients,
+    )
     from websocket_gateway.testing.connections import FakeConnections, SentFrame, record_connections
     from websocket_gateway.testing.events import (
         connect_request,
@@ -23,6 +28,7 @@ else:
     from importlib import import_module
 
     _MODULES = {
+        "Clock": "websocket_gateway.testing.clients",
         "FakeConnections": "websocket_gateway.testing.connections",
         "Reply": "websocket_gateway.testing.client",
         "SentFrame": "websocket_gateway.testing.connections",
@@ -34,6 +40,7 @@ else:
         "new_connection_id": "websocket_gateway.testing.events",
         "record_connections": "websocket_gateway.testing.connections",
         "use_connections": "websocket_gateway.aws.connections",
+        "virtual_time": "websocket_gateway.testing.clients",
         "websocket_clients": "websocket_gateway.testing.clients",
     }
 
@@ -48,6 +55,7 @@ else:
 
 
 __all__ = [
+    "Clock",
     "FakeConnections",
     "Reply",
     "SentFrame",
@@ -59,5 +67,6 @@ __all__ = [
     "new_connection_id",
     "record_connections",
     "use_connections",
+    "virtual_time",
     "websocket_clients",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,15 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.generic import View
 
+from websocket_gateway.channels import history
 from websocket_gateway.conf import get_settings
 from websocket_gateway.frames import RESERVED_KEY
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.receiving.tokens import make_token
 from websocket_gateway.sending.publishing import finish_in_test
 from websocket_gateway.testing import events
-from websocket_gateway.testing.connections import FakeConnections
-from websocket_gateway.testing.targets import Target
+from websocket_gateway.testing.connections import Cursors, FakeConnections
+from websocket_gateway.testing.targets import Target, any_gateway
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -47,7 +49,7 @@ class Reply:
     @property
     def error(self) -> str | None:
         """The code of an error frame; None for any other frame."""
-        body = self.json() if self.content[:1] == b"{" else None
+        body = _object(self)
         ours = body.get(RESERVED_KEY) if isinstance(body, dict) else None
         code: str | None = ours.get("error", {}).get("code") if isinstance(ours, dict) else None
         return code
@@ -77,6 +79,7 @@ class WebSocketClient:
         self._gateway = gateway
         self.connection_id = events.new_connection_id()
         self._connections = connections
+        self._cursors = Cursors()
 
     def connect(
         self,
@@ -105,7 +108,10 @@ class WebSocketClient:
             headers=headers,
             **options,
         )
-        return self._answer(request, "connect", lenient=user is not None)
+        reply = self._answer(request, "connect", lenient=user is not None)
+        if reply.ok and channel and history.has_history(channel):
+            self._cursors.move(channel, history.position(channel))
+        return reply
 
     def send(
         self, frame: object, *, reply_id: str | None = None, **options: Unpack[events.MessageOptions]
@@ -118,21 +124,45 @@ class WebSocketClient:
         slug = options.get("route_key", "$default").lstrip("$")
         options.setdefault("path", self._target.path + slug)
         request = events.message_request(self.gateway, self.connection_id, frame, **options)
-        return self._answer(request, slug)
+        reply = self._answer(request, slug)
+        self._cursors.answered(_object(reply))
+        return reply
 
     def control(self, kind: str, *, reply_id: str | None = None, **fields: object) -> Reply:
         """Send a control frame such as `ping` or `subscribe`."""
         return self.send({RESERVED_KEY: {"type": kind, **fields}}, reply_id=reply_id)
 
-    def recover(self, channel: str, position: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """What the client missed in a channel with a history since `position`: the answer for this channel.
+    def subscribe(self, channel: str, since: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """Join a channel, and return the answer for it.
 
-        It has `epoch`, `offset` and, if there are any, `messages` and `more`; or `error`; or `lost`.
+        `since` is a position, or `{"last": 20}`; without it the client begins with what comes from now on.
         """
+        return self._ask_channel("subscribe", channel, since)
+
+    def recover(self, channel: str, position: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """What the client missed in a channel with a history: the answer for this channel.
+
+        It begins at `position`, without it where the client is (`client.position(channel)`). It has `epoch`,
+        `offset` and, if there are any, `messages` and `more`; or `error`; or `lost`.
+        """
+        return self._ask_channel("recover", channel, self.position(channel) if position is None else position)
+
+    def position(self, channel: str) -> history.ChannelPosition | None:
+        """After the last message of a channel that the client got without a gap; None before it joined."""
+        self._cursors.pushed(self.received)
+        return self._cursors.get(channel)
+
+    @contextmanager
+    def losing(self) -> Iterator[None]:
+        """Lose what the server sends to this connection within a `with` block, as a network can."""
+        lost = self._connections.losing if self._connections else set()
         finish_in_test()
-        reply = self.control("recover", reply_id="recover", channels={channel: position})
-        answer: dict[str, Any] = reply.json()[RESERVED_KEY]["channels"][channel]
-        return answer
+        lost.add(self.connection_id)
+        try:
+            yield
+            finish_in_test()
+        finally:
+            lost.discard(self.connection_id)
 
     def disconnect(self, **options: Unpack[events.RequestOptions]) -> Reply:
         """Close the connection."""
@@ -154,6 +184,14 @@ class WebSocketClient:
         """`control` from an asynchronous test."""
         return await sync_to_async(self.control)(kind, reply_id=reply_id, **fields)
 
+    async def asubscribe(self, channel: str, since: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """`subscribe` from an asynchronous test."""
+        return await sync_to_async(self.subscribe)(channel, since)
+
+    async def arecover(self, channel: str, position: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """`recover` from an asynchronous test."""
+        return await sync_to_async(self.recover)(channel, position)
+
     async def adisconnect(self, **options: Unpack[events.RequestOptions]) -> Reply:
         """`disconnect` from an asynchronous test."""
         return await sync_to_async(self.disconnect)(**options)
@@ -161,7 +199,7 @@ class WebSocketClient:
     @cached_property
     def gateway(self) -> ApiGateway:
         """The gateway that the events come from; one that is in the database, or else a new row."""
-        return self._gateway or _any_gateway(self._target.attribute("aws_api_gateway_id"))
+        return self._gateway or any_gateway(self._target.attribute("aws_api_gateway_id"))
 
     @property
     def session(self) -> WebSocketSession:
@@ -181,6 +219,12 @@ class WebSocketClient:
         finish_in_test()
         return self._connections.messages_to(self.connection_id)
 
+    def _ask_channel(self, kind: str, channel: str, since: Mapping[str, object] | None) -> dict[str, Any]:
+        finish_in_test()
+        reply = self.control(kind, reply_id=kind, channels={channel: since})
+        answer: dict[str, Any] = reply.json()[RESERVED_KEY]["channels"][channel]
+        return answer
+
     def _answer(self, request: HttpRequest, slug: str, *, lenient: bool = False) -> Reply:
         response = self._target.call(request, slug, lenient=lenient)
         session = getattr(request, "session", None)
@@ -189,25 +233,11 @@ class WebSocketClient:
         return Reply(response)
 
 
+def _object(reply: Reply) -> Any:
+    return reply.json() if reply.content[:1] == b"{" else None
+
+
 def _page_origin() -> str:
     # Django's test runners add `testserver` to ALLOWED_HOSTS.
     allowed = get_settings().allowed_origins or ("https://testserver",)
     return allowed[0].replace("*.", "www.")
-
-
-def _any_gateway(pinned: str | None) -> ApiGateway:
-    """The first gateway in AWS, or the one that the view is pinned to; made where there is none."""
-    rows = ApiGateway.objects.exclude(api_id="")
-    gateway: ApiGateway | None = (rows.filter(api_id=pinned) if pinned else rows).first()
-    if gateway is not None:
-        return gateway
-    api_id = pinned or "testing0001"
-    made: ApiGateway = ApiGateway.objects.create(
-        api_name=f"testing {pinned}" if pinned else "testing",
-        region_name="eu-west-1",
-        target_base_endpoint="https://www.example.com/ws/",
-        api_id=api_id,
-        api_endpoint=f"wss://{api_id}.execute-api.eu-west-1.amazonaws.com",
-        api_created=True,
-    )
-    return made

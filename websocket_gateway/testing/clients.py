@@ -1,12 +1,16 @@
-"""Clients for any test runner: a `with` block, and a mixin for the classes of unittest and Django."""
+"""Clients and virtual time for any test runner: `with` blocks, and a mixin for unittest and Django."""
 
 from __future__ import annotations
 
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, tzinfo
+from datetime import timezone as timezones
 from functools import partial
 from typing import TYPE_CHECKING
+
+from django.utils import timezone
 
 from websocket_gateway.receiving.authentication import forget_gateways
 from websocket_gateway.receiving.limits import forget_known_keys
@@ -41,6 +45,59 @@ def websocket_clients(
     finally:
         forget_gateways()
         forget_known_keys()
+
+
+class Clock:
+    """The time that `django.utils.timezone.now()` returns; it stands still until it is advanced."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    @property
+    def now(self) -> datetime:
+        """The virtual time, in UTC."""
+        return self._now
+
+    def advance(self, seconds: float = 0.0, **more: float) -> None:
+        """Let time pass: `advance(90)`, or the other arguments of `timedelta`, as in `advance(hours=2)`.
+
+        Raises `ValueError` for a time that is not ahead.
+        """
+        step = timedelta(seconds=seconds, **more)
+        if step <= timedelta(0):
+            raise ValueError(f"Time only goes on: {step} is not above zero.")
+        self._now += step
+
+
+@contextmanager
+def virtual_time(start: datetime | None = None) -> Iterator[Clock]:
+    """Stop the time of Django within a `with` block, at `start` or now, and let it pass by `clock.advance()`.
+
+    Whatever asks `django.utils.timezone.now()`, model fields included, gets the virtual time, in all threads:
+    histories, tokens, logins, limits and connections age without sleeping. `time.time()` goes on as always.
+    Raises `ValueError` for a `start` without a time zone.
+    """
+    if start is not None and timezone.is_naive(start):
+        raise ValueError(f"start must have a time zone, unlike {start!r}.")
+    clock = Clock((start or datetime.now(timezones.utc)).astimezone(timezones.utc))
+
+    class _AnyDatetime(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            return isinstance(instance, datetime)
+
+    class _Datetime(datetime, metaclass=_AnyDatetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            local = clock.now.astimezone(tz)
+            return local if tz else local.replace(tzinfo=None)
+
+    # Not `now` itself: the defaults of model fields hold that function, and look `datetime` up in its module.
+    real = vars(timezone)["datetime"]
+    vars(timezone)["datetime"] = _Datetime
+    try:
+        yield clock
+    finally:
+        vars(timezone)["datetime"] = real
 
 
 class WebSocketTestMixin(_Case):

@@ -12,7 +12,9 @@ from typing import Any
 
 from websocket_gateway.aws.connections import use_connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
+from websocket_gateway.channels.history import ChannelPosition
 from websocket_gateway.exceptions import ConnectionGoneError
+from websocket_gateway.frames import RESERVED_KEY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,18 +35,24 @@ class SentFrame:
 
 
 class FakeConnections:
-    """Records posts and closings. Ids in `gone` answer 410; ids in `failures` raise the exception there."""
+    """Records posts and closings. Ids in `gone` answer 410; ids in `failures` raise the exception there.
+
+    Frames to ids in `losing` are accepted and get lost, as API Gateway can lose them.
+    """
 
     def __init__(self) -> None:
         self.sent: list[SentFrame] = []
         self.closed: list[str] = []
         self.gone: set[str] = set()
         self.failures: dict[str, Exception] = {}
+        self.losing: set[str] = set()
         self._lock = threading.Lock()
 
     def post(self, endpoint: ManagementEndpoint, connection_id: str, data: bytes) -> None:
-        """Record one frame."""
+        """Record one frame, unless it gets lost."""
         self._check(connection_id, "PostToConnection")
+        if connection_id in self.losing:
+            return
         with self._lock:
             self.sent.append(SentFrame(endpoint=endpoint, connection_id=connection_id, data=data))
 
@@ -88,3 +96,48 @@ def record_connections() -> Iterator[FakeConnections]:
     fake = FakeConnections()
     with use_connections(fake):
         yield fake
+
+
+class Cursors:
+    """The positions of one connection in its channels, counted by the frames that it got."""
+
+    def __init__(self) -> None:
+        self._positions: dict[str, ChannelPosition] = {}
+        self._early: set[tuple[str, str, int]] = set()
+        self._read = 0
+
+    def get(self, channel: str) -> ChannelPosition | None:
+        """After the last message that the connection has without a gap; None if it has no position."""
+        return self._positions.get(channel)
+
+    def answered(self, frame: Any) -> None:
+        """Take the positions of an answer to `subscribe` or `recover`; nothing, from any other frame."""
+        channels = _metadata(frame).get("channels")
+        for name, answer in channels.items() if isinstance(channels, dict) else ():
+            if "epoch" in answer:
+                messages = answer.get("messages") or [answer]
+                self.move(name, ChannelPosition(epoch=answer["epoch"], offset=messages[-1]["offset"]))
+
+    def pushed(self, frames: list[Any]) -> None:
+        """Count what the server has sent so far: all frames, the ones of the calls before included."""
+        for frame in frames[self._read :]:
+            place = _metadata(frame)
+            if "offset" in place:
+                self._early.add((place["channel"], place["epoch"], place["offset"]))
+        self._read = len(frames)
+        for name, position in list(self._positions.items()):
+            self.move(name, position)
+
+    def move(self, channel: str, position: ChannelPosition) -> None:
+        """Continue at `position`, and after the messages that came early and follow it."""
+        epoch, offset = position["epoch"], position["offset"]
+        if not epoch:  # the channel had no message so far: its first one says the epoch
+            epoch = next((key[1] for key in self._early if (key[0], key[2]) == (channel, 1)), "")
+        while (channel, epoch, offset + 1) in self._early:
+            offset += 1
+        self._positions[channel] = ChannelPosition(epoch=epoch, offset=offset)
+
+
+def _metadata(frame: Any) -> dict[str, Any]:
+    found = frame.get(RESERVED_KEY) if isinstance(frame, dict) else None
+    return found if isinstance(found, dict) else {}

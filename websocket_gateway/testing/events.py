@@ -18,6 +18,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.test import RequestFactory
+from django.utils import timezone
 
 from websocket_gateway import context_headers
 from websocket_gateway.frames import SUBPROTOCOL
@@ -71,7 +72,7 @@ def event_headers(gateway: ApiGateway, connection_id: str, event_type: str, rout
         context_headers.EVENT_TYPE_HEADER: event_type,
         context_headers.ROUTE_KEY_HEADER: route_key,
         context_headers.SOURCE_IP_HEADER: DEFAULT_SOURCE_IP,
-        context_headers.CONNECTED_AT_HEADER: str(int(time.time() * 1000)),
+        context_headers.CONNECTED_AT_HEADER: str(int(timezone.now().timestamp() * 1000)),
         context_headers.STAGE_HEADER: gateway.live_stage,
         context_headers.ORIGIN_SECRET_HEADER: origin_secret(gateway.api_id, gateway.secret_generation),
     }

@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from websocket_gateway.testing.client import WebSocketClient
+    from websocket_gateway.testing.clients import Clock
     from websocket_gateway.testing.connections import FakeConnections
 
 # Imports are inside the fixtures: pytest may load this module before Django is set up.
@@ -30,3 +31,12 @@ def ws_client(db: None, fake_connections: FakeConnections) -> Iterator[Callable[
 
     with websocket_clients(fake_connections) as make:
         yield make
+
+
+@pytest.fixture
+def ws_clock() -> Iterator[Clock]:
+    """Stop the time of Django, and let it pass by `ws_clock.advance(minutes=5)`."""
+    from websocket_gateway.testing.clients import virtual_time
+
+    with virtual_time() as clock:
+        yield clock

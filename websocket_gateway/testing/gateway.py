@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,10 @@ class GatewayHandle:
     def connections(self) -> tuple[ConnectionInfo, ...]:
         """Return the sockets that are open now."""
         return self.gateway.connections()
+
+    def cut(self, connection_ids: Collection[str] | None = None) -> int:
+        """Cut open sockets (all by default) as a broken network does. Return their number."""
+        return self.gateway.cut(connection_ids)
 
     def wait_until(self, condition: Callable[[], object], *, timeout: float = 5.0) -> None:
         """Wait for something that happens in the background, such as a `$disconnect`."""

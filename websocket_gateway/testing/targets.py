@@ -13,6 +13,8 @@ from django.urls import Resolver404, resolve
 from django.utils import translation
 from django.views.generic import View
 
+from websocket_gateway.models import ApiGateway
+
 _MANY: Final = 1_000_000_000
 """Attempts of a user in a window, where neither view nor settings name a limit: the default is for people."""
 
@@ -99,4 +101,22 @@ def _without_default_limit(callee: Callee) -> Callee:
         return callee  # a view of another kind
     options = {**callee.view_initkwargs, "RATE_LIMIT_MAX_ATTEMPTS": _MANY}  # type: ignore[attr-defined]
     made: Callee = view_class.as_view(**options)
+    return made
+
+
+def any_gateway(pinned: str | None) -> ApiGateway:
+    """The first gateway in AWS, or the one that the view is pinned to; made where there is none."""
+    rows = ApiGateway.objects.exclude(api_id="")
+    gateway: ApiGateway | None = (rows.filter(api_id=pinned) if pinned else rows).first()
+    if gateway is not None:
+        return gateway
+    api_id = pinned or "testing0001"
+    made: ApiGateway = ApiGateway.objects.create(
+        api_name=f"testing {pinned}" if pinned else "testing",
+        region_name="eu-west-1",
+        target_base_endpoint="https://www.example.com/ws/",
+        api_id=api_id,
+        api_endpoint=f"wss://{api_id}.execute-api.eu-west-1.amazonaws.com",
+        api_created=True,
+    )
     return made

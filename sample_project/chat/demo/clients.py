@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -36,6 +37,7 @@ class ChatClient:
             urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self._cookies)
         )
         self._socket: ClientConnection | None = None
+        self._position: dict[str, Any] | None = None
 
     def log_in(self) -> None:
         """Log in with the form, as a browser does."""
@@ -69,11 +71,35 @@ class ChatClient:
         """Send one JSON frame."""
         self._open.send(json.dumps(frame))
 
+    def cut(self) -> None:
+        """Lose the connection like in a broken network: no side says goodbye."""
+        self._open.socket.shutdown(socket.SHUT_RDWR)
+        self._open.socket.close()
+        self._socket = None
+
+    def resume(self, channel: str) -> list[dict[str, Any]]:
+        """Return what was sent to the channel since the message that this client received last."""
+        self.send({"_ws": {"type": "subscribe", "id": "resume", "channels": {channel: self._position}}})
+        ours: dict[str, Any] = {}
+        while ours.get("reply_to") != "resume":
+            ours = json.loads(self._next()).get("_ws", {})
+        answer = ours.get("channels", {}).get(channel, {})
+        if "epoch" not in answer or "lost" in answer:
+            raise ClientError(f"{self.username} cannot get the messages of {channel}: {json.dumps(ours)}.")
+        messages = answer.get("messages", [])
+        offset = messages[-1]["offset"] if messages else answer["offset"]
+        self._position = {"epoch": answer["epoch"], "offset": offset}
+        return [message["data"] for message in messages]
+
     def receive(self) -> str:
         """Return the next message or notification. Raise `ClientError` if none arrives in time."""
         while True:
             data = self._next()
-            if json.loads(data).get("type") in _READABLE:
+            frame = json.loads(data)
+            if frame.get("type") in _READABLE:
+                place = frame.get("_ws", {})
+                if "offset" in place:
+                    self._position = {"epoch": place["epoch"], "offset": place["offset"]}
                 return data
 
     def _next(self) -> str:

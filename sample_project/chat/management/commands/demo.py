@@ -24,6 +24,7 @@ from websocket_gateway.models import ApiGateway
 
 GATEWAY = "demo"
 DEFAULT_PORT, DEFAULT_GATEWAY_PORT = 8000, 9000
+_MESSAGES = 6
 GREETING = {"type": "notification", "text": "Hello from the broadcast command"}
 
 
@@ -128,6 +129,33 @@ class Command(BaseCommand):
             speaker.send({"handler": "send_message", "text": text})
             for client in clients:
                 self._received(client, {"type": "message", "author": speaker.username, "text": text})
+
+            self._cut(clients, socket_url)
+
+    def _cut(self, clients: list[ChatClient], socket_url: str) -> None:
+        """One client loses its connection while the other speaks, comes back, and has missed nothing."""
+        self._heading("Cut a client in the middle")
+        speaker, other = clients
+        texts = [f"Message {number} of {_MESSAGES}" for number in range(1, _MESSAGES + 1)]
+        heard: list[str] = []
+        for text in texts:
+            speaker.send({"handler": "send_message", "text": text})
+            self._say(f"{speaker.username:<6} sends     {text}")
+            speaker.receive()  # it is saved
+            if len(heard) < _MESSAGES // 2:
+                heard.append(json.loads(other.receive())["text"])
+                self._say(f"{other.username:<6} received  {heard[-1]}")
+                if len(heard) == _MESSAGES // 2:
+                    other.cut()
+                    self._say(f"{other.username:<6} lost the connection")
+        other.open_socket(socket_url, channel=LOBBY.slug)
+        self._say(f"{other.username:<6} connected again, and asks for what came after {heard[-1]!r}")
+        for frame in other.resume(LOBBY.slug):
+            heard.append(frame["text"])
+            self._say(f"{other.username:<6} recovered {heard[-1]}")
+        if heard != texts:
+            raise ClientError(f"{other.username} should have got {texts}, not {heard}.")
+        self._say(f"Nothing was missed: {_MESSAGES} messages, each once and in order.")
 
     def _received(self, client: ChatClient, expected: dict[str, str]) -> None:
         data = client.receive()

@@ -28,6 +28,8 @@ const WORDS = {
 };
 
 function start() {
+  config.messages.forEach((message) => messages.add(message));
+  messages.showWhetherEmpty();
   if (!document.getElementById("websocket-gateway")) {
     show("closed", "Closed: no gateway");
     notice("There is no gateway yet: run create_gateway, then reload this page.", { problem: true, stays: true });
@@ -40,8 +42,9 @@ function start() {
   client.on("notification", ({ text }) => notice(text));
   client.on("typing", showTyping);
   client.on("fragment", (frame) => frame.room === config.room && swap(frame));
-  for (const room of config.rooms.filter((name) => name !== config.room)) {
-    client.subscribe(room).catch(() => {});
+  // Each message of a room comes once and in order, also after a cut. What came too long ago is in a new page.
+  for (const room of config.rooms) {
+    client.channel(room).on("lost", () => window.location.reload());
   }
   composer(client);
 }
@@ -52,7 +55,6 @@ function stateChanged(client, { state, reason }) {
   const why = WORDS[reason] ?? reason;
   show(state, state === "closed" ? `Closed: ${why}` : (WORDS[reason] ?? WORDS[state]));
   if (state === "open") {
-    catchUp();
     client.request("people").then(swap, () => {});
   } else if (state === "closed" && reason === "unauthorized") {
     notice("You are logged out.", { problem: true, stays: true, link: ["Log in", config.loginUrl] });
@@ -84,17 +86,6 @@ function show(state, words) {
     counting = setInterval(count, 1_000);
     count();
   }
-}
-
-// Read the messages from before the page opened, or from while it was not connected.
-async function catchUp() {
-  try {
-    const response = await fetch(`${config.historyUrl}?after=${messages.lastId}`);
-    (await response.json()).messages.forEach((message) => messages.add(message));
-  } catch {
-    notice("The earlier messages could not be fetched.", { problem: true });
-  }
-  messages.showWhetherEmpty();
 }
 
 // ---- Frames --------------------------------------------------------------------------------

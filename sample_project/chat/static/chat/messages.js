@@ -13,11 +13,6 @@ export class MessageList {
     this.#username = username;
   }
 
-  /** The latest that the server has told of. */
-  get lastId() {
-    return Math.max(0, ...Array.from(this.#list.children, ({ dataset }) => Number(dataset.id ?? 0)));
-  }
-
   /** A message of this user that the server has not saved yet. */
   addMine(text, key) {
     const item = this.#make({ author: this.#username, text, sent_on: new Date().toISOString() });
@@ -27,7 +22,7 @@ export class MessageList {
     return item;
   }
 
-  /** What the server tells, live or out of the history. */
+  /** A message that the server has saved: in the page, or sent to it. It may be both. */
   add({ id, key, ...message }) {
     if (document.getElementById(`message-${id}`)) {
       return;
@@ -39,7 +34,7 @@ export class MessageList {
     if (mine) {
       this.mark(item, "delivered");
     }
-    // A live frame can arrive before the history. Messages that are not saved yet come last.
+    // Messages that are not saved yet come last.
     const after = [...this.#list.children].find((other) => other !== item && Number(other.dataset.id ?? Infinity) > id);
     this.#insert(item, after ?? null);
   }

@@ -41,6 +41,7 @@ def deadlock() -> OperationalError:
         pytest.param(OperationalError("database table is locked: x"), True, id="SQLite, table"),
         pytest.param(OperationalError(1205, "Lock wait timeout exceeded"), True, id="MariaDB, waited"),
         pytest.param(OperationalError(1213, "Deadlock found"), True, id="MariaDB, deadlock"),
+        pytest.param(OperationalError(1020, "Record has changed"), True, id="MariaDB, snapshot isolation"),
         pytest.param(deadlock(), True, id="PostgreSQL, deadlock"),
         pytest.param(OperationalError(2006, "Server has gone away"), False, id="connection lost"),
         pytest.param(OperationalError("no such table: x"), False, id="another error"),

@@ -7,7 +7,8 @@ import sys
 
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
-_BUSY_CODES = frozenset({1205, 1213})  # MariaDB: lock wait timeout, deadlock
+# MariaDB: record has changed since it was read (its snapshot isolation), lock wait timeout, deadlock
+_BUSY_CODES = frozenset({1020, 1205, 1213})
 # PostgreSQL: serialization failure, deadlock, lock not available
 _BUSY_STATES = frozenset({"40001", "40P01", "55P03"})
 

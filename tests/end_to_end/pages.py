@@ -87,6 +87,12 @@ def session(request: HttpRequest) -> HttpResponse:
     return response
 
 
+def new_key(request: HttpRequest) -> HttpResponse:
+    """What a view does that gives the session of its visitor a new key."""
+    request.session.cycle_key()
+    return HttpResponse(SESSION)
+
+
 def page(request: HttpRequest) -> HttpResponse:
     """The page. Nothing runs that does not carry the nonce, or come with what does."""
     nonce = secrets.token_urlsafe(16)
@@ -117,5 +123,6 @@ urlpatterns = [
     path("strict/", strict),
     path("ws/<str:route>", CountingView.as_view()),
     path("session/", session),
+    path("new-key/", new_key),
     path("token/", ToldTokenView.as_view(), name="token"),
 ]

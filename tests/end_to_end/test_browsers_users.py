@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.db import connection
+from django.utils import timezone
 
 from tests.end_to_end.browsing import DrivenWorld, expect_state
 from tests.end_to_end.chromium import in_browsers
 from tests.end_to_end.pages import ToldTokenView
 from websocket_gateway.models import WebSocketSession, WebSocketToken
+from websocket_gateway.purging import Part, purge
 
 pytestmark = [
     *in_browsers,
@@ -91,3 +96,42 @@ def test_where_locks_or_channels_are_missing_or_denied_each_tab_has_its_own_conn
 
     assert len(driven.gateway.connections()) == 2
     assert [tab.evaluate("client.request('keep', { n: 1 })") for tab in tabs] == [{"kept": 1}] * 2
+
+
+def a_minute_passes() -> None:
+    WebSocketSession.objects.update(last_seen_on=timezone.now() - timedelta(seconds=61))
+
+
+def test_page_whose_session_gets_a_new_key_loses_no_request_and_stays_logged_in(driven: DrivenWorld) -> None:
+    profile = driven.profile()
+    tab = driven.open(profile)
+    (before,) = WebSocketSession.objects.all()
+    profile.open(f"{driven.site.url}/new-key/").close()
+    a_minute_passes()
+
+    assert tab.evaluate("client.request('keep', { n: 1 })") == {"kept": 1}
+
+    # A ping of the client may have met the end, and the request was answered just before.
+    driven.gateway.wait_until(lambda: WebSocketSession.objects.count() == 2)
+    expect_state(tab, "open")
+    old, new = WebSocketSession.objects.order_by("pk")
+    assert (old, old.connected, new.connected) == (before, False, True)
+    assert (new.user, new.session_key_hash != old.session_key_hash) == (driven.user, True)
+    a_minute_passes()
+    assert tab.evaluate("client.request('keep', { n: 2 })") == {"kept": 2}
+    assert WebSocketSession.objects.filter(connected=True).get() == new
+
+
+def test_page_whose_session_was_deleted_is_closed_and_comes_back_with_the_next_login(
+    driven: DrivenWorld,
+) -> None:
+    profile = driven.profile()
+    tab = driven.open(profile)
+    Session.objects.all().delete()
+
+    assert purge(only=[Part.LOGINS]).counts == {"sessions_ended_logged_out": 1}
+    expect_state(tab, "closed: unauthorized")
+
+    driven.log_in(profile, driven.user)
+    driven.open(profile)
+    expect_state(tab, "open")

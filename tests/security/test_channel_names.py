@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -29,7 +30,7 @@ FORBIDDEN = ["staff", "staff-1", "staff-room", "boss", "nobody"]
 
 NOT_TEXT: list[object] = [None, True, 7, 1.5, [], ["staff"], {}, {"name": "staff"}]
 
-FRAMES = {
+FRAMES: dict[str, Callable[[object], object]] = {
     "subscribe": lambda name: {"_ws": {"type": "subscribe", "channel": name}},
     "subscribe to many": lambda name: {"_ws": {"type": "subscribe", "channels": {str(name): None}}},
     "change_channel": lambda name: {"handler": "change_channel", "channel": name},

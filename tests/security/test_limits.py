@@ -139,9 +139,11 @@ def test_a_body_beyond_the_limit_is_refused(
 ) -> None:
     before = world.rows()
 
-    answer = world.attack(change(message(world, {"handler": "say"})))
+    request = change(message(world, {"handler": "say"}))
+    answer = world.attack(request)
 
-    assert answer.status in (400, 413), answer.raw
+    # Under ASGI Django waits for the whole body before it calls a view: no answer while it has not come.
+    assert answer.status in (400, 413, *([] if request.complete else [0])), answer.raw
     assert (world.handled(), world.rows()) == ([], before)
 
 

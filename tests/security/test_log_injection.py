@@ -80,8 +80,9 @@ def slug(client: WebSocketClient, text: str) -> Any:
 
 def room(client: WebSocketClient, text: str) -> Any:
     request = connect_request(client.gateway, origin="https://www.example.com")
-    request.GET = request.GET.copy()
-    request.GET["room"] = text
+    query: Any = request.GET.copy()
+    query["room"] = text
+    request.GET = query
     return Refusing.as_view(USE_WS_TOKEN=False)(request, route="connect")
 
 
@@ -124,7 +125,7 @@ CASES = 360
 def client(ws_client: Any, settings: Any) -> WebSocketClient:
     settings.WEBSOCKET_GATEWAY = {"ALLOWED_ORIGINS": ["https://www.example.com"]}
     client: WebSocketClient = ws_client(Refusing)
-    with_session = type(
+    with_session: Any = type(
         "Open", (Refusing,), {"additional_connection_checks": WebSocketView.additional_connection_checks}
     )
     request = connect_request(

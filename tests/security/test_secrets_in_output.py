@@ -137,7 +137,9 @@ def gateway(
 
 @pytest.fixture
 def token(gateway: ApiGateway) -> str:
-    return issue_token(gateway.websocket_sessions.get().user)
+    user = gateway.websocket_sessions.get().user
+    assert user is not None
+    return issue_token(user)
 
 
 def assert_no_secret(text: str, gateway: ApiGateway, token: str, settings: Any) -> None:

@@ -98,7 +98,7 @@ class World:
 
     def rows(self) -> dict[str, list[Any]]:
         """Every row that an attack could have made or changed."""
-        models = [*apps.get_app_config("websocket_gateway").get_models(), Session, User, Group]
+        models: list[Any] = [*apps.get_app_config("websocket_gateway").get_models(), Session, User, Group]
         return {model._meta.label: _values(model) for model in models}
 
     def row_of_victim(self, rows: dict[str, list[Any]]) -> list[Any]:

@@ -74,7 +74,7 @@ Forged = Literal[
 Replayed = Literal["already_connected", "token: used", "duplicate"]
 Revoked = Literal[
     "revoked: logout", "revoked: password", "revoked: deactivated", "revoked: deleted", "revoked: backend",
-    "revoked: admin", "revoked: other",
+    "revoked: session", "revoked: admin", "revoked: other",
 ]  # fmt: skip
 Foreign = Literal["foreign_gateway"]
 Rule = Refused | Limited | Forged | Replayed | Revoked | Foreign

@@ -95,7 +95,7 @@ def measure_callers() -> bool:
         held[kind] = statistics.median(result["held"] for result in told)
     ratio = held["slow_saved_only"] / held["slow_transaction"]
     tell("speed of the caller's transaction, to one without numbering", f"{ratio:.0%}", ">= 80 %")
-    return ratio >= 0.8
+    return bool(ratio >= 0.8)
 
 
 def measure_reading() -> bool:

@@ -67,7 +67,7 @@ def test_its_tokens_open_nothing(engine: str, way: str, user: User, tmp_path: Pa
     with pytest.raises(TokenRefusedError, match="deleted, has expired") as caught:
         spend_token(token)
 
-    assert caught.value.rule == "session"
+    assert caught.value.rule == "token: session"
     assert spend_token(kept).user == user
     assert stored_sessions(tmp_path) == before
 

@@ -38,7 +38,9 @@ FRAME = {"handler": "say", "text": "hello, everybody", "room": 7, "tags": ["a", 
 
 
 class ChatView(WebSocketView):
-    """What is measured: secret, event, row with its user, revocation, handler."""
+    """What is measured: secret, event, row with its user, revocation, count of the minute, handler."""
+
+    MAX_MESSAGES_PER_MINUTE = 1_000_000
 
     def say(self, request: HttpRequest) -> dict[str, Any]:
         return {"said": self.body["text"]}

@@ -27,7 +27,8 @@ class SessionStore(SessionBase):
     def save(self, must_create: bool = False) -> None:
         if self.session_key is None:
             return self.create()
-        data = {} if must_create else self._session
+        untyped: Any = self
+        data = untyped._get_session(no_load=must_create)
         self.kept[self.session_key] = (time.time() + self.get_expiry_age(), self.encode(data))
         return None
 

@@ -22,7 +22,7 @@ class TokenRefusedError(Exception):
         super().__init__(reason)
         self.rule = rule
         self.opens_nothing = rule in ("token: unknown", "token: used", "token: expired")
-        """Whether the token is used up in any case; others could be used by somebody else."""
+        """Whether the token opens nothing in any other attempt either."""
 
 
 def check_token(row: WebSocketToken, session_key: str | None, now: datetime) -> None:

@@ -98,7 +98,7 @@ def spend_token(token: str, *, session_key: str | None = None) -> WebSocketToken
 def use_up_refused(tokens: Collection[str]) -> int:
     """Use up the tokens of an attempt that was refused, and return how many could still be used.
 
-    Whoever has seen a request, in a log for example, must not connect with its token. Looks first: a stranger
+    A reader of logs must not connect with a token that stands there. Looks first: a stranger
     without a valid token causes no write.
     """
     hashes = {sha256(token) for token in tokens if re.fullmatch(_TOKEN, token)}

@@ -5,44 +5,76 @@ import { setMaxListeners } from "node:events";
 
 globalThis.crypto ??= webcrypto; // no global before Node 20
 
-/** Timers, in the order in which they are due. */
+/** Timers, in the order in which they are due; a heap, because a herd of clients has many. */
 class Clock {
   now = 0;
-  #timers = new Map();
+  #deeds = new Map();
+  #heap = [];
   #count = 0;
 
   set(deed, ms = 0) {
     this.#count += 1;
     const wait = ms > 2 ** 31 - 1 ? 1 : Math.max(0, ms); // as browsers do
-    this.#timers.set(this.#count, { deed, due: this.now + wait });
+    this.#deeds.set(this.#count, deed);
+    this.#push({ id: this.#count, due: this.now + wait });
     return this.#count;
   }
 
   clear(id) {
-    this.#timers.delete(id);
+    this.#deeds.delete(id);
   }
 
   /** Moves on, and lets everything happen that is due on the way. */
   async advance(ms) {
     const until = this.now + ms;
     await settle();
-    for (;;) {
-      // Of timers that are due together the one that was set first comes first in the map, too.
-      let next = null;
-      for (const [id, timer] of this.#timers) {
-        if (timer.due <= (next ? next.due - 1e-9 : until)) {
-          next = { id, ...timer };
-        }
+    while (this.#heap.length && this.#heap[0].due <= until) {
+      const { id, due } = this.#pop();
+      const deed = this.#deeds.get(id);
+      if (deed) {
+        this.#deeds.delete(id);
+        this.now = due;
+        deed();
+        await settle();
       }
-      if (!next) {
-        break;
-      }
-      this.#timers.delete(next.id);
-      this.now = next.due;
-      next.deed();
-      await settle();
     }
     this.now = until;
+  }
+
+  /** Of timers that are due together the one that was set first comes first. */
+  #isBefore(one, other) {
+    const [a, b] = [this.#heap[one], this.#heap[other]];
+    return a.due < b.due || (a.due === b.due && a.id < b.id);
+  }
+
+  #swap(one, other) {
+    [this.#heap[one], this.#heap[other]] = [this.#heap[other], this.#heap[one]];
+  }
+
+  #push(timer) {
+    let at = this.#heap.push(timer) - 1;
+    for (let above = (at - 1) >> 1; at > 0 && this.#isBefore(at, above); above = (at - 1) >> 1) {
+      this.#swap(at, above);
+      at = above;
+    }
+  }
+
+  #pop() {
+    const [first] = this.#heap;
+    const last = this.#heap.pop();
+    if (this.#heap.length) {
+      this.#heap[0] = last;
+      for (let at = 0; ; ) {
+        const below = [2 * at + 1, 2 * at + 2].filter((place) => place < this.#heap.length);
+        const next = below.length === 2 && this.#isBefore(below[1], below[0]) ? below[1] : below[0];
+        if (next === undefined || !this.#isBefore(next, at)) {
+          break;
+        }
+        this.#swap(at, next);
+        at = next;
+      }
+    }
+    return first;
   }
 }
 

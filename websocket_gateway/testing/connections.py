@@ -8,13 +8,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from websocket_gateway.aws.connections import use_connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
-from websocket_gateway.channels.history import ChannelPosition
 from websocket_gateway.exceptions import ConnectionGoneError
 from websocket_gateway.frames import RESERVED_KEY
+
+if TYPE_CHECKING:
+    from websocket_gateway.channels.history import ChannelPosition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,7 @@ class Cursors:
         for name, answer in channels.items() if isinstance(channels, dict) else ():
             if "epoch" in answer:
                 messages = answer.get("messages") or [answer]
-                self.move(name, ChannelPosition(epoch=answer["epoch"], offset=messages[-1]["offset"]))
+                self.move(name, {"epoch": answer["epoch"], "offset": messages[-1]["offset"]})
 
     def pushed(self, frames: list[Any]) -> None:
         """Count what the server has sent so far: all frames, the ones of the calls before included."""
@@ -135,7 +137,7 @@ class Cursors:
             epoch = next((key[1] for key in self._early if (key[0], key[2]) == (channel, 1)), "")
         while (channel, epoch, offset + 1) in self._early:
             offset += 1
-        self._positions[channel] = ChannelPosition(epoch=epoch, offset=offset)
+        self._positions[channel] = {"epoch": epoch, "offset": offset}
 
 
 def _metadata(frame: Any) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def measure_callers() -> bool:
     for kind in ("slow_saved_only", "slow_transaction"):
         told = publishers.results(publishers.start(kind, MESSAGES // 3, PROCESSES))
         held[kind] = statistics.median(result["held"] for result in told)
-    ratio = held["slow_saved_only"] / held["slow_transaction"]
+    ratio: float = held["slow_saved_only"] / held["slow_transaction"]
     tell("speed of the caller's transaction, to one without numbering", f"{ratio:.0%}", ">= 80 %")
     return ratio >= 0.8
 

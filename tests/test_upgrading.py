@@ -24,9 +24,12 @@ BEFORE_CHANNELS = "09f388a"
 ROWS = int(os.environ.get("WEBSOCKET_GATEWAY_TEST_UPGRADE_ROWS", "1000000"))
 LONGEST_WAIT_SECONDS = 1.0
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("WEBSOCKET_GATEWAY_TEST_UPGRADE") != "1", reason="WEBSOCKET_GATEWAY_TEST_UPGRADE=1"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        os.environ.get("WEBSOCKET_GATEWAY_TEST_UPGRADE") != "1", reason="WEBSOCKET_GATEWAY_TEST_UPGRADE=1"
+    ),
+    pytest.mark.django_db(transaction=True),
+]
 
 FILL = """
 import django; django.setup()
@@ -92,7 +95,7 @@ def old_package(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[dict[str, str]]:
+def database(tmp_path: Path, transactional_db: None) -> Iterator[dict[str, str]]:
     """An empty database, as the environment of a process."""
     name = str(tmp_path / "upgrade.sqlite3")
     if connection.vendor != "sqlite":

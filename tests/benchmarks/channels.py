@@ -1,7 +1,8 @@
 """Channels with a history: how fast they are, beside the targets and beside the same work without them.
 
 Run it with `python -m tests.benchmarks.channels [PART...]`; the parts are publishing, callers, reading,
-fanout and storm. `WEBSOCKET_GATEWAY_TEST_DATABASE` selects the database. Figures stand beside their targets.
+fanout and storm. `WEBSOCKET_GATEWAY_TEST_DATABASE` selects the database, `BENCHMARK_MESSAGES` and
+`BENCHMARK_CLIENTS` give smaller sizes. Figures stand beside their targets.
 The absolute ones depend on the machine, so each is also measured against work that it cannot do without.
 """
 
@@ -93,7 +94,7 @@ def measure_callers() -> bool:
     for kind in ("slow_saved_only", "slow_transaction"):
         told = publishers.results(publishers.start(kind, MESSAGES // 3, PROCESSES))
         held[kind] = statistics.median(result["held"] for result in told)
-    ratio = held["slow_saved_only"] / held["slow_transaction"]
+    ratio: float = held["slow_saved_only"] / held["slow_transaction"]
     tell("speed of the caller's transaction, to one without numbering", f"{ratio:.0%}", ">= 80 %")
     return bool(ratio >= 0.8)
 

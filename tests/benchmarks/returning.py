@@ -19,7 +19,7 @@ from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.sending import broadcast
 from websocket_gateway.testing import events
 
-CLIENTS = 10_000
+CLIENTS = int(os.environ.get("BENCHMARK_CLIENTS", "10000"))
 SENDERS = 24
 MISSED = 20
 CHANNEL = "hot_returning"

@@ -15,7 +15,7 @@ from websocket_gateway.models import Channel, ChannelMessage
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PROCESSES = 8
-MESSAGES = sized(10, 500)
+MESSAGES = sized(10, 100)
 """Of each process."""
 CASES = [("one", ""), ("slow_transaction", ""), ("two_in_any_order", "")]
 if connection.vendor != "sqlite":

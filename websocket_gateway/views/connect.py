@@ -24,6 +24,7 @@ from websocket_gateway.logins import (
 )
 from websocket_gateway.models import WebSocketSession, WebSocketToken
 from websocket_gateway.models.fields import set_related
+from websocket_gateway.models.sessions import announce_move
 from websocket_gateway.receiving.events import ConnectEvent
 from websocket_gateway.receiving.origins import is_allowed_origin
 from websocket_gateway.receiving.token_rules import TokenRefusedError
@@ -168,6 +169,8 @@ def _call_connect_hook(view: WebSocketHooks, request: HttpRequest, event: Connec
     if not 200 <= response.status_code < 300:
         end(session, reason="refused")
         return response
+    if session.channel_name:
+        announce_move([session], joined=[session.channel_name])
     if SUBPROTOCOL in event.subprotocols:
         response.headers.setdefault("Sec-WebSocket-Protocol", SUBPROTOCOL)
     logger.info(

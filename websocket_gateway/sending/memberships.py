@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import Error, router, transaction
+from django.utils import timezone
 
 from websocket_gateway.channels import members
 from websocket_gateway.channels.members import Change, Profile, has_presence
@@ -67,13 +68,13 @@ def follow(
         _when_committed(partial(_change, entries, pairs))
 
 
-def keep_alive(session: WebSocketSession, *, was_silent: bool) -> None:
+def keep_alive(session: WebSocketSession, *, silent_since: datetime) -> None:
     """A connection of a member gave a sign of life, which is written once a minute: look after its channels.
 
-    A connection that `was_silent` may have been taken for closed; its member is present again.
+    One that was silent for too long may have been taken for closed; its member is present again.
     """
     names = [name for _, name in members.channels_of([session]) if has_presence(name)]
-    if was_silent:
+    if silent_since < timezone.now() - members.STALE_AFTER:
         _change([(session, name, members.profile_of(session, name)) for name in names], [])
     sweep(names)
 

@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 
 from websocket_gateway import connections
 from websocket_gateway.connections.ending import end_by_client, end_unknown
-from websocket_gateway.connections.sessions import find_session, touch
+from websocket_gateway.connections.sessions import find_session
 from websocket_gateway.frames import Frame, InvalidFrameError, parse_frame
 from websocket_gateway.logins import renew_user
 from websocket_gateway.models import WebSocketSession
@@ -24,6 +24,7 @@ from websocket_gateway.views.channel_frames import answer_channels, is_about_cha
 from websocket_gateway.views.checks import has_permissions
 from websocket_gateway.views.failures import bind_user
 from websocket_gateway.views.hooks import WebSocketHooks
+from websocket_gateway.views.presence import answer_presence, give_sign_of_life
 from websocket_gateway.views.responses import (
     ErrorCode,
     RefusalError,
@@ -49,7 +50,7 @@ def receive_message(view: WebSocketHooks, request: HttpRequest, event: MessageEv
         return answer(view._call(view.session_not_found, request), reply_id=frame.reply_id)
     view.websocket_session = session
     bind_user(request, session.user or AnonymousUser())
-    touch(session)
+    give_sign_of_life(session)
     limits.limit_messages(view, session)
     if not has_permissions(view, request):
         return answer(view._call(view.permission_denied, request), reply_id=frame.reply_id)
@@ -135,6 +136,8 @@ def _control(view: WebSocketHooks, request: HttpRequest, control: dict[str, obje
         return control_response("pong", reply_id=reply_id)
     if kind == "pong":
         return empty_response()
+    if kind == "presence":
+        return answer_presence(view, request, control)
     if is_about_channels(control):
         return answer_channels(view, request, str(kind), control)
     if kind == "subscribe":

@@ -5,22 +5,22 @@ Each function raises `ConfigurationError` if `CHANNELS` gives the channel no pre
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import router
 
-from websocket_gateway.channels.members import has_presence, member_of_user, present_members
+from websocket_gateway.channels.members import (
+    PAGE_MEMBERS,
+    has_presence,
+    is_member,
+    member_of_user,
+    present_members,
+)
 from websocket_gateway.concurrency import retry_when_busy
-from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.models import ChannelMember
-
-PAGE_MEMBERS = 100
-"""Members in one answer to a client, and by default in one of `members`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,38 +69,6 @@ async def acount(channel_name: str) -> int:
 async def ais_present(user: AbstractBaseUser | str, channel_name: str) -> bool:
     """`is_present`, from `async def`."""
     return await sync_to_async(is_present)(user, channel_name)
-
-
-def is_member(member: str, channel_name: str) -> bool:
-    """Whether a member is in a channel."""
-    return retry_when_busy(present_members(channel_name).filter(member=member).exists, model=ChannelMember)
-
-
-def read_page(channel_name: str, after: int) -> dict[str, object]:
-    """The number of members, and those that follow, as frames have them.
-
-    `after` is 0, or what the answer before gave. A page ends at 100 members or `HISTORY_PAGE_BYTES`.
-    """
-    rows = present_members(channel_name).filter(pk__gt=after).order_by("pk")
-    values = rows.values_list("pk", "member", "info", "generation")[: PAGE_MEMBERS + 1]
-    found = retry_when_busy(lambda: list(values), model=ChannelMember)
-    page: list[dict[str, object]] = []
-    size, last = 0, after
-    for pk, member, info, generation in found[:PAGE_MEMBERS]:
-        entry = {"id": member, "info": info, "v": generation}
-        size += len(json.dumps(entry, ensure_ascii=False).encode())
-        if page and size > get_settings().history_page_bytes:
-            break
-        page.append(entry)
-        last = pk
-    more = len(page) < len(found)
-    answer = {"count": count(channel_name), "members": page, "more": more}
-    return {**answer, "after": last} if more else answer
-
-
-def database() -> str:
-    """The database that members are read from."""
-    return router.db_for_write(ChannelMember)
 
 
 def _require_presence(channel_name: str) -> None:

@@ -51,7 +51,7 @@ class Channel(models.Model):
 
 
 class ChannelMember(models.Model):
-    """Somebody who is, or was, in a channel with presence: once, however many tabs and devices are open.
+    """A member of a channel with presence, now or earlier: one row for all tabs and devices.
 
     Without foreign keys: joins and leaves wait for no other row.
     """

@@ -155,7 +155,7 @@ def _push(channel_name: str, changes: Sequence[tuple[WebSocketSession | None, Ch
     """Send the changes to a small channel, now and then the number to a larger one, nothing to a huge one."""
     count = members.present_members(channel_name).count()
     most = get_settings().presence_events_up_to
-    # Who joined by this change asks for the whole list; the connection may not even be open yet.
+    # Who joined by this change asks for the whole list; the connection itself is not open yet at `$connect`.
     new = [session.pk for session, change in changes if session is not None and change.joined]
     audience = audience_of_channel(channel_name, but=new)
     connections = audience.count()

@@ -24,7 +24,7 @@ from websocket_gateway.views.channel_frames import answer_channels, is_about_cha
 from websocket_gateway.views.checks import has_permissions
 from websocket_gateway.views.failures import bind_user
 from websocket_gateway.views.hooks import WebSocketHooks
-from websocket_gateway.views.presence import answer_presence, give_sign_of_life
+from websocket_gateway.views.presence import answer_presence, give_sign_of_life, is_about_presence
 from websocket_gateway.views.responses import (
     ErrorCode,
     RefusalError,
@@ -136,7 +136,7 @@ def _control(view: WebSocketHooks, request: HttpRequest, control: dict[str, obje
         return control_response("pong", reply_id=reply_id)
     if kind == "pong":
         return empty_response()
-    if kind == "presence":
+    if is_about_presence(control):
         return answer_presence(view, request, control)
     if is_about_channels(control):
         return answer_channels(view, request, str(kind), control)

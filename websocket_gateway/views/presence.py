@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from django.db import router
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from websocket_gateway.channels import presence
+from websocket_gateway.channels import members
 from websocket_gateway.channels.members import Profile, check_info, described_by, has_presence
 from websocket_gateway.channels.positions import MAX_OFFSET
 from websocket_gateway.connections.sessions import touch
@@ -45,6 +46,11 @@ def give_sign_of_life(session: WebSocketSession) -> None:
         memberships.keep_alive(session, silent_since=before)
 
 
+def is_about_presence(control: Mapping[str, object]) -> bool:
+    """Whether a control frame asks who is in a channel."""
+    return control["type"] == "presence"
+
+
 def answer_presence(
     view: WebSocketHooks, request: HttpRequest, control: Mapping[str, object]
 ) -> HttpResponseBase:
@@ -60,18 +66,18 @@ def answer_presence(
         raise RefusalError(ErrorCode.NOT_SUBSCRIBED, f"The connection is not in the channel {name!r}.")
     if not view._decide("can_see_presence", request, name):
         raise RefusalError(ErrorCode.PERMISSION_DENIED, f"The user must not see who is in {name!r}.")
-    if not session.presence_member or not presence.is_member(session.presence_member, name):
+    if not session.presence_member or not members.is_member(session.presence_member, name):
         # The process that was to make it a member died, or presence was switched on since it joined.
         announce_move([session], joined=[name], repeated=True)
     memberships.sweep([name])
-    page = presence.read_page(name, after)
+    page = members.read_page(name, after)
     return control_response("presence", reply_id=view._reply_id, channel=name, **page)
 
 
 def _is_in(session: WebSocketSession, channel_name: str) -> bool:
     if session.channel_name == channel_name:
         return True
-    subscriptions = ChannelSubscription.objects.using(presence.database())
+    subscriptions = ChannelSubscription.objects.using(router.db_for_write(ChannelSubscription))
     return subscriptions.filter(session_id=session.pk, channel_name=channel_name).exists()
 
 

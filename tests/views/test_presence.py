@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.test import override_settings
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import RequestFactory, override_settings
 from django.utils import timezone
+from django.views.generic import TemplateView
 
 from tests.factories import UserFactory, WebSocketSessionFactory
 from tests.sink import gateway_fixture, sink_fixture
 from websocket_gateway.channels import presence
 from websocket_gateway.exceptions import ConfigurationError
+from websocket_gateway.mixins import ResumeChannelsMixin
 from websocket_gateway.models import ApiGateway, Channel, ChannelMember, WebSocketSession
 from websocket_gateway.purging import purge
 from websocket_gateway.testing import WebSocketClient
@@ -195,3 +199,28 @@ def test_the_python_api(gateway: ApiGateway) -> None:
             call("news")
     with pytest.raises(ValueError, match="limit must be 1"):
         presence.members("room", limit=0)
+
+
+def test_a_page_is_rendered_with_the_members(sink: Any, gateway: ApiGateway) -> None:
+    class Page(ResumeChannelsMixin, TemplateView):
+        presence_channels = ["room"]
+
+        def get(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+            members = self.get_context_data()["channel_members"]["room"]
+            return HttpResponse(" ".join(member.info["name"] for member in members))
+
+    tab(gateway, "ada")
+
+    assert Page.as_view()(RequestFactory().get("/")).content == b"ada"
+
+
+def test_in_a_test_that_never_commits_joins_are_seen_after_the_event(ws_client: Any) -> None:
+    with transaction.atomic():
+        client = ws_client(Room)
+        client.connect(user=UserFactory.create(username="ada"))
+        client.control("subscribe", channel="room", reply_id="1")
+
+        assert [member.info for member in presence.members("room")] == [{"name": "ada"}]
+        client.control("unsubscribe", channel="room", reply_id="2")
+        assert presence.count("room") == 0
+        transaction.set_rollback(True)

@@ -27,8 +27,6 @@ MAX_INFO_BYTES = 1024
 STALE_AFTER = timedelta(seconds=540)
 """A connection that was silent for so long is counted as closed: API Gateway closes it after 10 minutes."""
 SWEEP_EVERY = timedelta(seconds=60)
-PAGE_MEMBERS = 100
-"""Members in one answer to a client."""
 _SWEEP_ROWS = 200
 """Members that one sweep takes out at most, so that the request in which it runs stays short."""
 
@@ -172,28 +170,6 @@ def present_members(channel_name: str) -> QuerySet[ChannelMember]:
 def is_member(member: str, channel_name: str) -> bool:
     """Whether a member is in a channel."""
     return retry_when_busy(present_members(channel_name).filter(member=member).exists, model=ChannelMember)
-
-
-def read_page(channel_name: str, after: int) -> dict[str, object]:
-    """The number of members, and those that follow, as frames have them.
-
-    `after` is 0, or what the answer before gave. A page ends at 100 members or `HISTORY_PAGE_BYTES`.
-    """
-    rows = present_members(channel_name).filter(pk__gt=after).order_by("pk")
-    values = rows.values_list("pk", "member", "info", "generation")[: PAGE_MEMBERS + 1]
-    found = retry_when_busy(lambda: list(values), model=ChannelMember)
-    page: list[dict[str, object]] = []
-    size, last = 0, after
-    for pk, member, info, generation in found[:PAGE_MEMBERS]:
-        entry = {"id": member, "info": info, "v": generation}
-        size += len(json.dumps(entry, ensure_ascii=False).encode())
-        if page and size > get_settings().history_page_bytes:
-            break
-        page.append(entry)
-        last = pk
-    more = len(page) < len(found)
-    answer = {"count": present_members(channel_name).count(), "members": page, "more": more}
-    return {**answer, "after": last} if more else answer
 
 
 def channels_of(sessions: Collection[WebSocketSession]) -> list[tuple[WebSocketSession, str]]:

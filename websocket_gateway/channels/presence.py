@@ -12,7 +12,6 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from websocket_gateway.channels.members import (
-    PAGE_MEMBERS,
     has_presence,
     is_member,
     member_of_user,
@@ -25,14 +24,14 @@ from websocket_gateway.models import ChannelMember
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody who is in a channel."""
+    """A member who is in a channel."""
 
     id: str
     info: dict[str, object]
     since: datetime
 
 
-def members(channel_name: str, *, limit: int | None = PAGE_MEMBERS) -> list[Member]:
+def members(channel_name: str, *, limit: int | None = 100) -> list[Member]:
     """The members of a channel, up to `limit` (None for all), in the order of their first visit. One query.
 
     Raises `ValueError` for a `limit` below 1.
@@ -56,7 +55,7 @@ def is_present(user: AbstractBaseUser | str, channel_name: str) -> bool:
     return is_member(user if isinstance(user, str) else member_of_user(user.pk), channel_name)
 
 
-async def amembers(channel_name: str, *, limit: int | None = PAGE_MEMBERS) -> list[Member]:
+async def amembers(channel_name: str, *, limit: int | None = 100) -> list[Member]:
     """`members`, from `async def`."""
     return await sync_to_async(members)(channel_name, limit=limit)
 

@@ -54,7 +54,7 @@ export class Presence {
   }
 
   /**
-   * Listen to `change`: `{members, count}`, now and whenever somebody comes or goes.
+   * Listen to `change`: `{members, count}`, now and at each join and leave.
    * @param {"change"} type @param {(state: {members: Member[], count: number}) => void} listener
    * @param {ListenerOptions} [options] @returns {() => void} Ends it.
    */

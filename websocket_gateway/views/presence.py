@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -12,14 +13,18 @@ from django.http.response import HttpResponseBase
 from websocket_gateway.channels import members
 from websocket_gateway.channels.members import Profile, check_info, described_by, has_presence
 from websocket_gateway.channels.positions import MAX_OFFSET
+from websocket_gateway.concurrency import retry_when_busy
+from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.sessions import touch
-from websocket_gateway.models import ChannelSubscription, WebSocketSession
+from websocket_gateway.models import ChannelMember, ChannelSubscription, WebSocketSession
 from websocket_gateway.models.channels import MEMBER_MAX_LENGTH
 from websocket_gateway.models.sessions import announce_move
 from websocket_gateway.sending import memberships
 from websocket_gateway.views.channels import check_channel_name
 from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.responses import ErrorCode, RefusalError, control_response
+
+_PAGE_MEMBERS = 100
 
 
 @contextmanager
@@ -70,8 +75,30 @@ def answer_presence(
         # The process that was to make it a member died, or presence was switched on since it joined.
         announce_move([session], joined=[name], repeated=True)
     memberships.sweep([name])
-    page = members.read_page(name, after)
+    page = _page(name, after)
     return control_response("presence", reply_id=view._reply_id, channel=name, **page)
+
+
+def _page(channel_name: str, after: int) -> dict[str, object]:
+    """The number of members, and those that follow, as frames have them.
+
+    `after` is 0, or what the answer before gave. A page ends at 100 members or `HISTORY_PAGE_BYTES`.
+    """
+    rows = members.present_members(channel_name).filter(pk__gt=after).order_by("pk")
+    values = rows.values_list("pk", "member", "info", "generation")[: _PAGE_MEMBERS + 1]
+    found = retry_when_busy(lambda: list(values), model=ChannelMember)
+    page: list[dict[str, object]] = []
+    size, last = 0, after
+    for pk, member, info, generation in found[:_PAGE_MEMBERS]:
+        entry = {"id": member, "info": info, "v": generation}
+        size += len(json.dumps(entry, ensure_ascii=False).encode())
+        if page and size > get_settings().history_page_bytes:
+            break
+        page.append(entry)
+        last = pk
+    more = len(page) < len(found)
+    answer = {"count": members.present_members(channel_name).count(), "members": page, "more": more}
+    return {**answer, "after": last} if more else answer
 
 
 def _is_in(session: WebSocketSession, channel_name: str) -> bool:

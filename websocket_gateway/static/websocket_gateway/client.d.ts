@@ -159,7 +159,7 @@ declare class Presence {
 	/** How many there are, also in a channel that is too large to show them. */
 	get count(): number;
 	/**
-	 * Listen to `change`: `{members, count}`, now and whenever somebody comes or goes.
+	 * Listen to `change`: `{members, count}`, now and at each join and leave.
 	 * @param {"change"} type @param {(state: {members: Member[], count: number}) => void} listener
 	 * @param {ListenerOptions} [options] @returns {() => void} Ends it.
 	 */

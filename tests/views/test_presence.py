@@ -189,6 +189,7 @@ def test_the_python_api(gateway: ApiGateway) -> None:
     session = WebSocketSessionFactory.create(api_gateway=gateway, user=UserFactory.create())
     session.subscribe("room")
     user = session.user
+    assert user is not None
 
     assert presence.count("room") == async_to_sync(presence.acount)("room") == 1
     assert presence.is_present(user, "room")

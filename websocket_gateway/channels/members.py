@@ -205,7 +205,7 @@ def load_members(sessions: Collection[WebSocketSession]) -> None:
 
 def _read(channel_name: str, member: str) -> tuple[int, bool, dict[str, object]] | None:
     row = _row(channel_name, member).values_list("generation", "present", "info")
-    found: tuple[int, bool, dict[str, object]] | None = retry_when_busy(row.first, model=ChannelMember)  # type: ignore[assignment]
+    found: tuple[int, bool, dict[str, object]] | None = retry_when_busy(row.first, model=ChannelMember)
     return found
 
 

@@ -19,7 +19,6 @@ from websocket_gateway.connections.sessions import touch
 from websocket_gateway.models import ChannelMember, ChannelSubscription, WebSocketSession
 from websocket_gateway.models.channels import MEMBER_MAX_LENGTH
 from websocket_gateway.models.sessions import announce_move
-from websocket_gateway.sending import memberships
 from websocket_gateway.views.channels import check_channel_name
 from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.responses import ErrorCode, RefusalError, control_response
@@ -48,6 +47,8 @@ def give_sign_of_life(session: WebSocketSession) -> None:
     """Save that a connection is alive, and look after its channels with presence, once a minute."""
     before = session.last_seen_on
     if touch(session) and session.presence_member:
+        from websocket_gateway.sending import memberships  # with the code that calls AWS
+
         memberships.keep_alive(session, silent_since=before)
 
 
@@ -74,6 +75,8 @@ def answer_presence(
     if not session.presence_member or not members.is_member(session.presence_member, name):
         # The process that was to make it a member died, or presence was switched on since it joined.
         announce_move([session], joined=[name], repeated=True)
+    from websocket_gateway.sending import memberships  # with the code that calls AWS
+
     memberships.sweep([name])
     page = _page(name, after)
     return control_response("presence", reply_id=view._reply_id, channel=name, **page)

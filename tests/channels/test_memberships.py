@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connections, transaction
 from django.test import override_settings
 
 from tests.factories import UserFactory, WebSocketSessionFactory
@@ -222,3 +223,25 @@ def test_the_posts_of_a_join_are_bounded(sink: Sink, gateway: ApiGateway, member
         # The first one beyond is told as a number to all, the next one within 10 seconds to nobody.
         assert (first, len(sink.requests)) == (members, members)
         assert events(sink, watcher.connection_id) == [(5, [], [])]
+
+
+def test_two_tabs_that_close_at_the_same_moment_are_one_leave(gateway: ApiGateway, told: Any) -> None:
+    ada = UserFactory.create()
+    for _ in range(10):
+        tabs = WebSocketSessionFactory.create_batch(2, api_gateway=gateway, user=ada)
+        for session in tabs:
+            session.subscribe("room")
+        barrier = Barrier(2)
+
+        def close(session: WebSocketSession, barrier: Barrier = barrier) -> None:
+            barrier.wait()
+            end(session, reason="client")
+            connections.close_all()
+
+        threads = [Thread(target=close, args=(session,)) for session in tabs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert [kind for kind, name, _ in told if name == "room"] == ["joined", "left"] * 10

@@ -39,6 +39,7 @@ DEFAULTS: dict[str, Any] = {
     "GATEWAYS": (),
     "CHANNELS": (),
     "HISTORY_PAGE_BYTES": 30_000,
+    "PRESENCE_EVENTS_UP_TO": 100,
     "GATEWAY_CACHE_SECONDS": 30,
     "DEFAULT_GATEWAY": "",
     "INSTALLATION_NAME": "",

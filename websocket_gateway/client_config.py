@@ -42,6 +42,7 @@ _NUMBERS: Final = (
         "max_refusals",
         "slow_ms",
         "gap_ms",
+        "presence_grace_ms",
         "max_frame_bytes",
     ),
 )

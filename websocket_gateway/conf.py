@@ -8,14 +8,13 @@ upper case is its key in the dict, and its default is defined only here.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, TypedDict
+from typing import TypedDict
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -29,49 +28,34 @@ SETTING = "WEBSOCKET_GATEWAY"
 _LEGACY_TEXT = r"[A-Za-z0-9._~+/=-]{32,}"
 
 
-def _setting(default: object, parse: kinds.Parser) -> Any:
-    return field(default=default, metadata={"parse": parse})
-
-
-def _parse_mapping(cls: type, label: str, value: object) -> dict[str, Any]:
-    """Turn a user's dict into the keyword arguments of `cls`, or raise an error that names the mistake."""
-    if not isinstance(value, Mapping):
-        raise ConfigurationError(f"{label} must be a dict, not {type(value).__name__}.")
-    schema = {item.name.upper(): item for item in fields(cls) if "parse" in item.metadata}
-    parsed: dict[str, Any] = {}
-    for key, given in value.items():
-        if key not in schema:
-            close = difflib.get_close_matches(str(key).upper(), schema, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else f" Known keys: {', '.join(sorted(schema))}."
-            raise ConfigurationError(f"{label} has the unknown key {key!r}.{hint}")
-        parsed[schema[key].name] = schema[key].metadata["parse"](f"{label}[{key!r}]", given)
-    return parsed
-
-
 @dataclass(frozen=True, kw_only=True)
 class GatewayOptions:
     """`WEBSOCKET_GATEWAY["GATEWAYS"][name]`; None stands for the default of AWS, which is not compared."""
 
-    integration_timeout_ms: int = _setting(29_000, kinds.number(50, 29_000))
-    throttling_rate_limit: float | None = _setting(None, kinds.optional_rate)
-    throttling_burst_limit: int | None = _setting(None, kinds.number(optional=True))
-    access_log_arn: str | None = _setting(None, kinds.text(optional=True))
-    access_log_format: str | None = _setting(None, kinds.text(optional=True))
-    logging_level: str = _setting("OFF", kinds.text(choices=("OFF", "ERROR", "INFO")))
-    stage_variables: tuple[tuple[str, str], ...] | None = _setting(None, kinds.string_map)
-    tags: tuple[tuple[str, str], ...] | None = _setting(None, kinds.string_map)
-    disable_execute_api_endpoint: bool | None = _setting(None, kinds.optional_flag)
-    ip_address_type: str | None = _setting(None, kinds.text(choices=("ipv4", "dualstack"), optional=True))
+    integration_timeout_ms: int = kinds.setting(29_000, kinds.number(50, 29_000))
+    throttling_rate_limit: float | None = kinds.setting(None, kinds.optional_rate)
+    throttling_burst_limit: int | None = kinds.setting(None, kinds.number(optional=True))
+    access_log_arn: str | None = kinds.setting(None, kinds.text(optional=True))
+    access_log_format: str | None = kinds.setting(None, kinds.text(optional=True))
+    logging_level: str = kinds.setting("OFF", kinds.text(choices=("OFF", "ERROR", "INFO")))
+    stage_variables: tuple[tuple[str, str], ...] | None = kinds.setting(None, kinds.string_map)
+    tags: tuple[tuple[str, str], ...] | None = kinds.setting(None, kinds.string_map)
+    disable_execute_api_endpoint: bool | None = kinds.setting(None, kinds.optional_flag)
+    ip_address_type: str | None = kinds.setting(
+        None, kinds.text(choices=("ipv4", "dualstack"), optional=True)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelOptions:
     """`WEBSOCKET_GATEWAY["CHANNELS"][pattern]`: what the channels of that name or prefix keep."""
 
-    history_messages: int = _setting(0, kinds.number())
+    history_messages: int = kinds.setting(0, kinds.number())
     """The number of latest messages that a client can still get; 0 for no history."""
-    history_seconds: int = _setting(86_400, kinds.number(1))
+    history_seconds: int = kinds.setting(86_400, kinds.number(1))
     """How long a client can still get a message, from its publishing on."""
+    presence: bool = kinds.setting(False, kinds.flag)
+    """Whether the members of the channel are known, and told of each other."""
 
     def first_kept(self, last_offset: int) -> int:
         """The first offset that a client can still get, in a channel whose latest offset is `last_offset`."""
@@ -88,7 +72,7 @@ def _channels(key: str, value: object) -> tuple[tuple[str, ChannelOptions], ...]
     return tuple(
         (
             _channel_pattern(key, pattern),
-            ChannelOptions(**_parse_mapping(ChannelOptions, f"{key}[{pattern!r}]", options)),
+            ChannelOptions(**kinds.parse_mapping(ChannelOptions, f"{key}[{pattern!r}]", options)),
         )
         for pattern, options in value.items()
     )
@@ -107,7 +91,7 @@ def _gateways(key: str, value: object) -> tuple[tuple[str, GatewayOptions], ...]
     if not isinstance(value, Mapping):
         raise ConfigurationError(f"{key} must be a dict of gateway names, not {type(value).__name__}.")
     return tuple(
-        (str(name), GatewayOptions(**_parse_mapping(GatewayOptions, f"{key}[{name!r}]", options)))
+        (str(name), GatewayOptions(**kinds.parse_mapping(GatewayOptions, f"{key}[{name!r}]", options)))
         for name, options in value.items()
     )
 
@@ -116,36 +100,37 @@ def _gateways(key: str, value: object) -> tuple[tuple[str, GatewayOptions], ...]
 class GatewaySettings:
     """Every setting of the package. Units are in the names: seconds, minutes, days."""
 
-    token_expiry_seconds: int = _setting(60, kinds.number(1))
-    token_by: str = _setting("query", kinds.text(choices=("query", "subprotocol")))
-    token_rate_limit_per_minute: int = _setting(60, kinds.number())
-    rate_limit_max_attempts: int = _setting(20, kinds.number())
-    rate_limit_window_minutes: int = _setting(5, kinds.number(1))
-    max_connections_per_user: int = _setting(100, kinds.number())
-    max_messages_per_minute: int = _setting(600, kinds.number())
-    allowed_origins: tuple[str, ...] | None = _setting(None, kinds.optional_strings)
-    origin_secret_required: bool = _setting(True, kinds.flag)
-    allowed_target_hosts: tuple[str, ...] = _setting((), kinds.strings)
-    endpoint_url: str | None = _setting(None, kinds.endpoint_url)
-    connect_grace_seconds: int = _setting(15, kinds.number())
-    max_connection_seconds: int = _setting(7200, kinds.number(1))
-    max_age_grace_seconds: int = _setting(300, kinds.number())
-    session_retention_days: int = _setting(7, kinds.number())
-    send_engine: str = _setting("auto", kinds.text(choices=("auto", "asyncio", "boto3")))
-    send_concurrency: int = _setting(128, kinds.number(1))
-    send_max_per_second: int = _setting(2000, kinds.number())
-    send_timeout_seconds: int = _setting(5, kinds.number(1))
-    send_deadline_seconds: int = _setting(60, kinds.number(1))
-    request_send_deadline_seconds: int = _setting(3, kinds.number(1))
-    task_backend: str = _setting("default", kinds.text())
-    task_queue: str = _setting("default", kinds.text())
-    admin_provisioning: bool = _setting(True, kinds.flag)
-    default_gateway: str = _setting("", kinds.text_or_empty)
-    installation_name: str = _setting("", kinds.text_or_empty)
-    gateway_cache_seconds: int = _setting(30, kinds.number())
-    gateways: tuple[tuple[str, GatewayOptions], ...] = _setting((), _gateways)
-    channels: tuple[tuple[str, ChannelOptions], ...] = _setting((), _channels)
-    history_page_bytes: int = _setting(30_000, kinds.number(1_000, 120_000))
+    token_expiry_seconds: int = kinds.setting(60, kinds.number(1))
+    token_by: str = kinds.setting("query", kinds.text(choices=("query", "subprotocol")))
+    token_rate_limit_per_minute: int = kinds.setting(60, kinds.number())
+    rate_limit_max_attempts: int = kinds.setting(20, kinds.number())
+    rate_limit_window_minutes: int = kinds.setting(5, kinds.number(1))
+    max_connections_per_user: int = kinds.setting(100, kinds.number())
+    max_messages_per_minute: int = kinds.setting(600, kinds.number())
+    allowed_origins: tuple[str, ...] | None = kinds.setting(None, kinds.optional_strings)
+    origin_secret_required: bool = kinds.setting(True, kinds.flag)
+    allowed_target_hosts: tuple[str, ...] = kinds.setting((), kinds.strings)
+    endpoint_url: str | None = kinds.setting(None, kinds.endpoint_url)
+    connect_grace_seconds: int = kinds.setting(15, kinds.number())
+    max_connection_seconds: int = kinds.setting(7200, kinds.number(1))
+    max_age_grace_seconds: int = kinds.setting(300, kinds.number())
+    session_retention_days: int = kinds.setting(7, kinds.number())
+    send_engine: str = kinds.setting("auto", kinds.text(choices=("auto", "asyncio", "boto3")))
+    send_concurrency: int = kinds.setting(128, kinds.number(1))
+    send_max_per_second: int = kinds.setting(2000, kinds.number())
+    send_timeout_seconds: int = kinds.setting(5, kinds.number(1))
+    send_deadline_seconds: int = kinds.setting(60, kinds.number(1))
+    request_send_deadline_seconds: int = kinds.setting(3, kinds.number(1))
+    task_backend: str = kinds.setting("default", kinds.text())
+    task_queue: str = kinds.setting("default", kinds.text())
+    admin_provisioning: bool = kinds.setting(True, kinds.flag)
+    default_gateway: str = kinds.setting("", kinds.text_or_empty)
+    installation_name: str = kinds.setting("", kinds.text_or_empty)
+    gateway_cache_seconds: int = kinds.setting(30, kinds.number())
+    gateways: tuple[tuple[str, GatewayOptions], ...] = kinds.setting((), _gateways)
+    channels: tuple[tuple[str, ChannelOptions], ...] = kinds.setting((), _channels)
+    history_page_bytes: int = kinds.setting(30_000, kinds.number(1_000, 120_000))
+    presence_events_up_to: int = kinds.setting(100, kinds.number())
 
     # The flat names, which other packages that use boto3 from Django read too.
     region_name: str | None = None
@@ -165,6 +150,11 @@ class GatewaySettings:
     def gateway_options(self, name: str) -> GatewayOptions:
         """The options of the gateway called `name` in `GATEWAYS`; defaults where it has none."""
         return dict(self.gateways).get(name, GatewayOptions())
+
+    @property
+    def has_presence(self) -> bool:
+        """Whether `CHANNELS` gives presence to any channel."""
+        return any(options.presence for _, options in self.channels)
 
     def channel_options(self, name: str) -> ChannelOptions:
         """The options of a channel: the exact name's in `CHANNELS`, else those of the longest prefix."""
@@ -236,7 +226,7 @@ def is_loopback(url: str | None) -> bool:
 def get_settings() -> GatewaySettings:
     """The current settings. Raises `ConfigurationError`, which names the wrong key."""
     return GatewaySettings(
-        **_parse_mapping(GatewaySettings, SETTING, getattr(settings, SETTING, None) or {}),
+        **kinds.parse_mapping(GatewaySettings, SETTING, getattr(settings, SETTING, None) or {}),
         **_credentials(),
         region_name=_flat("AWS_GATEWAY_REGION_NAME") or _flat("AWS_REGION_NAME"),
         legacy_secrets=_legacy_secrets(),

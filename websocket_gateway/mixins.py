@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Case, When
 from django.http import HttpRequest
 
-from websocket_gateway.channels import history
+from websocket_gateway.channels import history, presence
 from websocket_gateway.client_config import read_or_log
 from websocket_gateway.conf import get_settings
 from websocket_gateway.models import ApiGatewayAdditionalRoute
@@ -72,26 +73,35 @@ class ResumeChannelsMixin:
     """
 
     resume_channels: Sequence[str] = ()
+    presence_channels: Sequence[str] = ()
     request: HttpRequest
 
     def get_resume_channels(self) -> Sequence[str]:
         """The channels that the page shows; `self.request` and `self.kwargs` are set."""
         return self.resume_channels
 
+    def get_presence_channels(self) -> Sequence[str]:
+        """The channels with presence whose members the page shows."""
+        return self.presence_channels
+
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> Any:
-        """Read the positions first."""
+        """Read the positions first, then the members."""
         if getattr(self, "view_is_async", False):
             return self._dispatch_async(request, *args, **kwargs)
-        self.channel_positions = history.positions(self.get_resume_channels())
+        self._read_channels()
         return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
 
     def get_context_data(self, **kwargs: object) -> dict[str, Any]:
-        """Add `channel_positions`."""
-        positions = self.channel_positions
-        return super().get_context_data(**{"channel_positions": positions, **kwargs})  # type: ignore[misc, no-any-return]
+        """Add `channel_positions` and `channel_members`, each by the name of the channel."""
+        context = {"channel_positions": self.channel_positions, "channel_members": self.channel_members}
+        return super().get_context_data(**{**context, **kwargs})  # type: ignore[misc, no-any-return]
+
+    def _read_channels(self) -> None:
+        self.channel_positions = history.positions(self.get_resume_channels())
+        self.channel_members = {name: presence.members(name) for name in self.get_presence_channels()}
 
     async def _dispatch_async(self, request: HttpRequest, *args: object, **kwargs: object) -> Any:
-        self.channel_positions = await history.apositions(self.get_resume_channels())
+        await sync_to_async(self._read_channels)()
         return await super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
 
 

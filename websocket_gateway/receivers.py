@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -23,6 +24,7 @@ from websocket_gateway.logins import (
     is_session_auth,
 )
 from websocket_gateway.models import ApiGateway, WebSocketSession, WebSocketToken
+from websocket_gateway.models.sessions import channels_changed
 from websocket_gateway.receiving.authentication import forget_gateways
 from websocket_gateway.security_log import write_left_out
 
@@ -39,6 +41,7 @@ def connect_receivers() -> None:
         if issubclass(model, get_user_model()):
             post_save.connect(end_changed_user, sender=model, dispatch_uid=uid)
             pre_delete.connect(end_deleted_user, sender=model, dispatch_uid=uid)
+    channels_changed.connect(follow_channels, sender=WebSocketSession, dispatch_uid=uid)
     post_save.connect(forget_gateways, sender=ApiGateway, dispatch_uid=uid)
     post_delete.connect(forget_gateways, sender=ApiGateway, dispatch_uid=uid)
     request_finished.connect(write_left_out, dispatch_uid=uid)
@@ -93,6 +96,13 @@ def end_changed_user(
 def end_deleted_user(sender: object, instance: AbstractBaseUser, **kwargs: object) -> None:
     """End all sockets of a user in the transaction that deletes the user, so that none stays as anonymous."""
     connections.revoke(_sessions(instance), reason="deleted")
+
+
+def follow_channels(sender: object, **arguments: Any) -> None:
+    """Act on connections that have joined or left channels."""
+    from websocket_gateway.sending.memberships import follow
+
+    follow(sender, **arguments)
 
 
 def _sessions(user: AbstractBaseUser) -> QuerySet[WebSocketSession]:

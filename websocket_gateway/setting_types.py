@@ -5,12 +5,35 @@ Each takes the key, for its message, and the value.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
+from dataclasses import field, fields
+from typing import Any
 from urllib.parse import urlsplit
 
 from websocket_gateway.exceptions import ConfigurationError
 
 Parser = Callable[[str, object], object]
+
+
+def setting(default: object, parse: Parser) -> Any:
+    """A field of a dataclass of settings."""
+    return field(default=default, metadata={"parse": parse})
+
+
+def parse_mapping(cls: type, label: str, value: object) -> dict[str, Any]:
+    """Turn a user's dict into the keyword arguments of `cls`, or raise an error that names the mistake."""
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{label} must be a dict, not {type(value).__name__}.")
+    schema = {item.name.upper(): item for item in fields(cls) if "parse" in item.metadata}
+    parsed: dict[str, Any] = {}
+    for key, given in value.items():
+        if key not in schema:
+            close = difflib.get_close_matches(str(key).upper(), schema, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else f" Known keys: {', '.join(sorted(schema))}."
+            raise ConfigurationError(f"{label} has the unknown key {key!r}.{hint}")
+        parsed[schema[key].name] = schema[key].metadata["parse"](f"{label}[{key!r}]", given)
+    return parsed
 
 
 def number(minimum: int = 0, maximum: int | None = None, *, optional: bool = False) -> Parser:

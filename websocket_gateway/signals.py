@@ -31,6 +31,20 @@ connection_gone = Signal()
 Sender: `WebSocketSession`. Arguments: `connection_ids` (a tuple).
 """
 
+channel_joined = Signal()
+"""A channel was joined. Sender: `WebSocketSession`. Arguments: `session`, `channel_name`, `member`.
+
+In a channel with presence, once for each member that comes, and `session` is the connection that brought it.
+In other channels, once for each connection, and `member` is empty. Sent after the commit.
+"""
+
+channel_left = Signal()
+"""A channel was left, also by the end of a connection. Sender: `WebSocketSession`. Arguments: as above.
+
+In a channel with presence, once for each member that goes. `session` is None where the member was found
+missing, because all its connections were silent.
+"""
+
 message_received = Signal()
 """A frame will be handled. Sender: the view class. Arguments: `session`, `event`, `handler`, a name."""
 

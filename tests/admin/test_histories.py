@@ -8,7 +8,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 
 from tests.admin.clients import act, address, client_with, text_of
-from websocket_gateway.models import Channel, ChannelMessage
+from websocket_gateway.models import Channel, ChannelMember, ChannelMessage
 from websocket_gateway.sending import broadcast
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -75,3 +75,19 @@ def test_the_list_of_messages_does_not_read_their_bodies(django_assert_max_num_q
         page = text_of(client.get(address("channelmessage_changelist"), {"q": "orders"}))
 
     assert "orders:3" in page
+
+
+def test_the_members_of_a_channel_are_listed_and_cannot_be_changed() -> None:
+    ada = ChannelMember.objects.create(channel_name="room", member="u:1", info={"name": "<b>Ada"})
+    ChannelMember.objects.create(channel_name="other", member="u:2", present=False)
+    client = client_with("view_channelmember", "change_channelmember", "delete_channelmember")
+
+    listed = text_of(client.get(address("channelmember_changelist"), {"q": "room", "present__exact": "1"}))
+    page = client.get(address("channelmember_change", ada.pk))
+
+    assert "u:1" in listed
+    assert "u:2" not in listed
+    assert "Ada" in text_of(page)
+    assert b"<b>" not in page.content
+    assert client.post(address("channelmember_delete", ada.pk), {"post": "yes"}).status_code == 403
+    assert client_with("view_channel").get(address("channelmember_changelist")).status_code == 403

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 from django.db import connection
 
 from tests.support import publishers
 from tests.support.heavy import say, sized
+from tests.support.journal import write_ahead_log_fixture
 from websocket_gateway.models import Channel, ChannelMessage
+
+__all__ = ["write_ahead_log_fixture"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -20,23 +22,6 @@ MESSAGES = sized(10, 100)
 CASES = [("one", ""), ("slow_transaction", ""), ("two_in_any_order", "")]
 if connection.vendor != "sqlite":
     CASES += [("one", "repeatable read"), ("two_in_any_order", "repeatable read")]
-
-
-@pytest.fixture
-def write_ahead_log() -> Iterator[None]:
-    """SQLite's default journal lets readers block writers for seconds; a check advises this one."""
-    if connection.vendor != "sqlite":
-        yield
-        return
-    _set_journal("WAL")
-    yield
-    _set_journal("DELETE")
-
-
-def _set_journal(mode: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA journal_mode={mode}")
-        assert cursor.fetchone() == (mode.lower(),)  # a statement that is not read to its end keeps its lock
 
 
 def follow(channel: str, until: int) -> tuple[list[int], int]:

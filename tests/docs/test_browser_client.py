@@ -13,8 +13,8 @@ from websocket_gateway.client_config import CLIENT_OPTIONS
 STATIC = ROOT / "websocket_gateway/static/websocket_gateway"
 CLIENT = ROOT / "websocket_gateway/client"
 SOURCE = "".join(path.read_text() for path in sorted(CLIENT.glob("*.js")))
-OF_HISTORY = {"history_off", "not_subscribed"}
-"""Codes about the history of a channel, not about the channel."""
+OF_HISTORY = {"history_off", "not_subscribed", "presence_off"}
+"""Codes about the history or the members of a channel, not about the channel."""
 TYPES = (CLIENT / "types.d.ts").read_text() + (STATIC / "client.d.ts").read_text()
 UNITS = {"s": 1_000, "min": 60_000}
 

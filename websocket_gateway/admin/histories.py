@@ -1,4 +1,4 @@
-"""Channels with a history, and their messages; both are read-only."""
+"""Channels with a history or with presence, their messages and members; all are read-only."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from django.utils.translation import ngettext
 
 from websocket_gateway.admin.access import FORGET_HISTORY, record
 from websocket_gateway.channels import history
-from websocket_gateway.models import Channel, ChannelMessage
+from websocket_gateway.models import Channel, ChannelMember, ChannelMessage
 
 if TYPE_CHECKING:
     from django.db.models import Model
 
     _ChannelAdmin = admin.ModelAdmin[Channel]
     _MessageAdmin = admin.ModelAdmin[ChannelMessage]
+    _MemberAdmin = admin.ModelAdmin[ChannelMember]
 else:
-    _ChannelAdmin = _MessageAdmin = admin.ModelAdmin
+    _ChannelAdmin = _MessageAdmin = _MemberAdmin = admin.ModelAdmin
 
 _SHOWN_CHARACTERS = 2_000
 
@@ -117,3 +118,15 @@ class ChannelMessageAdmin(_ReadOnly, _MessageAdmin):
         """Return the message as indented JSON, as far as it is shown."""
         text = json.dumps(json.loads(bytes(message.body)), indent=2, ensure_ascii=False)
         return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}\u2026"
+
+
+@admin.register(ChannelMember)
+class ChannelMemberAdmin(_ReadOnly, _MemberAdmin):
+    """The members of channels with presence, those who came last first. Search for a channel by its name."""
+
+    list_display = ("channel_name", "member", "present", "since", "left_on")
+    list_filter = ("present",)
+    search_fields = ("=channel_name", "=member")
+    ordering = ("-pk",)
+    show_full_result_count = False
+    fields = ("channel_name", "member", "present", "info", "since", "left_on")

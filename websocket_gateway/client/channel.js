@@ -18,10 +18,13 @@ export class Channel {
    * @param {(range: {limit?: number, before?: number}) => Promise<any>} hooks.history
    * @param {() => Position | null} hooks.position
    * @param {() => void} hooks.leave
+   * @param {import("./presence.js").Presence} hooks.presence
    */
   constructor(name, hooks) {
     this.name = name;
     this.#hooks = hooks;
+    /** Who is in the channel, if the server gives it presence. */
+    this.presence = hooks.presence;
   }
 
   /** After which message the page is; null without a history, or as long as that is not known. */

@@ -6,6 +6,7 @@ import { GatewayError } from "./errors.js";
 import { DEFAULTS, likeUnknown } from "./options.js";
 import { Pending } from "./pending.js";
 import { Places } from "./places.js";
+import { Presence } from "./presence.js";
 import { SharedLink } from "./sharing.js";
 import { isGatewayError, later, randomId } from "./tools.js";
 
@@ -210,6 +211,7 @@ export class GatewayClient {
     this.#channels.delete(channel);
     this.#joining.get(channel)?.reject(new GatewayError("unsubscribed", "It was left before it was joined."));
     this.#joining.delete(channel);
+    this.#handles.get(channel)?.presence.stop();
     this.#handles.delete(channel);
     this.#loads.delete(channel);
     this.#places.leave(channel);
@@ -235,6 +237,7 @@ export class GatewayClient {
       history: (range) => this.#history(name, range),
       position: () => this.#places.position(name),
       leave: () => this.unsubscribe(name),
+      presence: this.#presence(name),
     });
     this.#handles.set(name, handle);
     const join = /** @param {Since} [begin] */ (begin) => {
@@ -251,6 +254,18 @@ export class GatewayClient {
       join(since);
     }
     return handle;
+  }
+
+  /** @param {string} name */
+  #presence(name) {
+    return new Presence(this.#settings, {
+      on: (type, listener, options) => this.on(`presence ${type} ${name}`, listener, options),
+      changed: ({ members, count }) => this.#emit(`presence change ${name}`, { members, count }),
+      failed: (error) => this.#emit(`error ${name}`, error),
+      ask: (after, resolve, reject) =>
+        this.#ask({ type: "presence", channel: name, after }, { resolve: ({ _ws: page }) => resolve(page), reject }),
+      isOpen: () => this.state === "open",
+    });
   }
 
   /** @param {string} name @param {(begin: Since) => void} join */
@@ -394,6 +409,7 @@ export class GatewayClient {
     this.#pending.again(this.#pending.entries.filter(({ sentOn = "" }) => !status.live.includes(sentOn)));
     if (status.state !== "open") {
       this.#places.closed();
+      this.#handles.forEach(({ presence }) => presence.stop());
     } else if (before.state !== "open") {
       this.#places.opened();
     }
@@ -408,6 +424,7 @@ export class GatewayClient {
     this.#joining.delete(channel);
     if (!error) {
       this.#places.joined(channel);
+      this.#handles.get(channel)?.presence.refresh();
       waiting?.resolve();
     } else if (this.#channels.delete(channel)) {
       // Else it is another tab's, with which this one shares the connection.
@@ -415,6 +432,7 @@ export class GatewayClient {
       waiting?.reject(refusal);
       this.#emit("$error", refusal);
       this.#places.leave(channel);
+      this.#handles.get(channel)?.presence.stop();
       this.#handles.delete(channel);
     }
   }
@@ -445,7 +463,9 @@ export class GatewayClient {
     if (this.#pending.heard(value) || ours?.reply_to !== undefined) {
       return;
     }
-    if (ours?.error) {
+    if (ours?.type === "presence") {
+      this.#handles.get(ours.channel)?.presence.pushed(ours);
+    } else if (ours?.error) {
       this.#emit("$error", new GatewayError(ours.error.code, ours.error.message, value));
     } else if (isGatewayError(value)) {
       this.#emit("$error", new GatewayError("gateway", value.message, value));

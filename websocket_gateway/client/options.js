@@ -38,6 +38,7 @@ export const DEFAULTS = {
   maxRefusals: 10,
   slowMs: 2 * MINUTE,
   gapMs: 2_000,
+  presenceGraceMs: 10_000,
   positions: /** @type {Payload} */ ({}), // by channel
   maxFrameBytes: 32_768,
 };

@@ -83,6 +83,8 @@ export type Options = {
     slowMs?: number;
     /** How long a message may come after its successor before it is asked for. */
     gapMs?: number;
+    /** How long a member who went is still shown, because a page that is loaded again comes back. */
+    presenceGraceMs?: number;
     /** Positions in channels at the time that the page was rendered. */
     positions?: {
         [channel: string]: Position;
@@ -116,6 +118,18 @@ export type Answer = Position & {
 export type Delivery = {
     offset?: number;
     recovered: boolean;
+};
+/** Who is in a channel, and what the server's `presence_info` says of it. */
+export type Member = {
+    id: string;
+    info: any;
+};
+export type MemberPage = {
+    count: number;
+    members: Member[];
+    more: boolean;
+    /** Where the next page begins. */
+    after?: number;
 };
 export type Loss = {
     reason: string;

@@ -26,10 +26,12 @@ from websocket_gateway.concurrency import (
     retry_when_busy,
     run_after_commit,
 )
+from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.sessions import database_of, find_session
 from websocket_gateway.database_engines import locks_by_key
 from websocket_gateway.models import ApiGateway, WebSocketSession
-from websocket_gateway.signals import connection_gone, disconnected, send_safely
+from websocket_gateway.models.sessions import announce_move
+from websocket_gateway.signals import channel_left, connection_gone, disconnected, send_safely
 
 logger = logging.getLogger("websocket_gateway.connections")
 
@@ -144,6 +146,7 @@ def _announce(ended: Sequence[WebSocketSession], reason: str) -> None:
             reason, user_id=session.user_id, gateway=gateway, connection_id=session.connection_id
         )
         send_safely(disconnected, sender=WebSocketSession, session=session, reason=reason)
+    announce_move(ended, left=None)
     if reason == "gone":
         ids = tuple(session.connection_id for session in ended)
         send_safely(connection_gone, sender=WebSocketSession, connection_ids=ids)
@@ -202,8 +205,9 @@ def _end_gone(
 
 
 def _has_receivers() -> bool:
-    """Whether the ended rows must be known. Without a receiver one statement is enough."""
-    return disconnected.has_listeners(WebSocketSession) or connection_gone.has_listeners(WebSocketSession)
+    """Whether the ended rows must be known. Without a receiver and presence one statement is enough."""
+    told = (disconnected, connection_gone, channel_left)
+    return get_settings().has_presence or any(signal.has_listeners(WebSocketSession) for signal in told)
 
 
 def _mark_and_list(rows: QuerySet[WebSocketSession], *, skip_locked: bool) -> list[WebSocketSession]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 
 from django.db import models
 from django.utils import timezone
@@ -12,11 +13,17 @@ from websocket_gateway.models.fields import CaseSensitiveCharField
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
 
 EPOCH_LENGTH = 12
+MEMBER_MAX_LENGTH = 64
 
 
 def new_epoch() -> str:
     """A random epoch: 12 characters of base64url, 72 bits."""
     return secrets.token_urlsafe(EPOCH_LENGTH * 3 // 4)
+
+
+def new_generation() -> int:
+    """The generation of a new member: milliseconds since 1970, so above those of a row that was deleted."""
+    return time.time_ns() // 1_000_000
 
 
 class Channel(models.Model):
@@ -30,6 +37,10 @@ class Channel(models.Model):
     published_on = models.DateTimeField(_("last published"), null=True, editable=False, db_index=True)
     """To the minute."""
     created_on = models.DateTimeField(_("created on"), default=timezone.now, editable=False)
+    swept_on = models.DateTimeField(null=True, editable=False)
+    """When its members were last compared with the open connections."""
+    counted_on = models.DateTimeField(null=True, editable=False)
+    """When its connections were last sent the number of its members in place of their names."""
 
     class Meta:
         verbose_name = _("channel")
@@ -37,6 +48,42 @@ class Channel(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ChannelMember(models.Model):
+    """A member of a channel with presence, now or earlier: one row for all tabs and devices.
+
+    Without foreign keys: joins and leaves wait for no other row.
+    """
+
+    channel_name = CaseSensitiveCharField(_("channel"), max_length=CHANNEL_NAME_MAX_LENGTH, editable=False)
+    member = CaseSensitiveCharField(_("member"), max_length=MEMBER_MAX_LENGTH, editable=False)
+    """`u:` and the key of a user, `s:` and that of a guest's connection, or what `presence_member` gave."""
+    present = models.BooleanField(_("present"), default=True, editable=False)
+    generation = models.BigIntegerField(default=new_generation, editable=False)
+    """Grows with each join and leave, also of a row that was deleted meanwhile."""
+    info = models.JSONField(_("information"), default=dict, blank=True, editable=False)
+    """What the hook `presence_info` returned for others to see, at most 1 KB."""
+    since = models.DateTimeField(_("present since"), default=timezone.now, editable=False)
+    left_on = models.DateTimeField(_("left on"), null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("channel member")
+        verbose_name_plural = _("channel members")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("channel_name", "member"), name="websocket_gateway_unique_member"
+            ),
+        )
+        indexes = (
+            # The members of a channel are counted and paged along this index.
+            models.Index(fields=["channel_name", "present", "id"], name="wsg_member_channel"),
+            # The purge reads those who left long ago.
+            models.Index(fields=["present", "left_on"], name="wsg_member_left"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.channel_name}:{self.member}"
 
 
 class ChannelMessage(models.Model):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
+from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from websocket_gateway.models.channels import MEMBER_MAX_LENGTH
 from websocket_gateway.models.fields import SEALED_MAX_LENGTH, CaseSensitiveCharField
 from websocket_gateway.models.gateways import ApiGateway
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
@@ -17,6 +20,26 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from websocket_gateway.sending import DeliveryReport, SendArguments
+
+
+channels_changed = Signal()
+"""Connections have joined or left channels. For `sending.memberships`, which tells projects and clients."""
+
+
+def announce_move(
+    sessions: Sequence[WebSocketSession],
+    *,
+    joined: Collection[str] = (),
+    left: Collection[str] | None = (),
+    repeated: bool = False,
+) -> None:
+    """Tell what follows from connections that joined or left channels; `left=None`: all that they were in.
+
+    `repeated` says that they were in the channels already.
+    """
+    channels_changed.send(
+        sender=WebSocketSession, sessions=sessions, joined=joined, left=left, repeated=repeated
+    )
 
 
 class WebSocketSessionQuerySet(models.QuerySet["WebSocketSession"]):
@@ -103,6 +126,11 @@ class WebSocketSession(models.Model):
     recent_messages = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     """Messages since `last_seen_on`, as far as processes have reported them."""
 
+    presence_member = CaseSensitiveCharField(
+        max_length=MEMBER_MAX_LENGTH, blank=True, default="", db_default="", editable=False
+    )
+    """Who it is in channels with presence; empty until it joins one."""
+
     objects = WebSocketSessionQuerySet.as_manager()
 
     class Meta:
@@ -117,6 +145,8 @@ class WebSocketSession(models.Model):
             # The purge reads the oldest open sessions, and those that ended long ago.
             models.Index(fields=["connected", "created_on"], name="wsg_session_age"),
             models.Index(fields=["connected", "disconnected_on"], name="wsg_session_ended"),
+            # "Is another connection of this member open?"
+            models.Index(fields=["presence_member", "connected"], name="wsg_session_member"),
         )
         permissions = (
             ("send_websocketsession", "Can send messages to WebSocket sessions"),
@@ -142,7 +172,9 @@ class WebSocketSession(models.Model):
         """Join a further channel; False if the session was in it already."""
         if channel_name == self.channel_name:
             return False
-        return ChannelSubscription.objects.get_or_create(session=self, channel_name=channel_name)[1]
+        created = ChannelSubscription.objects.get_or_create(session=self, channel_name=channel_name)[1]
+        announce_move([self], joined=[channel_name], repeated=not created)
+        return created
 
     def move_to(self, channel_name: str) -> bool:
         """Make a channel the primary one; False if it was already.
@@ -151,9 +183,13 @@ class WebSocketSession(models.Model):
         """
         if channel_name == self.channel_name:
             return False
-        self.channel_name = channel_name
+        before, self.channel_name = self.channel_name, channel_name
         self.save(update_fields=["channel_name"])
-        ChannelSubscription.objects.filter(session=self, channel_name=channel_name).delete()
+        was_in = ChannelSubscription.objects.filter(session=self, channel_name=channel_name).delete()[0]
+        if channel_name:
+            announce_move([self], joined=[channel_name], repeated=bool(was_in))
+        if before:
+            announce_move([self], left=[before])
         return True
 
     def unsubscribe(self, channel_name: str) -> bool:
@@ -162,7 +198,9 @@ class WebSocketSession(models.Model):
         if channel_name and channel_name == self.channel_name:
             self.channel_name = ""
             self.save(update_fields=["channel_name"])
-            return True
+            left = 1
+        if left:
+            announce_move([self], left=[channel_name])
         return bool(left)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import OperationalError, models, router
@@ -17,7 +17,7 @@ from websocket_gateway.channels.trimming import idle_channels
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
-from websocket_gateway.models import Channel, ChannelMessage
+from websocket_gateway.models import Channel, ChannelMember, ChannelMessage
 from websocket_gateway.models.channels import new_epoch
 from websocket_gateway.purging.old_rows import DeleteRows, delete_rows, read_pages
 from websocket_gateway.purging.report import Part, Run
@@ -114,3 +114,9 @@ class BeginEpochs:
 def delete_idle_channels(*, now: datetime) -> DeleteRows:
     """Delete channels that have no message and were not used for 30 days; a new one gets a new epoch."""
     return DeleteRows(part=Part.HISTORY, name="channels_deleted", query=idle_channels(now), along="name")
+
+
+def delete_absent_members(*, now: datetime, retention: timedelta) -> DeleteRows:
+    """Delete the members who left their channel longer ago than `retention`."""
+    left = ChannelMember.objects.filter(present=False, left_on__lt=now - retention)
+    return DeleteRows(part=Part.HISTORY, name="members_deleted", query=left, along="left_on")

@@ -101,6 +101,7 @@ def _operations(
         old_rows.delete_handled_messages(now=now),
         old_rows.delete_finished_broadcasts(now=now, retention=retention),
         ResumeBroadcasts(),
+        histories.delete_absent_members(now=now, retention=retention),
         histories.SendAbandoned(now=now),
         histories.DeleteUnreadable(now=now),
         histories.delete_idle_channels(now=now),

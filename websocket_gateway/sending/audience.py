@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
@@ -72,16 +72,14 @@ def whole_channel_of(to: QuerySet[WebSocketSession] | WebSocketSession) -> str |
     return name
 
 
-def audience_of_channel(channel_name: str) -> Audience:
-    """The connected sessions of a channel, primary or subscribed."""
+def audience_of_channel(channel_name: str, *, but: Collection[int] = ()) -> Audience:
+    """The connected sessions of a channel, primary or subscribed, without those with the keys in `but`."""
     current = ChannelSubscription.objects.using(router.db_for_write(ChannelSubscription))
     subscriptions = current.filter(channel_name=channel_name, session__connected=True)
-    return Audience(
-        (
-            QueryStream(connected_sessions().filter(channel_name=channel_name)),
-            QueryStream(subscriptions, key="session_id", prefix="session__"),
-        )
-    )
+    primary = connected_sessions().filter(channel_name=channel_name)
+    if but:
+        primary, subscriptions = primary.exclude(pk__in=but), subscriptions.exclude(session_id__in=but)
+    return Audience((QueryStream(primary), QueryStream(subscriptions, key="session_id", prefix="session__")))
 
 
 def audience_of_user(user: AbstractBaseUser) -> Audience:

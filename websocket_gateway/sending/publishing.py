@@ -72,7 +72,7 @@ class _Publication:
         if connection.in_atomic_block:
             urgent = replace(self, posting=replace(self.posting, urgent=True))
             finish = with_current_tenant(partial(urgent.finish, row))
-            transaction.on_commit(_Finish(finish), using=using, robust=True)
+            transaction.on_commit(WhenCommitted(partial(_finish, finish)), using=using, robust=True)
             return DeliveryReport(deferred=True)
         if not connection.get_autocommit():
             return DeliveryReport(deferred=True)  # the next publisher or reader after the commit continues
@@ -117,23 +117,27 @@ class _Publication:
         return replace(report, epoch=place.epoch, offset=place.offset)
 
 
-@dataclass(eq=False, slots=True)
-class _Finish:
-    """What is left to do once the transaction of a message commits: once, though a test may run it, too."""
+def _finish(finish: Callable[[], DeliveryReport]) -> None:
+    log_failures(finish())
 
-    finish: Callable[[], DeliveryReport]
+
+@dataclass(eq=False, slots=True)
+class WhenCommitted:
+    """What is left to do once a transaction commits: once, though a test may run it, too."""
+
+    work: Callable[[], object]
     done: bool = False
 
     def __call__(self) -> None:
         if not self.done:
             self.done = True
-            log_failures(self.finish())
+            self.work()
 
 
 def finish_in_test() -> None:
     """Finish what waits for a commit, in a test that never commits (Django's `TestCase`)."""
     connection = transaction.get_connection(router.db_for_write(ChannelMessage))
-    waiting = [entry for entry in connection.run_on_commit if isinstance(entry[1], _Finish)]
+    waiting = [entry for entry in connection.run_on_commit if isinstance(entry[1], WhenCommitted)]
     connection.run_on_commit = [entry for entry in connection.run_on_commit if entry not in waiting]
     for entry in waiting:
         entry[1]()

@@ -212,7 +212,8 @@ class WebSocketClient:
         """The messages that the server sent to this connection, without replies.
 
         In a test whose transaction never commits (`TestCase`, pytest's `db`), messages to channels with a
-        history are numbered and sent when this is read, as if the transaction had committed.
+        history are numbered and sent when this is read, as if the transaction had committed. So are joins and
+        leaves of channels with presence, after each event of a client.
         """
         if self._connections is None:
             return []
@@ -230,6 +231,7 @@ class WebSocketClient:
         session = getattr(request, "session", None)
         if session is not None and session.modified and not session.is_empty():
             session.save()  # as the middleware does
+        finish_in_test()  # what the event has left for the commit, such as joins of channels with presence
         return Reply(response)
 
 

@@ -27,6 +27,7 @@ from websocket_gateway.logins import (
 from websocket_gateway.models import WebSocketSession, WebSocketToken
 from websocket_gateway.models.fields import set_related
 from websocket_gateway.receiving.credentials import take_credentials
+from websocket_gateway.models.sessions import announce_move
 from websocket_gateway.receiving.events import ConnectEvent
 from websocket_gateway.receiving.origins import is_allowed_origin
 from websocket_gateway.receiving.token_rules import TokenRefusedError
@@ -194,6 +195,8 @@ def _call_connect_hook(view: WebSocketHooks, request: HttpRequest, event: Connec
         reason = f"connect answered {response.status_code}."
         log_refusal(view, RefusalError(ErrorCode.CONNECTION_REFUSED, reason, rule="connect_hook"))
         return response
+    if session.channel_name:
+        announce_move([session], joined=[session.channel_name])
     if SUBPROTOCOL in event.subprotocols:
         response.headers.setdefault("Sec-WebSocket-Protocol", SUBPROTOCOL)
     logger.info(

@@ -128,6 +128,18 @@ class WebSocketHooks(View):
         """Whether the user may get earlier messages of a channel that the connection is in."""
         return True
 
+    def can_see_presence(self, request: HttpRequest, channel_name: str) -> Any:
+        """Whether the user may ask for the members of a channel that the connection is in."""
+        return True
+
+    def presence_info(self, request: HttpRequest, channel_name: str) -> Any:
+        """What others see of the user in a channel with presence: a dict. None hides this connection."""
+        return {}
+
+    def presence_member(self, request: HttpRequest) -> Any:
+        """Who the connection is in channels with presence: a string; None for the user, or a guest."""
+        return None
+
     def has_any_permission(self, request: HttpRequest) -> Any:
         """Whether the user has one of `permissions_required`. An empty list requires nothing."""
         return has_permissions(_user(request), any_of=self.permissions_required)

@@ -23,6 +23,7 @@ from websocket_gateway.views.channel_frames import answer_channels, is_about_cha
 from websocket_gateway.views.checks import has_permissions
 from websocket_gateway.views.failures import bind_user, call_refusing, log_event
 from websocket_gateway.views.hooks import WebSocketHooks
+from websocket_gateway.views.presence import answer_presence, is_about_presence, look_after_presence
 from websocket_gateway.views.responses import (
     ErrorCode,
     RefusalError,
@@ -40,12 +41,15 @@ def receive_message(view: WebSocketHooks, request: HttpRequest, event: MessageEv
     except InvalidFrameError as exc:
         raise RefusalError(ErrorCode.INVALID_FRAME, str(exc)) from exc
     view.body, view._reply_id = frame.body, frame.reply_id
-    session = _open_session(view, event.connection_id)
-    if session is None:
+    found = _open_session(view, event.connection_id)
+    if found is None:
         bind_user(request, AnonymousUser())
         return call_refusing(view, view.session_not_found, ErrorCode.NOT_CONNECTED)
+    session, silent_since = found
     view.websocket_session = session
     bind_user(request, session.user or AnonymousUser())
+    if silent_since is not None:
+        look_after_presence(session, silent_since)
     limits.limit_messages(view, session)
     if not has_permissions(view, request):
         return call_refusing(view, view.permission_denied, ErrorCode.PERMISSION_DENIED)
@@ -70,21 +74,26 @@ def end_connection(view: WebSocketHooks, request: HttpRequest, event: Disconnect
     return answer(view._call(view.disconnect, request))
 
 
-def _open_session(view: WebSocketHooks, connection_id: str) -> WebSocketSession | None:
+def _open_session(
+    view: WebSocketHooks, connection_id: str
+) -> tuple[WebSocketSession, datetime | None] | None:
+    """The session of an open connection; once a minute also when it was last seen before."""
     session = find_session(connection_id)
     if session is None:
         return None
     _check_gateway(view, session)
     if not session.connected:
         return None
+    seen_before = session.last_seen_on
     reason = renew_user(session)
-    if not reason and touch(session) and has_ended(session):  # once a minute: it asks the session engine
+    touched = not reason and touch(session)
+    if touched and has_ended(session):  # once a minute: it asks the session engine
         reason = "session"
     if reason:
         # Changes that send no signal, such as `QuerySet.update(is_active=False)`, are noticed here.
         connections.revoke(WebSocketSession.objects.filter(pk=session.pk), reason=reason)
         return None
-    return session
+    return session, seen_before if touched else None
 
 
 def _check_gateway(view: WebSocketHooks, session: WebSocketSession) -> None:
@@ -137,6 +146,8 @@ def _control(view: WebSocketHooks, request: HttpRequest, control: dict[str, obje
         return control_response("pong", reply_id=reply_id)
     if kind == "pong":
         return empty_response()
+    if is_about_presence(control):
+        return answer_presence(view, request, control)
     if is_about_channels(control):
         return answer_channels(view, request, str(kind), control)
     if kind == "subscribe":

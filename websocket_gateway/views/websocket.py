@@ -23,6 +23,7 @@ from websocket_gateway.views.failures import call_refusing, fail, log_event, ref
 from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.message import end_connection, receive_message
 from websocket_gateway.views.names import check_definitions
+from websocket_gateway.views.presence import describing
 from websocket_gateway.views.responses import ErrorCode
 
 
@@ -65,7 +66,8 @@ class WebSocketView(WebSocketHooks):
             if request.method != "POST":
                 log_event(self, "method_not_allowed", f"{request.method} {request.path}")
                 return self.http_method_not_allowed(request, *args, **kwargs)
-            return self._receive_event(request)
+            with describing(self, request):
+                return self._receive_event(request)
         except Exception as exc:  # noqa: BLE001 - the outermost frame of the process for this event
             refusal = refusal_of(exc)
             return fail(self, exc) if refusal is None else refuse(self, refusal)

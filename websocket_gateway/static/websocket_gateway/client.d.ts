@@ -89,6 +89,8 @@ export type Options = {
 	slowMs?: number;
 	/** How long a message may come after its successor before it is asked for. */
 	gapMs?: number;
+	/** How long a member who went is still shown, because a page that is loaded again comes back. */
+	presenceGraceMs?: number;
 	/** Positions in channels at the time that the page was rendered. */
 	positions?: {
 		[channel: string]: Position;
@@ -98,6 +100,8 @@ export type Options = {
 	/** Closes the client. */
 	signal?: AbortSignal;
 };
+export type Optional = "signal" | "token" | "user" | "tokenBy";
+export type Settings = Required<Omit<Options, Optional>> & Pick<Options, Optional>;
 /** After which message of a channel. */
 export type Position = {
 	epoch: string;
@@ -107,6 +111,18 @@ export type Position = {
 export type Since = Position | {
 	last: number;
 } | null;
+/** Who is in a channel, and what the server's `presence_info` says of it. */
+export type Member = {
+	id: string;
+	info: any;
+};
+export type MemberPage = {
+	count: number;
+	members: Member[];
+	more: boolean;
+	/** Where the next page begins. */
+	after?: number;
+};
 export type ChannelOptions = {
 	/** Where to begin; by default the position that the page was rendered with, else now. */
 	since?: Since;
@@ -117,6 +133,73 @@ export type ChannelOptions = {
 		position: Position;
 	}>;
 };
+declare class Presence {
+	/**
+	 * @param {Settings} settings
+	 * @param {object} hooks
+	 * @param {(type: string, listener: Listener, options?: ListenerOptions) => () => void} hooks.on
+	 * @param {(state: {members: Member[], count: number}) => void} hooks.changed
+	 * @param {(error: any) => void} hooks.failed
+	 * @param {(after: number, page: (page: MemberPage) => void, failed: (error: any) => void) => () => void} hooks.ask
+	 * @param {() => boolean} hooks.isOpen
+	 */
+	constructor(settings: Settings$1, hooks: {
+		on: (type: string, listener: Listener, options?: ListenerOptions) => () => void;
+		changed: (state: {
+			members: Member$1[];
+			count: number;
+		}) => void;
+		failed: (error: any) => void;
+		ask: (after: number, page: (page: MemberPage$1) => void, failed: (error: any) => void) => () => void;
+		isOpen: () => boolean;
+	});
+	/** Those who are shown now: all of a small channel. */
+	get members(): {
+		id: string;
+		info: any;
+	}[];
+	/** How many there are, also in a channel that is too large to show them. */
+	get count(): number;
+	/**
+	 * Listen to `change`: `{members, count}`, now and at each join and leave.
+	 * @param {"change"} type @param {(state: {members: Member[], count: number}) => void} listener
+	 * @param {ListenerOptions} [options] @returns {() => void} Ends it.
+	 */
+	on(type: "change", listener: (state: {
+		members: Member$1[];
+		count: number;
+	}) => void, options?: ListenerOptions): () => void;
+	/**
+	 * A page of members, for a channel that is too large to show them all.
+	 * @param {{after?: number}} [range] What the page before gave. @returns {Promise<MemberPage>}
+	 */
+	list({ after }?: {
+		after?: number;
+	}): Promise<MemberPage$1>;
+	/** Ask for the list: the connection has joined, or something is missing. */
+	refresh(): void;
+	stop(): void;
+	/** @param {{count: number, join?: (Member & {v: number})[], leave?: {id: string, v: number}[]}} change */
+	pushed({ count, join, leave }: {
+		count: number;
+		join?: (Member$1 & {
+			v: number;
+		})[];
+		leave?: {
+			id: string;
+			v: number;
+		}[];
+	}): void;
+	#private;
+}
+type Member$1 = Member;
+type MemberPage$1 = MemberPage;
+type Settings$1 = Settings;
+export type Listener = (value: any) => void;
+export type ListenerOptions = {
+	element?: Element | null;
+	signal?: AbortSignal;
+};
 declare class Channel {
 	/**
 	 * @param {string} name
@@ -125,17 +208,21 @@ declare class Channel {
 	 * @param {(range: {limit?: number, before?: number}) => Promise<any>} hooks.history
 	 * @param {() => Position | null} hooks.position
 	 * @param {() => void} hooks.leave
+	 * @param {import("./presence.js").Presence} hooks.presence
 	 */
 	constructor(name: string, hooks: {
-		on: (type: string, listener: Listener, options?: ListenerOptions) => () => void;
+		on: (type: string, listener: Listener$1, options?: ListenerOptions$1) => () => void;
 		history: (range: {
 			limit?: number;
 			before?: number;
 		}) => Promise<any>;
 		position: () => Position$1 | null;
 		leave: () => void;
+		presence: Presence;
 	});
 	name: string;
+	/** Who is in the channel, if the server gives it presence. */
+	presence: Presence;
 	/** After which message the page is; null without a history, or as long as that is not known. */
 	get position(): Position | null;
 	/**
@@ -144,7 +231,7 @@ declare class Channel {
 	 * @param {"message" | "lost" | "error"} type @param {Listener} listener @param {ListenerOptions} [options]
 	 * @returns {() => void} Ends it.
 	 */
-	on(type: "message" | "lost" | "error", listener: Listener, options?: ListenerOptions): () => void;
+	on(type: "message" | "lost" | "error", listener: Listener$1, options?: ListenerOptions$1): () => void;
 	/**
 	 * Earlier messages, ascending: `{messages: [{offset, data}], more}`. Rejects with a `GatewayError`.
 	 * @param {{limit?: number, before?: number}} [range] At most 100, and those before this offset.
@@ -165,8 +252,8 @@ declare class Channel {
 	#private;
 }
 type Position$1 = Position;
-export type Listener = (value: any, delivery?: any) => void;
-export type ListenerOptions = {
+type Listener$1 = (value: any, delivery?: any) => void;
+type ListenerOptions$1 = {
 	element?: Element | null;
 	signal?: AbortSignal;
 };

@@ -56,7 +56,7 @@ FIELDS: Final = ("event", "rule", *Fields.__annotations__, "left_out")
 
 Refused = Literal[
     "bad_request", "invalid_frame", "handler_missing", "unknown_handler", "unknown_control", "not_found",
-    "invalid_channel", "channel_denied", "not_subscribed", "history_off", "invalid_position",
+    "invalid_channel", "channel_denied", "not_subscribed", "history_off", "presence_off", "invalid_position",
     "forbidden", "origin_denied", "permission_denied", "connection_refused", "connect_hook", "not_connected",
     "internal_error", "busy", "method_not_allowed", "csrf_failed", "csrf_origin", "not_authenticated",
     "invalid_token", "token: missing", "token: unknown", "token: expired", "token: session_cookie",

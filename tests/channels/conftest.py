@@ -8,8 +8,9 @@ import pytest
 from django.test import override_settings
 
 from tests.sink import gateway_fixture, sink_fixture
+from tests.support.journal import write_ahead_log_fixture
 
-__all__ = ["gateway_fixture", "sink_fixture"]
+__all__ = ["gateway_fixture", "sink_fixture", "write_ahead_log_fixture"]
 
 CHANNELS = {"orders_*": {"HISTORY_MESSAGES": 1000}, "short": {"HISTORY_MESSAGES": 3}}
 

@@ -13,7 +13,6 @@ import pytest
 from django.core.management import call_command
 from django.test import override_settings
 
-from tests.channels.test_simultaneous_publishers import write_ahead_log
 from tests.factories import UserFactory, WebSocketSessionFactory
 from tests.sink import Sink
 from tests.support import publishers
@@ -27,8 +26,6 @@ from websocket_gateway.sending import broadcast
 from websocket_gateway.testing import WebSocketClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-__all__ = ["write_ahead_log"]
 
 
 @pytest.fixture(autouse=True)

@@ -5,11 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory
-from tests.support import publishers, tabs
-from tests.support.journal import write_ahead_log_fixture
+from tests.support import tabs
 from websocket_gateway.models import ChannelMember
-
-__all__ = ["write_ahead_log_fixture"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,7 +21,7 @@ def test_no_join_and_no_leave_is_doubled_or_missing() -> None:
         connection_id=tabs.WATCHER, api_gateway=ApiGatewayFactory.create(), channel_name="room"
     )
 
-    results = publishers.results(tabs.start(SECONDS, PROCESSES))
+    results = tabs.results(tabs.start(SECONDS, PROCESSES))
 
     assert [result["failed"] for result in results] == [{}] * PROCESSES
     events, wrong, left_over = tabs.faults([frame for result in results for frame in result["frames"]])

@@ -9,10 +9,7 @@ from django.db import connection
 
 from tests.support import publishers
 from tests.support.heavy import say, sized
-from tests.support.journal import write_ahead_log_fixture
 from websocket_gateway.models import Channel, ChannelMessage
-
-__all__ = ["write_ahead_log_fixture"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

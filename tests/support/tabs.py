@@ -37,6 +37,13 @@ def start(seconds: float, processes: int) -> list[subprocess.Popen[str]]:
     ]
 
 
+def results(tabs: list[subprocess.Popen[str]]) -> list[dict[str, Any]]:
+    """What they printed. Raises an `AssertionError` if one ended otherwise."""
+    printed = [process.communicate(timeout=180)[0] for process in tabs]
+    assert all(process.returncode == 0 for process in tabs), printed
+    return [json.loads(text) for text in printed]
+
+
 def faults(frames: list[dict[str, Any]]) -> tuple[int, int, int]:
     """The number of events, of those that are doubled or missing, and of members who never left."""
     events = [

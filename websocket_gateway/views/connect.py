@@ -26,8 +26,8 @@ from websocket_gateway.logins import (
 )
 from websocket_gateway.models import WebSocketSession, WebSocketToken
 from websocket_gateway.models.fields import set_related
-from websocket_gateway.receiving.credentials import take_credentials
 from websocket_gateway.models.sessions import announce_move
+from websocket_gateway.receiving.credentials import take_credentials
 from websocket_gateway.receiving.events import ConnectEvent
 from websocket_gateway.receiving.origins import is_allowed_origin
 from websocket_gateway.receiving.token_rules import TokenRefusedError

@@ -241,8 +241,7 @@ def _ended_now() -> _Ended:
 
 
 def _set(session: WebSocketSession, values: _Ended) -> None:
-    session.connected = values["connected"]
-    session.disconnected_on = values["disconnected_on"]
+    session.connected, session.disconnected_on = values["connected"], values["disconnected_on"]
 
 
 def _update(rows: QuerySet[WebSocketSession], values: _Ended, *, patience: float = PATIENCE_SECONDS) -> int:

@@ -22,6 +22,7 @@ ELSEWHERE = {"README.md", "CONTRIBUTING.md"}
 NOT_RUN = {
     "custom_domains.md": "asks ACM for a certificate",
     "cron.md": "makes a schedule of EventBridge",
+    "iam.md": "makes a role in IAM",
 }
 ANY_PORT = re.compile(r"127\.0\.0\.1:\d+")
 GUIDES = [block for block in blocks("sh") if block.page not in ELSEWHERE]

@@ -16,7 +16,7 @@ from tests.end_to_end.sample import ANY_PORTS, manage, migrate, start_demo, wait
 
 GREETING = re.compile(
     r'(?P<who>ada|grace) +received  {"type":"notification","text":"Hello from the broadcast command",'
-    r'"_ws":{"channel":"lobby","epoch":"\w+","offset":(?P<offset>\d+)}}'
+    r'"_ws":{"channel":"lobby","epoch":"[\w-]+","offset":(?P<offset>\d+)}}'
 )
 
 

@@ -87,8 +87,9 @@ class Chat(NamedTuple):
         """Close them as the service does after two hours; returns how many there were."""
         with closing(sqlite3.connect(self.database)) as connection:
             rows = connection.execute(
-                "SELECT connection_id, api_endpoint, gateway.stage_name FROM websocket_gateway_websocketsession"
-                " JOIN websocket_gateway_apigateway AS gateway ON gateway.id = api_gateway_id WHERE connected"
+                "SELECT connection_id, api_endpoint, gateway.stage_name"
+                " FROM websocket_gateway_websocketsession JOIN websocket_gateway_apigateway AS gateway"
+                " ON gateway.id = api_gateway_id WHERE connected"
             ).fetchall()
         for connection_id, api_endpoint, stage_name in rows:
             client = boto3.client(

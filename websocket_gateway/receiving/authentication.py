@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any, NamedTuple
 
 from django.core.signals import setting_changed
@@ -88,7 +88,12 @@ class _Rows:
                 state = self._state  # another thread may have read them meanwhile
                 if _must_read(state, api_id):
                     state = self._state = self._read_or_keep(api_id, state)
-        return deepcopy(state.rows.get(api_id))
+        row = state.rows.get(api_id)
+        if row is None:
+            return None
+        found = copy(row)  # with a `_state` of its own; a deep copy would take a tenth of a message's time
+        found.tags = deepcopy(row.tags)
+        return found
 
     def _read_or_keep(self, api_id: str, state: _State) -> _State:
         """The rows; those of before for another second, if the database is away and they have the id.

@@ -63,7 +63,7 @@ class Choices:
             f"On AWS ({self.region}) this makes at most 4 APIs at once{domain}, and deletes them in the end. "
             f"Control plane calls are free. At most {messages} messages and {minutes} connection minutes "
             f"cost about ${dollars:.4f} (list price of us-east-1). It takes about {self.minutes} minutes, "
-            "and shares the account's 10 control plane calls a second with whoever deploys meanwhile."
+            "and shares the account's 10 control plane calls a second with deployments at the same time."
         )
 
     @property

@@ -33,7 +33,7 @@ _INTERNALS = re.compile(
 
 @dataclass(frozen=True)
 class World:
-    """The rows, made anew for each attack, and the port of the server."""
+    """The rows, made again for each attack, and the port of the server."""
 
     port: int
     gateway: ApiGateway

@@ -67,7 +67,7 @@ def expire(session_key: str) -> None:
 
 
 def empty(session_key: str) -> None:
-    """Nobody is logged in any more, though the session is there."""
+    """No user is logged in any more, though the session is there."""
     store = store_of(session_key)
     store.clear()
     store.save()

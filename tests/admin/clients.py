@@ -5,11 +5,19 @@ from __future__ import annotations
 from html import unescape
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
 from tests.factories import UserFactory
+
+MODELS = tuple(
+    str(model._meta.model_name)
+    for model in admin.site._registry
+    if model._meta.app_label == "websocket_gateway"
+)
+"""Every model that the admin shows: a new one is tried without being named."""
 
 
 def client_with(*codenames: str, superuser: bool = False) -> Client:

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from tests.admin.clients import address
+from tests.admin.clients import MODELS, address
 from tests.factories import (
     ApiGatewayFactory,
     BroadcastRunFactory,
@@ -21,15 +21,10 @@ from tests.factories import (
     WebSocketSessionFactory,
     WebSocketTokenFactory,
 )
-from websocket_gateway.models import ApiGateway, Channel, ChannelMessage
+from websocket_gateway.models import ApiGateway, Channel, ChannelMember, ChannelMessage
 from websocket_gateway.testing import FakeConnections
 
 pytestmark = pytest.mark.django_db
-
-MODELS = (
-    *("apigateway", "websocketsession", "channelpermission", "connectionratelimit", "websockettoken"),
-    *("broadcastrun", "channel", "channelmessage"),
-)
 
 
 @dataclass
@@ -224,7 +219,7 @@ DENIED = [(operation, who, make) for operation in OPERATIONS for who, make in IN
     for operation in OPERATIONS
     for missing in sorted(operation.needed)
 ]
-CASES = 196
+CASES = 206
 """All that are denied, and each operation once by one who has exactly what it needs."""
 
 
@@ -246,6 +241,7 @@ def rows(fake_connections: FakeConnections, settings: Any) -> Rows:
             "broadcastrun": BroadcastRunFactory.create(finished=True),
             "channel": Channel.objects.create(name="orders", last_offset=1),
             "channelmessage": ChannelMessage.objects.create(channel_name="orders", offset=1, body=b"{}"),
+            "channelmember": ChannelMember.objects.create(channel_name="orders", member="u:1"),
         },
     )
 

@@ -15,7 +15,7 @@ from django.template import Context, Template
 from django.test import Client
 
 import websocket_gateway
-from tests.admin.clients import address, client_with
+from tests.admin.clients import MODELS, address, client_with
 from tests.factories import (
     ApiGatewayFactory,
     BroadcastRunFactory,
@@ -25,7 +25,7 @@ from tests.factories import (
     WebSocketSessionFactory,
     WebSocketTokenFactory,
 )
-from websocket_gateway.models import Channel, ChannelMessage
+from websocket_gateway.models import Channel, ChannelMember, ChannelMessage
 
 pytestmark = pytest.mark.django_db
 
@@ -101,6 +101,9 @@ def fill(text: str) -> dict[str, Any]:
         "channelmessage": ChannelMessage.objects.create(
             channel_name=text, offset=1, body=json.dumps({text: text}).encode()
         ),
+        "channelmember": ChannelMember.objects.create(
+            channel_name=text, member=text, present=True, info={text: text}
+        ),
     }
 
 
@@ -146,10 +149,6 @@ def wrong_form(client: Client, rows: dict[str, Any], text: str) -> Any:
     )
 
 
-MODELS = (
-    *("apigateway", "websocketsession", "channelpermission", "connectionratelimit", "websockettoken"),
-    *("broadcastrun", "channel", "channelmessage"),
-)
 PAGES: dict[str, Page] = {
     **{f"list of {model}": listed(model) for model in MODELS},
     **{f"page of {model}": shown(model) for model in MODELS},
@@ -177,7 +176,7 @@ TAGS = {
     "gateway": "gateway=text",
     "overflow": "overflow=text",
 }
-CASES = 748
+CASES = 792
 """Each text on each page, in each argument of the tag, and in the figures of the live overview."""
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from statistics import median
@@ -56,3 +59,19 @@ def test_no_module_leads_back_to_itself_but_by_the_named_import() -> None:
         TopologicalSorter(edges).prepare()
     except CycleError as exc:
         pytest.fail(" -> ".join(reversed(exc.args[1])))
+
+
+def test_a_task_is_followed_through_few_modules() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.reading"],
+        cwd=PACKAGE.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr

@@ -3,7 +3,8 @@
 Run it with `python -m tests.benchmarks.reading`; with `-v` the modules are listed. Each task is really run,
 against a local gateway with one open socket, and every Python function of the package that is called is noted
 with its caller. A module counts if one of its functions was called; migrations and the local gateway do not
-count. A pair is two modules that call each other in both directions.
+count, and neither do the modules of `LATER`, whose subjects did not exist when the limits were taken.
+A pair is two modules that call each other in both directions; each has a row in `CALLBACKS`.
 """
 
 from __future__ import annotations
@@ -47,6 +48,37 @@ REFERENCE = {
     "admin plan": 41,
 }
 """The modules that were entered before there was one package for each subject: not to be exceeded."""
+LATER = {
+    "forking": "forked workers",
+    "no_fork": "forked workers",
+    "tenants": "tenants",
+    "web_requests": "deadlines of web requests",
+    "models.security": "installations and rotated secrets",
+    "security_log": "log of refusals",
+    "provisioning.planning.taken_back": "options that were taken back",
+    "channels.envelopes": "channels with a history",
+    "channels.history": "channels with a history",
+    "channels.trimming": "channels with a history",
+    "purging.histories": "channels with a history",
+    "sending.posting": "channels with a history",
+    "sending.publishing": "channels with a history",
+}
+"""Modules of subjects that came after the limits were taken. They are listed, and not held against them."""
+CALLBACKS = {
+    ("aws.apis", "aws.calls"): "a function that reads a page is given to the loop over pages",
+    ("aws.clients", "forking"): "a value of the process is made by the function that it was declared with",
+    ("concurrency", "leases"): "the statement to repeat is given to `retry_when_busy`",
+    ("concurrency", "purging.histories"): "the statement to repeat is given to `retry_when_busy`",
+    ("connections.endpoints", "connections.verifying"): "the connections to look up are given as a generator",
+    ("connections.endpoints", "sending.delivery"): "the connections to look up are given as a generator",
+    ("leases", "tenants"): "the function that the thread runs is given to `in_thread`",
+    ("management.commands.create_gateway", "provisioning.gateways"): "`confirm` is asked about the plan",
+    ("provisioning.confirming", "provisioning.gateways"): "`confirm` is asked about the plan",
+    ("provisioning.applying", "provisioning.gateways"): "the loop tells its plan what was applied",
+    ("provisioning.steps.apis", "provisioning.steps.context"): "a table gives the function of a step",
+    ("provisioning.steps.context", "provisioning.steps.stages"): "a table gives the function of a step",
+}
+"""Pairs that call each other although only one imports the other, and what is handed over."""
 PACKAGE = "websocket_gateway."
 NOT_READ = ("websocket_gateway.migrations", "websocket_gateway.testing", "websocket_gateway.local")
 FOLDER = os.path.dirname(websocket_gateway.__file__)
@@ -110,7 +142,7 @@ class Backend(BaseHTTPRequestHandler):
 
 
 def main() -> int:
-    """Run the tasks, print the figures, and answer 1 where a task enters more modules than before."""
+    """Run the tasks, print the figures, and return 1 where a limit or a pair is not as it must be."""
     _import_everything()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Backend)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -183,16 +215,20 @@ def _command(*words: str) -> None:
 
 
 def _print(found: dict[str, Calls]) -> int:
+    failed = False
     for name, limit in REFERENCE.items():
         calls = found[name]
+        counted = calls.entered - LATER.keys()
+        failed = failed or len(counted) > limit or not CALLBACKS.keys() >= set(calls.pairs)
         sys.stdout.write(
-            f"{name}: {len(calls.entered)} modules (before: {limit}), {len(calls.pairs)} pairs\n"
+            f"{name}: {len(counted)} modules (limit: {limit}) and {len(calls.entered) - len(counted)} of "
+            f"subjects that came later, {len(calls.pairs)} pairs\n"
         )
-        for one, other in calls.pairs:
-            sys.stdout.write(f"    {one} <-> {other}\n")
+        for pair in calls.pairs:
+            sys.stdout.write(f"    {' <-> '.join(pair)}: {CALLBACKS.get(pair, 'NOT A KNOWN CALLBACK')}\n")
         if "-v" in sys.argv:
             sys.stdout.write("".join(f"    {module}\n" for module in sorted(calls.entered)))
-    return int(any(len(found[name].entered) > limit for name, limit in REFERENCE.items()))
+    return int(failed)
 
 
 if __name__ == "__main__":

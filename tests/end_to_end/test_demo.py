@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 import urllib.request
 from pathlib import Path
@@ -91,6 +92,29 @@ def test_it_serves_the_chat_until_it_is_told_to_end_and_leaves_no_process(
     # Where the gateway listened stands in the command that the demo offers.
     (gateway,) = set(re.findall(r"SAMPLE_GATEWAY_URL=(http://\S+)", printed))
     assert not is_served(gateway)
+
+
+def test_the_printed_commands_work_in_a_fresh_shell(database: Path) -> None:
+    with start_demo(database) as demo:
+        _, printed = wait_for_chat(demo)
+        typed = [line.removeprefix("$ ") for line in printed.splitlines() if line.startswith("$ ")]
+        done = subprocess.run(
+            ["/bin/sh"],
+            cwd="/",
+            env={"PATH": os.defpath},
+            input="\n".join(typed[-2:]),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=30)
+
+    assert typed[-2].startswith("cd ")
+    assert done.returncode == 0, done.stdout + done.stderr
+    # The clients of the demo have left; the channel keeps the message for whoever comes.
+    assert "(channel 'lobby'): saved at offset" in done.stdout
+    assert "management_docs/getting_started.md" in printed
 
 
 def test_a_child_that_dies_ends_the_demo_with_its_last_words(database: Path) -> None:

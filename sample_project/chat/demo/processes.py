@@ -61,9 +61,22 @@ def child_environment(gateway_url: str) -> dict[str, str]:
 
 
 def as_typed(*words: str, gateway_url: str = "") -> str:
-    """Return the command to type here; with the gateway's URL if it is not the default."""
-    prefix = f"SAMPLE_GATEWAY_URL={gateway_url} " if gateway_url else ""
-    return f"{prefix}python {shlex.quote(os.path.relpath(MANAGE))} {shlex.join(words)}"
+    """Return the command to type in this folder, in a shell that has activated nothing.
+
+    It has the URL of the gateway if that is not the default, and the database if one was set.
+    """
+    assignments = [f"SAMPLE_GATEWAY_URL={shlex.quote(gateway_url)}"] if gateway_url else []
+    if "SAMPLE_DATABASE" in os.environ:
+        assignments.append(f"SAMPLE_DATABASE={shlex.quote(os.environ['SAMPLE_DATABASE'])}")
+    return " ".join(
+        [*assignments, shlex.quote(_near(sys.executable)), shlex.quote(_near(MANAGE)), shlex.join(words)]
+    )
+
+
+def _near(path: str | Path) -> str:
+    # A link is not followed: the interpreter of a virtual environment is one.
+    near = os.path.relpath(path)
+    return str(path) if near.startswith(os.pardir) else near
 
 
 def run(*words: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import signal
 import sys
 import time
@@ -171,7 +173,12 @@ class Command(BaseCommand):
         self._say(f"Log in as {first.username}, password {first.password}, and in a private window")
         self._say(f"or another browser as {second.username}, password {second.password}.")
         self._say("To broadcast to both, type in another terminal:")
+        self._say(f"$ cd {shlex.quote(os.getcwd())}")
         self._say(f"$ {self._typed('broadcast', LOBBY.slug, json.dumps(GREETING))}")
+        self._say(
+            "What to do next: management_docs/getting_started.md builds a chat of your own in one page,"
+        )
+        self._say("and sample_project/chat/sockets.py has the view that answered here.")
         self._say("Ctrl-C stops it.")
         self.serving = True
         while True:

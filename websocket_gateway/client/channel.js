@@ -35,7 +35,9 @@ export class Channel {
   /**
    * Listen to `message` (each message of the channel, once and in order; the second argument is
    * `{offset, recovered}`), `lost` (`{reason, from, to}`: messages that cannot be had any more) or `error`.
-   * @param {"message" | "lost" | "error"} type @param {Listener} listener @param {ListenerOptions} [options]
+   * @template [T=any] The message.
+   * @param {"message" | "lost" | "error"} type
+   * @param {(value: T, delivery?: any) => void} listener @param {ListenerOptions} [options]
    * @returns {() => void} Ends it.
    */
   on(type, listener, options) {

@@ -142,9 +142,10 @@ export class GatewayClient {
   /**
    * Send and wait for the answer: the handler's dict, or `null` for one that was handled before. Sent again
    * after every cut until the answer comes. Rejects with a `GatewayError`.
+   * @template [T=any] What the handler returns.
    * @param {string} handler @param {Payload} [data]
    * @param {{timeout?: number, signal?: AbortSignal}} [options] `timeout` in milliseconds, `Infinity` for none.
-   * @returns {Promise<any>}
+   * @returns {Promise<T>}
    */
   request(handler, data = {}, { timeout = this.#settings.requestMs, signal } = {}) {
     const id = `${this.#client}.${(this.#count += 1)}`;
@@ -311,7 +312,8 @@ export class GatewayClient {
 
   /**
    * Listen to `$message` (every frame), `$state`, `$error`, or to frames with this `type`.
-   * @param {string} type @param {(value: any, more?: any) => void} listener
+   * @template [T=any] The frame.
+   * @param {string} type @param {(value: T, more?: any) => void} listener
    * @param {{element?: Element | null, signal?: AbortSignal}} [options] Ends when the element has left the document.
    * @returns {() => void} Ends it.
    */

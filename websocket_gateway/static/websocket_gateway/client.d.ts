@@ -228,10 +228,12 @@ declare class Channel {
 	/**
 	 * Listen to `message` (each message of the channel, once and in order; the second argument is
 	 * `{offset, recovered}`), `lost` (`{reason, from, to}`: messages that cannot be had any more) or `error`.
-	 * @param {"message" | "lost" | "error"} type @param {Listener} listener @param {ListenerOptions} [options]
+	 * @template [T=any] The message.
+	 * @param {"message" | "lost" | "error"} type
+	 * @param {(value: T, delivery?: any) => void} listener @param {ListenerOptions} [options]
 	 * @returns {() => void} Ends it.
 	 */
-	on(type: "message" | "lost" | "error", listener: Listener$1, options?: ListenerOptions$1): () => void;
+	on<T = any>(type: "message" | "lost" | "error", listener: (value: T, delivery?: any) => void, options?: ListenerOptions$1): () => void;
 	/**
 	 * Earlier messages, ascending: `{messages: [{offset, data}], more}`. Rejects with a `GatewayError`.
 	 * @param {{limit?: number, before?: number}} [range] At most 100, and those before this offset.
@@ -281,14 +283,15 @@ export class GatewayClient {
 	/**
 	 * Send and wait for the answer: the handler's dict, or `null` for one that was handled before. Sent again
 	 * after every cut until the answer comes. Rejects with a `GatewayError`.
+	 * @template [T=any] What the handler returns.
 	 * @param {string} handler @param {Payload} [data]
 	 * @param {{timeout?: number, signal?: AbortSignal}} [options] `timeout` in milliseconds, `Infinity` for none.
-	 * @returns {Promise<any>}
+	 * @returns {Promise<T>}
 	 */
-	request(handler: string, data?: Payload$1, { timeout, signal }?: {
+	request<T = any>(handler: string, data?: Payload$1, { timeout, signal }?: {
 		timeout?: number;
 		signal?: AbortSignal;
-	}): Promise<any>;
+	}): Promise<T>;
 	/**
 	 * Join a further channel, now and after every reconnect; it is asked for until the server joins or refuses it.
 	 * Rejects if the server refuses it. A later refusal is also reported by `$error`.
@@ -306,11 +309,12 @@ export class GatewayClient {
 	channel(name: string, { since, load }?: ChannelOptions$1): Channel;
 	/**
 	 * Listen to `$message` (every frame), `$state`, `$error`, or to frames with this `type`.
-	 * @param {string} type @param {(value: any, more?: any) => void} listener
+	 * @template [T=any] The frame.
+	 * @param {string} type @param {(value: T, more?: any) => void} listener
 	 * @param {{element?: Element | null, signal?: AbortSignal}} [options] Ends when the element has left the document.
 	 * @returns {() => void} Ends it.
 	 */
-	on(type: string, listener: (value: any, more?: any) => void, { element, signal }?: {
+	on<T = any>(type: string, listener: (value: T, more?: any) => void, { element, signal }?: {
 		element?: Element | null;
 		signal?: AbortSignal;
 	}): () => void;

@@ -1,4 +1,4 @@
-"""Messages, help texts, admin pages, docstrings and comments of the package do not use certain words.
+"""Messages, help texts, admin pages, docstrings, comments and the documentation do not use certain words.
 
 Quotations (backticks, quotes) and identifiers are not looked at.
 """
@@ -42,6 +42,14 @@ _SCRIPT = re.compile(
 )
 _TAG = re.compile(r"\{\{.*?\}\}|<[^>]*>", re.DOTALL)
 _STATEMENT = re.compile(r"\{%\s*(?:translate|trans)\s+(\"[^\"]*\"|'[^']*').*?%\}|\{%.*?%\}", re.DOTALL)
+
+
+DOCUMENTATION = sorted(
+    path for folder in (PACKAGE.parent, PACKAGE.parent / "management_docs") for path in folder.glob("*.md")
+)
+# A chat has rooms, and a dependency has a lowest version, its floor.
+_TERMS_OF_PAGES = re.compile(r"\b(rooms?|floors?)\b", re.IGNORECASE)
+_BLOCK = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
 
 
 def forbidden_words(text: str, *, quotations: bool = False) -> list[str]:
@@ -154,6 +162,13 @@ def test_help_is_in_plain_english(command: str) -> None:
 )
 def test_admin_pages_are_in_plain_english(page: str) -> None:
     check(page, forbidden_words(prose_of_page((PACKAGE / page).read_text()), quotations=True))
+
+
+@pytest.mark.parametrize("path", DOCUMENTATION, ids=lambda path: path.name)
+def test_the_documentation_is_in_plain_english(path: Path) -> None:
+    prose = _TERMS_OF_PAGES.sub("…", _BLOCK.sub("…", path.read_text()))
+
+    check(path.name, forbidden_words(prose))
 
 
 def test_nothing_else_is_pending() -> None:

@@ -16,7 +16,7 @@ IN_TESTS = section("local_gateway.md", "## In tests")
 def test_the_quirks_and_their_values_are_those_of_the_code_the_default_first() -> None:
     told = {
         names(row[0])[0]: tuple(names(row[1]))
-        for row in table_rows(section("local_gateway.md", "## What nobody could verify: quirks"))
+        for row in table_rows(section("local_gateway.md", "## What could not be verified: quirks"))
     }
 
     assert told == options.quirk_choices()

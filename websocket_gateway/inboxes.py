@@ -72,6 +72,8 @@ def require_inbox(user: object) -> str:
 
 def build_inbox_config(user: object) -> dict[str, str]:
     """The name of the user's inbox for the browser client; empty without one."""
+    if not any(options.acks for _, options in get_settings().channels):
+        return {}  # a lazy user is not loaded for nothing
     user_id = getattr(user, "pk", None)
     if user_id is None or not getattr(user, "is_authenticated", False):
         return {}

@@ -22,7 +22,6 @@ from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.sessions import has_open
 from websocket_gateway.database_errors import describe_away, is_away
 from websocket_gateway.exceptions import RateLimitedError
-from websocket_gateway.inboxes import build_inbox_config
 from websocket_gateway.logins import current_session_key, is_active
 from websocket_gateway.receiving.limits import find_used_up
 from websocket_gateway.receiving.tokens import issue_token
@@ -97,7 +96,6 @@ class WebSocketTokenView(View):
             return _too_many(request, user, rule="TOKEN_RATE_LIMIT_PER_MINUTE", retry_after=exc.retry_after)
         options = get_settings()
         answer = {"token": token, "expires_in": options.token_expiry_seconds, **build_user_marks(user)}
-        answer |= build_inbox_config(user)
         if options.token_by != "query":  # noqa: S105 - a way
             answer["token_by"] = options.token_by
         return JsonResponse(answer)

@@ -39,6 +39,9 @@ __all__ = [
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+CASES = 42
+"""The doors from outside and inside, those of the owner, the others here, and all of them with other keys."""
+
 
 @pytest.mark.parametrize("key", ["Address", "Unique"])
 def test_users_with_other_primary_keys(key: str) -> None:

@@ -43,6 +43,7 @@ _NUMBERS: Final = (
         "slow_ms",
         "gap_ms",
         "presence_grace_ms",
+        "ack_ms",
         "max_frame_bytes",
     ),
 )

@@ -56,6 +56,8 @@ class ChannelOptions:
     """How long a client can still get a message, from its publishing on."""
     presence: bool = kinds.setting(False, kinds.flag)
     """Whether the members of the channel are known, and told of each other."""
+    acks: bool = kinds.setting(False, kinds.flag)
+    """Whether it is known up to which message each user has acknowledged."""
 
     def first_kept(self, last_offset: int) -> int:
         """The first offset that a client can still get, in a channel whose latest offset is `last_offset`."""
@@ -70,12 +72,16 @@ def _channels(key: str, value: object) -> tuple[tuple[str, ChannelOptions], ...]
     if not isinstance(value, Mapping):
         raise ConfigurationError(f"{key} must be a dict of channel names, not {type(value).__name__}.")
     return tuple(
-        (
-            _channel_pattern(key, pattern),
-            ChannelOptions(**kinds.parse_mapping(ChannelOptions, f"{key}[{pattern!r}]", options)),
-        )
+        (_channel_pattern(key, pattern), _channel_options(f"{key}[{pattern!r}]", options))
         for pattern, options in value.items()
     )
+
+
+def _channel_options(key: str, value: object) -> ChannelOptions:
+    options = ChannelOptions(**kinds.parse_mapping(ChannelOptions, key, value))
+    if options.acks and not options.history_messages:
+        raise ConfigurationError(f"{key}: ACKS needs a history: set HISTORY_MESSAGES above 0.")
+    return options
 
 
 def _channel_pattern(key: str, pattern: object) -> str:

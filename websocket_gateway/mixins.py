@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Case, When
 from django.http import HttpRequest
 
-from websocket_gateway.channels import history, presence
+from websocket_gateway.channels import history, inbox, presence
 from websocket_gateway.client_config import read_or_log
 from websocket_gateway.conf import get_settings
 from websocket_gateway.models import ApiGatewayAdditionalRoute
@@ -74,6 +74,8 @@ class ResumeChannelsMixin:
 
     resume_channels: Sequence[str] = ()
     presence_channels: Sequence[str] = ()
+    counts_inbox: bool = False
+    """Whether the page shows how many messages in the user's inbox are unread."""
     request: HttpRequest
 
     def get_resume_channels(self) -> Sequence[str]:
@@ -92,13 +94,18 @@ class ResumeChannelsMixin:
         return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
 
     def get_context_data(self, **kwargs: object) -> dict[str, Any]:
-        """Add `channel_positions` and `channel_members`, each by the name of the channel."""
+        """Add `channel_positions` and `channel_members`, each by the name of the channel, `inbox_unread`."""
         context = {"channel_positions": self.channel_positions, "channel_members": self.channel_members}
+        if self.counts_inbox:
+            context["inbox_unread"] = self.inbox_unread
         return super().get_context_data(**{**context, **kwargs})  # type: ignore[misc, no-any-return]
 
     def _read_channels(self) -> None:
         self.channel_positions = history.positions(self.get_resume_channels())
         self.channel_members = {name: presence.members(name) for name in self.get_presence_channels()}
+        user: Any = getattr(self.request, "user", None)
+        known = self.counts_inbox and user is not None and user.is_authenticated
+        self.inbox_unread = inbox.unread(user) if known else 0
 
     async def _dispatch_async(self, request: HttpRequest, *args: object, **kwargs: object) -> Any:
         await sync_to_async(self._read_channels)()

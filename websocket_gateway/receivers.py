@@ -16,6 +16,8 @@ from django.db.models.signals import post_delete, post_save, pre_delete
 from django.http import HttpRequest
 
 from websocket_gateway import connections
+from websocket_gateway.channels import history
+from websocket_gateway.inboxes import is_inbox, name_inbox
 from websocket_gateway.logins import (
     current_session_key,
     has_lasting_session_keys,
@@ -94,8 +96,14 @@ def end_changed_user(
 
 
 def end_deleted_user(sender: object, instance: AbstractBaseUser, **kwargs: object) -> None:
-    """End all sockets of a user in the transaction that deletes the user, so that none stays as anonymous."""
+    """End all sockets of a user in the transaction that deletes the user, so that none stays as anonymous.
+
+    The inbox is emptied: a later account may get the same primary key.
+    """
     connections.revoke(_sessions(instance), reason="deleted")
+    name = name_inbox(instance.pk)
+    if is_inbox(name):
+        history.forget(name)
 
 
 def follow_channels(sender: object, **arguments: Any) -> None:

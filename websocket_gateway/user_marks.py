@@ -8,6 +8,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
+from websocket_gateway.inboxes import build_inbox_config
+
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.contrib.auth.models import AnonymousUser
@@ -24,10 +26,11 @@ def build_user_marks(user: AbstractBaseUser | AnonymousUser) -> dict[str, str | 
     """The mark of a token's user for the answer that contains the token: `user`, empty for an anonymous one.
 
     The mark does not reveal the user. `user_fallbacks` are the marks under `SECRET_KEY_FALLBACKS`, for pages
-    that are older than the key.
+    that are older than the key. `inbox` is the channel of the user's inbox, if `CHANNELS` declares one.
     """
     mark, *fallbacks = _user_marks(user)
-    return {"user": mark, "user_fallbacks": fallbacks} if fallbacks else {"user": mark}
+    older: dict[str, str | list[str]] = {"user_fallbacks": fallbacks} if fallbacks else {}
+    return {"user": mark, **older, **build_inbox_config(user)}
 
 
 def _user_marks(user: AbstractBaseUser | AnonymousUser | None) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from chat.mentions import notify_mentioned
 from chat.models import KEY_MAX_LENGTH, TEXT_MAX_LENGTH, Message
 from chat.rooms import find_room, render_people
 from websocket_gateway.models import WebSocketSession
@@ -38,6 +39,7 @@ class ChatSocketView(WebSocketView):
         message = Message.objects.create(author=request.user, room=room, text=text.strip(), key=key)
         # The room has a history: this commits together with the message, and is sent after the commit.
         broadcast(message.as_frame(), channel=room)
+        notify_mentioned(message)
         return {"type": "accepted", "id": message.pk}
 
     def typing(self, request: HttpRequest) -> None:

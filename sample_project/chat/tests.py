@@ -15,6 +15,7 @@ from chat.rooms import LOBBY
 from chat.sockets import ChatSocketView
 from chat.users import DEMO_USERS
 from chat.views import HISTORY_LENGTH
+from websocket_gateway.channels import inbox
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.testing import FakeConnections, Reply, WebSocketClient
 
@@ -238,3 +239,25 @@ def test_logging_out_closes_the_socket(
         browser.post(reverse("logout"))
 
     assert fake_connections.closed == [client.connection_id]
+
+
+def test_a_mention_waits_for_a_user_who_is_offline(enter: Enter, say: Say) -> None:
+    grace = User.objects.get_by_natural_key("grace")
+    say(enter("ada"), "Have a look, @grace; not you, @ada and @nobody.")
+    assert inbox.unread(grace) == 1
+    assert 'title="Unread mentions">1</span>' in log_in("grace").get("/").content.decode()
+
+    client = enter("grace")
+    answer = client.subscribe(inbox.channel(grace), {"acked": True})
+
+    assert [message["data"]["author"] for message in answer["messages"]] == ["ada"]
+    assert client.ack(inbox.channel(grace))["unread"] == 0
+    assert " hidden>0</span>" in log_in("grace").get("/").content.decode()
+
+
+def test_no_user_reads_the_mentions_of_another(enter: Enter) -> None:
+    grace = User.objects.get_by_natural_key("grace")
+
+    answer = enter("ada").subscribe(inbox.channel(grace), {"acked": True})
+
+    assert answer["error"]["code"] == "channel_denied"

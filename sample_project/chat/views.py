@@ -38,6 +38,7 @@ class RoomView(LoginRequiredMixin, ResumeChannelsMixin, TemplateView):
 
     template_name = "chat/room.html"
     resume_channels = tuple(room.slug for room in ROOMS)
+    counts_inbox = True
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add the room, and the configuration of the script."""

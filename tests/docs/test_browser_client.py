@@ -73,6 +73,8 @@ def test_the_template_tag_takes_every_option_that_a_page_may_choose() -> None:
         "csrfHeader",
         "signal",
         "positions",
+        "inbox",
+        "unread",
         "subprotocol",
     }
 
@@ -124,7 +126,7 @@ def test_the_codes_that_are_final_for_a_channel_are_those_of_the_code(page: str,
     final = set(re.findall(r'"(\w+)"', SOURCE.partition("const FINAL = [")[2].partition("]")[0]))
     codes = set(names(section("wire_format.md", "## Error codes")))
 
-    assert len(final) == 4
+    assert len(final) == 5
     assert set(names(section(page, heading))) & codes - {"not_connected", *OF_HISTORY} == final
 
 

@@ -15,7 +15,7 @@ from django.test import override_settings
 from tests.docs.pages import ROOT, blocks_of, names, prose, section, table_rows
 from tests.factories import UserFactory
 from websocket_gateway.frames import MAX_CLIENT_LENGTH, MAX_DEPTH, MAX_REPLY_ID_LENGTH, parse_frame
-from websocket_gateway.models import Channel
+from websocket_gateway.models import Channel, ChannelMessage
 from websocket_gateway.receiving.events import ConnectEvent, DisconnectEvent, MessageEvent
 from websocket_gateway.testing.client import WebSocketClient
 from websocket_gateway.views import WebSocketView, tokens
@@ -63,6 +63,21 @@ def test_frames_about_positions_are_answered_as_the_table_says(client: WebSocket
     asked, answer = rows[row]
     with override_settings(WEBSOCKET_GATEWAY={"CHANNELS": {"orders_*": {"HISTORY_MESSAGES": 10}}}):
         client.control("subscribe", channel="orders_eu")
+        reply = client.send(json.loads(names(asked)[0]))
+
+    assert reply.json() == json.loads(names(answer)[0])
+
+
+@pytest.mark.django_db
+def test_an_acknowledgement_is_answered_as_the_table_says(ws_client: Callable[..., WebSocketClient]) -> None:
+    ((asked, answer),) = table_rows(section("wire_format.md", "## Acknowledgements"))
+    channel = Channel.objects.create(name="user_7", epoch="kX3v9aQ2ab_c", last_offset=43)
+    for offset in range(1, 44):
+        ChannelMessage.objects.create(channel_name=channel.name, offset=offset, body=b"{}")
+    client = ws_client(Page)
+    inboxes = {"user_*": {"HISTORY_MESSAGES": 100, "ACKS": True}}
+    with override_settings(WEBSOCKET_GATEWAY={"CHANNELS": inboxes}):
+        client.connect(user=UserFactory.create(pk=7), channel=channel.name)
         reply = client.send(json.loads(names(asked)[0]))
 
     assert reply.json() == json.loads(names(answer)[0])

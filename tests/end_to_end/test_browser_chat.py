@@ -94,6 +94,23 @@ def test_what_one_says_without_a_connection_is_sent_when_there_is_one_again(
     assert line(grace, "Said in a tunnel.")
 
 
+def test_a_mention_waits_until_it_is_read_on_any_device(browser: Browser, chat: Chat) -> None:
+    ada = enter(browser, chat, "ada")
+    say(ada, "Are you there, @grace?")
+    line(ada, "Are you there, @grace?")
+
+    desk, phone = enter(browser, chat, "grace"), enter(browser, chat, "grace")
+    for page in (desk, phone):
+        page.get_by_text("ada mentions you in lobby").wait_for()
+        page.get_by_title("Unread mentions").get_by_text("1", exact=True).wait_for()
+    phone.get_by_role("button", name="Mark as read").click()
+
+    for page in (desk, phone):
+        page.get_by_title("Unread mentions").wait_for(state="hidden")
+        page.get_by_text("ada mentions you in lobby").wait_for(state="detached")
+    assert enter(browser, chat, "grace").get_by_title("Unread mentions").is_hidden()
+
+
 TROUBLES: dict[str, dict[str, Any]] = {
     "Too many connections, waiting": {"status": 429, "headers": {"Retry-After": "300"}},
     "Cannot reach the server, trying again": {"status": 502},

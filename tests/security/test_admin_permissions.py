@@ -21,7 +21,7 @@ from tests.factories import (
     WebSocketSessionFactory,
     WebSocketTokenFactory,
 )
-from websocket_gateway.models import ApiGateway, Channel, ChannelMember, ChannelMessage
+from websocket_gateway.models import ApiGateway, Channel, ChannelCursor, ChannelMember, ChannelMessage
 from websocket_gateway.testing import FakeConnections
 
 pytestmark = pytest.mark.django_db
@@ -219,7 +219,7 @@ DENIED = [(operation, who, make) for operation in OPERATIONS for who, make in IN
     for operation in OPERATIONS
     for missing in sorted(operation.needed)
 ]
-CASES = 206
+CASES = 216
 """All that are denied, and each operation once by one who has exactly what it needs."""
 
 
@@ -242,6 +242,9 @@ def rows(fake_connections: FakeConnections, settings: Any) -> Rows:
             "channel": Channel.objects.create(name="orders", last_offset=1),
             "channelmessage": ChannelMessage.objects.create(channel_name="orders", offset=1, body=b"{}"),
             "channelmember": ChannelMember.objects.create(channel_name="orders", member="u:1"),
+            "channelcursor": ChannelCursor.objects.create(
+                user=UserFactory.create(), channel_name="orders", epoch="e", acked_offset=1
+            ),
         },
     )
 

@@ -25,7 +25,7 @@ from tests.factories import (
     WebSocketSessionFactory,
     WebSocketTokenFactory,
 )
-from websocket_gateway.models import Channel, ChannelMember, ChannelMessage
+from websocket_gateway.models import Channel, ChannelCursor, ChannelMember, ChannelMessage
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +104,9 @@ def fill(text: str) -> dict[str, Any]:
         "channelmember": ChannelMember.objects.create(
             channel_name=text, member=text, present=True, info={text: text}
         ),
+        "channelcursor": ChannelCursor.objects.create(
+            user=user, channel_name=text, epoch="e", acked_offset=1
+        ),
     }
 
 
@@ -176,7 +179,7 @@ TAGS = {
     "gateway": "gateway=text",
     "overflow": "overflow=text",
 }
-CASES = 792
+CASES = 836
 """Each text on each page, in each argument of the tag, and in the figures of the live overview."""
 
 

@@ -27,7 +27,7 @@ else:
 _SHOWN_CHARACTERS = 2_000
 
 
-class _ReadOnly:
+class ReadOnly:
     """Rows that only publishing and purging write."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -44,7 +44,7 @@ class _ReadOnly:
 
 
 @admin.register(Channel)
-class ChannelAdmin(_ReadOnly, _ChannelAdmin):
+class ChannelAdmin(ReadOnly, _ChannelAdmin):
     """Channels with a history: their latest offset, and what is kept."""
 
     list_display = ("name", "last_offset", "kept", "oldest", "published_on")
@@ -99,7 +99,7 @@ class ChannelAdmin(_ReadOnly, _ChannelAdmin):
 
 
 @admin.register(ChannelMessage)
-class ChannelMessageAdmin(_ReadOnly, _MessageAdmin):
+class ChannelMessageAdmin(ReadOnly, _MessageAdmin):
     """The messages of channels with a history, the latest first."""
 
     list_display = ("__str__", "channel_name", "offset", "created_on")
@@ -121,7 +121,7 @@ class ChannelMessageAdmin(_ReadOnly, _MessageAdmin):
 
 
 @admin.register(ChannelMember)
-class ChannelMemberAdmin(_ReadOnly, _MemberAdmin):
+class ChannelMemberAdmin(ReadOnly, _MemberAdmin):
     """The members of channels with presence, those who came last first. Search for a channel by its name."""
 
     list_display = ("channel_name", "member", "present", "since", "left_on")

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 from django.db import models, router
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from websocket_gateway.channels.numbering import ABANDONED_AFTER, waiting
 from websocket_gateway.channels.positions import Position
 from websocket_gateway.concurrency import retry_when_busy
-from websocket_gateway.models import Channel, ChannelSubscription, WebSocketSession
+from websocket_gateway.conf import ChannelOptions, get_settings
+from websocket_gateway.models import (
+    Channel,
+    ChannelCursor,
+    ChannelMessage,
+    ChannelSubscription,
+    WebSocketSession,
+)
 
 
 class Head(NamedTuple):
@@ -23,33 +32,111 @@ class Head(NamedTuple):
     """Whether a committed message has waited so long for its offset that its publisher must be dead."""
     joined: bool = False
     """Whether the connection of the reader has subscribed to the channel."""
+    acked: int = 0
+    """The offset up to which the reader has acknowledged; 0 for none in this epoch."""
+    unread: int = 0
+    """How many messages after that, or after the offset that was asked for, the reader can still get."""
 
     @property
     def position(self) -> Position:
         """The position of a reader who has seen everything."""
         return Position(self.epoch, self.last_offset)
 
+    def progress(self) -> dict[str, object]:
+        """How far the reader is, as frames have it; `last` is the latest offset that `unread` counts."""
+        return {"epoch": self.epoch, "acked": self.acked, "last": self.last_offset, "unread": self.unread}
 
-def read_heads(names: Collection[str], *, session: WebSocketSession | None = None) -> dict[str, Head]:
+
+def read_heads(
+    names: Collection[str],
+    *,
+    session: WebSocketSession | None = None,
+    readers: Collection[object] = (),
+    after: Mapping[str, Position] | None = None,
+) -> dict[str, Head]:
     """The heads of these channels, in one query; that of a channel without a message so far is empty.
 
-    `joined` is about `session`. For channels without a message it needs a second query.
+    `joined` is about `session`. For channels without a message it needs a second query. `acked` and `unread`
+    are those of the users with the primary keys in `readers`, in channels with `ACKS`; of several, each
+    channel must belong to one. With `after`, what is read up to these positions counts as acknowledged.
     """
     using = router.db_for_write(Channel)
     name = models.OuterRef("name")
     abandoned = waiting(name).filter(created_on__lt=timezone.now() - ABANDONED_AFTER)
     joined = ChannelSubscription.objects.filter(channel_name=name, session_id=session.pk if session else None)
-    query = (
+    query: models.QuerySet[Any] = (
         Channel.objects.using(using)
         .filter(name__in=list(names))
         .annotate(abandoned=models.Exists(abandoned), joined=models.Exists(joined))
-        .values_list("name", "epoch", "last_offset", "abandoned", "joined")
     )
-    rows = retry_when_busy(lambda: list(query), model=Channel, using=using)
+    values = ["name", "epoch", "last_offset", "abandoned", "joined"]
+    if groups := _with_acks(names) if readers else {}:
+        query = _annotate_unread(query, readers, groups, after or {})
+        values += ["acked", "unread"]
+    rows = retry_when_busy(lambda: list(query.values_list(*values)), model=Channel, using=using)
     heads = {row[0]: Head(*row[1:]) for row in rows}
     unused = [channel for channel in names if channel not in heads]
     subscribed = _subscribed(session, unused) if session and unused else set()
     return {**{channel: Head(joined=channel in subscribed) for channel in unused}, **heads}
+
+
+def has_acks(channel_name: str) -> bool:
+    """Whether `CHANNELS` gives the channel acknowledgements."""
+    return get_settings().channel_options(channel_name).acks
+
+
+def _with_acks(names: Collection[str]) -> dict[ChannelOptions, list[str]]:
+    """The channels with acknowledgements, by what their histories keep."""
+    found: dict[ChannelOptions, list[str]] = defaultdict(list)
+    for name in names:
+        options = get_settings().channel_options(name)
+        if options.acks:
+            found[options].append(name)
+    return found
+
+
+def _annotate_unread(
+    query: models.QuerySet[Any],
+    readers: Collection[object],
+    groups: Mapping[ChannelOptions, list[str]],
+    after: Mapping[str, Position],
+) -> models.QuerySet[Any]:
+    """Count in the same query what each reader has not acknowledged, and can still get."""
+    cursor = ChannelCursor.objects.filter(
+        user_id__in=list(readers), channel_name=models.OuterRef("name"), epoch=models.OuterRef("epoch")
+    )
+    acked = Coalesce(models.Subquery(cursor.values("acked_offset")[:1]), _number(0))
+    asked = [
+        models.When(name=name, then=_number(at.offset), **({"epoch": at.epoch} if at.epoch else {}))
+        for name, at in after.items()
+    ]
+    start = Greatest("acked", models.Case(*asked, default=_number(0))) if asked else models.F("acked")
+    counts = [models.When(name__in=some, then=count_after(options)) for options, some in groups.items()]
+    unread = models.Case(*counts, default=_number(0))
+    found: models.QuerySet[Any] = query.annotate(acked=acked).annotate(start=start).annotate(unread=unread)
+    return found
+
+
+def count_after(options: ChannelOptions) -> models.Expression:
+    """The number of messages after `start`, a column of the outer query, that a client can still get."""
+    messages = ChannelMessage.objects.filter(
+        channel_name=models.OuterRef("name"),
+        offset__gt=models.OuterRef("start"),
+        offset__lte=models.OuterRef("last_offset"),
+        created_on__gte=options.oldest_kept(timezone.now()),
+    ).filter(offset__gt=models.OuterRef("last_offset") - options.history_messages)
+    counted = (
+        messages.order_by()
+        .values("channel_name")
+        .annotate(number=models.Count("pk", output_field=models.BigIntegerField()))
+    )
+    return Coalesce(
+        models.Subquery(counted.values("number"), output_field=models.BigIntegerField()), _number(0)
+    )
+
+
+def _number(value: int) -> models.Value:
+    return models.Value(value, output_field=models.BigIntegerField())
 
 
 def _subscribed(session: WebSocketSession, names: Collection[str]) -> set[str]:

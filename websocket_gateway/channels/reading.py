@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from websocket_gateway.channels.bodies import Key, Stored, recent_bodies
 from websocket_gateway.channels.heads import Head
-from websocket_gateway.channels.positions import Latest, Position, Since
+from websocket_gateway.channels.positions import Acknowledged, Latest, Position, Since
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.frames import MAX_MESSAGE_BYTES
@@ -118,6 +118,8 @@ def _request(name: str, since: Since, head: Head, now: datetime) -> _Request:
         return _Request(name, head, cutoff, head.last_offset, "", False)
     if isinstance(since, Latest):
         return _Request(name, head, cutoff, max(earliest, head.last_offset - since.number), "", False)
+    if isinstance(since, Acknowledged):
+        since = Position(head.epoch, head.acked)
     lost = _reason_lost(since, head, earliest)
     return _Request(name, head, cutoff, earliest if lost else since.offset, lost, True)
 

@@ -3,6 +3,7 @@
 import { Channel } from "./channel.js";
 import { Link } from "./connection.js";
 import { GatewayError } from "./errors.js";
+import { FAILED, Inbox } from "./inbox.js";
 import { DEFAULTS, likeUnknown } from "./options.js";
 import { Pending } from "./pending.js";
 import { Places } from "./places.js";
@@ -49,6 +50,10 @@ export class GatewayClient {
   /** @type {Map<string, () => Promise<Since>>} */
   #loads = new Map();
   /** @type {Places} */ #places;
+  /** The inbox of the user, for a server that has one. @type {Inbox} */
+  inbox;
+  /** @type {"" | "wanted" | "entered"} */
+  #inboxState = "";
   #client = randomId();
   #beat = `beat.${this.#client}`;
   #count = 0;
@@ -71,12 +76,21 @@ export class GatewayClient {
       deliver: (channel, data, offset, recovered) => this.#deliver(channel, data, offset, recovered),
       lost: (channel, loss) => {
         this.#emit(`lost ${channel}`, loss);
+        channel === this.#settings.inbox && this.#emit("inbox lost", loss);
         return this.#loads.get(channel);
       },
       failed: (channel, { code = "load_failed", message }) =>
         this.#emit(`error ${channel}`, new GatewayError(code, message, { channel })),
       ask: (ours, resolve) => this.#ask(ours, { resolve, reject: (error) => resolve({ _ws: { error } }) }),
       joins: (channel) => this.#channels.has(channel),
+      told: (channel, answer) => channel === this.#settings.inbox && this.inbox.told(answer),
+    });
+    this.inbox = new Inbox(this.#settings, {
+      on: (type, listener, options) => this.on(`inbox ${type}`, listener, options),
+      enter: () => this.#enterInbox(),
+      changed: (unread) => this.#emit("inbox unread", unread),
+      history: (range) => this.#history(this.#settings.inbox, range),
+      ask: (at, answered) => this.#ackInbox(at, answered),
     });
     const { user, followLogin } = this.#settings;
     // A page that changes its user would change the one of the others, too.
@@ -257,6 +271,28 @@ export class GatewayClient {
     return handle;
   }
 
+  /** Join the inbox, once its name is known: from the page, or with the first token. */
+  #enterInbox() {
+    const { inbox } = this.#settings;
+    if (inbox && this.#inboxState !== "entered") {
+      this.#inboxState = "entered";
+      this.#places.enter(inbox, { acked: true });
+      this.subscribe(inbox).catch((error) => ((this.#inboxState = ""), this.#emit("inbox error", error)));
+    } else if (!inbox) {
+      this.#inboxState = "wanted";
+      this.state === "open" && this.#emit("inbox error", new GatewayError("no_inbox", "The server gives this user no inbox."));
+    }
+  }
+
+  /** @param {Position} at @param {(answer: any) => void} answered */
+  #ackInbox(at, answered) {
+    const { inbox } = this.#settings;
+    this.#ask(
+      { type: "ack", channels: { [inbox]: at } },
+      { resolve: ({ _ws: ours }) => answered(ours.channels?.[inbox] ?? {}), reject: (error) => answered({ error }) },
+    );
+  }
+
   /** @param {string} name */
   #presence(name) {
     return new Presence(this.#settings, {
@@ -408,6 +444,10 @@ export class GatewayClient {
       this.#pending.entries = [];
       this.#joining.clear();
     }
+    if (status.inbox) {
+      this.#settings.inbox = status.inbox;
+    }
+    this.#inboxState === "wanted" && status.state === "open" && this.#enterInbox();
     this.#pending.again(this.#pending.entries.filter(({ sentOn = "" }) => !status.live.includes(sentOn)));
     if (status.state !== "open") {
       this.#places.closed();
@@ -452,12 +492,21 @@ export class GatewayClient {
     if (typeof value?.type === "string" && !value.type.startsWith("$")) {
       this.#emit(value.type, value);
     }
-    channel && this.#emit(`message ${channel}`, value, { offset, recovered });
+    if (channel) {
+      this.#emit(`message ${channel}`, value, { offset, recovered });
+    }
+    if (offset && channel === this.#settings.inbox) {
+      this.inbox.shown(value._ws.epoch, offset, this.#emit("inbox message", value, { offset, recovered }));
+    }
   }
 
   /** @param {any} value */
   #received(value) {
     const ours = value?._ws;
+    if (ours?.type === "acked") {
+      // Also the answer to another tab with which this one shares the connection.
+      this.inbox.told(ours.channels?.[this.#settings.inbox] ?? {});
+    }
     if (ours?.reply_to === this.#beat) {
       this.#places.beaten(ours.channels);
       return;
@@ -471,25 +520,26 @@ export class GatewayClient {
       this.#emit("$error", new GatewayError(ours.error.code, ours.error.message, value));
     } else if (isGatewayError(value)) {
       this.#emit("$error", new GatewayError("gateway", value.message, value));
-    } else if (!this.#places.pushed(value)) {
+    } else if (ours?.type !== "acked" && !this.#places.pushed(value)) {
       this.#show(value);
     }
   }
 
-  /** @param {string} type @param {any} value @param {object} [more] */
+  /** @param {string} type @param {any} value @param {object} [more] @returns {unknown[]} What the listeners return. */
   #emit(type, value, more) {
     const listeners = this.#listeners.get(type) ?? new Map();
     listeners.forEach((counts, listener) => counts() || listeners.delete(listener));
-    for (const listener of [...listeners.keys()]) {
+    return [...listeners.keys()].map((listener) => {
       try {
-        listener(value, more);
+        return listener(value, more);
       } catch (error) {
         // One listener's mistake must not cost the others the frame, nor the socket.
         queueMicrotask(() => {
           throw error;
         });
+        return FAILED;
       }
-    }
+    });
   }
 }
 

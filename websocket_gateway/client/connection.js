@@ -48,7 +48,7 @@ export class Link {
 
   status() {
     const live = [this.current, this.retiring].flatMap((wire) => (wire ? [wire.serial] : []));
-    return { state: this.state, reason: this.reason, live };
+    return { state: this.state, reason: this.reason, live, inbox: this.settings.inbox };
   }
 
   /** @param {State} state @param {string} reason */
@@ -115,13 +115,14 @@ export class Link {
   }
 
   /** A page sends nothing in the name of another user than its own. @param {Token} token */
-  bind({ user, user_fallbacks: fallbacks = [] }) {
+  bind({ user, user_fallbacks: fallbacks = [], inbox }) {
     const { settings } = this;
     if (user !== undefined && (settings.user === undefined || (!settings.user && settings.followLogin))) {
       settings.user = user;
     } else if (user !== undefined && ![user, ...fallbacks].includes(settings.user ?? "")) {
       throw new AttemptError("user_changed", { final: true });
     }
+    settings.inbox = inbox ?? settings.inbox;
   }
 
   /** @param {Token} found */

@@ -19,7 +19,7 @@ export class Cursor {
    * @param {Since} since Where to begin.
    * @param {object} hooks
    * @param {(data: any, offset: number, recovered: boolean) => void} hooks.deliver
-   * @param {(loss: {reason: string, from: Position, to: Position}) => boolean} hooks.lost Whether the page loads its state again.
+   * @param {(loss: {reason: string, from: Position | null, to: Position}) => boolean} hooks.lost Whether the page loads its state again.
    * @param {(since: Since, answered: (answer: Answer) => void) => () => void} hooks.ask Returns what takes it back.
    * @param {number} gapMs
    */
@@ -158,7 +158,8 @@ export class Cursor {
       return;
     }
     if (!before) {
-      this.move(epoch, this.begin(epoch, offset));
+      this.move(epoch, asked ? offset : this.begin(epoch, offset));
+      lost && this.hooks.lost({ reason: lost, from: null, to: { epoch, offset } });
     } else if (lost || !same) {
       this.move(epoch, offset);
       if (this.hooks.lost({ reason: lost || "epoch", from: before, to: { epoch, offset } })) {

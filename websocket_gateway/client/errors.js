@@ -1,7 +1,7 @@
 // What can go wrong.
 
 // Refusals of a channel that another attempt would meet, too. A code that is not known here is not one.
-export const FINAL = ["channel_denied", "invalid_channel", "permission_denied", "too_many_channels"];
+export const FINAL = ["acks_off", "channel_denied", "invalid_channel", "permission_denied", "too_many_channels"];
 
 /** What went wrong. `code` is one of the wire format's, or one of the client's own. */
 export class GatewayError extends Error {

@@ -40,6 +40,9 @@ export const DEFAULTS = {
   gapMs: 2_000,
   presenceGraceMs: 10_000,
   positions: /** @type {Payload} */ ({}), // by channel
+  inbox: "", // else as the token view says
+  unread: 0,
+  ackMs: 1_000,
   maxFrameBytes: 32_768,
 };
 

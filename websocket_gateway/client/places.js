@@ -28,6 +28,7 @@ export class Places {
    * @param {(channel: string, loss: Loss) => (() => Promise<Since>) | undefined} hooks.lost Returns what loads the state again.
    * @param {(channel: string, error: any) => void} hooks.failed
    * @param {(ours: object, answered: (frame: any) => void) => () => void} hooks.ask
+   * @param {(channel: string, answer: any) => void} hooks.told What the server says of the channel.
    * @param {(channel: string) => boolean} hooks.joins Whether the connection asks for the channel at each start.
    */
   constructor(settings, hooks) {
@@ -94,6 +95,7 @@ export class Places {
 
   /** @param {string} channel @param {Answer} answer @param {Since} [asked] */
   answered(channel, answer, asked) {
+    this.hooks.told(channel, answer);
     const cursor = this.#cursors.get(channel);
     if (cursor && answer.epoch === undefined) {
       this.leave(channel);
@@ -137,6 +139,7 @@ export class Places {
     return this.hooks.ask({ type: "recover", channels: { [channel]: asked } }, ({ _ws: ours }) => {
       const { error = ours.error, ...answer } = ours.channels?.[channel] ?? {};
       if (!error) {
+        this.hooks.told(channel, answer);
         answered(answer);
       } else if (error.code === "not_subscribed") {
         cursor.opened(); // it is being joined, or was left

@@ -176,6 +176,6 @@ export class SharedLink {
     this.asked = false;
     this.away = state !== "closed";
     this.release();
-    this.hooks.status({ state, reason, live: [] });
+    this.hooks.status({ state, reason, live: [], inbox: "" });
   }
 }

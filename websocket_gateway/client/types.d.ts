@@ -14,6 +14,8 @@ export type Token = {
     token: string;
     user?: string;
     user_fallbacks?: string[];
+    /** The channel of the user's inbox. */
+    inbox?: string;
     /** By the setting `TOKEN_BY`. */
     token_by?: "query" | "subprotocol";
 };
@@ -89,6 +91,12 @@ export type Options = {
     positions?: {
         [channel: string]: Position;
     };
+    /** The channel of the user's inbox; by default as the token view says. */
+    inbox?: string;
+    /** How many messages in it were not acknowledged at the time that the page was rendered. */
+    unread?: number;
+    /** How long after the listeners have returned a message is acknowledged. */
+    ackMs?: number;
     /** API Gateway's limit for one frame. */
     maxFrameBytes?: number;
     /** Closes the client. */
@@ -101,10 +109,20 @@ export type Position = {
     epoch: string;
     offset: number;
 };
-/** Where a page wants to begin in a channel: after a position, with the last messages, or now. */
+/** Where a page wants to begin in a channel: after a position, with the last messages, after what is acknowledged, or now. */
 export type Since = Position | {
     last: number;
+} | {
+    acked: true;
 } | null;
+/** How far the user is in a channel with acknowledgements. */
+export type Progress = {
+    epoch: string;
+    acked: number;
+    /** The latest message that `unread` counts. */
+    last: number;
+    unread: number;
+};
 /** What the server says of one channel. */
 export type Answer = Position & {
     messages?: {
@@ -133,7 +151,8 @@ export type MemberPage = {
 };
 export type Loss = {
     reason: string;
-    from: Position;
+    /** Null where the page had no position: it began after what the user has acknowledged. */
+    from: Position | null;
     to: Position;
 };
 export type ChannelOptions = {
@@ -148,6 +167,7 @@ export type ChannelOptions = {
 };
 export type Status = StateChange & {
     live: string[];
+    inbox?: string;
 };
 export type Joined = {
     channel: string;

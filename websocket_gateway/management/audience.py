@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.management.base import CommandError, CommandParser
 
 from websocket_gateway.frames import encode_json
+from websocket_gateway.inboxes import require_inbox
 from websocket_gateway.management import arguments
 from websocket_gateway.management.failures import read_failures
 from websocket_gateway.management.message_input import NOT_GIVEN, read_message
@@ -40,6 +41,7 @@ class MessageArguments:
     payload: object
     file: str | None
     user: str | None
+    inbox: bool
     everyone: bool
     only_from: str | None
 
@@ -74,6 +76,11 @@ def add_message_arguments(parser: CommandParser) -> None:
     )
     parser.add_argument("--file", metavar="PATH", help="Read the message from this file; - is stdin.")
     parser.add_argument("--user", metavar="NAME", help="Send to the connections of this user.")
+    parser.add_argument(
+        "--inbox",
+        action="store_true",
+        help="With --user: save the message in the user's inbox until it is acknowledged.",
+    )
     parser.add_argument("--all", action="store_true", dest="everyone", help="Send to every open connection.")
     parser.add_argument(
         "--only-from",
@@ -89,6 +96,8 @@ def read_audience_and_message(given: MessageArguments) -> tuple[Audience, bytes,
     if elsewhere and message is NOT_GIVEN and channel is not None and channel.startswith(_JSON_STARTS):
         message, channel = _parsed(arguments.json_message, channel), None
     audience, words = _audience(channel, given.user, given.everyone, given.only_from)
+    if given.inbox:
+        audience, words = _inbox(audience), f"inbox of {words}"
     value = read_message(argument=message, option=given.payload, file=given.file)
     return audience, encode_json(value), words
 
@@ -104,6 +113,13 @@ def _audience(
         return {"connection_ids": read_failures(only_from)}, f"the connections in {only_from}"
     audience: Audience = {"everyone": True} if user is None else {"user": find_user(user)}
     return audience, describe_audience(user=user)
+
+
+def _inbox(audience: Audience) -> Audience:
+    """The channel of a user's inbox, in place of the user's connections."""
+    if "user" not in audience:
+        raise CommandError("--inbox needs --user NAME.", returncode=2)
+    return {"channel": require_inbox(audience["user"])}
 
 
 def _parsed(parse: Callable[[str], Value], text: str) -> Value:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from websocket_gateway.models.broadcasts import BroadcastRun, BroadcastShard
-from websocket_gateway.models.channels import Channel, ChannelMember, ChannelMessage
+from websocket_gateway.models.channels import (
+    Channel,
+    ChannelCursor,
+    ChannelMember,
+    ChannelMessage,
+)
 from websocket_gateway.models.gateways import ApiGateway, ApiGatewayAdditionalRoute
 from websocket_gateway.models.security import ChannelPermission, ConnectionRateLimit, WebSocketToken
 from websocket_gateway.models.sessions import ChannelSubscription, HandledMessage, WebSocketSession
@@ -14,6 +19,7 @@ __all__ = [
     "BroadcastRun",
     "BroadcastShard",
     "Channel",
+    "ChannelCursor",
     "ChannelMember",
     "ChannelMessage",
     "ChannelPermission",

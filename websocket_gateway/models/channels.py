@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -111,3 +112,36 @@ class ChannelMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel_name}:{self.offset if self.offset is not None else '-'}"
+
+
+class ChannelCursor(models.Model):
+    """Up to which message a user has acknowledged a channel with `ACKS`, on all devices together.
+
+    The foreign key has no constraint in the database: an acknowledgement waits for no change of the user.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        editable=False,
+        verbose_name=_("user"),
+    )
+    channel_name = CaseSensitiveCharField(_("channel"), max_length=CHANNEL_NAME_MAX_LENGTH, editable=False)
+    epoch = CaseSensitiveCharField(_("epoch"), max_length=EPOCH_LENGTH, editable=False)
+    """Of another epoch than that of the channel, the row counts for nothing."""
+    acked_offset = models.BigIntegerField(_("acknowledged up to"), editable=False)
+    """The greatest acknowledged offset; everything before it counts as acknowledged too."""
+    updated_on = models.DateTimeField(_("updated on"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("channel cursor")
+        verbose_name_plural = _("channel cursors")
+        constraints = (
+            models.UniqueConstraint(fields=("user", "channel_name"), name="websocket_gateway_unique_cursor"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.channel_name}:{self.acked_offset}"

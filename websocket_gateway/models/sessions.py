@@ -11,6 +11,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from websocket_gateway.inboxes import refuse_foreign_inbox
 from websocket_gateway.models.channels import MEMBER_MAX_LENGTH
 from websocket_gateway.models.fields import SEALED_MAX_LENGTH, CaseSensitiveCharField
 from websocket_gateway.models.gateways import ApiGateway
@@ -169,7 +170,11 @@ class WebSocketSession(models.Model):
         return await asend(message, to=self, **arguments)
 
     def subscribe(self, channel_name: str) -> bool:
-        """Join a further channel; False if the session was in it already."""
+        """Join a further channel; False if the session was in it already.
+
+        Raises `PermissionDenied` for the inbox of another user.
+        """
+        refuse_foreign_inbox(channel_name, self.user_id)
         if channel_name == self.channel_name:
             return False
         created = ChannelSubscription.objects.get_or_create(session=self, channel_name=channel_name)[1]
@@ -180,7 +185,9 @@ class WebSocketSession(models.Model):
         """Make a channel the primary one; False if it was already.
 
         A subscription to it ends: what a session is subscribed to, it is in besides its primary channel.
+        Raises `PermissionDenied` for the inbox of another user.
         """
+        refuse_foreign_inbox(channel_name, self.user_id)
         if channel_name == self.channel_name:
             return False
         before, self.channel_name = self.channel_name, channel_name

@@ -12,6 +12,7 @@ from websocket_gateway.conf import get_settings
 from websocket_gateway.django_sessions import SessionEngineError
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
 from websocket_gateway.purging import histories, old_rows
+from websocket_gateway.purging.cursors import DeleteCursors
 from websocket_gateway.purging.report import Operation, Part, PurgeReport, Run
 from websocket_gateway.purging.sessions import EndLoggedOut, EndOverdue, EndRevoked
 from websocket_gateway.purging.verifying import VerifyOpen
@@ -105,6 +106,7 @@ def _operations(
         histories.SendAbandoned(now=now),
         histories.DeleteUnreadable(now=now),
         histories.delete_idle_channels(now=now),
+        DeleteCursors(now=now),
     ]
     if new_epochs:
         operations.append(histories.BeginEpochs())

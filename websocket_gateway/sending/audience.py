@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from websocket_gateway.connections.sessions import database_of, database_of_query
 from websocket_gateway.exceptions import WebSocketGatewayError
+from websocket_gateway.inboxes import require_inbox
 from websocket_gateway.models import ApiGateway, BroadcastRun, ChannelSubscription, WebSocketSession
 from websocket_gateway.sending.paging import (
     CONNECTED,
@@ -31,8 +32,11 @@ def find_audience(
     user: AbstractBaseUser | None = None,
     everyone: bool = False,
     connection_ids: Iterable[str] | None = None,
+    inbox: bool = False,
 ) -> Audience:
     """The audience of a `broadcast` with these arguments. Raises `TypeError` unless exactly one is given."""
+    if inbox and user is None:
+        raise TypeError("inbox=True needs a user, and none of channel, everyone=True and connection_ids.")
     if (channel is not None) + (user is not None) + everyone + (connection_ids is not None) != 1:
         raise TypeError("Give exactly one of channel, user, everyone=True and connection_ids.")
     if channel is not None:
@@ -41,6 +45,8 @@ def find_audience(
         except ValidationError as exc:
             raise ValidationError({"channel": exc.messages}) from exc
         return audience_of_channel(channel)
+    if user is not None and inbox:
+        return audience_of_channel(require_inbox(user))
     if connection_ids is not None:
         return audience_of_connections(connection_ids)
     return audience_of_user(user) if user is not None else audience_of_everyone()

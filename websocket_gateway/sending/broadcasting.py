@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 
 from websocket_gateway.aws.connections import Connections
 from websocket_gateway.frames import encode_message
+from websocket_gateway.inboxes import require_inbox
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.sending import runs
 from websocket_gateway.sending.audience import audience_of, find_audience, whole_channel_of
@@ -44,6 +45,7 @@ class BroadcastArguments(SendArguments, total=False):
     everyone: bool
     connection_ids: Iterable[str] | None
     enqueue: bool
+    inbox: bool
 
 
 def send(
@@ -86,6 +88,7 @@ def broadcast(
     connection_ids: Iterable[str] | None = None,
     on_commit: bool = False,
     enqueue: bool = False,
+    inbox: bool = False,
     options: SendOptions | None = None,
     on_progress: OnProgress | None = None,
     on_failure: OnFailure | None = None,
@@ -93,23 +96,27 @@ def broadcast(
 ) -> DeliveryReport:
     """Send one message to a channel (primary and subscribed), a user, everyone, or some connections.
 
-    Exactly one of the four must be given, else `TypeError`. Raises `ValidationError` for an invalid
-    channel name, and `ValueError` for a user who is not in the database, such as `AnonymousUser`.
-    Everything else is as with `send`.
+    Exactly one of the four must be given, else `TypeError`. Raises `ValidationError` for an invalid channel
+    name, and `ValueError` for a user who is not in the database, such as `AnonymousUser`. See also `send`.
 
-    With `enqueue=True` the project's task queue sends once the surrounding transaction commits. The
-    report returned is empty and `deferred`, and its `run` is the number of the broadcast. Of the options
-    only `max_per_second` is used then. Raises `ConfigurationError` if no such queue is configured.
+    With `inbox=True` the message is saved in the inbox of the user, in the caller's transaction, until it is
+    acknowledged. Raises `TypeError` without one user, `ConfigurationError` if `CHANNELS` has no inboxes.
+
+    With `enqueue=True` the project's task queue sends once the surrounding transaction commits, by the option
+    `max_per_second` alone. The report is `deferred`, and has the number of the broadcast as `run`. Raises
+    `ConfigurationError` if no such queue is configured.
     """
-    audience = find_audience(channel=channel, user=user, everyone=everyone, connection_ids=connection_ids)
+    audience = find_audience(
+        channel=channel, user=user, everyone=everyone, connection_ids=connection_ids, inbox=inbox
+    )
     posting = Posting(options or SendOptions(), on_progress, on_failure, connections)
     if enqueue and connection_ids is not None:
         raise TypeError("A broadcast to connection_ids cannot be enqueued.")
-    if channel is not None:
+    if (channel := require_inbox(user) if inbox else channel) is not None:
         return send_to_channel(message, channel, posting, on_commit=on_commit, enqueue=enqueue)
-    data = encode_message(message)
+    data, pace = encode_message(message), posting.options.max_per_second
     if enqueue:
-        run = runs.enqueue_run(data, user=user, max_per_second=posting.options.max_per_second)
+        run = runs.enqueue_run(data, user=user, max_per_second=pace)
         return DeliveryReport(deferred=True, run=run.pk)
     return posting.start(data, audience, on_commit=on_commit)
 

@@ -15,6 +15,7 @@ from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
 
 from websocket_gateway import connections
+from websocket_gateway.channels import inbox
 from websocket_gateway.channels.positions import InvalidPositionError, Position, parse_since
 from websocket_gateway.client_config import (
     build_client_config,
@@ -23,6 +24,7 @@ from websocket_gateway.client_config import (
     build_csrf_config_of_token,
     find_page_gateway,
 )
+from websocket_gateway.inboxes import build_inbox_config
 from websocket_gateway.templatetags.failing import register_safely
 from websocket_gateway.user_marks import build_user_config
 
@@ -43,14 +45,16 @@ def websocket_client(
     element_id: str = _ELEMENT_ID,
     nonce: object = None,
     positions: object = None,
+    unread: object = None,
     **options: object,
 ) -> SafeString:
     """The configuration, and the script tag of the client, which `fromPage()` connects with it.
 
     `options` are those of the client, in Python's spelling: `share=True`. The nonce is the argument, else
     `csp_nonce` of the context. `positions` are those of channels with a history, by name, else
-    `channel_positions` of the context, which `ResumeChannelsMixin` gives. Without a gateway the configuration
-    has no address, and the reason is logged.
+    `channel_positions` of the context, which `ResumeChannelsMixin` gives; `unread` likewise the number of
+    unread messages in the user's inbox, else `inbox_unread`. Without a gateway the configuration has no
+    address, and the reason is logged.
     """
     config: dict[str, object] = {**_config(channel, gateway, token_url)}
     request = _find_request(context)
@@ -59,6 +63,7 @@ def websocket_client(
             config |= _csrf_of(context) if request is None else build_csrf_config(request)
         if request is not None and (config["tokenUrl"] or options.get("share")):
             config |= build_user_config(request)
+        config |= build_inbox_config(getattr(request, "user", None))
     try:
         chosen = build_client_options(options)
     except TypeError as exc:
@@ -66,6 +71,8 @@ def websocket_client(
     config |= {name: value for name, value in chosen.items() if value is not None}
     if positions := _positions(context.get("channel_positions") if positions is None else positions):
         config["positions"] = positions
+    if isinstance(unread := context.get("inbox_unread") if unread is None else unread, int):
+        config["unread"] = unread
     return _client(context, config, element_id, nonce)
 
 
@@ -87,6 +94,14 @@ def websocket_url(gateway: str = "") -> str:
     """The gateway's `wss://` URL; empty until `create_gateway` has run."""
     found = find_page_gateway(gateway)
     return connections.find_socket_url(found) if found else ""
+
+
+def inbox_unread(context: Context) -> int:
+    """How many messages the user of the page has not acknowledged: for a badge. One query; 0 for no user."""
+    user = getattr(_find_request(context), "user", None)
+    found = inbox.unread(user) if build_inbox_config(user) and user is not None else 0
+    context["inbox_unread"] = found
+    return found
 
 
 def _client(context: Context, config: dict[str, object], element_id: object, nonce: object) -> SafeString:
@@ -162,3 +177,4 @@ def _empty_config(context: Context) -> SafeString:
 register_safely(register, websocket_client, instead=_empty_client, takes_context=True)
 register_safely(register, websocket_config, instead=_empty_config)
 register_safely(register, websocket_url, instead=lambda context: SafeString(""))
+register_safely(register, inbox_unread, instead=lambda context: SafeString("0"), takes_context=True)

@@ -133,17 +133,18 @@ class WebSocketClient:
         return self.send({RESERVED_KEY: {"type": kind, **fields}}, reply_id=reply_id)
 
     def subscribe(self, channel: str, since: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """Join a channel, and return the answer for it.
-
-        `since` is a position, or `{"last": 20}`; without it the client begins with what comes from now on.
-        """
+        """Join a channel, from a position, `{"last": 20}`, `{"acked": True}` or now; returns the answer."""
         return self._ask_channel("subscribe", channel, since)
+
+    def ack(self, channel: str, offset: int | Mapping[str, object] | None = None) -> dict[str, Any]:
+        """Acknowledge up to `offset`, by default what the client has; the answer has `unread` or `error`."""
+        return self._ask_channel("ack", channel, self.position(channel) if offset is None else offset)
 
     def recover(self, channel: str, position: Mapping[str, object] | None = None) -> dict[str, Any]:
         """What the client missed in a channel with a history: the answer for this channel.
 
-        It begins at `position`, without it where the client is (`client.position(channel)`). It has `epoch`,
-        `offset` and, if there are any, `messages` and `more`; or `error`; or `lost`.
+        It begins at `position`, else at `client.position(channel)`. It has `epoch`, `offset`, perhaps
+        `messages` and `more`; or `error`; or `lost`.
         """
         return self._ask_channel("recover", channel, self.position(channel) if position is None else position)
 
@@ -192,6 +193,10 @@ class WebSocketClient:
         """`recover` from an asynchronous test."""
         return await sync_to_async(self.recover)(channel, position)
 
+    async def aack(self, channel: str, offset: int | Mapping[str, object] | None = None) -> dict[str, Any]:
+        """`ack` from an asynchronous test."""
+        return await sync_to_async(self.ack)(channel, offset)
+
     async def adisconnect(self, **options: Unpack[events.RequestOptions]) -> Reply:
         """`disconnect` from an asynchronous test."""
         return await sync_to_async(self.disconnect)(**options)
@@ -220,11 +225,10 @@ class WebSocketClient:
         finish_in_test()
         return self._connections.messages_to(self.connection_id)
 
-    def _ask_channel(self, kind: str, channel: str, since: Mapping[str, object] | None) -> dict[str, Any]:
+    def _ask_channel(self, kind: str, channel: str, since: object) -> dict[str, Any]:
         finish_in_test()
-        reply = self.control(kind, reply_id=kind, channels={channel: since})
-        answer: dict[str, Any] = reply.json()[RESERVED_KEY]["channels"][channel]
-        return answer
+        answer = self.control(kind, reply_id=kind, channels={channel: since}).json()
+        return answer[RESERVED_KEY]["channels"][channel]  # type: ignore[no-any-return]
 
     def _answer(self, request: HttpRequest, slug: str, *, lenient: bool = False) -> Reply:
         response = self._target.call(request, slug, lenient=lenient)

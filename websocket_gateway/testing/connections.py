@@ -116,7 +116,7 @@ class Cursors:
         """Take the positions of an answer to `subscribe` or `recover`; nothing, from any other frame."""
         channels = _metadata(frame).get("channels")
         for name, answer in channels.items() if isinstance(channels, dict) else ():
-            if "epoch" in answer:
+            if "epoch" in answer and "offset" in answer:
                 messages = answer.get("messages") or [answer]
                 self.move(name, {"epoch": answer["epoch"], "offset": messages[-1]["offset"]})
 

@@ -9,8 +9,10 @@ from django.core.exceptions import ValidationError
 from django.db import router
 from django.http import HttpRequest
 
+from websocket_gateway.inboxes import is_foreign_inbox, is_inbox
 from websocket_gateway.models import ChannelSubscription, WebSocketSession
 from websocket_gateway.validators import validate_channel_name
+from websocket_gateway.views.failures import bound_user_id
 from websocket_gateway.views.responses import ErrorCode, RefusalError
 
 
@@ -51,9 +53,19 @@ def check_may_join(view: ChannelView, request: HttpRequest, name: object) -> str
 
 
 def check_admitted(view: ChannelView, request: HttpRequest, channel_name: str) -> None:
-    """Refuse a channel that the client must not join, given by the client or by the gateway."""
-    if not view._decide("can_join_channel", request, channel_name):
+    """Refuse a channel that the client must not join, given by the client or by the gateway.
+
+    The hook is not asked about inboxes: the owner may join, and no other user.
+    """
+    check_not_foreign(request, channel_name)
+    if not is_inbox(channel_name) and not view._decide("can_join_channel", request, channel_name):
         raise RefusalError(ErrorCode.CHANNEL_DENIED, f"The user must not join the channel {channel_name!r}.")
+
+
+def check_not_foreign(request: HttpRequest, channel_name: str) -> None:
+    """Refuse the inbox of another user, also to a connection that is in it."""
+    if is_foreign_inbox(channel_name, bound_user_id(request)):
+        raise RefusalError(ErrorCode.CHANNEL_DENIED, f"{channel_name!r} is the inbox of another user.")
 
 
 def change_channel(view: ChannelView, request: HttpRequest) -> None:

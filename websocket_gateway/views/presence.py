@@ -19,7 +19,7 @@ from websocket_gateway.conf import get_settings
 from websocket_gateway.models import ChannelMember, ChannelSubscription, WebSocketSession
 from websocket_gateway.models.channels import MEMBER_MAX_LENGTH
 from websocket_gateway.models.sessions import announce_move
-from websocket_gateway.views.channels import check_channel_name
+from websocket_gateway.views.channels import check_channel_name, check_not_foreign
 from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.responses import ErrorCode, RefusalError, control_response
 
@@ -61,6 +61,7 @@ def answer_presence(
 ) -> HttpResponseBase:
     """Answer with the number of members and a page of them, for a connection that is in the channel."""
     name = check_channel_name(view, control.get("channel"))
+    check_not_foreign(request, name)
     if not has_presence(name):
         raise RefusalError(ErrorCode.PRESENCE_OFF, f"CHANNELS gives {name!r} no presence.")
     after = control.get("after", 0)

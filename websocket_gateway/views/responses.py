@@ -30,6 +30,7 @@ class ErrorCode(Enum):
     PERMISSION_DENIED = ("permission_denied", 403, "You do not have permission to do this.")
     HISTORY_OFF = ("history_off", 400, "This channel has no history.")
     PRESENCE_OFF = ("presence_off", 400, "This channel has no presence.")
+    ACKS_OFF = ("acks_off", 400, "This channel has no acknowledgements.")
     INVALID_POSITION = ("invalid_position", 400, "The position in the channel is malformed.")
     CHANNEL_DENIED = ("channel_denied", 403, "You do not have permission to join this channel.")
     CONNECTION_REFUSED = ("connection_refused", 403, "The connection was refused.")

@@ -27,6 +27,7 @@ _WORDS = {
     "history_deleted": ("delete", "message", "that no client can get any more"),
     "epochs_begun": ("begin", "epoch", "of channels: clients are told that their positions do not count"),
     "members_deleted": ("delete", "channel member", "who left long ago"),
+    "cursors_deleted": ("delete", "acknowledgement", "of users who are gone or of epochs that have ended"),
     "channels_deleted": ("delete", "channel", "without messages that was not used for 30 days"),
     "shards_resumed": ("enqueue", "task", "for broadcasts that no worker continues"),
     "sessions_verified": ("verify", "session", "that may be alive"),

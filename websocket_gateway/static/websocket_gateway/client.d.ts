@@ -20,6 +20,8 @@ export type Token = {
 	token: string;
 	user?: string;
 	user_fallbacks?: string[];
+	/** The channel of the user's inbox. */
+	inbox?: string;
 	/** By the setting `TOKEN_BY`. */
 	token_by?: "query" | "subprotocol";
 };
@@ -95,6 +97,12 @@ export type Options = {
 	positions?: {
 		[channel: string]: Position;
 	};
+	/** The channel of the user's inbox; by default as the token view says. */
+	inbox?: string;
+	/** How many messages in it were not acknowledged at the time that the page was rendered. */
+	unread?: number;
+	/** How long after the listeners have returned a message is acknowledged. */
+	ackMs?: number;
 	/** API Gateway's limit for one frame. */
 	maxFrameBytes?: number;
 	/** Closes the client. */
@@ -107,10 +115,20 @@ export type Position = {
 	epoch: string;
 	offset: number;
 };
-/** Where a page wants to begin in a channel: after a position, with the last messages, or now. */
+/** Where a page wants to begin in a channel: after a position, with the last messages, after what is acknowledged, or now. */
 export type Since = Position | {
 	last: number;
+} | {
+	acked: true;
 } | null;
+/** How far the user is in a channel with acknowledgements. */
+export type Progress = {
+	epoch: string;
+	acked: number;
+	/** The latest message that `unread` counts. */
+	last: number;
+	unread: number;
+};
 /** Who is in a channel, and what the server's `presence_info` says of it. */
 export type Member = {
 	id: string;
@@ -133,6 +151,71 @@ export type ChannelOptions = {
 		position: Position;
 	}>;
 };
+declare class Inbox {
+	/**
+	 * @param {Settings} settings
+	 * @param {object} hooks
+	 * @param {(type: string, listener: Listener, options?: ListenerOptions) => () => void} hooks.on
+	 * @param {() => void} hooks.enter
+	 * @param {(unread: number) => void} hooks.changed
+	 * @param {(range: {limit?: number, before?: number}) => Promise<any>} hooks.history
+	 * @param {(at: {epoch: string, offset: number}, answered: (answer: any) => void) => void} hooks.ask
+	 */
+	constructor(settings: Settings$1, hooks: {
+		on: (type: string, listener: Listener, options?: ListenerOptions) => () => void;
+		enter: () => void;
+		changed: (unread: number) => void;
+		history: (range: {
+			limit?: number;
+			before?: number;
+		}) => Promise<any>;
+		ask: (at: {
+			epoch: string;
+			offset: number;
+		}, answered: (answer: any) => void) => void;
+	});
+	/** How many messages the user has not acknowledged. */
+	get unread(): number;
+	/**
+	 * Listen to `message` (acknowledged a second after every listener has returned, a promise once it resolves; not if one
+	 * throws or rejects), `unread` (the number, when it changes), `lost` or `error`.
+	 * @param {"message" | "unread" | "lost" | "error"} type @param {Listener} listener @param {ListenerOptions} [options]
+	 * @returns {() => void} Ends it.
+	 */
+	on(type: "message" | "unread" | "lost" | "error", listener: Listener, options?: ListenerOptions): () => void;
+	/**
+	 * Messages from before, acknowledged or not: as `history` of a channel.
+	 * @param {{limit?: number, before?: number}} [range]
+	 * @returns {Promise<{messages: {offset: number, data: any}[], more: boolean}>}
+	 */
+	history(range?: {
+		limit?: number;
+		before?: number;
+	}): Promise<{
+		messages: {
+			offset: number;
+			data: any;
+		}[];
+		more: boolean;
+	}>;
+	/** Acknowledge now: everything that there is, or up to this message. @param {number} [offset] */
+	ack(offset?: number): void;
+	/**
+	 * @param {string} epoch @param {number} offset
+	 * @param {unknown[]} results What the listeners have returned.
+	 */
+	shown(epoch: string, offset: number, results: unknown[]): void;
+	/** How far the user is, as the server says: in any order, and perhaps twice. @param {Progress} progress */
+	told({ epoch, acked, last, unread }: Progress$1): void;
+	#private;
+}
+type Progress$1 = Progress;
+type Settings$1 = Settings;
+export type Listener = (value: any, delivery?: any) => unknown;
+export type ListenerOptions = {
+	element?: Element | null;
+	signal?: AbortSignal;
+};
 declare class Presence {
 	/**
 	 * @param {Settings} settings
@@ -143,8 +226,8 @@ declare class Presence {
 	 * @param {(after: number, page: (page: MemberPage) => void, failed: (error: any) => void) => () => void} hooks.ask
 	 * @param {() => boolean} hooks.isOpen
 	 */
-	constructor(settings: Settings$1, hooks: {
-		on: (type: string, listener: Listener, options?: ListenerOptions) => () => void;
+	constructor(settings: Settings$2, hooks: {
+		on: (type: string, listener: Listener$1, options?: ListenerOptions$1) => () => void;
 		changed: (state: {
 			members: Member$1[];
 			count: number;
@@ -168,7 +251,7 @@ declare class Presence {
 	on(type: "change", listener: (state: {
 		members: Member$1[];
 		count: number;
-	}) => void, options?: ListenerOptions): () => void;
+	}) => void, options?: ListenerOptions$1): () => void;
 	/**
 	 * A page of members, for a channel that is too large to show them all.
 	 * @param {{after?: number}} [range] What the page before gave. @returns {Promise<MemberPage>}
@@ -194,9 +277,9 @@ declare class Presence {
 }
 type Member$1 = Member;
 type MemberPage$1 = MemberPage;
-type Settings$1 = Settings;
-export type Listener = (value: any) => void;
-export type ListenerOptions = {
+type Settings$2 = Settings;
+type Listener$1 = (value: any) => void;
+type ListenerOptions$1 = {
 	element?: Element | null;
 	signal?: AbortSignal;
 };
@@ -211,7 +294,7 @@ declare class Channel {
 	 * @param {import("./presence.js").Presence} hooks.presence
 	 */
 	constructor(name: string, hooks: {
-		on: (type: string, listener: Listener$1, options?: ListenerOptions$1) => () => void;
+		on: (type: string, listener: Listener$2, options?: ListenerOptions$2) => () => void;
 		history: (range: {
 			limit?: number;
 			before?: number;
@@ -233,7 +316,7 @@ declare class Channel {
 	 * @param {(value: T, delivery?: any) => void} listener @param {ListenerOptions} [options]
 	 * @returns {() => void} Ends it.
 	 */
-	on<T = any>(type: "message" | "lost" | "error", listener: (value: T, delivery?: any) => void, options?: ListenerOptions$1): () => void;
+	on<T = any>(type: "message" | "lost" | "error", listener: (value: T, delivery?: any) => void, options?: ListenerOptions$2): () => void;
 	/**
 	 * Earlier messages, ascending: `{messages: [{offset, data}], more}`. Rejects with a `GatewayError`.
 	 * @param {{limit?: number, before?: number}} [range] At most 100, and those before this offset.
@@ -254,8 +337,8 @@ declare class Channel {
 	#private;
 }
 type Position$1 = Position;
-type Listener$1 = (value: any, delivery?: any) => void;
-type ListenerOptions$1 = {
+type Listener$2 = (value: any, delivery?: any) => void;
+type ListenerOptions$2 = {
 	element?: Element | null;
 	signal?: AbortSignal;
 };
@@ -268,6 +351,8 @@ export function connect(options: Options$1): GatewayClient;
 export class GatewayClient {
 	/** @param {Options} options */
 	constructor(options: Options$1);
+	/** The inbox of the user, for a server that has one. @type {Inbox} */
+	inbox: Inbox;
 	/** Now. */
 	get state(): State;
 	/** Why it is `reconnecting` or `closed`: see management_docs/browser_client.md. */

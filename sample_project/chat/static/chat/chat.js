@@ -1,6 +1,7 @@
 // The chat page. The client of the gateway handles the connection: tokens, reconnecting, sending again.
 
 import { fromPage } from "../websocket_gateway/client.js";
+import { showMentions } from "./mentions.js";
 import { MessageList } from "./messages.js";
 import { element, notice, swap } from "./page.js";
 
@@ -46,6 +47,7 @@ function start() {
   for (const room of config.rooms) {
     client.channel(room).on("lost", () => window.location.reload());
   }
+  showMentions(client);
   composer(client);
 }
 

@@ -73,6 +73,7 @@ def test_the_template_tag_takes_every_option_that_a_page_may_choose() -> None:
         "csrfHeader",
         "signal",
         "positions",
+        "members",
         "subprotocol",
     }
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import path
+from django.views.generic import View
 
 from tests.end_to_end import pages
+from websocket_gateway.mixins import ResumeChannelsMixin
 
 
 class PresentView(pages.CountingView):
@@ -18,7 +20,16 @@ class PresentView(pages.CountingView):
         return {"name": request.user.get_username()}
 
 
-SHOW = """(grace) => {
+class RenderedPage(ResumeChannelsMixin, View):
+    """The page, rendered with the members of the channel."""
+
+    presence_channels = ["room"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return pages.page(request, channel_members=self.channel_members)
+
+
+SHOW = """() => {
   window.shown = [];
   window.room = client.channel("room");
   room.presence.on("change", ({ members, count }) => {
@@ -36,5 +47,6 @@ def shows(names: str) -> str:
 
 urlpatterns = [
     path("ws/<str:route>", PresentView.as_view()),
+    path("rendered/", RenderedPage.as_view()),
     *[found for found in pages.urlpatterns if not str(found.pattern).startswith("ws/")],
 ]

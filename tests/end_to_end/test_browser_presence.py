@@ -1,4 +1,4 @@
-"""Who is in a channel, as a real Chromium shows it: three users in five tabs, and what meets their sockets."""
+"""Who is in a channel, as a real Chromium shows it: three users in five tabs, and the faults of sockets."""
 
 from __future__ import annotations
 
@@ -148,14 +148,10 @@ def test_every_page_shows_exactly_who_is_there(world: World, tabs: Tabs) -> None
 
     # Logout of one browser of two, then of the other.
     with tabs.showing_only("ada cy"):
-        tabs.logins[0].logout()
-        ada.get_by_text("closed: unauthorized").wait_for()
-        tabs.open_now.remove(ada)
+        log_out(tabs, 0, ada)
         cy.wait_for_timeout(GRACE_MS + 500)
         tabs.all_show("ada cy")
-    tabs.logins[1].logout()
-    ada_too.get_by_text("closed: unauthorized").wait_for()
-    tabs.open_now.remove(ada_too)
+    log_out(tabs, 1, ada_too)
     with tabs.showing_only("ada cy", "cy"):
         tabs.all_show("cy")
     assert [member.info for member in presence.members("room")] == [{"name": "cy"}]
@@ -164,6 +160,15 @@ def test_every_page_shows_exactly_who_is_there(world: World, tabs: Tabs) -> None
 def _renewed(world: World, gone: set[str], number: int) -> bool:
     now = {found.id for found in world.gateway.connections()}
     return len(now) == number and not now & gone
+
+
+def log_out(tabs: Tabs, number: int, page: Page) -> None:
+    """End the login of a browser, whose client asks for no token before that is done."""
+    page.route("**/token/", lambda route: route.abort())
+    tabs.logins[number].logout()
+    page.unroute("**/token/")
+    page.get_by_text("closed: unauthorized").wait_for()
+    tabs.open_now.remove(page)
 
 
 def close(tabs: Tabs, page: Page) -> None:
@@ -241,3 +246,53 @@ def test_lost_doubled_and_late_posts_leave_the_right_list(world: World, tabs: Ta
     tabs.open(tabs.browser("gus"))  # the number of the next change says what is missing
 
     tabs.all_show("ada bob dee eve fay gus")
+
+
+def test_page_begins_with_whom_it_was_rendered_with(world: World, tabs: Tabs) -> None:
+    _, (*_, bob, bob_too, cy) = three_users_in_five_tabs(tabs)
+    dee = tabs.browser("dee")
+    dee.route("**/token/", lambda route: route.abort())  # rendered, and not connected yet
+    page = dee.new_page()
+    page.goto(world.page_url("/rendered/", **OPTIONS))
+    page.evaluate(SHOW)
+    page.wait_for_function(shows("ada bob cy"))
+
+    close(tabs, cy)
+    cy_went = ChannelMember.objects.filter(channel_name="room", member=f"u:{_key('cy')}", present=False)
+    world.gateway.wait_until(cy_went.exists, timeout=30)
+    tabs.open(tabs.browser("eve"))
+    dee.unroute("**/token/")
+    tabs.open_now.append(page)
+    tabs.all_show("ada bob dee eve")
+
+    # Each change once: cy's page might be loaded again, so cy is shown until the grace is over.
+    shown = page.evaluate("shown")
+    assert shown == sorted(set(shown), key=shown.index)
+    assert shown[0] == "ada bob cy"
+    assert set(shown) <= {
+        "ada bob cy",
+        "ada bob cy eve",
+        "ada bob cy dee eve",
+        "ada bob eve",
+        "ada bob dee eve",
+    }
+    assert bob.evaluate("shown.at(-1)") == bob_too.evaluate("shown.at(-1)")
+
+
+def test_page_that_is_loaded_again_never_misses_itself(world: World, tabs: Tabs) -> None:
+    ada, bob = tabs.browser("ada"), tabs.browser("bob")
+    page = tabs.open(ada, path="/rendered/")
+    tabs.open(bob)
+    tabs.all_show("ada bob")
+
+    for _ in range(3):
+        page.reload()
+        page.evaluate(SHOW)
+        page.get_by_text("open", exact=True).wait_for()
+        page.wait_for_function("shown.length")
+        page.wait_for_timeout(GRACE_MS + 500)
+        assert page.evaluate("shown") == ["ada bob"]
+
+
+def _key(name: str) -> int:
+    return User.objects.get(username=name).pk

@@ -167,6 +167,15 @@ def present_members(channel_name: str) -> QuerySet[ChannelMember]:
     return found
 
 
+def recently_left(channel_names: Collection[str], *, since: datetime) -> QuerySet[ChannelMember]:
+    """The members who left one of the channels after a time and have not come back."""
+    members = ChannelMember.objects.using(router.db_for_write(ChannelMember))
+    found: QuerySet[ChannelMember] = members.filter(
+        channel_name__in=list(channel_names), present=False, left_on__gt=since
+    )
+    return found
+
+
 def is_member(member: str, channel_name: str) -> bool:
     """Whether a member is in a channel."""
     return retry_when_busy(present_members(channel_name).filter(member=member).exists, model=ChannelMember)

@@ -40,6 +40,7 @@ export const DEFAULTS = {
   gapMs: 2_000,
   presenceGraceMs: 10_000,
   positions: /** @type {Payload} */ ({}), // by channel
+  members: /** @type {Payload} */ ({}), // by channel
   maxFrameBytes: 32_768,
 };
 

@@ -122,5 +122,5 @@ function read(id) {
     return null;
   }
   const config = JSON.parse(element.textContent ?? "");
-  return { element, config, key: JSON.stringify({ ...config, id, csrfToken: "" }) };
+  return { element, config, key: JSON.stringify({ ...config, id, csrfToken: "", members: 0 }) };
 }

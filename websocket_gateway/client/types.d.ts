@@ -89,6 +89,10 @@ export type Options = {
     positions?: {
         [channel: string]: Position;
     };
+    /** Members of channels at the time that the page was rendered. */
+    members?: {
+        [channel: string]: MemberPage;
+    };
     /** API Gateway's limit for one frame. */
     maxFrameBytes?: number;
     /** Closes the client. */
@@ -126,7 +130,10 @@ export type Member = {
 };
 export type MemberPage = {
     count: number;
-    members: Member[];
+    members: (Member & {
+        v: number;
+        left?: boolean;
+    })[];
     more: boolean;
     /** Where the next page begins. */
     after?: number;

@@ -196,7 +196,7 @@ def test_the_options_are_those_of_the_client() -> None:
     assert declared is not None
     known = set(re.findall(r"^  (\w+):", declared[1], re.MULTILINE))
     own = {"tokenUrl", "channel", "subprotocol", "csrfToken", "csrfCookie", "csrfHeader"}
-    own |= {"token", "headers", "user", "positions", "inbox", "unread"}
+    own |= {"token", "headers", "user", "positions", "members", "inbox", "unread"}
 
     assert set(build_client_options(dict.fromkeys(CLIENT_OPTIONS))) == known - own
 

@@ -1,4 +1,4 @@
-"""Template context: the route, the channel and the positions of a page."""
+"""Template context: the route, the channel, the positions and the members of a page."""
 
 from __future__ import annotations
 
@@ -67,9 +67,10 @@ class AddWebSocketRouteToContextMixin:
 
 
 class ResumeChannelsMixin:
-    """Reads the positions of channels with a history before the view does anything else.
+    """Reads the positions of channels with a history before the view does anything else, and their members.
 
-    `{% websocket_client %}` takes them from the context, so the page misses nothing that is published after.
+    `{% websocket_client %}` takes both from the context, so the page misses nothing that is published after,
+    and its client begins with the members that the page shows.
     """
 
     resume_channels: Sequence[str] = ()
@@ -102,7 +103,7 @@ class ResumeChannelsMixin:
 
     def _read_channels(self) -> None:
         self.channel_positions = history.positions(self.get_resume_channels())
-        self.channel_members = {name: presence.members(name) for name in self.get_presence_channels()}
+        self.channel_members = presence.snapshot(self.get_presence_channels())
         user: Any = getattr(self.request, "user", None)
         known = self.counts_inbox and user is not None and user.is_authenticated
         self.inbox_unread = inbox.unread(user) if known else 0

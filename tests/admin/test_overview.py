@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.cache import cache
+from django.test import override_settings
 from django.utils import timezone
 
 from tests.admin.clients import act, address, client_with, text_of
@@ -20,7 +21,7 @@ from tests.factories import (
     WebSocketTokenFactory,
 )
 from websocket_gateway.admin.live_figures import read_overview
-from websocket_gateway.models import BroadcastRun, ConnectionRateLimit
+from websocket_gateway.models import BroadcastRun, ChannelMember, ConnectionRateLimit
 from websocket_gateway.testing.connections import FakeConnections
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +60,38 @@ def test_figures_take_few_queries_and_are_kept_for_a_moment(django_assert_num_qu
 
     with django_assert_num_queries(0):
         assert read_overview() == first
+
+
+@override_settings(WEBSOCKET_GATEWAY={"CHANNELS": {"room*": {"PRESENCE": True}}})
+def test_members_of_channels_are_counted_and_named(django_assert_num_queries: Any) -> None:
+    ada = UserFactory.create(username="ada")
+    ids = [f"u:{ada.pk}", "u:0", "s:7", "desk", "u:hash", "s:8"]
+    for member in ids:
+        info = {"name": "A guest"} if member == "s:7" else {"name": 7} if member == "desk" else {}
+        ChannelMember.objects.create(channel_name="room", member=member, info=info)
+    ChannelMember.objects.create(channel_name="room_2", member="s:9")
+    ChannelMember.objects.create(channel_name="room_3", member="s:9", present=False)
+
+    with django_assert_num_queries(6 + 4):  # channels, twice their first members, names of users
+        figures = read_overview(fresh=True)
+
+    assert figures["members"] == [
+        {"name": "room", "count": 6, "members": ["ada", "u:0", "A guest", "desk", "u:hash"]},
+        {"name": "room_2", "count": 1, "members": ["s:9"]},
+    ]
+
+
+def test_members_need_a_permission_of_their_own() -> None:
+    ChannelMember.objects.create(channel_name="room", member="s:9")
+    with override_settings(WEBSOCKET_GATEWAY={"CHANNELS": {"room*": {"PRESENCE": True}}}):
+        for client in (client_with("view_websocketsession"), client_with("view_channelmember")):
+            answer = client.get(address("figures"))
+            assert answer.status_code == 403 or answer.json()["members"] == []
+            assert "Members of channels" not in client.get(address("overview")).content.decode()
+        both = client_with("view_websocketsession", "view_channelmember")
+        assert [row["name"] for row in both.get(address("figures")).json()["members"]] == ["room"]
+        assert "Members of channels" in text_of(both.get(address("overview")))
+    assert "Members of channels" not in text_of(both.get(address("overview")))
 
 
 def test_the_page_and_its_figures_need_the_permission_to_view() -> None:

@@ -75,6 +75,7 @@ def test_the_template_tag_takes_every_option_that_a_page_may_choose() -> None:
         "positions",
         "inbox",
         "unread",
+        "members",
         "subprotocol",
     }
 

@@ -93,10 +93,10 @@ def new_key(request: HttpRequest) -> HttpResponse:
     return HttpResponse(SESSION)
 
 
-def page(request: HttpRequest) -> HttpResponse:
+def page(request: HttpRequest, **context: object) -> HttpResponse:
     """The page. Nothing runs that does not carry the nonce, or come with what does."""
     nonce = secrets.token_urlsafe(16)
-    text = engines["django"].from_string(PAGE).render({"csp_nonce": nonce}, request)
+    text = engines["django"].from_string(PAGE).render({**context, "csp_nonce": nonce}, request)
     response = HttpResponse(text)
     response["Content-Security-Policy"] = (
         f"default-src 'none'; script-src 'nonce-{nonce}'; connect-src 'self' ws://127.0.0.1:*; img-src data:"

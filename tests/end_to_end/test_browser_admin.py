@@ -15,7 +15,7 @@ import pytest
 from tests.end_to_end.chromium import chromium, in_chromium
 from tests.factories import PASSWORD, UserFactory
 from websocket_gateway.connections.endpoints import find_socket_url
-from websocket_gateway.models import ApiGateway, BroadcastRun
+from websocket_gateway.models import ApiGateway, BroadcastRun, ChannelMember
 from websocket_gateway.testing.gateway import GatewayHandle
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def test_from_a_new_gateway_to_a_socket_that_is_closed(
 ) -> None:
     settings.ROOT_URLCONF = "tests.admin.site"
     settings.CSRF_TRUSTED_ORIGINS = [live_server.url]
+    settings.WEBSOCKET_GATEWAY = {**settings.WEBSOCKET_GATEWAY, "CHANNELS": {"lobby": {"PRESENCE": True}}}
     said: list[str] = []
     page = log_in(browser, live_server.url)
     page.on("pageerror", lambda error: said.append(str(error)))
@@ -108,14 +109,22 @@ def test_from_a_new_gateway_to_a_socket_that_is_closed(
     visitor.goto(f"{live_server.url}/visitor/?url={find_socket_url(gateway)}")
     visitor.get_by_text("open", exact=True).wait_for()
     now.get_by_text("1", exact=True).wait_for()  # by itself
-    overview.get_by_role("link", name="lobby").wait_for()
+    overview.locator("[data-bars=channels]").get_by_role("link", name="lobby").wait_for()
+    lobby = overview.locator("[data-present]").get_by_role("row").filter(has_text="lobby")
+    lobby.get_by_text("s:").wait_for()
+    ChannelMember.objects.bulk_create(
+        ChannelMember(channel_name=channel, member=member)
+        for channel in ("lobby", "ticket_" + "x" * 180)
+        for member in ("desk", "o" * 64, *(f"s:g{number}" for number in range(40)))
+    )
+    lobby.get_by_text("and 38 more").wait_for()
     send_to_all(page, live_server.url)
     visitor.get_by_text('{"text":"to the lobby","_ws":{"channel":"lobby"}}').wait_for()
     overview.locator("[data-runs]").get_by_text("lobby").wait_for()
     overview.bring_to_front()
     picture(overview, "overview")
 
-    overview.get_by_role("link", name="lobby").click()
+    overview.locator("[data-bars=channels]").get_by_role("link", name="lobby").click()
     overview.locator("#result_list").wait_for()
     picture(overview, "sessions")
     overview.locator("#result_list a").first.click()
@@ -139,5 +148,7 @@ def test_from_a_new_gateway_to_a_socket_that_is_closed(
     overview.get_by_text("1 socket was closed.").wait_for()
     visitor.get_by_text("closed", exact=True).wait_for()
 
+    ChannelMember.objects.filter(member__in=["desk", "o" * 64]).delete()
+    assert not ChannelMember.objects.filter(present=True, channel_name="lobby").exclude(member__contains="g")
     assert BroadcastRun.objects.get().state == "finished"
     assert said == []

@@ -82,8 +82,68 @@ test("a page that is loaded again never disappears for the others", async () => 
   await world.clock.advance(3_000);
   change("join", "u:2");
   await world.clock.advance(20_000);
-  assert.ok(seen.length > before);
-  assert.ok(seen.slice(before).every(([members]) => members === "u:1 u:2"));
+  assert.deepEqual(seen.slice(before), []);
+  assert.deepEqual(seen.at(-1), ["u:1 u:2", 2]);
+});
+
+const RENDERED = {
+  count: 3,
+  members: [
+    { id: "u:1", info: { name: "Ada" }, v: 1 },
+    { id: "u:2", info: {}, v: 2 },
+    { id: "u:3", info: {}, v: 3, left: true },
+  ],
+  more: false,
+};
+
+test("a page begins with the members that it was rendered with, and what changed meanwhile is told once", async () => {
+  room.set("u:4", { info: {}, v: 4 }); // came since; u:2 has gone, u:3 was loading its page again and does not come
+  const { seen } = await start({ members: { room: RENDERED }, presenceGraceMs: 5_000 });
+  assert.deepEqual(seen, [["u:1 u:2 u:3", 3], ["u:1 u:2 u:3 u:4", 4]]);
+  await world.clock.advance(60_000);
+  assert.deepEqual(seen.at(-1), ["u:1 u:4", 2]);
+});
+
+test("a member who left before the page was rendered and comes back is always shown", async () => {
+  room.set("u:2", { info: {}, v: 2 }).set("u:3", { info: {}, v: 5 });
+  const { seen } = await start({ members: { room: RENDERED } });
+  await world.clock.advance(60_000);
+  assert.deepEqual(seen, [["u:1 u:2 u:3", 3]]);
+});
+
+test("without a connection the page shows whom it was rendered with, and each later listener what is shown now", async () => {
+  const { channel, seen } = await start({ url: "", members: { room: RENDERED } });
+  await world.clock.advance(60_000);
+  assert.deepEqual(seen, [["u:1 u:2 u:3", 3], ["u:1 u:2", 2]]);
+  const late = [];
+  channel.presence.on("change", ({ count }) => late.push(count));
+  const end = channel.presence.on("change", () => assert.fail());
+  end();
+  await settle();
+  assert.deepEqual([late, seen.length], [[2], 2]);
+});
+
+test("changes before a script listens are not lost", async () => {
+  const client = connect({ url: URL, tokenUrl: "/token/", members: { room: RENDERED } });
+  const channel = client.channel("room");
+  await world.clock.advance(100);
+  assert.equal(asked, 0);
+  change("join", "u:9");
+  const seen = [];
+  channel.presence.on("change", ({ members }) => seen.push(members.map(({ id }) => id).join(" ")));
+  await settle();
+  assert.equal(seen[0], "u:1 u:2 u:3 u:9");
+});
+
+test("a channel that is joined again does not begin with what the page was rendered with", async () => {
+  const { client, channel } = await start({ members: { room: RENDERED } });
+  channel.leave();
+  assert.deepEqual(client.channel("room").presence.members, []);
+});
+
+test("of a large channel the page was rendered with the number", async () => {
+  const { seen } = await start({ members: { room: { ...RENDERED, count: 900, more: true } } });
+  assert.deepEqual(seen[0], ["", 900]);
 });
 
 test("what comes twice or in the wrong order changes nothing", async () => {
@@ -161,6 +221,14 @@ test("a channel without presence says so, once", async () => {
   channel.presence.on("change", () => assert.fail());
   await world.clock.advance(20 * 60_000);
   assert.deepEqual(errors, ["presence_off"]);
+});
+
+test("the list is asked for once, when the channel is joined", async () => {
+  const client = connect({ url: URL, tokenUrl: "/token/" });
+  await world.clock.advance(100);
+  client.channel("room").presence.on("change", () => {});
+  await world.clock.advance(100);
+  assert.equal(asked, 1);
 });
 
 test("who does not listen asks for nothing", async () => {

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Row = TypeVar("Row", bound=models.Model)
 
 VIEW_SESSIONS = "websocket_gateway.view_websocketsession"
+VIEW_MEMBERS = "websocket_gateway.view_channelmember"
 SEND = "websocket_gateway.send_websocketsession"
 DISCONNECT = "websocket_gateway.disconnect_websocketsession"
 CHANGE_SESSIONS = "websocket_gateway.change_websocketsession"

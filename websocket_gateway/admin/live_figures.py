@@ -18,6 +18,7 @@ from django.db.models import Count, QuerySet
 from django.db.models.functions import TruncHour
 from django.utils import timezone
 
+from websocket_gateway.admin.live_members import Present, read_members
 from websocket_gateway.models import ApiGateway, ChannelSubscription, WebSocketSession
 from websocket_gateway.receiving.authentication import current_place
 
@@ -59,6 +60,8 @@ class Figures(TypedDict):
     channels: list[dict[str, str | int]]
     hours: list[Hour]
     broadcasts: list[Broadcast]
+    members: list[Present]
+    """Only for a user who may see the members of channels."""
 
 
 def read_overview(*, fresh: bool = False) -> Figures:
@@ -77,6 +80,7 @@ def read_overview(*, fresh: bool = False) -> Figures:
         "channels": [{"name": name, "count": count} for name, count in _by_channel()],
         "hours": _by_hour(),
         "broadcasts": [_broadcast(summary) for summary in recent_runs(limit=8)],
+        "members": read_members(),
     }
     took = time.monotonic() - started
     cache.set(key, figures, max(_LEAST_SECONDS, _CACHE_FACTOR * took))

@@ -15,10 +15,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from websocket_gateway.admin.access import SEND, VIEW_SESSIONS, record
+from websocket_gateway.admin.access import SEND, VIEW_MEMBERS, VIEW_SESSIONS, record
 from websocket_gateway.admin.forms import BroadcastForm
 from websocket_gateway.admin.live_figures import read_overview
 from websocket_gateway.admin.reporting import report_delivery
+from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import BroadcastRun, WebSocketSession
 from websocket_gateway.task_queue import background_backend
@@ -49,13 +50,22 @@ class Overview(_SessionAdmin):
     def overview_view(self, request: HttpRequest) -> HttpResponse:
         """Render the page, whose script reads the figures."""
         _require(request, VIEW_SESSIONS)
-        context = self._context(request, title=_("Live overview"), may_send=request.user.has_perm(SEND))
+        with_members = get_settings().has_presence and request.user.has_perm(VIEW_MEMBERS)
+        context = self._context(
+            request,
+            title=_("Live overview"),
+            may_send=request.user.has_perm(SEND),
+            with_members=with_members,
+        )
         return TemplateResponse(request, "admin/websocket_gateway/overview.html", context)
 
     def figures_view(self, request: HttpRequest) -> HttpResponse:
         """Return the figures as JSON."""
         _require(request, VIEW_SESSIONS)
-        return JsonResponse(read_overview())
+        figures = read_overview()
+        if not request.user.has_perm(VIEW_MEMBERS):
+            figures = {**figures, "members": []}
+        return JsonResponse(figures)
 
     def send_view(self, request: HttpRequest) -> HttpResponse:
         """Ask for message and audience, show the number of recipients, send it."""

@@ -133,13 +133,16 @@ def leave(channel_name: str, member: str, *, seen_since: datetime | None = None)
 def sweep(channel_name: str) -> list[Change]:
     """Make members absent whose connections are all closed or silent, up to 200 of them."""
     seen_since = timezone.now() - STALE_AFTER
-    connections = _open_connections(channel_name, OuterRef("member"), seen_since)
-    stale = present_members(channel_name).filter(~Exists(connections)).order_by("pk")
-    names = retry_when_busy(
-        lambda: list(stale.values_list("member", flat=True)[:_SWEEP_ROWS]), model=ChannelMember
-    )
+    stale = stale_members(channel_name, seen_since).values_list("member", flat=True)
+    names = retry_when_busy(lambda: list(stale[:_SWEEP_ROWS]), model=ChannelMember)
     found = (leave(channel_name, name, seen_since=seen_since) for name in names)
     return [change for change in found if change is not None]
+
+
+def stale_members(channel_name: str, seen_since: datetime) -> QuerySet[ChannelMember]:
+    """The members of a channel without an open connection that gave a sign of life since then."""
+    connections = _open_connections(channel_name, OuterRef("member"), seen_since)
+    return present_members(channel_name).filter(~Exists(connections)).order_by("pk")
 
 
 def claim_sweeps(channel_names: Collection[str]) -> list[str]:
@@ -163,7 +166,17 @@ def claim(channel_name: str, column: str, *, every: timedelta) -> bool:
 def present_members(channel_name: str) -> QuerySet[ChannelMember]:
     """The members of a channel, read from the database that is written to."""
     members = ChannelMember.objects.using(router.db_for_write(ChannelMember))
-    found: QuerySet[ChannelMember] = members.filter(channel_name=channel_name, present=True)
+    # Not `present=True`: for a bare column SQLite takes no index, or only its first part.
+    found: QuerySet[ChannelMember] = members.filter(channel_name=channel_name, present__in=(True,))
+    return found
+
+
+def recently_left(channel_names: Collection[str], *, since: datetime) -> QuerySet[ChannelMember]:
+    """The members who left one of the channels after a time and have not come back."""
+    members = ChannelMember.objects.using(router.db_for_write(ChannelMember))
+    found: QuerySet[ChannelMember] = members.filter(
+        channel_name__in=list(channel_names), present__in=(False,), left_on__gt=since
+    )
     return found
 
 
@@ -226,6 +239,6 @@ def _open_connections(
 ) -> QuerySet[WebSocketSession]:
     subscribed = ChannelSubscription.objects.filter(session_id=OuterRef("pk"), channel_name=channel_name)
     sessions = WebSocketSession.objects.using(router.db_for_write(WebSocketSession)).filter(
-        Q(channel_name=channel_name) | Exists(subscribed), presence_member=member, connected=True
+        Q(channel_name=channel_name) | Exists(subscribed), presence_member=member, connected__in=(True,)
     )
     return sessions if seen_since is None else sessions.filter(last_seen_on__gte=seen_since)

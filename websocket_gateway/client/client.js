@@ -47,6 +47,8 @@ export class GatewayClient {
   #joining = new Map();
   /** @type {Map<string, Channel>} */
   #handles = new Map();
+  /** @type {Set<string>} The channels that are joined on this connection. */
+  #in = new Set();
   /** @type {Map<string, () => Promise<Since>>} */
   #loads = new Map();
   /** @type {Places} */ #places;
@@ -228,6 +230,7 @@ export class GatewayClient {
     this.#joining.delete(channel);
     this.#handles.get(channel)?.presence.stop();
     this.#handles.delete(channel);
+    this.#in.delete(channel);
     this.#loads.delete(channel);
     this.#places.leave(channel);
     this.#want();
@@ -295,13 +298,15 @@ export class GatewayClient {
 
   /** @param {string} name */
   #presence(name) {
-    return new Presence(this.#settings, {
+    const { [name]: rendered, ...members } = this.#settings.members;
+    this.#settings.members = members; // old by the time that the channel is joined again
+    return new Presence(this.#settings, rendered, {
       on: (type, listener, options) => this.on(`presence ${type} ${name}`, listener, options),
       changed: ({ members, count }) => this.#emit(`presence change ${name}`, { members, count }),
       failed: (error) => this.#emit(`error ${name}`, error),
       ask: (after, resolve, reject) =>
         this.#ask({ type: "presence", channel: name, after }, { resolve: ({ _ws: page }) => resolve(page), reject }),
-      isOpen: () => this.state === "open",
+      isIn: () => this.#in.has(name),
     });
   }
 
@@ -451,6 +456,7 @@ export class GatewayClient {
     this.#pending.again(this.#pending.entries.filter(({ sentOn = "" }) => !status.live.includes(sentOn)));
     if (status.state !== "open") {
       this.#places.closed();
+      this.#in.clear();
       this.#handles.forEach(({ presence }) => presence.stop());
     } else if (before.state !== "open") {
       this.#places.opened();
@@ -465,6 +471,7 @@ export class GatewayClient {
     const waiting = this.#joining.get(channel);
     this.#joining.delete(channel);
     if (!error) {
+      this.#in.add(channel);
       this.#places.joined(channel);
       this.#handles.get(channel)?.presence.refresh();
       waiting?.resolve();

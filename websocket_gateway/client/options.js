@@ -43,6 +43,7 @@ export const DEFAULTS = {
   inbox: "", // else as the token view says
   unread: 0,
   ackMs: 1_000,
+  members: /** @type {Payload} */ ({}), // by channel
   maxFrameBytes: 32_768,
 };
 

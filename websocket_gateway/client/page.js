@@ -122,5 +122,5 @@ function read(id) {
     return null;
   }
   const config = JSON.parse(element.textContent ?? "");
-  return { element, config, key: JSON.stringify({ ...config, id, csrfToken: "", unread: 0 }) };
+  return { element, config, key: JSON.stringify({ ...config, id, csrfToken: "", members: 0, unread: 0 }) };
 }

@@ -24,22 +24,25 @@ export class Presence {
   #watched = false;
   #isComplete = false;
   #count = 0;
+  #told = ""; // the state that listeners have, as JSON
   #turn = 0;
   #take = () => {};
   /** @type {any} */ #timer = 0;
 
   /**
    * @param {Settings} settings
+   * @param {MemberPage | undefined} rendered The members that the page was rendered with.
    * @param {object} hooks
    * @param {(type: string, listener: Listener, options?: ListenerOptions) => () => void} hooks.on
    * @param {(state: {members: Member[], count: number}) => void} hooks.changed
    * @param {(error: any) => void} hooks.failed
    * @param {(after: number, page: (page: MemberPage) => void, failed: (error: any) => void) => () => void} hooks.ask
-   * @param {() => boolean} hooks.isOpen
+   * @param {() => boolean} hooks.isIn Whether the channel is joined; before that there is nothing to ask for.
    */
-  constructor(settings, hooks) {
+  constructor(settings, rendered, hooks) {
     this.#settings = settings;
     this.#hooks = hooks;
+    rendered && this.#show(rendered);
   }
 
   /** Those who are shown now: all of a small channel. */
@@ -54,16 +57,43 @@ export class Presence {
   }
 
   /**
-   * Listen to `change`: `{members, count}`, now and at each join and leave.
+   * Listen to `change`: `{members, count}`, as soon as that is known and at each join and leave.
    * @param {"change"} type @param {(state: {members: Member[], count: number}) => void} listener
    * @param {ListenerOptions} [options] @returns {() => void} Ends it.
    */
   on(type, listener, options) {
     if (!this.#watched) {
       this.#watched = true;
-      this.#hooks.isOpen() && this.refresh();
+      this.#hooks.isIn() && this.refresh();
     }
-    return this.#hooks.on(type, listener, options);
+    const end = this.#hooks.on(type, listener, options);
+    let isOver = false;
+    this.#told && queueMicrotask(() => isOver || listener({ members: this.members, count: this.count }));
+    return () => ((isOver = true), end());
+  }
+
+  /** What the page was rendered with. A member who had just left may be coming back. @param {MemberPage} rendered */
+  #show({ members, count, more }) {
+    this.#isComplete = !more;
+    this.#count = count;
+    for (const { id, info, v, left } of more ? [] : members) {
+      this.#come(id, info, v);
+      left && this.#go(id, v);
+    }
+    this.#told = this.#state();
+  }
+
+  #state() {
+    return JSON.stringify([this.members, this.count]);
+  }
+
+  /** Listeners are called if what is shown has changed. */
+  #changed() {
+    const state = this.#state();
+    if (state !== this.#told) {
+      this.#told = state;
+      this.#hooks.changed(this);
+    }
   }
 
   /**
@@ -131,12 +161,12 @@ export class Presence {
       }
     }
     this.#again(this.#settings.heartbeatMs);
-    this.#hooks.changed(this);
+    this.#changed();
   }
 
   /** @param {{count: number, join?: (Member & {v: number})[], leave?: {id: string, v: number}[]}} change */
   pushed({ count, join, leave }) {
-    if (!this.#watched) {
+    if (!this.#watched && !this.#told) {
       return;
     }
     this.#turn += 1;
@@ -151,7 +181,7 @@ export class Presence {
     if ((join || leave) && here !== count) {
       this.#again(this.#settings.gapMs); // another change is late, or lost
     }
-    this.#hooks.changed(this);
+    this.#changed();
   }
 
   #clear() {
@@ -178,7 +208,7 @@ export class Presence {
     if (known.here) {
       known.timer = later(() => {
         known.timer = 0;
-        this.#hooks.changed(this);
+        this.#changed();
       }, this.#settings.presenceGraceMs);
     }
     this.#known.set(id, Object.assign(known, { v, here: false, turn: this.#turn }));

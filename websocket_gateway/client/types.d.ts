@@ -97,6 +97,10 @@ export type Options = {
     unread?: number;
     /** How long after the listeners have returned a message is acknowledged. */
     ackMs?: number;
+    /** Members of channels at the time that the page was rendered. */
+    members?: {
+        [channel: string]: MemberPage;
+    };
     /** API Gateway's limit for one frame. */
     maxFrameBytes?: number;
     /** Closes the client. */
@@ -144,7 +148,10 @@ export type Member = {
 };
 export type MemberPage = {
     count: number;
-    members: Member[];
+    members: (Member & {
+        v: number;
+        left?: boolean;
+    })[];
     more: boolean;
     /** Where the next page begins. */
     after?: number;

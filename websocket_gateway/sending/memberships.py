@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from websocket_gateway.channels import members
 from websocket_gateway.channels.members import Change, Profile, has_presence
+from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
 from websocket_gateway.frames import encode_metadata
@@ -153,20 +154,23 @@ def _announce(channel_name: str, changes: Sequence[tuple[WebSocketSession | None
 
 def _push(channel_name: str, changes: Sequence[tuple[WebSocketSession | None, Change]]) -> None:
     """Send the changes to a small channel, now and then the number to a larger one, nothing to a huge one."""
-    count = members.present_members(channel_name).count()
+    rows = members.present_members(channel_name)
     most = get_settings().presence_events_up_to
+    # No join counts ten thousand rows: the database stops where the answer is known.
+    count = retry_when_busy(rows[: most + 1].count, model=ChannelMember)
     # Who joined by this change asks for the whole list; the connection itself is not open yet at `$connect`.
     new = [session.pk for session, change in changes if session is not None and change.joined]
     audience = audience_of_channel(channel_name, but=new)
-    connections = audience.count()
     fields: dict[str, object] = {"type": "presence", "channel": channel_name, "count": count}
-    if count <= most and connections <= most * CONNECTIONS_PER_MEMBER:
+    events = most * CONNECTIONS_PER_MEMBER
+    if count <= most and (connections := audience.count_up_to(events + 1)) <= events:
         fields |= written(change for _, change in changes)
-    elif connections > COUNTED_CONNECTIONS or not members.claim(
-        channel_name, "counted_on", every=COUNT_EVERY
-    ):
+    elif members.claim(channel_name, "counted_on", every=COUNT_EVERY):
+        connections = audience.count_up_to(COUNTED_CONNECTIONS + 1)
+        fields["count"] = retry_when_busy(rows.count, model=ChannelMember)
+    else:
         return
-    if connections:
+    if 0 < connections <= COUNTED_CONNECTIONS:
         log_failures(Posting(SendOptions()).start(encode_metadata(fields), audience, on_commit=False))
 
 

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from websocket_gateway import connections
 from websocket_gateway.channels import inbox
 from websocket_gateway.channels.positions import InvalidPositionError, Position, parse_since
+from websocket_gateway.channels.presence import Snapshot
 from websocket_gateway.client_config import (
     build_client_config,
     build_client_options,
@@ -45,6 +46,7 @@ def websocket_client(
     element_id: str = _ELEMENT_ID,
     nonce: object = None,
     positions: object = None,
+    members: object = None,
     unread: object = None,
     **options: object,
 ) -> SafeString:
@@ -52,9 +54,10 @@ def websocket_client(
 
     `options` are those of the client, in Python's spelling: `share=True`. The nonce is the argument, else
     `csp_nonce` of the context. `positions` are those of channels with a history, by name, else
-    `channel_positions` of the context, which `ResumeChannelsMixin` gives; `unread` likewise the number of
-    unread messages in the user's inbox, else `inbox_unread`. Without a gateway the configuration has no
-    address, and the reason is logged.
+    `channel_positions` of the context, which `ResumeChannelsMixin` gives. `members` are a
+    `presence.snapshot()`, else `channel_members` of the context, from the same mixin; `unread` likewise the
+    number of unread messages in the user's inbox, else `inbox_unread`. Without a gateway the configuration
+    has no address, and the reason is logged.
     """
     config: dict[str, object] = {**_config(channel, gateway, token_url)}
     request = _find_request(context)
@@ -71,6 +74,8 @@ def websocket_client(
     config |= {name: value for name, value in chosen.items() if value is not None}
     if positions := _positions(context.get("channel_positions") if positions is None else positions):
         config["positions"] = positions
+    if members := _members(context.get("channel_members") if members is None else members):
+        config["members"] = members
     if isinstance(unread := context.get("inbox_unread") if unread is None else unread, int):
         config["unread"] = unread
     return _client(context, config, element_id, nonce)
@@ -139,6 +144,17 @@ def _positions(given: object) -> dict[str, object]:
             reason = str(exc)
         raise template.TemplateSyntaxError(f"websocket_client: the position of channel {name!r}: {reason}")
     return {str(name): dict(position) for name, position in given.items()}
+
+
+def _members(given: object) -> dict[str, object]:
+    """The members as JSON; raises `TemplateSyntaxError` for what is not a snapshot."""
+    found = given or {}
+    if not isinstance(found, Mapping) or not all(isinstance(one, Snapshot) for one in found.values()):
+        raise template.TemplateSyntaxError(
+            "websocket_client: members must be what presence.snapshot([channel, ...]) returns, "
+            f"not {type(given).__name__}."
+        )
+    return {str(name): snapshot.as_dict() for name, snapshot in found.items()}
 
 
 def _resolve(url: str) -> str:

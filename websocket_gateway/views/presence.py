@@ -78,11 +78,11 @@ def answer_presence(
     from websocket_gateway.sending import memberships  # with the code that calls AWS
 
     memberships.sweep([name])
-    page = _page(name, after)
+    page = read_page(name, after)
     return control_response("presence", reply_id=view._reply_id, channel=name, **page)
 
 
-def _page(channel_name: str, after: int) -> dict[str, object]:
+def read_page(channel_name: str, after: int) -> dict[str, object]:
     """The number of members, and those that follow, as frames have them.
 
     `after` is 0, or what the answer before gave. A page ends at 100 members or `HISTORY_PAGE_BYTES`.

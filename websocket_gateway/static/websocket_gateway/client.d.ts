@@ -103,6 +103,10 @@ export type Options = {
 	unread?: number;
 	/** How long after the listeners have returned a message is acknowledged. */
 	ackMs?: number;
+	/** Members of channels at the time that the page was rendered. */
+	members?: {
+		[channel: string]: MemberPage;
+	};
 	/** API Gateway's limit for one frame. */
 	maxFrameBytes?: number;
 	/** Closes the client. */
@@ -136,7 +140,10 @@ export type Member = {
 };
 export type MemberPage = {
 	count: number;
-	members: Member[];
+	members: (Member & {
+		v: number;
+		left?: boolean;
+	})[];
 	more: boolean;
 	/** Where the next page begins. */
 	after?: number;
@@ -219,14 +226,15 @@ export type ListenerOptions = {
 declare class Presence {
 	/**
 	 * @param {Settings} settings
+	 * @param {MemberPage | undefined} rendered The members that the page was rendered with.
 	 * @param {object} hooks
 	 * @param {(type: string, listener: Listener, options?: ListenerOptions) => () => void} hooks.on
 	 * @param {(state: {members: Member[], count: number}) => void} hooks.changed
 	 * @param {(error: any) => void} hooks.failed
 	 * @param {(after: number, page: (page: MemberPage) => void, failed: (error: any) => void) => () => void} hooks.ask
-	 * @param {() => boolean} hooks.isOpen
+	 * @param {() => boolean} hooks.isIn Whether the channel is joined; before that there is nothing to ask for.
 	 */
-	constructor(settings: Settings$2, hooks: {
+	constructor(settings: Settings$2, rendered: MemberPage$1 | undefined, hooks: {
 		on: (type: string, listener: Listener$1, options?: ListenerOptions$1) => () => void;
 		changed: (state: {
 			members: Member$1[];
@@ -234,7 +242,7 @@ declare class Presence {
 		}) => void;
 		failed: (error: any) => void;
 		ask: (after: number, page: (page: MemberPage$1) => void, failed: (error: any) => void) => () => void;
-		isOpen: () => boolean;
+		isIn: () => boolean;
 	});
 	/** Those who are shown now: all of a small channel. */
 	get members(): {
@@ -244,7 +252,7 @@ declare class Presence {
 	/** How many there are, also in a channel that is too large to show them. */
 	get count(): number;
 	/**
-	 * Listen to `change`: `{members, count}`, now and at each join and leave.
+	 * Listen to `change`: `{members, count}`, as soon as that is known and at each join and leave.
 	 * @param {"change"} type @param {(state: {members: Member[], count: number}) => void} listener
 	 * @param {ListenerOptions} [options] @returns {() => void} Ends it.
 	 */

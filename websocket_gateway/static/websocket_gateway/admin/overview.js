@@ -73,6 +73,21 @@
     return new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   }
 
+  function drawMembers(target, channels) {
+    const rows = channels.map(({ name, count, members }) => {
+      const row = element("tr");
+      const link = `${root.dataset.members}?present__exact=1&q=${encodeURIComponent(name)}`;
+      const channel = element("td", { class: "wsg-name" });
+      channel.append(element("a", { href: link }, name));
+      const more = count - members.length;
+      const rest = more > 0 ? [root.dataset.more.replace("{number}", number.format(more))] : [];
+      row.append(channel, element("td", { class: "wsg-number" }, number.format(count)));
+      row.append(element("td", { class: "wsg-name" }, [members.join(", "), ...rest].join(" ")));
+      return row;
+    });
+    fill(target, rows, 3);
+  }
+
   function drawRuns(target, runs) {
     const rows = runs.map((run) => {
       const row = element("tr");
@@ -84,9 +99,13 @@
       row.append(element("td", { class: failed }, number.format(run.failed)));
       return row;
     });
+    fill(target, rows, 6);
+  }
+
+  function fill(target, rows, columns) {
     if (!rows.length) {
       rows.push(element("tr"));
-      rows[0].append(element("td", { colspan: 6, class: "wsg-empty" }, root.dataset.none));
+      rows[0].append(element("td", { colspan: columns, class: "wsg-empty" }, root.dataset.none));
     }
     target.replaceChildren(...rows);
   }
@@ -103,6 +122,7 @@
     );
     hours = figures.hours;
     drawHours(part("hours"), hours);
+    if (part("present")) drawMembers(part("present"), figures.members);
     drawRuns(part("runs"), figures.broadcasts);
   }
 

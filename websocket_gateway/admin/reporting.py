@@ -46,3 +46,8 @@ def count_ended(count: int) -> str:
         "%d sockets were closed; their sessions are now marked as ended.",
         count,
     ) % (count,)
+
+
+def count_bytes(count: int) -> str:
+    """Return a number of bytes in words."""
+    return ngettext("%d byte", "%d bytes", count) % count

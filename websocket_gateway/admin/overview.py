@@ -19,6 +19,7 @@ from websocket_gateway.admin.access import SEND, VIEW_SESSIONS, record
 from websocket_gateway.admin.forms import BroadcastForm
 from websocket_gateway.admin.live_figures import read_overview
 from websocket_gateway.admin.reporting import count_bytes, report_delivery
+from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import BroadcastRun, WebSocketSession
 from websocket_gateway.task_queue import background_backend
@@ -49,7 +50,13 @@ class Overview(_SessionAdmin):
     def overview_view(self, request: HttpRequest) -> HttpResponse:
         """Render the page, whose script reads the figures."""
         _require(request, VIEW_SESSIONS)
-        context = self._context(request, title=_("Live overview"), may_send=request.user.has_perm(SEND))
+        context = self._context(
+            request,
+            title=_("Live overview"),
+            may_send=request.user.has_perm(SEND),
+            setting="ACTIVITY_RETENTION_DAYS",
+            records=get_settings().activity_retention_days,
+        )
         return TemplateResponse(request, "admin/websocket_gateway/overview.html", context)
 
     def figures_view(self, request: HttpRequest) -> HttpResponse:

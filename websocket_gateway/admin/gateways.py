@@ -9,16 +9,17 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import QuerySet
+from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from websocket_gateway import models
 from websocket_gateway.admin.access import PROVISION, may_provision, record
+from websocket_gateway.admin.additional_routes import AdditionalRouteInline
 from websocket_gateway.admin.gateway_state import GatewayState, how_to_delete
+from websocket_gateway.admin.suggestions import ChannelInput
 from websocket_gateway.checks.messages import is_finding
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models.gateways import DOMAIN_ADDRESS_FIELDS
@@ -26,29 +27,7 @@ from websocket_gateway.models.gateways import DOMAIN_ADDRESS_FIELDS
 _RECEIVES_SECRET = ("target_base_endpoint",)
 _ONLY_HERE = frozenset({"default_channel_name"})
 """Fields that nothing in AWS depends on."""
-_HAS_PLAN = frozenset({"websocket_gateway.E105", "websocket_gateway.W111"})
-"""Findings about which the page of the plan says more."""
 _Gateways: TypeAlias = "QuerySet[models.ApiGateway]"
-
-
-class AdditionalRouteInline(admin.TabularInline):  # type: ignore[type-arg]
-    """Routes, edited with their gateway, only by users who may change where AWS sends events."""
-
-    model = models.ApiGatewayAdditionalRoute
-    extra = 0
-    readonly_fields = ("deployed",)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A route's URL receives the origin secret, so adding one needs the permission to provision."""
-        return super().has_add_permission(request, obj) and request.user.has_perm(PROVISION)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As for adding."""
-        return super().has_change_permission(request, obj) and request.user.has_perm(PROVISION)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As for adding."""
-        return super().has_delete_permission(request, obj) and request.user.has_perm(PROVISION)
 
 
 @admin.register(models.ApiGateway)
@@ -142,18 +121,9 @@ class ApiGatewayAdmin(GatewayState, admin.ModelAdmin):  # type: ignore[type-arg]
             record(self, request, gateway, "Compared with AWS")
             self.remember_drift(gateway, len(findings))
             for finding in findings:
-                self._show_finding(request, gateway, finding)
+                self.show_finding(request, gateway, finding)
             if not findings:
                 messages.success(request, _("Gateway %s is in AWS as it should be.") % gateway)
-
-    def _show_finding(self, request: HttpRequest, gateway: models.ApiGateway, finding: CheckMessage) -> None:
-        """Show what the check found; a difference with the link to the plan that removes it."""
-        text = f"Gateway {gateway}: {finding.msg}"
-        if finding.id not in _HAS_PLAN:
-            messages.warning(request, f"{text} {finding.hint}")
-            return
-        url = reverse("admin:websocket_gateway_plan", args=[gateway.pk])
-        messages.warning(request, format_html('{} <a href="{}">{}</a>', text, url, _("Show the plan")))
 
     def _only(self, request: HttpRequest, queryset: _Gateways) -> models.ApiGateway | None:
         rows = list(queryset[:2])
@@ -161,6 +131,12 @@ class ApiGatewayAdmin(GatewayState, admin.ModelAdmin):  # type: ignore[type-arg]
             messages.warning(request, _("Choose one gateway: each has a plan of its own."))
             return None
         return rows[0]
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        """Suggest known channels."""
+        if db_field.name == "default_channel_name":
+            kwargs["widget"] = ChannelInput(attrs={"class": "vTextField"})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_urls(self) -> list[URLPattern]:
         """The page of the plan beside the others."""

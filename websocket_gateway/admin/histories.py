@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from websocket_gateway.admin.access import FORGET_HISTORY, record
+from websocket_gateway.admin.listing import BoundedList
 from websocket_gateway.channels import history
 from websocket_gateway.models import Channel, ChannelMember, ChannelMessage
 
@@ -44,14 +45,13 @@ class _ReadOnly:
 
 
 @admin.register(Channel)
-class ChannelAdmin(_ReadOnly, _ChannelAdmin):
+class ChannelAdmin(BoundedList, _ReadOnly, _ChannelAdmin):
     """Channels with a history: their latest offset, and what is kept."""
 
     list_display = ("name", "last_offset", "kept", "oldest", "published_on")
     search_fields = ("name__startswith",)
     ordering = ("name",)
     list_per_page = 50
-    show_full_result_count = False
     fields = ("name", "epoch", "last_offset", "kept", "oldest", "published_on", "created_on")
     readonly_fields = ("kept", "oldest")
     actions = ("forget_history",)
@@ -99,13 +99,12 @@ class ChannelAdmin(_ReadOnly, _ChannelAdmin):
 
 
 @admin.register(ChannelMessage)
-class ChannelMessageAdmin(_ReadOnly, _MessageAdmin):
+class ChannelMessageAdmin(BoundedList, _ReadOnly, _MessageAdmin):
     """The messages of channels with a history, the latest first."""
 
     list_display = ("__str__", "channel_name", "offset", "created_on")
     search_fields = ("=channel_name",)
     ordering = ("-pk",)
-    show_full_result_count = False
     fields = ("channel_name", "offset", "preview", "created_on")
     readonly_fields = ("preview",)
 
@@ -121,12 +120,11 @@ class ChannelMessageAdmin(_ReadOnly, _MessageAdmin):
 
 
 @admin.register(ChannelMember)
-class ChannelMemberAdmin(_ReadOnly, _MemberAdmin):
+class ChannelMemberAdmin(BoundedList, _ReadOnly, _MemberAdmin):
     """The members of channels with presence, those who came last first. Search for a channel by its name."""
 
     list_display = ("channel_name", "member", "present", "since", "left_on")
     list_filter = ("present",)
     search_fields = ("=channel_name", "=member")
     ordering = ("-pk",)
-    show_full_result_count = False
     fields = ("channel_name", "member", "present", "info", "since", "left_on")

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.cache import cache
+from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
@@ -23,6 +24,8 @@ from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import ApiGateway
 
 _REMEMBERED_SECONDS = 3600
+_HAS_PLAN = frozenset({"websocket_gateway.E105", "websocket_gateway.W111"})
+"""Findings about which the page of the plan says more than their hint, which names a command."""
 
 
 class _Options(TypedDict):
@@ -126,6 +129,15 @@ class ProvisioningPage:
         else:
             text = _("Saved here, not in AWS yet. Run: %s") % _command(gateway)
         messages.warning(request, text)
+
+    def show_finding(self, request: HttpRequest, gateway: ApiGateway, finding: CheckMessage) -> None:
+        """Show what a check found; a difference with the link to the plan that removes it."""
+        text = f"Gateway {gateway}: {finding.msg}"
+        if finding.id not in _HAS_PLAN:
+            messages.warning(request, f"{text} {finding.hint}")
+            return
+        url = reverse("admin:websocket_gateway_plan", args=[gateway.pk])
+        messages.warning(request, format_html('{} <a href="{}">{}</a>', text, url, _("Show the plan")))
 
     def remember_drift(self, gateway: ApiGateway, found: int) -> None:
         """Keep the number of differences for the list."""

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from websocket_gateway import models
 from websocket_gateway.admin.access import record
 from websocket_gateway.admin.forms import ChannelPermissionForm
+from websocket_gateway.admin.listing import BoundedList
 from websocket_gateway.admin.permission_fields import in_words
 
 if TYPE_CHECKING:
@@ -43,13 +44,12 @@ class ChannelPermissionAdmin(_RuleAdmin):
 
 
 @admin.register(models.ConnectionRateLimit)
-class ConnectionRateLimitAdmin(_RateLimitAdmin):
+class ConnectionRateLimitAdmin(BoundedList, _RateLimitAdmin):
     """Counters of attempts. After unblocking one, its user or address can connect again at once."""
 
     list_display = ("key", "counted", "attempts", "window_start")
     search_fields = ("key",)
     ordering = ("-window_start",)
-    show_full_result_count = False
     actions = ("unblock",)
 
     @admin.display(description=_("counts"))
@@ -65,7 +65,8 @@ class ConnectionRateLimitAdmin(_RateLimitAdmin):
         """Delete the selected counters."""
         rows = list(queryset)
         for row in rows:
-            record(self, request, row, f"Unblocked {row.key} after {row.attempts} attempts")
+            after = ngettext("after %d attempt", "after %d attempts", row.attempts) % row.attempts
+            record(self, request, row, f"Unblocked {row.key} {after}")
         models.ConnectionRateLimit.objects.filter(pk__in=[row.pk for row in rows]).delete()
         done = ngettext(
             "%d counter was deleted. New attempts are possible at once.",
@@ -94,7 +95,7 @@ def _name_of_user(pk: str) -> str:
 
 
 @admin.register(models.WebSocketToken)
-class WebSocketTokenAdmin(_TokenAdmin):
+class WebSocketTokenAdmin(BoundedList, _TokenAdmin):
     """Connect tokens, with their user and state. Neither token nor hash is shown."""
 
     list_display = ("__str__", "user", "created_on", "expires_on", "state")
@@ -103,7 +104,6 @@ class WebSocketTokenAdmin(_TokenAdmin):
     list_select_related = ("user",)
     ordering = ("-pk",)
     search_fields = (f"user__{get_user_model().USERNAME_FIELD}__exact",)
-    show_full_result_count = False
 
     @admin.display(description=_("state"))
     def state(self, token: models.WebSocketToken) -> str:

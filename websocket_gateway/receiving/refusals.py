@@ -83,7 +83,7 @@ def write_refusals(**kwargs: object) -> None:
                 _add(rule, number)
         except Error as exc:
             _counts().add(place, rule, number)
-            logger.warning("%d refusals (%s) are not counted yet: %s", number, rule, exc)
+            logger.warning("Refusals (%s: %d) are not counted yet: %s", rule, number, exc)
         finally:
             # Django has closed the connections of this request already.
             if not connections[alias].in_atomic_block:

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import chain
 
 from django.db import router, transaction
+from django.utils.translation import ngettext
 
 from websocket_gateway.aws.connections import Connections
 from websocket_gateway.aws.engines.base import Limits
@@ -89,7 +90,11 @@ def log_failures(report: DeliveryReport) -> None:
     """Log the failures of a message that was sent on commit, whose report is returned to no caller."""
     if report.failed:
         logger.warning(
-            "%d of %d recipients did not get a message sent on commit: %s",
+            ngettext(
+                "%d of %d recipient did not get a message sent on commit: %s",
+                "%d of %d recipients did not get a message sent on commit: %s",
+                report.recipients,
+            ),
             report.failed,
             report.recipients,
             dict(report.reasons),

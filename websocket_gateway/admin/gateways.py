@@ -19,6 +19,7 @@ from websocket_gateway import models
 from websocket_gateway.admin.access import PROVISION, may_provision, record
 from websocket_gateway.admin.additional_routes import AdditionalRouteInline
 from websocket_gateway.admin.gateway_state import GatewayState, how_to_delete
+from websocket_gateway.admin.reporting import in_lines
 from websocket_gateway.admin.suggestions import ChannelInput
 from websocket_gateway.checks.messages import is_finding
 from websocket_gateway.exceptions import WebSocketGatewayError
@@ -132,6 +133,20 @@ class ApiGatewayAdmin(GatewayState, admin.ModelAdmin):  # type: ignore[type-arg]
             return None
         return rows[0]
 
+    @admin.display(description=_("tags"))
+    def tags_in_words(self, gateway: models.ApiGateway) -> str:
+        """Return the tags, for users who may not edit them."""
+        return in_lines(gateway.tags)
+
+    def get_fieldsets(self, request: HttpRequest, obj: models.ApiGateway | None = None) -> Any:
+        """Show the tags in words to users who may not edit them."""
+        if obj is None or self.has_change_permission(request, obj):
+            return self.fieldsets
+        return [
+            (title, {"fields": ["tags_in_words" if name == "tags" else name for name in options["fields"]]})
+            for title, options in self.fieldsets
+        ]
+
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         """Suggest known channels."""
         if db_field.name == "default_channel_name":
@@ -148,7 +163,7 @@ class ApiGatewayAdmin(GatewayState, admin.ModelAdmin):  # type: ignore[type-arg]
         """AWS's answers always; the region once it is fixed; the target without the permission."""
         fixed = ("region_name",) if obj is not None and obj.api_id else ()
         guarded = () if obj is None or request.user.has_perm(PROVISION) else _RECEIVES_SECRET
-        return ("address", *self.answered, *fixed, *guarded)
+        return ("address", "tags_in_words", *self.answered, *fixed, *guarded)
 
     def change_view(
         self,

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 
 from websocket_gateway.admin.access import FORGET_HISTORY, record
 from websocket_gateway.admin.listing import BoundedList
+from websocket_gateway.admin.reporting import in_lines
 from websocket_gateway.channels import history
 from websocket_gateway.models import Channel, ChannelMember, ChannelMessage
 
@@ -127,4 +128,10 @@ class ChannelMemberAdmin(BoundedList, _ReadOnly, _MemberAdmin):
     list_filter = ("present",)
     search_fields = ("=channel_name", "=member")
     ordering = ("-pk",)
-    fields = ("channel_name", "member", "present", "info", "since", "left_on")
+    fields = ("channel_name", "member", "present", "information", "since", "left_on")
+    readonly_fields = ("information",)
+
+    @admin.display(description=_("information"))
+    def information(self, member: ChannelMember) -> str:
+        """Return what others see about the member."""
+        return in_lines(member.info)

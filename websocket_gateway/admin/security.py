@@ -37,6 +37,16 @@ class ChannelPermissionAdmin(_RuleAdmin):
     list_filter = ("audience",)
     search_fields = ("channel_name", "description")
 
+    readonly_fields = ("rule",)
+
+    def get_fields(
+        self, request: HttpRequest, obj: models.ChannelPermission | None = None
+    ) -> tuple[str, ...]:
+        """Show the permissions in words to users who may not edit them."""
+        if self.has_change_permission(request, obj) or obj is None:
+            return self.fields
+        return ("channel_name", "audience", "rule", "description")
+
     @admin.display(description=_("permissions"))
     def rule(self, row: models.ChannelPermission) -> str:
         """Return the permissions in words, such as `(a and b) or c`."""

@@ -79,15 +79,17 @@ def test_a_saved_change_is_not_in_aws_until_it_is_applied(django_local_gateway: 
     client, plan = client_with(*EDITOR), address("plan", gateway.pk)
     change = address("apigateway_change", gateway.pk)
 
+    unchanged = {"two_way": "on", "initial-tags": "{}"}  # as a browser sends them
+
     def apply() -> None:
         client.post(plan, {"fingerprint": fingerprint_of(text_of(client.get(plan)))})
 
     apply()
     assert state_in_list() == "created"
     gateway.refresh_from_db()
-    client.post(change, form_of(gateway, two_way="on"))
+    client.post(change, form_of(gateway, **unchanged))
     assert state_in_list() == "created"
-    client.post(change, form_of(gateway, two_way="on", default_channel_name="lobby"))
+    client.post(change, form_of(gateway, **unchanged, default_channel_name="lobby"))
     assert state_in_list() == "created"
     saved = client.post(
         change, form_of(gateway, api_description="new", default_channel_name="x"), follow=True

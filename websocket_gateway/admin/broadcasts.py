@@ -15,9 +15,6 @@ from websocket_gateway.admin.listing import BoundedList
 from websocket_gateway.admin.live_figures import describe_recipients, describe_starter
 
 if TYPE_CHECKING:
-    from websocket_gateway.sending import DeliveryReport
-
-if TYPE_CHECKING:
     _RunAdmin = admin.ModelAdmin[models.BroadcastRun]
 else:
     _RunAdmin = admin.ModelAdmin
@@ -40,9 +37,9 @@ class BroadcastRunAdmin(BoundedList, _RunAdmin):
         "created_on",
         "lasted",
     )
-    list_filter = ("origin", "state", "audience")
+    list_filter = ("origin", "state")
     list_select_related = ("user", "started_by")
-    search_fields = ("=channel_name",)
+    search_fields = ("channel_name__exact",)
     search_help_text = _("The whole name of a channel.")
     sortable_by = ()
     ordering = ("-pk",)
@@ -67,15 +64,16 @@ class BroadcastRunAdmin(BoundedList, _RunAdmin):
     @admin.display(description=_("figures"))
     def figures(self, run: models.BroadcastRun) -> str:
         """Return the sums over the shards."""
-        report = _report(run)
         text = _("%(delivered)d delivered, %(gone)d gone, %(failed)d failed, %(retried)d retried")
         names = ("delivered", "gone", "failed", "retried")
-        return str(text % {name: getattr(report, name) for name in names})
+        return str(text % {name: _figure_of(run, name) for name in names})
 
     @admin.display(description=_("reasons of failures"))
     def failures(self, run: models.BroadcastRun) -> str:
         """Return the reasons, the most frequent first."""
-        reasons = _report(run).reasons
+        from websocket_gateway.sending import summarize  # imported when a run is shown: a process starts fast
+
+        reasons = summarize(run.pk).report.reasons
         return "\n".join(f"{count} x {reason}" for reason, count in reasons.items()) or "\u2013"
 
     @admin.display(description=_("message"))
@@ -132,9 +130,3 @@ def _figure_of(run: models.BroadcastRun, name: str) -> int:
     from websocket_gateway.sending.summaries import figure_of
 
     return figure_of(run, name)
-
-
-def _report(run: models.BroadcastRun) -> DeliveryReport:
-    from websocket_gateway.sending import summarize  # imported when a run is shown: a process starts fast
-
-    return summarize(run.pk).report

@@ -104,7 +104,8 @@ class ChannelMessageAdmin(BoundedList, _ReadOnly, _MessageAdmin):
     """The messages of channels with a history, the latest first."""
 
     list_display = ("__str__", "channel_name", "offset", "created_on")
-    search_fields = ("=channel_name",)
+    search_fields = ("channel_name__exact",)
+    search_help_text = _("The whole name of a channel.")
     ordering = ("-pk",)
     fields = ("channel_name", "offset", "preview", "created_on")
     readonly_fields = ("preview",)
@@ -126,7 +127,8 @@ class ChannelMemberAdmin(BoundedList, _ReadOnly, _MemberAdmin):
 
     list_display = ("channel_name", "member", "present", "since", "left_on")
     list_filter = ("present",)
-    search_fields = ("=channel_name", "=member")
+    search_fields = ("channel_name__exact",)
+    search_help_text = _("The whole name of a channel.")
     ordering = ("-pk",)
     fields = ("channel_name", "member", "present", "information", "since", "left_on")
     readonly_fields = ("information",)

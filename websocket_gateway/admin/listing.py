@@ -22,7 +22,7 @@ class BoundedPaginator(_Paginator):
     @cached_property
     def count(self) -> int:
         """The number of rows, at most 10,000."""
-        return int(self.object_list[:MOST_LISTED].count())  # type: ignore[attr-defined]
+        return int(self.object_list.values("pk")[:MOST_LISTED].count())  # type: ignore[attr-defined]
 
 
 class BoundedList:

@@ -72,9 +72,8 @@ def _rows(first: datetime, now: datetime) -> QuerySet[Model, tuple[datetime, str
     connects = _by_hour(begun, "created_on", now, Value("connects"), Count("pk"))
     return connects.union(
         _by_hour(ended, "disconnected_on", now, Value("disconnects"), Count("pk")),
-        # A broadcast has its figures in its shards or, once, in its own row: the join repeats no row.
         *(
-            _by_hour(runs, "created_on", now, Value(name), _sum(f"shards__{name}", name))
+            _by_hour(runs, "created_on", now, Value(name), _sum_of_broadcasts(name))
             for name in ("delivered", "failed")
         ),
         _by_hour(refused, "hour", now, Concat(Value(_REFUSED), F("rule")), Sum("number")),
@@ -82,9 +81,11 @@ def _rows(first: datetime, now: datetime) -> QuerySet[Model, tuple[datetime, str
     )
 
 
-def _sum(*names: str) -> Combinable:
-    first, second = (Coalesce(Sum(name), 0) for name in names)
-    return first + second
+def _sum_of_broadcasts(name: str) -> Combinable:
+    """The figure of each broadcast is in its shards, or in its own row."""
+    from websocket_gateway.sending.summaries import over_shards
+
+    return Sum(Coalesce(over_shards(Sum(name)), Coalesce(name, 0)))
 
 
 def _by_hour(

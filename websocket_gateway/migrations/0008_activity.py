@@ -91,4 +91,12 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.AddIndex(
+            model_name="broadcastrun",
+            index=models.Index(fields=["origin", "id"], name="wsg_run_origin"),
+        ),
+        migrations.AddIndex(
+            model_name="broadcastrun",
+            index=models.Index(fields=["channel_name", "id"], name="wsg_run_channel"),
+        ),
     ]

@@ -87,7 +87,12 @@ class BroadcastRun(models.Model):
     class Meta:
         verbose_name = _("broadcast")
         verbose_name_plural = _("broadcasts")
-        indexes = (models.Index(fields=["state", "id"], name="wsg_run_state"),)
+        indexes = (
+            models.Index(fields=["state", "id"], name="wsg_run_state"),
+            # The admin lists the broadcasts of one origin, or of one channel.
+            models.Index(fields=["origin", "id"], name="wsg_run_origin"),
+            models.Index(fields=["channel_name", "id"], name="wsg_run_channel"),
+        )
 
     def __str__(self) -> str:
         return f"broadcast {self.pk}"

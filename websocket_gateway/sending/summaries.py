@@ -59,21 +59,24 @@ def recent_runs(*, limit: int = 10) -> list[RunSummary]:
 
 def with_sums(runs: QuerySet[BroadcastRun]) -> QuerySet[BroadcastRun]:
     """Add the sums over the shards of each broadcast, read along their index: `sum_delivered` and others."""
-    shards = BroadcastShard.objects.filter(run=OuterRef("pk")).order_by().values("run")
     sums: dict[str, Aggregate] = {
         **{f"sum_{name}": Sum(name) for name in _SUMS},
         "number_of_shards": Count("pk"),
         "number_finished": Count("pk", filter=Q(finished_on__isnull=False)),
         "number_working": Count("pk", filter=is_held() & Q(finished_on=None)),
     }
-    return runs.annotate(
-        **{name: Subquery(shards.annotate(found=one).values("found")) for name, one in sums.items()}
-    )
+    return runs.annotate(**{name: over_shards(one) for name, one in sums.items()})
+
+
+def over_shards(figure: Aggregate) -> Subquery:
+    """A figure of the shards of a broadcast, read along their index."""
+    shards = BroadcastShard.objects.filter(run=OuterRef("pk")).order_by().values("run")
+    return Subquery(shards.annotate(found=figure).values("found"))
 
 
 def figure_of(run: BroadcastRun, name: str) -> int:
-    """`delivered`, `gone` or `failed` of a broadcast of `with_sums`: of its shards, or of its record."""
-    return int(getattr(run, f"sum_{name}") or 0) + (getattr(run, name) or 0)
+    """One of the sums of a broadcast of `with_sums`: over its shards, or the figure of its record."""
+    return int(getattr(run, f"sum_{name}") or 0) + (getattr(run, name, None) or 0)
 
 
 def _summary(run: BroadcastRun, reasons: Counter[str]) -> RunSummary:
@@ -82,7 +85,7 @@ def _summary(run: BroadcastRun, reasons: Counter[str]) -> RunSummary:
         delivered=figure_of(run, "delivered"),
         gone=figure_of(run, "gone"),
         failed=figure_of(run, "failed"),
-        retried=int(found["sum_retried"] or 0),
+        retried=figure_of(run, "retried"),
         reasons=MappingProxyType(dict(reasons.most_common())),
         seconds=((run.finished_on or timezone.now()) - run.created_on).total_seconds(),
         engine="tasks",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from websocket_gateway.models.broadcasts import BroadcastRun, BroadcastShard
 from websocket_gateway.models.channels import Channel, ChannelMember, ChannelMessage
 from websocket_gateway.models.gateways import ApiGateway, ApiGatewayAdditionalRoute
+from websocket_gateway.models.refusals import RefusalCount
 from websocket_gateway.models.security import (
     ChannelPermission,
     ConnectionRateLimit,
-    RefusalCount,
     WebSocketToken,
 )
 from websocket_gateway.models.sessions import ChannelSubscription, HandledMessage, WebSocketSession

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from django.core.cache import cache
@@ -45,7 +45,8 @@ pytestmark = [
 AXE = "axe-core@4.14.1"
 FOLDER = Path(__file__).resolve().parents[2] / "build" / AXE
 PICTURES = os.environ.get("WEBSOCKET_GATEWAY_TEST_SCREENSHOTS", "")
-WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
+WIDTHS = (1280, 390)
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 RUN_AXE = """async (selector) => (await axe.run(document.querySelector(selector))).violations
   .filter(({ impact }) => impact === "serious" || impact === "critical")
   .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.slice(0, 4).map((one) => one.html).join(" | ")}`)"""

@@ -11,7 +11,7 @@ from websocket_gateway import models
 from websocket_gateway.admin.access import PROVISION
 
 
-class AdditionalRouteInline(admin.TabularInline):  # type: ignore[type-arg]
+class AdditionalRouteInline(admin.StackedInline):  # type: ignore[type-arg]
     """Routes, edited with their gateway, only by users who may change where AWS sends events."""
 
     model = models.ApiGatewayAdditionalRoute

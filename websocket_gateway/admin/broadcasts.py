@@ -40,7 +40,7 @@ class BroadcastRunAdmin(BoundedList, _RunAdmin):
     list_filter = ("origin", "state")
     list_select_related = ("user", "started_by")
     search_fields = ("channel_name__exact",)
-    search_help_text = _("The whole name of a channel.")
+    search_hint = _("The whole name of a channel.")
     sortable_by = ()
     ordering = ("-pk",)
     fields = (

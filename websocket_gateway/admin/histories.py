@@ -105,7 +105,7 @@ class ChannelMessageAdmin(BoundedList, _ReadOnly, _MessageAdmin):
 
     list_display = ("__str__", "channel_name", "offset", "created_on")
     search_fields = ("channel_name__exact",)
-    search_help_text = _("The whole name of a channel.")
+    search_hint = _("The whole name of a channel.")
     ordering = ("-pk",)
     fields = ("channel_name", "offset", "preview", "created_on")
     readonly_fields = ("preview",)
@@ -128,7 +128,7 @@ class ChannelMemberAdmin(BoundedList, _ReadOnly, _MemberAdmin):
     list_display = ("channel_name", "member", "present", "since", "left_on")
     list_filter = ("present",)
     search_fields = ("channel_name__exact",)
-    search_help_text = _("The whole name of a channel.")
+    search_hint = _("The whole name of a channel.")
     ordering = ("-pk",)
     fields = ("channel_name", "member", "present", "information", "since", "left_on")
     readonly_fields = ("information",)

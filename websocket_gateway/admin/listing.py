@@ -9,6 +9,8 @@ from django.contrib import admin
 from django.core.paginator import Paginator
 
 if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
+
     _Paginator = Paginator[Any]
 else:
     _Paginator = Paginator
@@ -27,6 +29,9 @@ class BoundedPaginator(_Paginator):
 
 class BoundedList:
     """Part of a `ModelAdmin` whose table can be large."""
+
+    search_hint: _StrOrPromise = ""
+    """What can be searched for. Not `search_help_text`, for which the text field would need a label."""
 
     paginator: Any = BoundedPaginator
     show_full_result_count = False

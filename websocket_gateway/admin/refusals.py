@@ -24,7 +24,7 @@ class RefusalCountAdmin(BoundedList, _RefusalAdmin):
     list_display = ("hour", "rule", "number")
     list_display_links = None
     search_fields = ("rule__exact",)
-    search_help_text = _("The whole name of a rule, as in the security log.")
+    search_hint = _("The whole name of a rule, as in the security log.")
     ordering = ("-hour", "rule")
     sortable_by = ()
 

@@ -42,7 +42,7 @@ class WebSocketSessionAdmin(BoundedList, Overview, SessionActions):
     list_per_page = 50
     sortable_by = ()
     search_fields = ("connection_id__exact",)
-    search_help_text = _("A whole connection id or channel, or a part of a user name or e-mail address.")
+    search_hint = _("A whole connection id or channel, or a part of a user name or e-mail address.")
     fields = (
         "connection_id",
         "connected",

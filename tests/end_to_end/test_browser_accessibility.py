@@ -51,7 +51,7 @@ RUN_AXE = """async (selector) => (await axe.run(document.querySelector(selector)
   .filter(({ impact }) => impact === "serious" || impact === "critical")
   .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.slice(0, 4).map((one) => one.html).join(" | ")}`)"""
 OUTSIDE = """() => {
-  const edge = document.querySelector("#changelist")?.getBoundingClientRect().right + 1;
+  const edge = document.querySelector("#changelist .results")?.getBoundingClientRect().right + 1;
   const row = "#result_list thead th, #result_list tbody tr:first-child > *";
   return [...document.querySelectorAll(row)]
     .filter((cell) => cell.getBoundingClientRect().right > edge).map((cell) => cell.textContent.trim());

@@ -31,11 +31,9 @@ class BroadcastRunAdmin(BoundedList, _RunAdmin):
         "to",
         "by",
         "state",
-        "recipients",
         "delivered_to",
         "failed_for",
         "created_on",
-        "lasted",
     )
     list_filter = ("origin", "state")
     list_select_related = ("user", "started_by")
@@ -100,9 +98,13 @@ class BroadcastRunAdmin(BoundedList, _RunAdmin):
         return describe_starter(run)
 
     @admin.display(description=_("delivered"))
-    def delivered_to(self, run: models.BroadcastRun) -> int:
-        """Return the number of deliveries."""
-        return _figure_of(run, "delivered")
+    def delivered_to(self, run: models.BroadcastRun) -> str:
+        """Return the numbers of deliveries and of recipients."""
+        delivered = _figure_of(run, "delivered")
+        return str(_("%(delivered)s of %(recipients)s")) % {
+            "delivered": f"{delivered:,}",
+            "recipients": f"{max(run.recipients, delivered):,}",
+        }
 
     @admin.display(description=_("failed"))
     def failed_for(self, run: models.BroadcastRun) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from django.contrib import admin, messages
 from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -75,9 +77,12 @@ class ChannelAdmin(BoundedList, _ReadOnly, _ChannelAdmin):
         return getattr(channel, "number_kept", None) or 0
 
     @admin.display(description=_("oldest"))
-    def oldest(self, channel: Channel) -> object:
+    def oldest(self, channel: Channel) -> str:
         """Return the time of the oldest message in the table."""
-        return getattr(channel, "oldest_kept", None)
+        found = getattr(channel, "oldest_kept", None)
+        if found is None:
+            return "\u2013"
+        return date_format(localtime(found) if is_aware(found) else found, "DATETIME_FORMAT")
 
     def has_forget_permission(self, request: HttpRequest) -> bool:
         """Forgetting a history deletes its messages, so it needs the permission to delete the channel."""

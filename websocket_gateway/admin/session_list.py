@@ -26,7 +26,7 @@ _MOST_GATEWAYS = 50
 _MOST_USERS = 50
 _LARGEST_KEY = 2**63 - 1
 """The largest primary key of any database. SQLite raises an error for a larger one."""
-_EVERY = "all"
+EVERY = "all"
 _AGES = {
     "5min": (_("Less than 5 minutes ago"), timedelta(minutes=5), True),
     "1h": (_("Less than an hour ago"), timedelta(hours=1), True),
@@ -50,7 +50,7 @@ class StateFilter(_Filter):
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, _StrOrPromise]]:
         """Return the states."""
-        return [("ended", _("Ended")), (_EVERY, _("All"))]
+        return [("ended", _("Ended")), (EVERY, _("All"))]
 
     def choices(self, changelist: ChangeList) -> Iterator[_ListFilterChoices]:
         """Yield the choices of Django, with a name for the default."""
@@ -61,7 +61,7 @@ class StateFilter(_Filter):
         self, request: HttpRequest, queryset: QuerySet[WebSocketSession]
     ) -> QuerySet[WebSocketSession]:
         """Filter by state, with which the indexes begin."""
-        if self.value() == _EVERY:
+        if self.value() == EVERY:
             return queryset
         return queryset.filter(connected=self.value() != "ended")
 
@@ -143,7 +143,7 @@ class UserFilter(_Filter):
 def ordering_of(request: HttpRequest) -> tuple[str, ...]:
     """Return the order newest first, along an index: primary keys ascend with `created_on`."""
     narrowed = request.GET.keys() & {"gateway", "user", "q"}
-    along_age = not narrowed and request.GET.get("state") != _EVERY
+    along_age = not narrowed and request.GET.get("state") != EVERY
     return ("-created_on",) if along_age else ("-pk",)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth import get_permission_codename, get_user_model
 from django.db.models import QuerySet
@@ -14,6 +16,7 @@ from websocket_gateway.admin.listing import MOST_LISTED, BoundedList
 from websocket_gateway.admin.overview import Overview
 from websocket_gateway.admin.session_actions import SessionActions
 from websocket_gateway.admin.session_list import (
+    EVERY,
     AgeFilter,
     GatewayFilter,
     StateFilter,
@@ -33,7 +36,6 @@ class WebSocketSessionAdmin(BoundedList, Overview, SessionActions):
         "user",
         "channel_name",
         "api_gateway",
-        "connected",
         "created_on",
         "last_seen_on",
     )
@@ -66,6 +68,11 @@ class WebSocketSessionAdmin(BoundedList, Overview, SessionActions):
         """Add the live overview. When this is called, every model of the site is registered, users too."""
         link_user_pages(self.admin_site)
         return [*self.overview_urls(), *super().get_urls()]
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Say of each session whether it is open where both kinds are listed."""
+        listed = super().get_list_display(request)
+        return [*listed, "connected"] if request.GET.get("state") == EVERY else listed
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """Return the order newest first, along an index."""

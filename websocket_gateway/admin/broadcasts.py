@@ -94,7 +94,7 @@ class BroadcastRunAdmin(BoundedList, _RunAdmin):
 
     @admin.display(description=_("started in"))
     def by(self, run: models.BroadcastRun) -> str:
-        """Return where it was started, and by whom."""
+        """Return where it was started, and the user who started it."""
         return describe_starter(run)
 
     @admin.display(description=_("delivered"))

@@ -135,11 +135,11 @@ class ApiGatewayAdmin(GatewayState, admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("tags"))
     def tags_in_words(self, gateway: models.ApiGateway) -> str:
-        """Return the tags, for users who may not edit them."""
+        """Return the tags, for users who cannot edit them."""
         return in_lines(gateway.tags)
 
     def get_fieldsets(self, request: HttpRequest, obj: models.ApiGateway | None = None) -> Any:
-        """Show the tags in words to users who may not edit them."""
+        """Show the tags in words to users who cannot edit them."""
         if obj is None or self.has_change_permission(request, obj):
             return self.fieldsets
         return [

@@ -142,6 +142,6 @@ def describe_recipients(run: BroadcastRun) -> str:
 
 
 def describe_starter(run: BroadcastRun) -> str:
-    """Return where a broadcast was started, and by whom; its starter must be loaded."""
+    """Return where a broadcast was started, and the user who did; this user must be loaded."""
     names = [str(run.get_origin_display()), run.started_by.get_username() if run.started_by else ""]
     return ": ".join(filter(None, names)) or "\u2013"

@@ -23,6 +23,7 @@ class RefusalCountAdmin(BoundedList, _RefusalAdmin):
 
     list_display = ("hour", "rule", "number")
     list_display_links = None
+    fields = readonly_fields = ("hour", "rule", "number")
     search_fields = ("rule__exact",)
     search_hint = _("The whole name of a rule, as in the security log.")
     ordering = ("-hour", "rule")

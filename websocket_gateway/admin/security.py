@@ -42,7 +42,7 @@ class ChannelPermissionAdmin(_RuleAdmin):
     def get_fields(
         self, request: HttpRequest, obj: models.ChannelPermission | None = None
     ) -> tuple[str, ...]:
-        """Show the permissions in words to users who may not edit them."""
+        """Show the permissions in words to users who cannot edit them."""
         if self.has_change_permission(request, obj) or obj is None:
             return self.fields
         return ("channel_name", "audience", "rule", "description")

@@ -81,7 +81,7 @@ class WebSocketSessionAdmin(BoundedList, Overview, SessionActions):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[models.WebSocketSession], search_term: str
     ) -> tuple[QuerySet[models.WebSocketSession], bool]:
-        """Find the sessions that the term names; by the e-mail address only for those who may see users."""
+        """Find the sessions that the term names; with `view_user`, also by e-mail address."""
         term = search_term.strip().replace("\0", "")
         user_model = get_user_model()._meta
         by_email = request.user.has_perm(

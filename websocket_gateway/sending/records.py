@@ -41,7 +41,7 @@ def current_starter() -> Starter:
 
 @contextmanager
 def started_in(origin: BroadcastRun.Origin, user: Any = None) -> Iterator[None]:
-    """Say for the length of a `with` block where broadcasts are started, and by whom."""
+    """Say for the length of a `with` block where broadcasts are started, and by which user."""
     token = _starter.set(Starter(origin, None if user is None else user.pk))
     try:
         yield

@@ -18,7 +18,6 @@ from django.utils.translation import ngettext
 from websocket_gateway.admin.access import may_provision
 from websocket_gateway.admin.live_figures import count_open_by_gateway
 from websocket_gateway.admin.provisioning import ProvisioningPage, drift_key
-from websocket_gateway.connections.endpoints import find_socket_url, why_no_socket_url
 from websocket_gateway.models import ApiGateway
 
 _NONE = "\u2013"
@@ -55,6 +54,8 @@ class GatewayState(ProvisioningPage):
     @admin.display(description=_("address for clients"))
     def address(self, gateway: ApiGateway) -> str:
         """Return the URL that clients connect to, or the reason why there is none."""
+        from websocket_gateway.connections.endpoints import find_socket_url, why_no_socket_url
+
         if gateway._state.adding or not (gateway.api_created or gateway.is_foreign):
             return _NONE
         url = find_socket_url(gateway)

@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "CONNECT_GRACE_SECONDS": 15,
     "MAX_CONNECTION_SECONDS": 7200,
     "SESSION_RETENTION_DAYS": 7,
+    "ACTIVITY_RETENTION_DAYS": 0,
     "SEND_ENGINE": "auto",
     "SEND_CONCURRENCY": 128,
     "SEND_MAX_PER_SECOND": 2000,
@@ -67,7 +68,7 @@ def test_a_changed_setting_is_seen_at_once() -> None:
     [
         pytest.param({"TOKEN_EXPIRY_SECOND": 5}, "Did you mean 'TOKEN_EXPIRY_SECONDS'", id="misspelt"),
         pytest.param({"token_expiry_seconds": 5}, "Did you mean 'TOKEN_EXPIRY_SECONDS'", id="lower case"),
-        pytest.param({"COLOUR": 5}, "Known keys: ADMIN_PROVISIONING", id="unknown"),
+        pytest.param({"COLOUR": 5}, "Known keys: ACTIVITY_RETENTION_DAYS", id="unknown"),
         pytest.param({"TOKEN_EXPIRY_SECONDS": "5"}, "must be an integer, not '5'", id="text"),
         pytest.param({"TOKEN_EXPIRY_SECONDS": True}, "must be an integer", id="flag for a number"),
         pytest.param({"TOKEN_EXPIRY_SECONDS": 0}, "at least 1", id="too small"),

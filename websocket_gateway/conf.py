@@ -121,6 +121,7 @@ class GatewaySettings:
     max_connection_seconds: int = kinds.setting(7200, kinds.number(1))
     max_age_grace_seconds: int = kinds.setting(300, kinds.number())
     session_retention_days: int = kinds.setting(7, kinds.number())
+    activity_retention_days: int = kinds.setting(0, kinds.number())
     send_engine: str = kinds.setting("auto", kinds.text(choices=("auto", "asyncio", "boto3")))
     send_concurrency: int = kinds.setting(128, kinds.number(1))
     send_max_per_second: int = kinds.setting(2000, kinds.number())

@@ -139,7 +139,8 @@ class GatewayLease(Lease):
         """
         for name, value in values.items():
             setattr(self.gateway, name, value)
-        self.gateway.updated_on = timezone.now()
+        # One moment for both: a row that is saved later has changes that are not in AWS.
+        self.gateway.updated_on = values.get("last_applied_on") or timezone.now()  # type: ignore[assignment]
         if not self.hold(**values, updated_on=self.gateway.updated_on):
             raise self._lost()
         post_save.send(

@@ -28,7 +28,8 @@ from websocket_gateway.logins import (
 from websocket_gateway.models import ApiGateway, WebSocketSession, WebSocketToken
 from websocket_gateway.models.sessions import channels_changed
 from websocket_gateway.receiving.authentication import forget_gateways
-from websocket_gateway.security_log import write_left_out
+from websocket_gateway.receiving.refusals import count_refusal, write_refusals
+from websocket_gateway.security_log import observers, write_left_out
 
 _FIELDS_OF_LOGIN = frozenset({"password", "is_active"})
 
@@ -47,6 +48,9 @@ def connect_receivers() -> None:
     post_save.connect(forget_gateways, sender=ApiGateway, dispatch_uid=uid)
     post_delete.connect(forget_gateways, sender=ApiGateway, dispatch_uid=uid)
     request_finished.connect(write_left_out, dispatch_uid=uid)
+    if count_refusal not in observers:
+        observers.append(count_refusal)
+    request_finished.connect(write_refusals, dispatch_uid=f"{uid}.refusals")
 
 
 def end_logged_out(

@@ -16,7 +16,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, get_args
 from uuid import UUID
 
@@ -88,8 +88,8 @@ EVENTS: Final[Mapping[str, str]] = {
     for rule in get_args(rules)
 }  # fmt: skip
 """Every rule that a record can name, with its kind of event; `management_docs/security_log.md` has both."""
-
-
+observers: Final[list[Callable[[str], object]]] = []
+"""Called with the rule of each record, also of one that is not written."""
 _REVOCATIONS: Final[Mapping[str, Revoked]] = {
     rule.removeprefix("revoked: "): rule for rule in get_args(Revoked)
 }
@@ -161,6 +161,8 @@ _windows = PerProcess(_Windows)
 def write(rule: Rule, reason: str, **fields: Unpack[Fields]) -> None:
     """Write a record, or count it where its rule has had enough in this window. `reason` is for people."""
     name = rule if rule in EVENTS else "other"
+    for observe in observers:
+        observe(name)
     if not logger.isEnabledFor(_level_of(name)):
         return
     write_left_out()

@@ -14,6 +14,8 @@ from django.utils import timezone
 from tests.admin.clients import act, address, client_with, text_of
 from tests.factories import (
     ApiGatewayFactory,
+    BroadcastRunFactory,
+    BroadcastShardFactory,
     ChannelSubscriptionFactory,
     ConnectionRateLimitFactory,
     UserFactory,
@@ -21,7 +23,7 @@ from tests.factories import (
     WebSocketTokenFactory,
 )
 from websocket_gateway.admin.live_figures import read_overview
-from websocket_gateway.models import BroadcastRun, ChannelMember, ConnectionRateLimit
+from websocket_gateway.models import BroadcastRun, ChannelMember, ConnectionRateLimit, RefusalCount
 from websocket_gateway.testing.connections import FakeConnections
 
 pytestmark = pytest.mark.django_db
@@ -54,7 +56,7 @@ def test_figures_count_gateways_channels_and_hours() -> None:
 
 def test_figures_take_few_queries_and_are_kept_for_a_moment(django_assert_num_queries: Any) -> None:
     WebSocketSessionFactory.create_batch(5)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(5):
         first = read_overview()
     WebSocketSessionFactory.create()
 
@@ -122,7 +124,8 @@ def test_a_broadcast_says_how_many_it_reaches_before_it_is_sent(fake_connections
     message = {"a": 1, "_ws": {"channel": "news"}}
     assert [frame.message for frame in fake_connections.sent] == [message] * 3
     shown = read_overview(fresh=True)["broadcasts"][0]
-    assert (shown["to"], shown["delivered"], shown["failed"]) == ("news", 3, 0)
+    assert (shown["delivered"], shown["failed"]) == (3, 0)
+    assert (shown["to"], shown["by"][:7]) == ("channel \u201cnews\u201d", "admin: ")
     assert "Sent 7 bytes to" in LogEntry.objects.get().get_change_message()
 
 
@@ -180,3 +183,33 @@ def test_no_token_and_no_hash_is_shown() -> None:
     assert "can be used" in pages
     assert token.token_hash not in pages
     assert "secret-token" not in pages
+
+
+def test_deliveries_failures_and_refusals_are_counted_by_hour() -> None:
+    now = timezone.now().replace(minute=0, second=0, microsecond=0)
+    BroadcastRunFactory.create(finished=True, created_on=now, delivered=70, gone=2, failed=3)
+    in_shards = BroadcastRunFactory.create(created_on=now)
+    for first in (1, 11):
+        BroadcastShardFactory.create(
+            run=in_shards, first_pk=first, last_pk=first + 9, position=0, delivered=10, failed=1
+        )
+    BroadcastRunFactory.create(
+        finished=True, created_on=now - timedelta(hours=2), delivered=5, gone=0, failed=0
+    )
+    BroadcastRunFactory.create(finished=True, created_on=now - timedelta(days=2), delivered=9, failed=9)
+    for rule, number, hours in (("rate_limited", 4, 0), ("rate_limited", 2, 1), ("origin_secret", 1, 1)):
+        RefusalCount.objects.create(rule=rule, number=number, hour=now - timedelta(hours=hours))
+
+    figures = read_overview(fresh=True)
+
+    last = [(hour["delivered"], hour["failed"], hour["refusals"]) for hour in figures["hours"][-3:]]
+    assert last == [(5, 0, 0), (0, 0, 3), (90, 5, 4)]
+    assert [(row["name"], row["count"]) for row in figures["refusals"]] == [
+        ("rate_limited", 6),
+        ("origin_secret", 1),
+    ]
+    assert [(row["delivered"], row["gone"], row["failed"]) for row in figures["broadcasts"][1:]] == [
+        (5, 0, 0),
+        (20, 0, 2),
+        (70, 2, 3),
+    ]

@@ -224,5 +224,5 @@ def test_a_failed_push_is_logged_and_the_message_stays(
     with caplog.at_level(logging.WARNING), transaction.atomic():
         report: DeliveryReport = broadcast({"n": 1}, channel="orders_eu")
     assert report.deferred
-    assert "1 of 1 recipients did not get a message sent on commit" in caplog.text
+    assert "1 of 1 recipient did not get a message sent on commit" in caplog.text
     assert offsets() == [1]

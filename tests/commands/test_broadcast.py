@@ -132,7 +132,7 @@ def test_an_endpoint_where_nobody_listens_is_status_1_and_named() -> None:
     WebSocketSessionFactory.create(api_gateway=gateway)
     out = io.StringIO()
 
-    with pytest.raises(CommandError, match="1 of 1 recipients did not get the message") as caught:
+    with pytest.raises(CommandError, match="1 of 1 recipient did not get the message") as caught:
         call_command("broadcast", "lobby", "{}", stdout=out)
 
     assert caught.value.returncode == 1
@@ -213,7 +213,7 @@ def test_with_wait_it_needs_no_queue_and_reports_the_whole(sink: Sink) -> None:
     assert done.status == 3
     assert re.fullmatch(
         rf"Broadcast {number} to channel 'lobby' is finished: 2 of 3 delivered in \d+\.\d s, "
-        r"1 of 1 shards finished, 0 being sent\.\n  failed   1\n    1 x ForbiddenException .*\n",
+        r"1 of 1 shard finished, 0 being sent\.\n  failed   1\n    1 x ForbiddenException .*\n",
         done.stdout,
     )
     assert json.loads(run("--status", str(number), "--format", "json"))["state"] == "finished"

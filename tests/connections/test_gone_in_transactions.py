@@ -232,7 +232,7 @@ def test_a_row_that_another_transaction_holds_fails_nobody(
     assert still_open() == ["a=", "b="]
     assert told == []
     # PostgreSQL passes over a row that is locked; there is nothing to report then.
-    said = "1 sessions were found closed and could not be marked as ended"
+    said = "Sessions found closed that could not be marked as ended: 1."
     assert (said in caplog.text) == (connection.vendor != "postgresql")
 
 

@@ -59,10 +59,10 @@ def log_in(browser: Browser, url: str) -> Page:
 
 def create_gateway(page: Page, url: str) -> ApiGateway:
     page.goto(f"{url}/admin/websocket_gateway/apigateway/add/")
-    page.get_by_label("Name:", exact=True).fill("chat")
+    page.locator("#id_api_name").fill("chat")
     page.get_by_label("Target URL:").fill(f"{url}/ws/")
     page.get_by_role("button", name="Save", exact=True).click()
-    page.get_by_role("link", name="Show the plan", exact=True).click()
+    page.locator(".messagelist").get_by_role("link", name="Show the plan").click()
     page.get_by_label("The plan").get_by_text("Would create api chat").wait_for()
     picture(page, "plan")
     page.get_by_role("button", name="Apply this plan").click()

@@ -252,7 +252,7 @@ def test_parts_can_be_chosen() -> None:
 
     report = purge(only=[Part.TOKENS, Part.LIMITS])
 
-    assert dict(report.counts) == {"tokens_deleted": 1, "limits_deleted": 0}
+    assert dict(report.counts) == {"tokens_deleted": 1, "limits_deleted": 0, "refusals_deleted": 0}
     assert WebSocketSession.objects.exists()
 
 

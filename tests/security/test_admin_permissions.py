@@ -10,6 +10,7 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 
 from tests.admin.clients import MODELS, address
 from tests.factories import (
@@ -21,7 +22,14 @@ from tests.factories import (
     WebSocketSessionFactory,
     WebSocketTokenFactory,
 )
-from websocket_gateway.models import ApiGateway, Channel, ChannelCursor, ChannelMember, ChannelMessage
+from websocket_gateway.models import (
+    ApiGateway,
+    Channel,
+    ChannelCursor,
+    ChannelMember,
+    ChannelMessage,
+    RefusalCount,
+)
 from websocket_gateway.testing import FakeConnections
 
 pytestmark = pytest.mark.django_db
@@ -178,6 +186,7 @@ WRITING = [
         needs("change_connectionratelimit"),
     ),
     Operation("delete a broadcast", delete("broadcastrun"), needs("delete_broadcastrun")),
+    Operation("delete a count", delete("refusalcount"), needs("delete_refusalcount")),
     Operation(
         "forget a history",
         act("channel", "forget_history"),
@@ -219,7 +228,7 @@ DENIED = [(operation, who, make) for operation in OPERATIONS for who, make in IN
     for operation in OPERATIONS
     for missing in sorted(operation.needed)
 ]
-CASES = 216
+CASES = 228
 """All that are denied, and each operation once by one who has exactly what it needs."""
 
 
@@ -241,6 +250,7 @@ def rows(fake_connections: FakeConnections, settings: Any) -> Rows:
             "broadcastrun": BroadcastRunFactory.create(finished=True),
             "channel": Channel.objects.create(name="orders", last_offset=1),
             "channelmessage": ChannelMessage.objects.create(channel_name="orders", offset=1, body=b"{}"),
+            "refusalcount": RefusalCount.objects.create(hour=timezone.now(), rule="busy", number=1),
             "channelmember": ChannelMember.objects.create(channel_name="orders", member="u:1"),
             "channelcursor": ChannelCursor.objects.create(
                 user=UserFactory.create(), channel_name="orders", epoch="e", acked_offset=1

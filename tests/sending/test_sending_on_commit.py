@@ -59,4 +59,4 @@ def test_on_commit_checks_the_message_at_once_and_logs_later_failures(
     with transaction.atomic():
         broadcast({}, channel="lobby", on_commit=True)
 
-    assert "1 of 1 recipients did not get a message" in caplog.text
+    assert "1 of 1 recipient did not get a message" in caplog.text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from websocket_gateway import models
 from websocket_gateway.admin.permission_fields import PermissionNamesField, PermissionSetsField
+from websocket_gateway.admin.suggestions import ChannelInput
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.frames import encode_json, parse_json
 from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH, validate_channel_name
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     _RuleForm = forms.ModelForm[models.ChannelPermission]
 else:
     _RuleForm = forms.ModelForm
+
+
+_KINDS = models.BroadcastRun.AudienceType
 
 
 class MessageField(forms.CharField):
@@ -52,6 +56,7 @@ class ChannelField(forms.CharField):
         super().__init__(
             max_length=CHANNEL_NAME_MAX_LENGTH,
             validators=[validate_channel_name],
+            widget=ChannelInput(),
             label=_("Channel"),
             required=required,
             help_text=help_text,
@@ -68,7 +73,10 @@ class AudienceArguments(TypedDict, total=False):
 class BroadcastForm(forms.Form):
     """A message and its audience."""
 
-    to = forms.ChoiceField(label=_("To"), choices=models.BroadcastRun.AudienceType.choices)
+    to = forms.ChoiceField(
+        label=_("To"),
+        choices=[(kind.value, kind.label) for kind in (_KINDS.CHANNEL, _KINDS.USER, _KINDS.EVERYONE)],
+    )
     channel = ChannelField(required=False, help_text=_("For a message to a channel."))
     user = forms.CharField(
         label=_("User name"), max_length=255, required=False, help_text=_("For a message to a user.")
@@ -131,6 +139,9 @@ class ChannelForm(forms.Form):
 
 class ChannelPermissionForm(_RuleForm):
     """A rule for channels."""
+
+    class Meta:
+        widgets: ClassVar = {"channel_name": ChannelInput(attrs={"class": "vTextField"})}
 
     any_of = PermissionNamesField(
         label=_("at least one of these permissions"),

@@ -6,52 +6,36 @@ import shlex
 from typing import Any, TypeAlias
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import QuerySet
+from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from websocket_gateway import models
 from websocket_gateway.admin.access import PROVISION, may_provision, record
-from websocket_gateway.admin.provisioning import ProvisioningPage
+from websocket_gateway.admin.additional_routes import AdditionalRouteInline
+from websocket_gateway.admin.gateway_state import GatewayState, how_to_delete
+from websocket_gateway.admin.reporting import in_lines
+from websocket_gateway.admin.suggestions import ChannelInput
 from websocket_gateway.checks.messages import is_finding
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models.gateways import DOMAIN_ADDRESS_FIELDS
 
 _RECEIVES_SECRET = ("target_base_endpoint",)
-_MOST_COUNTED = 10_000
+_ONLY_HERE = frozenset({"default_channel_name"})
+"""Fields that nothing in AWS depends on."""
 _Gateways: TypeAlias = "QuerySet[models.ApiGateway]"
 
 
-class AdditionalRouteInline(admin.TabularInline):  # type: ignore[type-arg]
-    """Routes, edited with their gateway, only by users who may change where AWS sends events."""
-
-    model = models.ApiGatewayAdditionalRoute
-    extra = 0
-    readonly_fields = ("deployed",)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A route's URL receives the origin secret, so adding one needs the permission to provision."""
-        return super().has_add_permission(request, obj) and request.user.has_perm(PROVISION)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As for adding."""
-        return super().has_change_permission(request, obj) and request.user.has_perm(PROVISION)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As for adding."""
-        return super().has_delete_permission(request, obj) and request.user.has_perm(PROVISION)
-
-
 @admin.register(models.ApiGateway)
-class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-arg]
+class ApiGatewayAdmin(GatewayState, admin.ModelAdmin):  # type: ignore[type-arg]
     """Saving changes nothing in AWS, and says so; the page of the plan does."""
 
-    list_display = ("api_name", "state", "in_aws", "domain", "live_sessions", "last_applied_on")
+    list_display = ("api_name", "state", "address", "live_sessions", "last_applied_on")
     search_fields = ("api_name", "api_id", "domain_name")
     actions = ("create_or_sync", "import_from_aws", "create_custom_domain", "compare")
     inlines = (AdditionalRouteInline,)
@@ -74,7 +58,10 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         "updated_on",
     )
     fieldsets = (
-        (None, {"fields": ("api_name", "target_base_endpoint", "default_channel_name", "two_way")}),
+        (
+            None,
+            {"fields": ("api_name", "address", "target_base_endpoint", "default_channel_name", "two_way")},
+        ),
         (_("API"), {"fields": ("region_name", "api_description", "stage_name", "stage_description", "tags")}),
         (
             _("Custom domain"),
@@ -86,39 +73,6 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         ),
         (_("Values from AWS"), {"fields": answered}),
     )
-
-    @admin.display(description=_("in AWS"), boolean=True)
-    def in_aws(self, gateway: models.ApiGateway) -> bool:
-        """Whether its API was created."""
-        return gateway.api_created
-
-    @admin.display(description=_("state"))
-    def state(self, gateway: models.ApiGateway) -> str:
-        """Return the state according to the row. The action `compare` queries AWS."""
-        if gateway.is_foreign:
-            return str(_("belongs to another installation"))
-        if gateway.last_error:
-            return str(_("failed: %s") % gateway.last_error)
-        if not gateway.api_created:
-            return str(_("not created yet"))
-        if not gateway.deployment_id or any(not route.deployed for route in gateway.additional_routes.all()):
-            return str(_("changes not in AWS yet"))
-        return str(_("created")) if self.drift_of(gateway) is None else str(self.drift_of(gateway))
-
-    @admin.display(description=_("custom domain"))
-    def domain(self, gateway: models.ApiGateway) -> str:
-        """The domain, and whether it is there."""
-        if not gateway.domain_name or gateway.custom_domain_created:
-            return gateway.domain_name or "\u2013"
-        return str(_("%s (not created)") % gateway.domain_name)
-
-    @admin.display(description=_("live sessions"))
-    def live_sessions(self, gateway: models.ApiGateway) -> str:
-        """Return the number of open sessions, up to a limit, as a link to their list."""
-        count = gateway.websocket_sessions.filter(connected=True)[:_MOST_COUNTED].count()
-        url = reverse("admin:websocket_gateway_websocketsession_changelist")
-        shown = f"{_MOST_COUNTED:,}+" if count == _MOST_COUNTED else str(count)
-        return format_html('<a href="{}?gateway={}">{}</a>', url, gateway.pk, shown)
 
     @admin.action(permissions=["provision"], description=_("Create in AWS, or sync: show the plan\u2026"))
     def create_or_sync(self, request: HttpRequest, queryset: _Gateways) -> HttpResponse | None:
@@ -168,7 +122,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
             record(self, request, gateway, "Compared with AWS")
             self.remember_drift(gateway, len(findings))
             for finding in findings:
-                messages.warning(request, f"Gateway {gateway}: {finding.msg} {finding.hint}")
+                self.show_finding(request, gateway, finding)
             if not findings:
                 messages.success(request, _("Gateway %s is in AWS as it should be.") % gateway)
 
@@ -179,9 +133,25 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
             return None
         return rows[0]
 
-    def get_queryset(self, request: HttpRequest) -> _Gateways:
-        """With the routes, which the state needs."""
-        return super().get_queryset(request).prefetch_related("additional_routes")
+    @admin.display(description=_("tags"))
+    def tags_in_words(self, gateway: models.ApiGateway) -> str:
+        """Return the tags, for users who cannot edit them."""
+        return in_lines(gateway.tags)
+
+    def get_fieldsets(self, request: HttpRequest, obj: models.ApiGateway | None = None) -> Any:
+        """Show the tags in words to users who cannot edit them."""
+        if obj is None or self.has_change_permission(request, obj):
+            return self.fieldsets
+        return [
+            (title, {"fields": ["tags_in_words" if name == "tags" else name for name in options["fields"]]})
+            for title, options in self.fieldsets
+        ]
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        """Suggest known channels."""
+        if db_field.name == "default_channel_name":
+            kwargs["widget"] = ChannelInput(attrs={"class": "vTextField"})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_urls(self) -> list[URLPattern]:
         """The page of the plan beside the others."""
@@ -193,7 +163,7 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         """AWS's answers always; the region once it is fixed; the target without the permission."""
         fixed = ("region_name",) if obj is not None and obj.api_id else ()
         guarded = () if obj is None or request.user.has_perm(PROVISION) else _RECEIVES_SECRET
-        return (*self.answered, *fixed, *guarded)
+        return ("address", "tags_in_words", *self.answered, *fixed, *guarded)
 
     def change_view(
         self,
@@ -202,8 +172,13 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Offer the plan to users who may apply it."""
-        offered = {"may_provision": may_provision(request), **(extra_context or {})}
+        """Offer the plan to users who may apply it, and say how to delete a gateway that exists in AWS."""
+        gateway = self.get_object(request, unquote(object_id))
+        offered = {
+            "may_provision": may_provision(request),
+            "how_to_delete": None if gateway is None else how_to_delete(gateway),
+            **(extra_context or {}),
+        }
         return super().change_view(request, object_id, form_url, offered)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -219,12 +194,21 @@ class ApiGatewayAdmin(ProvisioningPage, admin.ModelAdmin):  # type: ignore[type-
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save the row; clients keep the address that works until another domain does."""
-        if DOMAIN_ADDRESS_FIELDS.intersection(form.changed_data):
+        changed = set(form.changed_data)
+        if change and changed <= _ONLY_HERE:
+            obj.save(update_fields=changed)  # without its time: AWS still has everything
+            return
+        if DOMAIN_ADDRESS_FIELDS.intersection(changed):
             obj.custom_domain_created = False
         super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Say that nothing has changed in AWS yet, and link to the plan."""
         super().save_related(request, form, formsets, change)
-        self.forget_drift(form.instance)
-        self.show_next_step(request, form.instance)
+        gateway = form.instance
+        routes_changed = any(formset.has_changed() for formset in formsets)
+        if routes_changed:
+            gateway.save(update_fields=["updated_on"])
+        if routes_changed or not change or not set(form.changed_data) <= _ONLY_HERE:
+            self.forget_drift(gateway)
+            self.show_next_step(request, gateway)

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 from django.contrib import admin, messages
 from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from websocket_gateway.admin.access import FORGET_HISTORY, record
+from websocket_gateway.admin.listing import BoundedList
+from websocket_gateway.admin.reporting import in_lines
 from websocket_gateway.channels import history
 from websocket_gateway.models import Channel, ChannelMember, ChannelMessage
 
@@ -44,14 +48,13 @@ class ReadOnly:
 
 
 @admin.register(Channel)
-class ChannelAdmin(ReadOnly, _ChannelAdmin):
+class ChannelAdmin(BoundedList, ReadOnly, _ChannelAdmin):
     """Channels with a history: their latest offset, and what is kept."""
 
     list_display = ("name", "last_offset", "kept", "oldest", "published_on")
     search_fields = ("name__startswith",)
     ordering = ("name",)
     list_per_page = 50
-    show_full_result_count = False
     fields = ("name", "epoch", "last_offset", "kept", "oldest", "published_on", "created_on")
     readonly_fields = ("kept", "oldest")
     actions = ("forget_history",)
@@ -74,9 +77,12 @@ class ChannelAdmin(ReadOnly, _ChannelAdmin):
         return getattr(channel, "number_kept", None) or 0
 
     @admin.display(description=_("oldest"))
-    def oldest(self, channel: Channel) -> object:
+    def oldest(self, channel: Channel) -> str:
         """Return the time of the oldest message in the table."""
-        return getattr(channel, "oldest_kept", None)
+        found = getattr(channel, "oldest_kept", None)
+        if found is None:
+            return "\u2013"
+        return date_format(localtime(found) if is_aware(found) else found, "DATETIME_FORMAT")
 
     def has_forget_permission(self, request: HttpRequest) -> bool:
         """Forgetting a history deletes its messages, so it needs the permission to delete the channel."""
@@ -99,13 +105,13 @@ class ChannelAdmin(ReadOnly, _ChannelAdmin):
 
 
 @admin.register(ChannelMessage)
-class ChannelMessageAdmin(ReadOnly, _MessageAdmin):
+class ChannelMessageAdmin(BoundedList, ReadOnly, _MessageAdmin):
     """The messages of channels with a history, the latest first."""
 
     list_display = ("__str__", "channel_name", "offset", "created_on")
-    search_fields = ("=channel_name",)
+    search_fields = ("channel_name__exact",)
+    search_hint = _("The whole name of a channel.")
     ordering = ("-pk",)
-    show_full_result_count = False
     fields = ("channel_name", "offset", "preview", "created_on")
     readonly_fields = ("preview",)
 
@@ -121,12 +127,18 @@ class ChannelMessageAdmin(ReadOnly, _MessageAdmin):
 
 
 @admin.register(ChannelMember)
-class ChannelMemberAdmin(ReadOnly, _MemberAdmin):
+class ChannelMemberAdmin(BoundedList, ReadOnly, _MemberAdmin):
     """The members of channels with presence, those who came last first. Search for a channel by its name."""
 
     list_display = ("channel_name", "member", "present", "since", "left_on")
     list_filter = ("present",)
-    search_fields = ("=channel_name", "=member")
+    search_fields = ("channel_name__exact",)
+    search_hint = _("The whole name of a channel.")
     ordering = ("-pk",)
-    show_full_result_count = False
-    fields = ("channel_name", "member", "present", "info", "since", "left_on")
+    fields = ("channel_name", "member", "present", "information", "since", "left_on")
+    readonly_fields = ("information",)
+
+    @admin.display(description=_("information"))
+    def information(self, member: ChannelMember) -> str:
+        """Return what others see about the member."""
+        return in_lines(member.info)

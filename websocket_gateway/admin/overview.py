@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from websocket_gateway.admin.access import SEND, VIEW_MEMBERS, VIEW_SESSIONS, record
 from websocket_gateway.admin.forms import BroadcastForm
 from websocket_gateway.admin.live_figures import read_overview
-from websocket_gateway.admin.reporting import report_delivery
+from websocket_gateway.admin.reporting import count_bytes, report_delivery
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import BroadcastRun, WebSocketSession
@@ -56,6 +56,8 @@ class Overview(_SessionAdmin):
             title=_("Live overview"),
             may_send=request.user.has_perm(SEND),
             with_members=with_members,
+            setting="ACTIVITY_RETENTION_DAYS",
+            records=get_settings().activity_retention_days,
         )
         return TemplateResponse(request, "admin/websocket_gateway/overview.html", context)
 
@@ -100,19 +102,13 @@ class Overview(_SessionAdmin):
         )
 
     def _send(self, request: HttpRequest, form: BroadcastForm) -> HttpResponse:
-        from websocket_gateway import sending
+        from websocket_gateway.sending.records import started_in
 
-        audience = form.audience()
-        message = form.cleaned_data["message"]
-        if background_backend() is not None:
-            run = sending.enqueue_run(message, **audience, started_by=request.user)  # type: ignore[arg-type]
-            messages.success(request, _("Broadcast %d is in the queue. Its figures are below.") % run.pk)
-        else:
-            run = sending.create_run(message, **audience, started_by=request.user)  # type: ignore[arg-type]
-            sending.work_until_finished(run.pk)
-            report_delivery(request, sending.summarize(run.pk).report)
+        with started_in(BroadcastRun.Origin.ADMIN, request.user):
+            run = _start(request, form)
         model_admin = self.admin_site.get_model_admin(BroadcastRun)
-        record(model_admin, request, run, f"Sent {len(message)} bytes to {form.describe_audience()}")
+        sent = count_bytes(len(form.cleaned_data["message"]))
+        record(model_admin, request, run, f"Sent {sent} to {form.describe_audience()}")
         return redirect("admin:websocket_gateway_overview")
 
     def _show_form(self, request: HttpRequest, form: BroadcastForm, **context: object) -> HttpResponse:
@@ -122,6 +118,21 @@ class Overview(_SessionAdmin):
 
     def _context(self, request: HttpRequest, **context: object) -> dict[str, object]:
         return {**self.admin_site.each_context(request), "opts": self.opts, **context}
+
+
+def _start(request: HttpRequest, form: BroadcastForm) -> BroadcastRun:
+    """Enqueue the broadcast where there is a queue, else send it now."""
+    from websocket_gateway import sending
+
+    audience, message = form.audience(), form.cleaned_data["message"]
+    if background_backend() is not None:
+        run = sending.enqueue_run(message, **audience)
+        messages.success(request, _("Broadcast %d is in the queue. Its figures are below.") % run.pk)
+    else:
+        run = sending.create_run(message, **audience)
+        sending.work_until_finished(run.pk)
+        report_delivery(request, sending.summarize(run.pk).report)
+    return run
 
 
 def _require(request: HttpRequest, permission: str) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.cache import cache
+from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
@@ -23,6 +24,8 @@ from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models import ApiGateway
 
 _REMEMBERED_SECONDS = 3600
+_HAS_PLAN = frozenset({"websocket_gateway.E105", "websocket_gateway.W111"})
+"""Findings about which the page of the plan says more than their hint, which names a command."""
 
 
 class _Options(TypedDict):
@@ -110,7 +113,8 @@ class ProvisioningPage:
             messages.error(request, str(exc))
             return back
         steps = len(done.plan)
-        record(self, request, gateway, f"Applied a plan of {steps} steps in AWS")  # type: ignore[arg-type]
+        applied = ngettext("Applied a plan of %d step in AWS", "Applied a plan of %d steps in AWS", steps)
+        record(self, request, gateway, applied % steps)  # type: ignore[arg-type]
         self.forget_drift(gateway)
         messages.success(request, ngettext("Done: %d step.", "Done: %d steps.", steps) % steps)
         return redirect("admin:websocket_gateway_apigateway_change", gateway.pk)
@@ -126,25 +130,26 @@ class ProvisioningPage:
             text = _("Saved here, not in AWS yet. Run: %s") % _command(gateway)
         messages.warning(request, text)
 
-    def drift_of(self, gateway: ApiGateway) -> str | None:
-        """The result of the last comparison with AWS; None if there was none within the last hour."""
-        found = cache.get(_key(gateway))
-        if found is None:
-            return None
-        if not found:
-            return str(_("as it should be"))
-        return str(ngettext("%d difference", "%d differences", found) % found)
+    def show_finding(self, request: HttpRequest, gateway: ApiGateway, finding: CheckMessage) -> None:
+        """Show what a check found; a difference with the link to the plan that removes it."""
+        text = f"Gateway {gateway}: {finding.msg}"
+        if finding.id not in _HAS_PLAN:
+            messages.warning(request, f"{text} {finding.hint}")
+            return
+        url = reverse("admin:websocket_gateway_plan", args=[gateway.pk])
+        messages.warning(request, format_html('{} <a href="{}">{}</a>', text, url, _("Show the plan")))
 
     def remember_drift(self, gateway: ApiGateway, found: int) -> None:
         """Keep the number of differences for the list."""
-        cache.set(_key(gateway), found, _REMEMBERED_SECONDS)
+        cache.set(drift_key(gateway), found, _REMEMBERED_SECONDS)
 
     def forget_drift(self, gateway: ApiGateway) -> None:
         """Forget the last comparison: it is outdated."""
-        cache.delete(_key(gateway))
+        cache.delete(drift_key(gateway))
 
 
-def _key(gateway: ApiGateway) -> str:
+def drift_key(gateway: ApiGateway) -> str:
+    """The key in the cache under which the last comparison with AWS is kept for an hour."""
     # Not its primary key: another tenant's gateway may have the same.
     return f"websocket_gateway.drift.{gateway.uuid}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -46,3 +47,17 @@ def count_ended(count: int) -> str:
         "%d sockets were closed; their sessions are now marked as ended.",
         count,
     ) % (count,)
+
+
+def in_lines(values: Mapping[str, object]) -> str:
+    """Return a JSON object as lines `name: value`."""
+    shown = (
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for value in values.values()
+    )
+    return "\n".join(map(": ".join, zip(values, shown, strict=True))) or "\u2013"
+
+
+def count_bytes(count: int) -> str:
+    """Return a number of bytes in words."""
+    return ngettext("%d byte", "%d bytes", count) % count

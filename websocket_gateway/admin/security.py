@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from websocket_gateway import models
 from websocket_gateway.admin.access import record
 from websocket_gateway.admin.forms import ChannelPermissionForm
+from websocket_gateway.admin.listing import BoundedList
 from websocket_gateway.admin.permission_fields import in_words
 
 if TYPE_CHECKING:
@@ -36,6 +37,16 @@ class ChannelPermissionAdmin(_RuleAdmin):
     list_filter = ("audience",)
     search_fields = ("channel_name", "description")
 
+    readonly_fields = ("rule",)
+
+    def get_fields(
+        self, request: HttpRequest, obj: models.ChannelPermission | None = None
+    ) -> tuple[str, ...]:
+        """Show the permissions in words to users who cannot edit them."""
+        if self.has_change_permission(request, obj) or obj is None:
+            return self.fields
+        return ("channel_name", "audience", "rule", "description")
+
     @admin.display(description=_("permissions"))
     def rule(self, row: models.ChannelPermission) -> str:
         """Return the permissions in words, such as `(a and b) or c`."""
@@ -43,13 +54,12 @@ class ChannelPermissionAdmin(_RuleAdmin):
 
 
 @admin.register(models.ConnectionRateLimit)
-class ConnectionRateLimitAdmin(_RateLimitAdmin):
+class ConnectionRateLimitAdmin(BoundedList, _RateLimitAdmin):
     """Counters of attempts. After unblocking one, its user or address can connect again at once."""
 
     list_display = ("key", "counted", "attempts", "window_start")
     search_fields = ("key",)
     ordering = ("-window_start",)
-    show_full_result_count = False
     actions = ("unblock",)
 
     @admin.display(description=_("counts"))
@@ -65,7 +75,8 @@ class ConnectionRateLimitAdmin(_RateLimitAdmin):
         """Delete the selected counters."""
         rows = list(queryset)
         for row in rows:
-            record(self, request, row, f"Unblocked {row.key} after {row.attempts} attempts")
+            after = ngettext("after %d attempt", "after %d attempts", row.attempts) % row.attempts
+            record(self, request, row, f"Unblocked {row.key} {after}")
         models.ConnectionRateLimit.objects.filter(pk__in=[row.pk for row in rows]).delete()
         done = ngettext(
             "%d counter was deleted. New attempts are possible at once.",
@@ -94,7 +105,7 @@ def _name_of_user(pk: str) -> str:
 
 
 @admin.register(models.WebSocketToken)
-class WebSocketTokenAdmin(_TokenAdmin):
+class WebSocketTokenAdmin(BoundedList, _TokenAdmin):
     """Connect tokens, with their user and state. Neither token nor hash is shown."""
 
     list_display = ("__str__", "user", "created_on", "expires_on", "state")
@@ -103,7 +114,6 @@ class WebSocketTokenAdmin(_TokenAdmin):
     list_select_related = ("user",)
     ordering = ("-pk",)
     search_fields = (f"user__{get_user_model().USERNAME_FIELD}__exact",)
-    show_full_result_count = False
 
     @admin.display(description=_("state"))
     def state(self, token: models.WebSocketToken) -> str:

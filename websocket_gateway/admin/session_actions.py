@@ -22,9 +22,9 @@ from django.utils.translation import ngettext
 
 from websocket_gateway.admin.access import CHANGE_SESSIONS, DISCONNECT, SEND, record
 from websocket_gateway.admin.forms import ChannelForm, MessageForm
-from websocket_gateway.admin.reporting import count_ended, report_delivery, report_failures
+from websocket_gateway.admin.reporting import count_bytes, count_ended, report_delivery, report_failures
 from websocket_gateway.exceptions import WebSocketGatewayError
-from websocket_gateway.models import WebSocketSession
+from websocket_gateway.models import BroadcastRun, WebSocketSession
 
 if TYPE_CHECKING:
     _SessionAdmin = admin.ModelAdmin[WebSocketSession]
@@ -81,14 +81,17 @@ class SessionActions(_SessionAdmin):
                 button=_("Send"), step="apply", preview=message,
             )  # fmt: skip
         from websocket_gateway.sending import send
+        from websocket_gateway.sending.records import started_in
 
+        recipients = WebSocketSession.objects.filter(pk__in=[row.pk for row in selected])
         try:
-            report = send(message, to=WebSocketSession.objects.filter(pk__in=[row.pk for row in selected]))
+            with started_in(BroadcastRun.Origin.ADMIN, request.user):
+                report = send(message, to=recipients)
         except (WebSocketGatewayError, ImproperlyConfigured) as exc:
             messages.error(request, str(exc))
             return None
         report_delivery(request, report)
-        self._record(request, selected, f"Sent a message of {len(message)} bytes")
+        self._record(request, selected, f"Sent a message of {count_bytes(len(message))}")
         return None
 
     @admin.action(permissions=["channel"], description=_lazy("Subscribe to a channel or move to it\u2026"))

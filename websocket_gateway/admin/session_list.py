@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
-from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db.models import Case, Model, Q, QuerySet, When
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -22,31 +21,18 @@ if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList
     from django.utils.functional import _StrOrPromise
 
-    _SessionPaginator = Paginator[WebSocketSession]
-else:
-    _SessionPaginator = Paginator
-
-MOST_LISTED = 10_000
 _MOST_SUBSCRIBED = 500
 _MOST_GATEWAYS = 50
+_MOST_USERS = 50
 _LARGEST_KEY = 2**63 - 1
 """The largest primary key of any database. SQLite raises an error for a larger one."""
-_EVERY = "all"
+EVERY = "all"
 _AGES = {
     "5min": (_("Less than 5 minutes ago"), timedelta(minutes=5), True),
     "1h": (_("Less than an hour ago"), timedelta(hours=1), True),
     "older": (_("More than an hour ago"), timedelta(hours=1), False),
     "2h": (_("More than 2 hours ago"), timedelta(hours=2), False),
 }
-
-
-class BoundedPaginator(_SessionPaginator):
-    """Counts and shows only the first 10,000 rows. A filter or a search finds the others."""
-
-    @cached_property
-    def count(self) -> int:
-        """The number of rows, at most 10,000."""
-        return int(self.object_list[:MOST_LISTED].count())  # type: ignore[attr-defined]
 
 
 class _Filter(admin.SimpleListFilter):
@@ -64,7 +50,7 @@ class StateFilter(_Filter):
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, _StrOrPromise]]:
         """Return the states."""
-        return [("ended", _("Ended")), (_EVERY, _("All"))]
+        return [("ended", _("Ended")), (EVERY, _("All"))]
 
     def choices(self, changelist: ChangeList) -> Iterator[_ListFilterChoices]:
         """Yield the choices of Django, with a name for the default."""
@@ -75,7 +61,7 @@ class StateFilter(_Filter):
         self, request: HttpRequest, queryset: QuerySet[WebSocketSession]
     ) -> QuerySet[WebSocketSession]:
         """Filter by state, with which the indexes begin."""
-        if self.value() == _EVERY:
+        if self.value() == EVERY:
             return queryset
         return queryset.filter(connected=self.value() != "ended")
 
@@ -157,16 +143,17 @@ class UserFilter(_Filter):
 def ordering_of(request: HttpRequest) -> tuple[str, ...]:
     """Return the order newest first, along an index: primary keys ascend with `created_on`."""
     narrowed = request.GET.keys() & {"gateway", "user", "q"}
-    along_age = not narrowed and request.GET.get("state") != _EVERY
+    along_age = not narrowed and request.GET.get("state") != EVERY
     return ("-created_on",) if along_age else ("-pk",)
 
 
-def found_by(term: str, queryset: QuerySet[WebSocketSession]) -> QuerySet[WebSocketSession]:
-    """Return the sessions for a whole connection id, user name or channel."""
-    users = get_user_model()._default_manager.filter(**{get_user_model().USERNAME_FIELD: term})
+def found_by(
+    term: str, queryset: QuerySet[WebSocketSession], *, by_email: bool = False
+) -> QuerySet[WebSocketSession]:
+    """Return the sessions for a whole connection id or channel, or a part of a user name or an e-mail."""
     subscribed = ChannelSubscription.objects.filter(channel_name=term).order_by("-session_id")
     # Both as values: with a subquery in the OR, the indexes would not be used.
-    user_ids = list(users.values_list("pk", flat=True)[:10])
+    user_ids = _find_users(term, by_email=by_email)
     session_ids = list(subscribed.values_list("session_id", flat=True)[:_MOST_SUBSCRIBED])
     found = Q(connection_id=term) | Q(channel_name=term)
     if user_ids:
@@ -174,3 +161,27 @@ def found_by(term: str, queryset: QuerySet[WebSocketSession]) -> QuerySet[WebSoc
     if session_ids:
         found |= Q(pk__in=session_ids)
     return queryset.filter(found)
+
+
+def _find_users(term: str, *, by_email: bool) -> list[Any]:
+    """The keys of at most 50 users: of that very name first, then of those that the term is a part of."""
+    model = get_user_model()
+    name, email = model.USERNAME_FIELD, getattr(model, "EMAIL_FIELD", "")
+    exact = wanted = Q(**{name: term})
+    for field in (name, email) if by_email else (name,):
+        if is_text(model, field):
+            wanted |= Q(**{f"{field}__icontains": term})
+    try:
+        found = model._default_manager.filter(wanted).order_by(Case(When(exact, then=0), default=1), "pk")
+        return list(found.values_list("pk", flat=True)[:_MOST_USERS])
+    except (ValueError, TypeError, ValidationError):
+        return []  # the name of a user can be a number, which the term is not
+
+
+def is_text(model: type[Model], name: str) -> bool:
+    """Whether a model has a field of that name that holds plain text, of which a part can be searched."""
+    try:
+        field = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return False
+    return field.concrete and field.get_internal_type() in ("CharField", "TextField", "EmailField")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.contrib.auth import get_permission_codename, get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 
 from websocket_gateway import models
+from websocket_gateway.admin.listing import MOST_LISTED, BoundedList
 from websocket_gateway.admin.overview import Overview
 from websocket_gateway.admin.session_actions import SessionActions
 from websocket_gateway.admin.session_list import (
-    MOST_LISTED,
+    EVERY,
     AgeFilter,
-    BoundedPaginator,
     GatewayFilter,
     StateFilter,
     UserFilter,
@@ -25,7 +28,7 @@ from websocket_gateway.admin.user_pages import link_user_pages
 
 
 @admin.register(models.WebSocketSession)
-class WebSocketSessionAdmin(Overview, SessionActions):
+class WebSocketSessionAdmin(BoundedList, Overview, SessionActions):
     """Sessions are created and ended by events. They are read-only here, except for the actions."""
 
     list_display = (
@@ -33,7 +36,6 @@ class WebSocketSessionAdmin(Overview, SessionActions):
         "user",
         "channel_name",
         "api_gateway",
-        "connected",
         "created_on",
         "last_seen_on",
     )
@@ -42,10 +44,7 @@ class WebSocketSessionAdmin(Overview, SessionActions):
     list_per_page = 50
     sortable_by = ()
     search_fields = ("connection_id__exact",)
-    search_help_text = _("A whole connection id, user name or channel.")
-    paginator = BoundedPaginator
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
+    search_hint = _("A whole connection id or channel, or a part of a user name or e-mail address.")
     fields = (
         "connection_id",
         "connected",
@@ -70,6 +69,11 @@ class WebSocketSessionAdmin(Overview, SessionActions):
         link_user_pages(self.admin_site)
         return [*self.overview_urls(), *super().get_urls()]
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Say of each session whether it is open where both kinds are listed."""
+        listed = super().get_list_display(request)
+        return [*listed, "connected"] if request.GET.get("state") == EVERY else listed
+
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """Return the order newest first, along an index."""
         return ordering_of(request)
@@ -77,9 +81,13 @@ class WebSocketSessionAdmin(Overview, SessionActions):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[models.WebSocketSession], search_term: str
     ) -> tuple[QuerySet[models.WebSocketSession], bool]:
-        """Find the sessions that the term names exactly."""
+        """Find the sessions that the term names; with `view_user`, also by e-mail address."""
         term = search_term.strip().replace("\0", "")
-        return (found_by(term, queryset) if term else queryset), False
+        user_model = get_user_model()._meta
+        by_email = request.user.has_perm(
+            f"{user_model.app_label}.{get_permission_codename('view', user_model)}"
+        )
+        return (found_by(term, queryset, by_email=by_email) if term else queryset), False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, object] | None = None

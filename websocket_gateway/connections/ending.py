@@ -179,7 +179,7 @@ def _end_gone_quietly(found: Mapping[int, str], using: str) -> None:
 
 def _log_failure(found: Mapping[int, str]) -> None:
     logger.warning(
-        "%d sessions were found closed and could not be marked as ended. The next message to them, or "
+        "Sessions found closed that could not be marked as ended: %d. The next message to them, or "
         "purge_connections, will find them again.",
         len(found),
         exc_info=True,

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
+from django.utils.translation import ngettext
+
 from websocket_gateway.models import BroadcastRun
 from websocket_gateway.sending import DeliveryReport
 from websocket_gateway.sending.audience import describe_audience
@@ -81,10 +83,11 @@ def render_run(summary: RunSummary, *, output_format: str) -> str:
         whole = {"broadcast": run.pk, "state": run.state, "expected": run.recipients}
         parts = {"shards": summary.shards, "finished": summary.finished, "working": summary.working}
         return _as_json({**whole, **parts, **_figures(report)})
+    shards = ngettext("%d of %d shard finished", "%d of %d shards finished", summary.shards)
     first = (
         f"Broadcast {run.pk} to {audience_of(run)} is {run.get_state_display()}: {report.delivered} of "
         f"{max(run.recipients, report.recipients)} delivered in {report.seconds:.1f} s, "
-        f"{summary.finished} of {summary.shards} shards finished, {summary.working} being sent."
+        f"{shards % (summary.finished, summary.shards)}, {summary.working} being sent."
     )
     return "\n".join([first, *_details(report)])
 

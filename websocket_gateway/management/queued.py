@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import ngettext
 
 from websocket_gateway.management import arguments
 from websocket_gateway.management.audience import Audience, MessageArguments
@@ -35,7 +36,8 @@ def end_with(report: DeliveryReport, interrupted: str = "") -> None:
     if interrupted:
         raise CommandError(interrupted, returncode=130)
     if report.failed:
-        missed = f"{report.failed} of {report.recipients} recipients did not get the message."
+        text = "%d of %d recipient did not get the message.", "%d of %d recipients did not get the message."
+        missed = ngettext(*text, report.recipients) % (report.failed, report.recipients)
         raise CommandError(missed, returncode=3 if report.delivered else 1)
 
 
@@ -60,8 +62,9 @@ class QueuedBroadcasts:
         elif not run.recipients:
             self._command.stdout.write(f"No open connections ({words}): nothing was enqueued.")
         else:
+            many = ngettext("%d recipient", "up to %d recipients", run.recipients) % run.recipients
             self._command.stdout.write(
-                f"Enqueued broadcast {run.pk} to {words}, for up to {run.recipients} recipients. "
+                f"Enqueued broadcast {run.pk} to {words}, for {many}. "
                 f"Show its status with: broadcast --status {run.pk}"
             )
 
@@ -95,7 +98,9 @@ class QueuedBroadcasts:
 
     def _resume(self, number: int) -> None:
         tasks = runs.resume_run(number)
-        words = f"Enqueued {tasks} tasks." if tasks else "Nothing to do: no shard is waiting for a worker."
+        words = ngettext("Enqueued %d task.", "Enqueued %d tasks.", tasks) % tasks
+        if not tasks:
+            words = "Nothing to do: no shard is waiting for a worker."
         self._command.stderr.write(words)
 
     def _cancel(self, number: int) -> None:

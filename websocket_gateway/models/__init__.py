@@ -10,7 +10,12 @@ from websocket_gateway.models.channels import (
     ChannelMessage,
 )
 from websocket_gateway.models.gateways import ApiGateway, ApiGatewayAdditionalRoute
-from websocket_gateway.models.security import ChannelPermission, ConnectionRateLimit, WebSocketToken
+from websocket_gateway.models.refusals import RefusalCount
+from websocket_gateway.models.security import (
+    ChannelPermission,
+    ConnectionRateLimit,
+    WebSocketToken,
+)
 from websocket_gateway.models.sessions import ChannelSubscription, HandledMessage, WebSocketSession
 
 __all__ = [
@@ -26,6 +31,7 @@ __all__ = [
     "ChannelSubscription",
     "ConnectionRateLimit",
     "HandledMessage",
+    "RefusalCount",
     "WebSocketSession",
     "WebSocketToken",
 ]

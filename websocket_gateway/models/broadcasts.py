@@ -1,4 +1,4 @@
-"""Broadcasts that are sent by several tasks: the message, its audience, and the progress of each part."""
+"""Broadcasts: those that several tasks send, with the progress of each part, and records of all others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from websocket_gateway.validators import CHANNEL_NAME_MAX_LENGTH
 
 
 class BroadcastRun(models.Model):
-    """One message to one audience. Its state lives here and in its shards, never in a queue."""
+    """One message to one audience. Its state lives here and in its shards, never in a queue.
+
+    A broadcast that was sent without shards has a row only as a record, if `ACTIVITY_RETENTION_DAYS` is set:
+    without its message, and with the figures that shards have for other broadcasts.
+    """
 
     class AudienceType(models.TextChoices):
         """The types of audience that a broadcast can have."""
@@ -20,6 +24,15 @@ class BroadcastRun(models.Model):
         CHANNEL = "channel", _("channel")
         USER = "user", _("user")
         EVERYONE = "everyone", _("everyone")
+        CONNECTIONS = "connections", _("some connections")
+        QUERY = "query", _("a selection of sessions")
+
+    class Origin(models.TextChoices):
+        """Where broadcasts are started."""
+
+        ADMIN = "admin", _("admin")
+        COMMAND = "command", _("command")
+        CODE = "code", _("code")
 
     class State(models.TextChoices):
         """The states of a broadcast."""
@@ -29,7 +42,7 @@ class BroadcastRun(models.Model):
         CANCELLED = "cancelled", _("cancelled")
 
     message = models.BinaryField(_("message"))
-    """The bytes that are sent."""
+    """The bytes that are sent; empty in a record."""
     audience = models.CharField(_("audience"), max_length=16, choices=AudienceType.choices)
     channel_name = CaseSensitiveCharField(
         _("channel"), max_length=CHANNEL_NAME_MAX_LENGTH, blank=True, default=""
@@ -50,6 +63,11 @@ class BroadcastRun(models.Model):
         related_name="started_websocket_broadcasts",
         verbose_name=_("started by"),
     )
+    # `db_default`: workers of the release before go on inserting rows while the new one is deployed.
+    origin = models.CharField(
+        _("started in"), max_length=16, choices=Origin.choices, blank=True, default="", db_default=""
+    )
+    """Empty where it is not known."""
     state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.RUNNING)
     max_per_second = models.FloatField(
         _("maximum messages per second"),
@@ -57,14 +75,24 @@ class BroadcastRun(models.Model):
         help_text=_("For the whole broadcast. 0 means no limit."),
     )
     recipients = models.PositiveBigIntegerField(_("recipients"), default=0)
-    """The number of recipients at the start, at most."""
+    """The number of recipients: at the start, at most; in a record, of those that were sent to."""
+    delivered = models.PositiveBigIntegerField(_("delivered"), null=True, blank=True, editable=False)
+    """The figures of a record; None for a broadcast whose shards have them."""
+    gone = models.PositiveBigIntegerField(_("gone"), null=True, blank=True, editable=False)
+    failed = models.PositiveBigIntegerField(_("failed"), null=True, blank=True, editable=False)
+    reasons = models.JSONField(_("reasons of failures"), null=True, blank=True, editable=False)
     created_on = models.DateTimeField(_("started"), default=timezone.now, db_index=True)
     finished_on = models.DateTimeField(_("ended"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("broadcast")
         verbose_name_plural = _("broadcasts")
-        indexes = (models.Index(fields=["state", "id"], name="wsg_run_state"),)
+        indexes = (
+            models.Index(fields=["state", "id"], name="wsg_run_state"),
+            # The admin lists the broadcasts of one origin, or of one channel.
+            models.Index(fields=["origin", "id"], name="wsg_run_origin"),
+            models.Index(fields=["channel_name", "id"], name="wsg_run_channel"),
+        )
 
     def __str__(self) -> str:
         return f"broadcast {self.pk}"

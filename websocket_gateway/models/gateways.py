@@ -174,6 +174,13 @@ class ApiGateway(models.Model):
         return is_foreign_installation(self.installation)
 
     @property
+    def has_unapplied_changes(self) -> bool:
+        """Whether the row, or one of its routes, was saved after it was last applied in AWS."""
+        applied = self.last_applied_on
+        saved = [self.updated_on, *(route.updated_on for route in self.additional_routes.all())]
+        return applied is None or max(saved) > applied
+
+    @property
     def live_stage(self) -> str:
         """The stage that clients connect to: the deployed one, which a change of the row alone leaves."""
         return self.deployed_stage or self.stage_name

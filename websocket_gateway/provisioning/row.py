@@ -212,7 +212,7 @@ def _known_of_domain(gateway: ApiGateway, observed: ObservedGateway) -> dict[str
 
 def record_applied(gateway: ApiGateway, wanted: WantedGateway, *, plan: Plan, lease: GatewayLease) -> None:
     """Save that everything is as wanted now, and that its routes are deployed."""
-    if plan or not gateway.api_created or gateway.last_error:
+    if plan or not gateway.api_created or gateway.last_error or gateway.has_unapplied_changes:
         disabled = wanted.api.disable_execute_api_endpoint
         if disabled is None:
             disabled = gateway.default_endpoint_disabled

@@ -20,6 +20,7 @@ from websocket_gateway.models import (
     BroadcastRun,
     ConnectionRateLimit,
     HandledMessage,
+    RefusalCount,
     WebSocketSession,
     WebSocketToken,
 )
@@ -169,7 +170,19 @@ def delete_handled_messages(*, now: datetime) -> DeleteRows:
 def delete_finished_broadcasts(*, now: datetime, retention: timedelta) -> DeleteRows:
     """Delete broadcasts that finished or were cancelled longer ago than `retention`, with their shards."""
     ended = (BroadcastRun.State.FINISHED, BroadcastRun.State.CANCELLED)
-    old = BroadcastRun.objects.filter(state__in=ended, finished_on__lt=now - retention)
+    old = BroadcastRun.objects.filter(
+        state__in=ended, finished_on__lt=now - retention, delivered__isnull=True
+    )
     return DeleteRows(
         part=Part.BROADCASTS, name="broadcasts_deleted", query=old, along="created_on", size=_RUNS
+    )
+
+
+def delete_records(*, now: datetime, retention: timedelta) -> tuple[DeleteRows, DeleteRows]:
+    """Delete records of broadcasts, and counts of refusals, that are older than `retention`."""
+    records = BroadcastRun.objects.filter(delivered__isnull=False, created_on__lt=now - retention)
+    refusals = RefusalCount.objects.filter(hour__lt=now - retention)
+    return (
+        DeleteRows(part=Part.BROADCASTS, name="records_deleted", query=records, along="created_on"),
+        DeleteRows(part=Part.LIMITS, name="refusals_deleted", query=refusals, along="hour"),
     )

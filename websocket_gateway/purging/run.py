@@ -32,8 +32,9 @@ def purge(
     `only` selects parts (empty: all). With `verify`, AWS is asked about the sessions that may be alive.
     `new_epochs` is for a database that was restored: clients are told that their positions in channels do not
     count any more. Ended sessions and broadcasts are kept for `retention_days`, by default
-    `SESSION_RETENTION_DAYS`. After `max_seconds` it stops between two batches. Failures of AWS
-    are listed in the report's `problems`; only errors of the database and the settings are raised.
+    `SESSION_RETENTION_DAYS`; records of broadcasts for `ACTIVITY_RETENTION_DAYS`. After `max_seconds` it
+    stops between two batches. Failures of AWS are listed in the report's `problems`; only errors of the
+    database and the settings are raised.
     """
     operations = _operations(only, verify, retention_days, new_epochs)
     run = Run(max_seconds=max_seconds)
@@ -91,6 +92,7 @@ def _operations(
     now = timezone.now()
     kept = get_settings().session_retention_days if retention_days is None else retention_days
     retention = timedelta(days=kept)
+    activity = timedelta(days=get_settings().activity_retention_days)
     operations: list[Operation] = [
         EndOverdue(now=now),
         EndRevoked(),
@@ -101,6 +103,7 @@ def _operations(
         old_rows.DeleteFinishedLimits(now=now),
         old_rows.delete_handled_messages(now=now),
         old_rows.delete_finished_broadcasts(now=now, retention=retention),
+        *old_rows.delete_records(now=now, retention=activity),
         ResumeBroadcasts(),
         histories.delete_absent_members(now=now, retention=retention),
         histories.SendAbandoned(now=now),

@@ -20,6 +20,7 @@ from websocket_gateway.sending.audience import audience_of, find_audience, whole
 from websocket_gateway.sending.delivery import OnProgress, SendOptions
 from websocket_gateway.sending.posting import Posting
 from websocket_gateway.sending.publishing import send_to_channel
+from websocket_gateway.sending.records import record_of
 from websocket_gateway.sending.reports import DeliveryReport, OnFailure
 from websocket_gateway.tenants import for_another_thread
 
@@ -72,8 +73,9 @@ def send(
     `on_progress` gets the report so far about ten times a second, and once at the end, however it ends.
     `on_failure` gets each failure when it is known.
     """
-    posting = Posting(options or SendOptions(), on_progress, on_failure, connections)
     audience, channel = audience_of(to), whole_channel_of(to)
+    record = None if isinstance(to, WebSocketSession) else record_of(channel=channel)
+    posting = Posting(options or SendOptions(), on_progress, on_failure, connections, record=record)
     if channel is not None:
         return send_to_channel(message, channel, posting, on_commit=on_commit)
     return posting.start(encode_message(message), audience, on_commit=on_commit)
@@ -109,7 +111,8 @@ def broadcast(
     audience = find_audience(
         channel=channel, user=user, everyone=everyone, connection_ids=connection_ids, inbox=inbox
     )
-    posting = Posting(options or SendOptions(), on_progress, on_failure, connections)
+    record = record_of(channel=channel, user=user, everyone=everyone, connection_ids=connection_ids)
+    posting = Posting(options or SendOptions(), on_progress, on_failure, connections, record=record)
     if enqueue and connection_ids is not None:
         raise TypeError("A broadcast to connection_ids cannot be enqueued.")
     if (channel := require_inbox(user) if inbox else channel) is not None:

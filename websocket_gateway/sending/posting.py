@@ -9,12 +9,14 @@ from functools import partial
 from itertools import chain
 
 from django.db import router, transaction
+from django.utils.translation import ngettext
 
 from websocket_gateway.aws.connections import Connections
 from websocket_gateway.aws.engines.base import Limits
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.sending.delivery import Delivery, OnProgress, SendOptions
 from websocket_gateway.sending.paging import PAGE_SIZE, Audience
+from websocket_gateway.sending.records import Record
 from websocket_gateway.sending.reports import DeliveryReport, OnFailure, Tally
 from websocket_gateway.tenants import with_current_tenant
 from websocket_gateway.web_requests import in_web_request
@@ -35,6 +37,8 @@ class Posting:
     connections: Connections | None = None
     urgent: bool = False
     """A user waits for it, as in a web request; see `Limits.urgent`."""
+    record: Record | None = None
+    """The row to write once the report is complete."""
 
     def start(self, data: bytes, audience: Audience, *, on_commit: bool) -> DeliveryReport:
         """Send now, or when the surrounding transaction commits."""
@@ -66,13 +70,17 @@ class Posting:
             connections=self.connections,
             on_progress=self.on_progress,
         )
+        completed = False
         try:
             for page in pages:
                 delivery.post(page)
             delivery.drain()
+            completed = True
         finally:
             delivery.stop()
             report = tally.report()
+            if self.record and not delivery.inherited and (completed or report.recipients):
+                self.record.save(report, interrupted=not completed)
             if self.on_progress and not delivery.inherited:
                 self.on_progress(report)
         return report
@@ -82,7 +90,11 @@ def log_failures(report: DeliveryReport) -> None:
     """Log the failures of a message that was sent on commit, whose report is returned to no caller."""
     if report.failed:
         logger.warning(
-            "%d of %d recipients did not get a message sent on commit: %s",
+            ngettext(
+                "%d of %d recipient did not get a message sent on commit: %s",
+                "%d of %d recipients did not get a message sent on commit: %s",
+                report.recipients,
+            ),
             report.failed,
             report.recipients,
             dict(report.reasons),

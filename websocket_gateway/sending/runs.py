@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import router, transaction
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from websocket_gateway.channels.publishing import addressed
@@ -17,6 +17,7 @@ from websocket_gateway.models import BroadcastRun, BroadcastShard
 from websocket_gateway.models.fields import set_related
 from websocket_gateway.sending import shards
 from websocket_gateway.sending.audience import audience_of_run
+from websocket_gateway.sending.records import current_starter
 from websocket_gateway.task_queue import background_backend, enqueue, require_background_backend
 
 RECIPIENTS_PER_SHARD = 10_000
@@ -59,12 +60,14 @@ def save_run(
     """`create_run`, with the bytes that are sent as they are."""
     kinds = BroadcastRun.AudienceType
     kind = kinds.CHANNEL if channel is not None else kinds.USER if user is not None else kinds.EVERYONE
+    starter = current_starter()
     run = BroadcastRun(
         message=data,
         audience=kind,
+        origin=starter.origin,
         channel_name=channel or "",
         user_id=user.pk if user is not None else None,
-        started_by_id=started_by.pk if started_by is not None else None,
+        started_by_id=started_by.pk if started_by is not None else starter.user_id,
         max_per_second=get_settings().send_max_per_second if max_per_second is None else max_per_second,
     )
     if user is not None:
@@ -156,10 +159,12 @@ def cancel_run(run_id: int) -> bool:
     return shards.end_run(find_run(run_id).pk, BroadcastRun.State.CANCELLED)
 
 
-def find_run(run_id: int) -> BroadcastRun:
-    """The broadcast of that number; raises `WebSocketGatewayError` if there is none."""
+def find_run(
+    run_id: int, prepare: Callable[[QuerySet[BroadcastRun]], QuerySet[BroadcastRun]] = QuerySet.all
+) -> BroadcastRun:
+    """The broadcast of that number, of a query that is prepared; `WebSocketGatewayError` if there is none."""
     query = BroadcastRun.objects.using(router.db_for_write(BroadcastRun))
-    run: BroadcastRun | None = query.select_related("user", "started_by").filter(pk=run_id).first()
+    run = prepare(query.select_related("user", "started_by")).filter(pk=run_id).first()
     if run is None:
         raise WebSocketGatewayError(f"There is no broadcast {run_id}.")
     return run

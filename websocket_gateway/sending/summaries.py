@@ -1,15 +1,14 @@
-"""The status of broadcasts: the sums over their shards."""
+"""The status of broadcasts: the sums over their shards, or the figures of their records."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from django.db import router
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Aggregate, Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils import timezone
 
 from websocket_gateway.leases import is_held
@@ -41,56 +40,61 @@ class RunSummary:
 
 def summarize(run_id: int) -> RunSummary:
     """The status of a broadcast, with reasons; raises `WebSocketGatewayError` if there is none."""
-    run = find_run(run_id)
-    reasons: Counter[str] = Counter()
-    for found in _shards([run]).values_list("reasons", flat=True):
+    run = find_run(run_id, with_sums)
+    reasons = Counter(run.reasons or {})
+    current = BroadcastShard.objects.using(router.db_for_write(BroadcastShard))
+    for found in current.filter(run=run).values_list("reasons", flat=True):
         for reason, number in found.items():
             count_reason(reasons, reason, number)
-    return _summaries([run], reasons)[0]
+    return _summary(run, reasons)
 
 
 def recent_runs(*, limit: int = 10) -> list[RunSummary]:
-    """The newest broadcasts, newest first, in two queries; without reasons."""
+    """The newest broadcasts, newest first, in one query; without reasons."""
     current = BroadcastRun.objects.using(router.db_for_write(BroadcastRun))
     newest = current.select_related("user", "started_by").order_by("-pk")
     # The message may have 128 KB.
-    return _summaries(newest.defer("message")[:limit], Counter())
+    return [_summary(run, Counter()) for run in with_sums(newest.defer("message"))[:limit]]
 
 
-def _summaries(runs: Iterable[BroadcastRun], reasons: Counter[str]) -> list[RunSummary]:
-    found = list(runs)
-    sums = (
-        _shards(found)
-        .values("run_id")
-        .order_by()
-        .annotate(
-            **{f"sum_{name}": Sum(name) for name in _SUMS},
-            shards=Count("pk"),
-            finished=Count("pk", filter=Q(finished_on__isnull=False)),
-            working=Count("pk", filter=is_held() & Q(finished_on=None)),
-        )
-    )
-    by_run: dict[int, Mapping[str, Any]] = {row["run_id"]: row for row in sums}
-    without_shards = Counter[str]()
-    return [_summary(run, by_run.get(run.pk, without_shards), reasons) for run in found]
+def with_sums(runs: QuerySet[BroadcastRun]) -> QuerySet[BroadcastRun]:
+    """Add the sums over the shards of each broadcast, read along their index: `sum_delivered` and others."""
+    sums: dict[str, Aggregate] = {
+        **{f"sum_{name}": Sum(name) for name in _SUMS},
+        "number_of_shards": Count("pk"),
+        "number_finished": Count("pk", filter=Q(finished_on__isnull=False)),
+        "number_working": Count("pk", filter=is_held() & Q(finished_on=None)),
+    }
+    return runs.annotate(**{name: over_shards(one) for name, one in sums.items()})
 
 
-def _summary(run: BroadcastRun, row: Mapping[str, int], reasons: Counter[str]) -> RunSummary:
+def over_shards(figure: Aggregate) -> Subquery:
+    """A figure of the shards of a broadcast, read along their index."""
+    shards = BroadcastShard.objects.filter(run=OuterRef("pk")).order_by().values("run")
+    return Subquery(shards.annotate(found=figure).values("found"))
+
+
+def figure_of(run: BroadcastRun, name: str) -> int:
+    """One of the sums of a broadcast of `with_sums`: over its shards, or the figure of its record."""
+    return int(getattr(run, f"sum_{name}") or 0) + (getattr(run, name, None) or 0)
+
+
+def _summary(run: BroadcastRun, reasons: Counter[str]) -> RunSummary:
+    found: dict[str, Any] = vars(run)
     report = DeliveryReport(
-        delivered=row["sum_delivered"],
-        gone=row["sum_gone"],
-        failed=row["sum_failed"],
-        retried=row["sum_retried"],
+        delivered=figure_of(run, "delivered"),
+        gone=figure_of(run, "gone"),
+        failed=figure_of(run, "failed"),
+        retried=figure_of(run, "retried"),
         reasons=MappingProxyType(dict(reasons.most_common())),
         seconds=((run.finished_on or timezone.now()) - run.created_on).total_seconds(),
         engine="tasks",
         run=run.pk,
     )
     return RunSummary(
-        run=run, report=report, shards=row["shards"], finished=row["finished"], working=row["working"]
+        run=run,
+        report=report,
+        shards=found["number_of_shards"] or 0,
+        finished=found["number_finished"] or 0,
+        working=found["number_working"] or 0,
     )
-
-
-def _shards(runs: Sequence[BroadcastRun]) -> QuerySet[BroadcastShard]:
-    current = BroadcastShard.objects.using(router.db_for_write(BroadcastShard))
-    return current.filter(run__in=[run.pk for run in runs])

@@ -12,6 +12,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db import Error
 from django.utils import timezone
+from django.utils.translation import ngettext
 
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.sessions import TOUCH_SECONDS, withdraw_beyond
@@ -115,7 +116,7 @@ def limit_connections(view: WebSocketHooks, session: WebSocketSession) -> None:
     if limit > 0 and session.user_id is not None and withdraw_beyond(session, limit):
         raise _too_many(
             "MAX_CONNECTIONS_PER_USER",
-            f"The user has {limit} open connections.",
+            ngettext("The user has %d open connection.", "The user has %d open connections.", limit) % limit,
             retry_after=RETRY_AFTER_FULL,
         )
 
@@ -126,7 +127,8 @@ def limit_messages(view: WebSocketHooks, session: WebSocketSession) -> None:
     if limit > 0 and not count_message(session, limit):
         end = session.last_seen_on + timedelta(seconds=TOUCH_SECONDS)
         left = max(1, round((end - timezone.now()).total_seconds()))
-        reason = f"More than {limit} messages of the connection in a minute."
+        most = ngettext("More than %d message", "More than %d messages", limit) % limit
+        reason = f"{most} of the connection in a minute."
         raise _too_many("MAX_MESSAGES_PER_MINUTE", reason, retry_after=left)
 
 
@@ -144,7 +146,8 @@ def _count(view: WebSocketHooks, client: str, rule: Limited, limit: int) -> Atte
     seconds, now = window_seconds(partial(getattr, view)), timezone.now()
     verdict = count_attempt(SCOPE, client, limit=limit, window_seconds=seconds, now=now)
     if not verdict.allowed:
-        reason = f"More than {limit} attempts in {seconds // 60} minutes."
+        most = ngettext("More than %d attempt", "More than %d attempts", limit) % limit
+        reason = f"{most} in {ngettext('%d minute', '%d minutes', seconds // 60) % (seconds // 60)}."
         raise _too_many(rule, reason, retry_after=verdict.retry_after)
     return Attempt(client=client, window_seconds=seconds, counted_on=now)
 

@@ -18,9 +18,11 @@ from websocket_gateway.management.base import GatewayCommand
 from websocket_gateway.management.delivery import delivery_progress, render_report
 from websocket_gateway.management.failures import failures_written_to, refuse_same_file
 from websocket_gateway.management.queued import QueuedBroadcasts, add_queue_arguments, end_with
+from websocket_gateway.models import BroadcastRun
 from websocket_gateway.sending import DeliveryReport, SendOptions, broadcast
 from websocket_gateway.sending.audience import find_audience
 from websocket_gateway.sending.delivery import ENGINES
+from websocket_gateway.sending.records import started_in
 
 
 class Command(GatewayCommand):
@@ -50,6 +52,7 @@ class Command(GatewayCommand):
         add_queue_arguments(parser)
         self.add_format_argument(parser)
 
+    @started_in(BroadcastRun.Origin.COMMAND)
     def handle(
         self,
         *args: object,

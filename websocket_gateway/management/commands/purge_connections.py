@@ -23,6 +23,8 @@ _WORDS = {
     "limits_deleted": ("delete", "rate limit", "whose window is over"),
     "messages_deleted": ("delete", "mark", "of messages handled more than a day ago"),
     "broadcasts_deleted": ("delete", "broadcast", "that finished longer ago than the retention"),
+    "records_deleted": ("delete", "record", "of broadcasts, older than ACTIVITY_RETENTION_DAYS"),
+    "refusals_deleted": ("delete", "count", "of refusals, older than ACTIVITY_RETENTION_DAYS"),
     "messages_published": ("publish", "message", "whose publisher died"),
     "history_deleted": ("delete", "message", "that no client can get any more"),
     "epochs_begun": ("begin", "epoch", "of channels: clients are told that their positions do not count"),

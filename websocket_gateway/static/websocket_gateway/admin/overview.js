@@ -29,7 +29,7 @@
       const bar = element("div", { class: "wsg-bar" });
       const rect = drawn("rect", { class: "wsg-fill-in", width: (100 * row.count) / most, height: 12, rx: 1 });
       bar.append(
-        element("a", { href: link(row), title: row.name }, row.name),
+        link ? element("a", { href: link(row), title: row.name }, row.name) : element("span", { title: row.name }, row.name),
         drawn("svg", { viewBox: "0 0 100 12", preserveAspectRatio: "none", "aria-hidden": "true" }, rect),
         element("span", {}, number.format(row.count)),
       );
@@ -38,16 +38,19 @@
     target.replaceChildren(...(bars.length ? bars : [element("p", { class: "wsg-empty" }, root.dataset.none)]));
   }
 
-  function drawHours(target, hours) {
-    const width = Math.max(300, target.clientWidth);
+  // One chart for each element with `data-chart`: its columns are named there, its labels in its legend.
+  function drawHours(target) {
+    const names = target.dataset.chart.split(" ");
+    const labels = [...target.parentElement.querySelectorAll(".wsg-legend span")].map((label) => label.textContent);
+    const width = Math.max(280, target.clientWidth);
     const height = 180;
-    const [left, top, bottom] = [44, 12, height - 24];
-    const most = Math.max(1, ...hours.flatMap((hour) => [hour.connects, hour.disconnects]));
+    const [left, top, bottom] = [56, 12, height - 24];
+    const most = Math.max(1, ...hours.flatMap((hour) => names.map((name) => hour[name])));
     const step = (width - left - 8) / hours.length;
-    const every = step < 44 ? 3 : 1;
+    const every = Math.ceil(44 / step);
     const chart = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
-    const text = hours.map((hour) => `${clock(hour.hour)}: ${hour.connects} / ${hour.disconnects}`).join(", ");
-    chart.append(drawn("title", {}, `${root.dataset.connects} / ${root.dataset.disconnects}: ${text}`));
+    const text = hours.map((hour) => `${clock(hour.hour)}: ${names.map((name) => hour[name]).join(" / ")}`).join(", ");
+    chart.append(drawn("title", {}, `${labels.join(" / ")}: ${text}`));
     for (const [value, y] of [[most, top], [0, bottom]]) {
       chart.append(
         drawn("line", { class: "wsg-axis", x1: left, x2: width, y1: y, y2: y }),
@@ -56,10 +59,13 @@
     }
     hours.forEach((hour, index) => {
       const x = left + index * step;
-      [["in", hour.connects, 0.14], ["out", hour.disconnects, 0.5]].forEach(([name, count, shift]) => {
-        const barHeight = ((bottom - top) * count) / most;
+      const column = (0.72 / names.length) * step;
+      names.forEach((name, place) => {
+        // One failure among thousands of deliveries is seen, too.
+        const barHeight = hour[name] && Math.max(2, ((bottom - top) * hour[name]) / most);
         chart.append(drawn("rect", {
-          class: `wsg-fill-${name}`, x: x + shift * step, y: bottom - barHeight, width: step * 0.33, height: barHeight,
+          class: `wsg-fill-${name}`, x: x + 0.14 * step + place * column, y: bottom - barHeight,
+          width: column * 0.92, height: barHeight,
         }));
       });
       if (index % every === 0) {
@@ -67,6 +73,10 @@
       }
     });
     target.replaceChildren(chart);
+  }
+
+  function drawCharts() {
+    for (const target of root.querySelectorAll("[data-chart]")) drawHours(target);
   }
 
   function clock(time) {
@@ -91,15 +101,18 @@
   function drawRuns(target, runs) {
     const rows = runs.map((run) => {
       const row = element("tr");
-      row.append(element("td", {}, `${run.id} · ${clock(run.started)}`));
-      row.append(element("td", {}, run.to), element("td", {}, run.state));
-      row.append(element("td", { class: "wsg-number" }, number.format(run.delivered)));
-      row.append(element("td", { class: "wsg-number" }, number.format(run.gone)));
-      const failed = run.failed ? "wsg-number wsg-failed" : "wsg-number";
-      row.append(element("td", { class: failed }, number.format(run.failed)));
+      const name = element("td");
+      const title = `${run.id} · ${clock(run.started)}`;
+      name.append("opensRuns" in root.dataset ? element("a", { href: run.url }, title) : title);
+      row.append(name, element("td", { class: "wsg-wrap" }, run.to), element("td", { class: "wsg-wrap" }, run.by));
+      row.append(element("td", {}, run.state));
+      for (const figure of ["recipients", "delivered", "gone", "failed"]) {
+        const failed = figure === "failed" && run.failed ? " wsg-failed" : "";
+        row.append(element("td", { class: `wsg-number${failed}` }, number.format(run[figure])));
+      }
       return row;
     });
-    fill(target, rows, 6);
+    fill(target, rows, 8);
   }
 
   function fill(target, rows, columns) {
@@ -120,8 +133,9 @@
       figures.channels,
       (row) => `${list}?q=${encodeURIComponent(row.name)}`,
     );
+    drawBars(root.querySelector("[data-bars=refusals]"), figures.refusals, null);
     hours = figures.hours;
-    drawHours(part("hours"), hours);
+    drawCharts();
     if (part("present")) drawMembers(part("present"), figures.members);
     drawRuns(part("runs"), figures.broadcasts);
   }
@@ -150,7 +164,7 @@
     if (!document.hidden) readFigures();
   });
   window.addEventListener("resize", () => {
-    if (hours.length) drawHours(part("hours"), hours);
+    if (hours.length) drawCharts();
   });
   readFigures();
 }

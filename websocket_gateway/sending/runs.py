@@ -12,11 +12,13 @@ from django.utils import timezone
 
 from websocket_gateway.channels.publishing import addressed
 from websocket_gateway.conf import get_settings
-from websocket_gateway.exceptions import WebSocketGatewayError
+from websocket_gateway.exceptions import NotEnqueuedError, QueueUnavailableError, WebSocketGatewayError
 from websocket_gateway.models import BroadcastRun, BroadcastShard
 from websocket_gateway.models.fields import set_related
 from websocket_gateway.sending import shards
 from websocket_gateway.sending.audience import audience_of_run
+from websocket_gateway.sending.finishing import announce_end, end_run, finish_run_if_done
+from websocket_gateway.sending.summaries import find_run
 from websocket_gateway.task_queue import background_backend, enqueue, require_background_backend
 
 RECIPIENTS_PER_SHARD = 10_000
@@ -78,6 +80,8 @@ def save_run(
         run.save()
         if ends is not None:
             BroadcastShard.objects.bulk_create(_cut(run, *ends))
+    if ends is None:
+        announce_end(run.pk)
     return run
 
 
@@ -91,7 +95,8 @@ def enqueue_run(
 ) -> BroadcastRun:
     """Save a broadcast like `create_run`; the task queue sends it once the transaction commits.
 
-    Raises `ConfigurationError` if the project has no queue that works in the background.
+    Raises `ConfigurationError` if the project has no queue that works in the background, and
+    `NotEnqueuedError` if the queue cannot be reached: the broadcast is saved then, and can be resumed.
     """
     require_background_backend()
     run = create_run(data, channel=channel, user=user, max_per_second=max_per_second, started_by=started_by)
@@ -107,13 +112,13 @@ def enqueue_tasks(run_id: int) -> int:
 def resume_run(run_id: int) -> int:
     """Enqueue tasks for the free shards of a broadcast, and return their number.
 
-    Raises `WebSocketGatewayError` if there is no such broadcast or it was cancelled, and
-    `ConfigurationError` if there is no queue.
+    Raises `WebSocketGatewayError` if there is no such broadcast or it was cancelled, `NotEnqueuedError` if
+    the queue cannot be reached, and `ConfigurationError` if there is no queue.
     """
     run = find_run(run_id)
     if run.state == BroadcastRun.State.CANCELLED:
         raise WebSocketGatewayError(f"Broadcast {run_id} was cancelled; start a new one.")
-    if run.state == BroadcastRun.State.FINISHED or shards.finish_run_if_done(run_id):
+    if run.state == BroadcastRun.State.FINISHED or finish_run_if_done(run_id):
         return 0
     require_background_backend()
     return enqueue_tasks(run_id)
@@ -130,7 +135,7 @@ def resume_expired_shards() -> int:
     if not keys:
         return 0
     for pk in keys:
-        shards.finish_run_if_done(pk)
+        finish_run_if_done(pk)
     return sum(_enqueue(pk, tasks) for pk, tasks in sorted(count_missing_tasks().items()))
 
 
@@ -153,16 +158,7 @@ def count_missing_tasks() -> dict[int, int]:
 
 def cancel_run(run_id: int) -> bool:
     """Stop a broadcast after the pages that are being sent; False if it had ended already."""
-    return shards.end_run(find_run(run_id).pk, BroadcastRun.State.CANCELLED)
-
-
-def find_run(run_id: int) -> BroadcastRun:
-    """The broadcast of that number; raises `WebSocketGatewayError` if there is none."""
-    query = BroadcastRun.objects.using(router.db_for_write(BroadcastRun))
-    run: BroadcastRun | None = query.select_related("user", "started_by").filter(pk=run_id).first()
-    if run is None:
-        raise WebSocketGatewayError(f"There is no broadcast {run_id}.")
-    return run
+    return end_run(find_run(run_id).pk, BroadcastRun.State.CANCELLED)
 
 
 def _tasks_for(shards_free: int) -> int:
@@ -170,8 +166,18 @@ def _tasks_for(shards_free: int) -> int:
 
 
 def _enqueue(run_id: int, tasks: int) -> int:
-    for _ in range(tasks):
-        enqueue(WORK_ON_BROADCAST, run_id)
+    try:
+        for _ in range(tasks):
+            enqueue(WORK_ON_BROADCAST, run_id)
+    except QueueUnavailableError as exc:
+        minutes = int(_LOST_AFTER.total_seconds() // 60)
+        raise NotEnqueuedError(
+            f"Broadcast {run_id} is saved, but was not enqueued. {exc} Send it with: "
+            f"broadcast --resume {run_id} (with --wait if the queue stays down). Cancel it with: "
+            f"broadcast --cancel {run_id}. Otherwise purge_connections enqueues it when it is "
+            f"{minutes} minutes old.",
+            run=run_id,
+        ) from exc
     return tasks
 
 

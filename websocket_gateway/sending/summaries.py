@@ -12,10 +12,10 @@ from django.db import router
 from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
+from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.leases import is_held
 from websocket_gateway.models import BroadcastRun, BroadcastShard
 from websocket_gateway.sending.reports import DeliveryReport, count_reason
-from websocket_gateway.sending.runs import find_run
 
 _SUMS = ("delivered", "gone", "failed", "retried")
 
@@ -55,6 +55,15 @@ def recent_runs(*, limit: int = 10) -> list[RunSummary]:
     newest = current.select_related("user", "started_by").order_by("-pk")
     # The message may have 128 KB.
     return _summaries(newest.defer("message")[:limit], Counter())
+
+
+def find_run(run_id: int) -> BroadcastRun:
+    """The broadcast of that number; raises `WebSocketGatewayError` if there is none."""
+    query = BroadcastRun.objects.using(router.db_for_write(BroadcastRun))
+    run: BroadcastRun | None = query.select_related("user", "started_by").filter(pk=run_id).first()
+    if run is None:
+        raise WebSocketGatewayError(f"There is no broadcast {run_id}.")
+    return run
 
 
 def _summaries(runs: Iterable[BroadcastRun], reasons: Counter[str]) -> list[RunSummary]:

@@ -53,13 +53,15 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 _ENGINE = os.environ.get("WEBSOCKET_GATEWAY_TEST_DATABASE", "sqlite")
 
 
+def _temporary_file() -> str:
+    return str(Path(tempfile.mkdtemp(prefix="websocket-gateway-")) / "test.sqlite3")
+
+
 def _database() -> dict[str, Any]:
     if _ENGINE == "sqlite":
         # Through the environment, so that a command run as a process of its own meets the same file.
-        file = os.environ.setdefault(
-            "WEBSOCKET_GATEWAY_TEST_NAME",
-            str(Path(tempfile.mkdtemp(prefix="websocket-gateway-")) / "test.sqlite3"),
-        )
+        file = os.environ.get("WEBSOCKET_GATEWAY_TEST_NAME") or _temporary_file()
+        os.environ["WEBSOCKET_GATEWAY_TEST_NAME"] = file
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": file, "TEST": {"NAME": file}}
     return {
         "ENGINE": f"django.db.backends.{_ENGINE}",

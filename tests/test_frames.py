@@ -10,6 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.utils import translation
+from django.utils.translation import gettext_lazy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -172,3 +174,9 @@ def test_control_frame_is_told_by_its_type() -> None:
 )
 def test_unusual_but_sound_json_is_read(value: Any) -> None:
     assert parse_frame(json.dumps({"a": value}).encode()).body == {"a": value}
+
+
+def test_a_lazy_text_is_sent_as_text_in_the_language_of_now() -> None:
+    assert encode_message(gettext_lazy("Monday")) == b"Monday"
+    with translation.override("de"):
+        assert encode_message(gettext_lazy("Monday")) == b"Montag"

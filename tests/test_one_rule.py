@@ -22,7 +22,7 @@ RULES = {
     "nothing came back": (r"no answer from", "aws/engines/outcomes.py"),
     "share of an endpoint": (r"max\(1, busy\)", "aws/engines/retries.py"),
     "most tasks of a broadcast": (r"min\(MAX_TASKS", "sending/runs.py"),
-    "end of a broadcast": (r"\.update\(\s*state=", "sending/shards.py"),
+    "end of a broadcast": (r"\.update\(\s*state=", "sending/finishing.py"),
     "primary channel of a session": (r"\.channel_name = (?!\"\")", "models/sessions.py"),
     "may join": (r"ErrorCode\.CHANNEL_DENIED", "views/channels.py"),
     "active user": (r"\"is_active\", True", "logins.py"),

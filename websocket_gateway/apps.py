@@ -16,9 +16,11 @@ class WebSocketGatewayConfig(AppConfig):
     def ready(self) -> None:
         """Register the checks; connect the receivers that end the sockets of users who left."""
         from websocket_gateway.checks import register_checks
+        from websocket_gateway.log_records import follow_django
         from websocket_gateway.receivers import connect_receivers
         from websocket_gateway.web_requests import follow_requests
 
         register_checks()
         connect_receivers()
         follow_requests()
+        follow_django()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import shlex
 from collections.abc import Mapping
@@ -22,11 +21,12 @@ from websocket_gateway.conf import get_settings
 from websocket_gateway.database_engines import aborts_transactions
 from websocket_gateway.database_errors import is_forbidden_in_tests
 from websocket_gateway.frames import SUBPROTOCOL
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.page_errors import warn_once
 from websocket_gateway.user_marks import build_user_marks as build_user_marks  # the documented path
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _Row = TypeVar("_Row", bound=Model)
 
@@ -84,7 +84,10 @@ def read_or_log(rows: QuerySet[_Row]) -> list[_Row] | None:
     except (AssertionError, RuntimeError) as exc:
         if not is_forbidden_in_tests(exc):
             raise
-        logger.debug("A page has no address to connect to: this test must not use the database.")
+        logger.debug(
+            "A page has no address to connect to: this test must not use the database.",
+            extra={"event": "page_without_address"},
+        )
         return None
     except (DatabaseError, InterfaceError) as exc:
         connection = get_connection(rows.db)

@@ -2,7 +2,8 @@
 
 SQLite lets one connection write at a time and gives up after its busy timeout (5 s by
 default); MariaDB and PostgreSQL may end a statement to resolve a deadlock. In autocommit a
-single statement can be run again. Inside a transaction it cannot, and is not.
+single statement can be run again. Inside a transaction it cannot, and is not. Work that
+takes minutes goes on after a restart or a failover of the database, on a new connection.
 """
 
 from __future__ import annotations
@@ -10,20 +11,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
-from django.db import IntegrityError, OperationalError, connections, models, router, transaction
+from django.db import Error, IntegrityError, OperationalError, connections, models, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from websocket_gateway.database_engines import locks_by_key
-from websocket_gateway.database_errors import is_busy
+from websocket_gateway.database_errors import is_away, is_busy
 from websocket_gateway.forking import jitter
 from websocket_gateway.tenants import with_current_tenant
+from websocket_gateway.web_requests import in_web_request
 
 T = TypeVar("T")
 M = TypeVar("M", bound=models.Model)
 
 PATIENCE_SECONDS = 15.0
 """How long a statement is repeated; API Gateway waits at most 29 s for a response."""
+RECONNECT_SECONDS = 30.0
+"""How long work outside web requests waits for a database that went away, such as in a failover."""
 
 
 def retry_when_busy(
@@ -50,6 +56,32 @@ def retry_when_busy(
             if in_transaction or not may_retry() or not is_busy(exc) or time.monotonic() > deadline:
                 raise
         sleep(jitter.uniform(0.01, 0.1))
+
+
+def reconnect_when_away(
+    statement: Callable[[], T], *, using: str, sleep: Callable[[float], None] = time.sleep
+) -> T:
+    """Run what is safe to repeat; on new connections while the database is away, for `RECONNECT_SECONDS`.
+
+    A web request does not wait: it gets one new connection, because the server may have closed one that was
+    idle. Raises the last error after that, and at once inside a transaction, which is lost with its
+    connection.
+    """
+    connection = connections[using]
+    deadline = time.monotonic() + (0.0 if in_web_request() else RECONNECT_SECONDS)
+    repeated = False
+    while True:
+        try:
+            return statement()
+        except Error as exc:
+            if connection.in_atomic_block or not connection.autocommit or not is_away(exc):
+                raise
+            if repeated and time.monotonic() >= deadline:
+                raise
+        connection.close()
+        if repeated:
+            sleep(jitter.uniform(0.1, 0.5))
+        repeated = True
 
 
 def insert_unless_exists(row: models.Model) -> bool:
@@ -84,6 +116,36 @@ def run_after_commit(
         return False
     transaction.on_commit(with_current_tenant(function), using=using, robust=True)
     return True
+
+
+def run_after_commits(function: Callable[[], object], *, using: str) -> bool:
+    """Run `function` once every surrounding transaction has committed, on whatever database; robust.
+
+    After a rollback of one of them it is not run. False, and nothing is run, where there is no transaction.
+    The one that Django's `TestCase` puts around a test counts on the database `using` only.
+    """
+    waiting = {
+        connection.alias
+        for connection in connections.all(initialized_only=True)
+        if connection.in_atomic_block and (connection.alias == using or not _is_of_test(connection))
+    }
+    if not waiting:
+        return False
+
+    def committed(alias: str) -> None:
+        waiting.discard(alias)
+        if not waiting:
+            function()
+
+    for alias in tuple(waiting):
+        # Robust: the transaction is committed, so its code must not fail because of this.
+        transaction.on_commit(partial(committed, alias), using=alias, robust=True)
+    return True
+
+
+def _is_of_test(connection: BaseDatabaseWrapper) -> bool:
+    blocks: list[Any] = connection.atomic_blocks
+    return all(getattr(block, "_from_testcase", False) for block in blocks)
 
 
 def in_key_order(rows: models.QuerySet[M], number: int, *, skip_locked: bool) -> models.QuerySet[M]:

@@ -16,6 +16,7 @@ ROUTE_KEY_HEADER: Final = "wsRouteKey"
 SOURCE_IP_HEADER: Final = "wsSourceIp"
 CONNECTED_AT_HEADER: Final = "wsConnectedAt"
 STAGE_HEADER: Final = "wsStage"
+REQUEST_ID_HEADER: Final = "wsRequestId"
 MESSAGE_ID_HEADER: Final = "wsMessageId"
 ORIGIN_SECRET_HEADER: Final = "wsOriginSecret"  # noqa: S105 - the name of a header
 LEGACY_SECRET_HEADER: Final = "X-Ws-Gateway-Secret"  # noqa: S105 - the name of a header
@@ -30,6 +31,7 @@ CONTEXT_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
         SOURCE_IP_HEADER: "context.identity.sourceIp",
         CONNECTED_AT_HEADER: "context.connectedAt",
         STAGE_HEADER: "context.stage",
+        REQUEST_ID_HEADER: "context.requestId",
     }
 )
 """Mapped on every integration: header -> context variable."""

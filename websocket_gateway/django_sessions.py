@@ -6,7 +6,6 @@ database alone gives no session cookie.
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -22,11 +21,12 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from websocket_gateway.forking import PerProcess
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.logins import has_lasting_session_keys, hash_session_key
 from websocket_gateway.models import WebSocketSession, WebSocketToken
 from websocket_gateway.models.fields import SEALED_MAX_LENGTH
 
-logger = logging.getLogger("websocket_gateway.connections")
+logger = get_logger("websocket_gateway.connections")
 
 _SALT: Final = "websocket_gateway.django_sessions"
 _NONCE: Final = 16

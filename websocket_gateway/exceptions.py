@@ -22,6 +22,9 @@
     ├── GatewayBusyError              another process is changing this gateway right now
     ├── LeaseLostError                another process holds the lease of this gateway now
     ├── InvalidMessageError           (also ValueError) a payload that can never be sent
+    ├── DeliveryInterruptedError      .report .last_key (in `websocket_gateway.sending`)
+    ├── QueueUnavailableError         the task queue did not accept a task
+    │   └── NotEnqueuedError          .run: the broadcast is saved
     ├── RateLimitedError              .retry_after
     ├── LegacyImportError             the older package's tables hold rows that cannot be imported
     └── InvalidEventError             (also SuspiciousOperation) an HTTP request that is not a gateway event
@@ -136,6 +139,19 @@ class LeaseLostError(WebSocketGatewayError):
 
 class InvalidMessageError(WebSocketGatewayError, ValueError):
     """The payload can never be sent: not JSON, too large, or with the reserved key `_ws`."""
+
+
+class QueueUnavailableError(WebSocketGatewayError):
+    """The task queue did not accept a task."""
+
+
+class NotEnqueuedError(QueueUnavailableError):
+    """The task queue did not accept a broadcast, which is saved and can be sent or cancelled."""
+
+    def __init__(self, message: str, *, run: int) -> None:
+        super().__init__(message)
+        self.run = run
+        """The number of the broadcast."""
 
 
 class RateLimitedError(WebSocketGatewayError):

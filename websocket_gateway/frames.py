@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple, NoReturn
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.utils.functional import Promise
 
 from websocket_gateway.exceptions import InvalidMessageError
 
@@ -96,8 +97,8 @@ def encode_message(message: object) -> bytes:
     """
     if isinstance(message, (bytes, bytearray, memoryview)):
         return _check_size(bytes(message), "message")
-    if isinstance(message, str):
-        return _check_size(_utf8(message), "message")
+    if isinstance(message, (str, Promise)):  # a lazy translation is text, in the language of now
+        return _check_size(_utf8(str(message)), "message")
     return encode_json(message)
 
 

@@ -8,7 +8,6 @@ same machine its process is found to be gone, and its lease is free at once.
 
 from __future__ import annotations
 
-import logging
 import secrets
 import threading
 import time
@@ -16,20 +15,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
-from django.db import DatabaseError, connections, router
+from django.db import Error, connections, router
 from django.db.models import Model, Q, QuerySet
 from django.db.models.functions import Now
 from django.db.models.signals import post_save
 from django.utils import timezone
 
-from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy
+from websocket_gateway.concurrency import insert_unless_exists, reconnect_when_away, retry_when_busy
 from websocket_gateway.exceptions import GatewayBusyError, GatewayNotFoundError, LeaseLostError
 from websocket_gateway.lease_holders import holder_name, is_dead
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.no_fork import join
 from websocket_gateway.tenants import for_another_thread
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 LEASE_SECONDS = 15.0
 RENEW_SECONDS = 5.0
@@ -94,8 +94,13 @@ class Lease:
             try:
                 if not self.hold():
                     return  # the work itself finds out at its next step
-            except DatabaseError:
-                logger.warning("A lease could not be renewed; trying again.", exc_info=True)
+            except Error:
+                logger.warning(
+                    "A lease could not be renewed; trying again.",
+                    exc_info=True,
+                    extra={"event": "lease_not_renewed"},
+                )
+                connections[router.db_for_write(self.model)].close()  # it may be lost
 
     def _update(self, condition: Q, values: dict[str, object]) -> bool:
         row = self.model._default_manager.filter(condition, pk=self.pk)
@@ -196,8 +201,8 @@ def held(lease: Lease) -> Iterator[None]:
         with lease.renewed():
             yield
     finally:
-        with suppress(DatabaseError):
-            lease.release()
+        with suppress(Error):
+            reconnect_when_away(lease.release, using=router.db_for_write(lease.model))
 
 
 def _wait_for(

@@ -5,7 +5,6 @@ The log says why, once for each process.
 
 from __future__ import annotations
 
-import logging
 import sys
 from functools import lru_cache
 
@@ -13,8 +12,9 @@ from django.conf import settings
 from django.db import Error, connections
 
 from websocket_gateway.database_engines import aborts_transactions
+from websocket_gateway.log_records import get_logger
 
-logger = logging.getLogger("websocket_gateway.client_config")
+logger = get_logger("websocket_gateway.client_config")
 
 
 def must_raise(exc: Exception) -> bool:
@@ -33,7 +33,7 @@ def is_for_developers() -> bool:
 @lru_cache(maxsize=64)
 def warn_once(message: str) -> None:
     """Log a warning, once in each process: a page may be shown a thousand times a minute."""
-    logger.warning("%s", message)
+    logger.warning("%s", message, extra={"event": "page_without_address"})
 
 
 def _has_broken_transaction() -> bool:

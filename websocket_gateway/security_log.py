@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, get_args
 from uuid import UUID
 
 from websocket_gateway.forking import PerProcess
+from websocket_gateway.log_records import get_logger
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -34,7 +35,7 @@ _PLAIN: Final = (int, UUID, type(None))
 _LENGTH: Final = 200
 _REASON_LENGTH: Final = 500
 
-logger = logging.getLogger(LOGGER)
+logger = get_logger(LOGGER)
 
 
 class Fields(TypedDict, total=False):

@@ -1,14 +1,15 @@
-"""Signals of a connection. Receivers run in the request; an exception of a receiver is only logged."""
+"""Signals of connections and messages. A receiver runs in the request; its exceptions are only logged."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 
 from django.dispatch import Signal
 
-logger = logging.getLogger(__name__)
+from websocket_gateway.log_records import get_logger
+
+logger = get_logger(__name__)
 
 connected = Signal()
 """A socket was accepted. Sender: the view class. Arguments: `session`, `event`, `request`.
@@ -49,9 +50,26 @@ message_received = Signal()
 """A frame will be handled. Sender: the view class. Arguments: `session`, `event`, `handler`, a name."""
 
 
+message_sent = Signal()
+"""A message was sent from this process: by `send`, `send_message`, `broadcast`, or at the commit.
+
+Sender: `DeliveryReport`. Arguments: `report`, `audience` (`"channel"`, `"user"`, `"everyone"`,
+`"connections"` or `"query"`), `channel_name`, `user_id`, `state` (`"finished"`, or `"interrupted"` by an
+exception). Sent once for each message. Not for broadcasts of the task queue, and not for what this package
+sends itself.
+"""
+
+broadcast_finished = Signal()
+"""A broadcast has ended: one by `broadcast`, the command, the admin, or workers of the task queue.
+
+Sender: `DeliveryReport`. Arguments: those of `message_sent`, and `run`: the `BroadcastRun` of the task queue,
+else None. `state` may be `"cancelled"`, too. Sent once, by the process that ended it, after the commit.
+"""
+
+
 def send_safely(signal: Signal, *, sender: Any, **arguments: Any) -> None:
     """Send a signal; a receiver that raises is logged and does not disturb the connection."""
     try:
         signal.send_robust(sender=sender, **arguments)
     except asyncio.CancelledError:  # by an `async def` receiver; Django lets it pass
-        logger.exception("A receiver of a signal was cancelled.")
+        logger.exception("A receiver of a signal was cancelled.", extra={"event": "receiver_cancelled"})

@@ -16,7 +16,12 @@ _in_request = ContextVar("websocket_gateway_in_request", default=False)
 
 def in_web_request() -> bool:
     """Whether a web request is under way in this thread or task, or in the one that called it."""
-    return _in_request.get() or SyncToAsync.thread_sensitive_context.get(None) is not None
+    return _in_request.get() or has_own_thread()
+
+
+def has_own_thread() -> bool:
+    """Whether this is a request under ASGI, which has a thread of its own for its work with the database."""
+    return SyncToAsync.thread_sensitive_context.get(None) is not None
 
 
 def follow_requests() -> None:

@@ -255,6 +255,11 @@ CASES = {
         | {"DATABASE_ROUTERS": [f"{__name__}.ToReplica"]},
         good={"DATABASE_ROUTERS": [f"{__name__}.ToReplica"]},
     ),
+    "a function for tasks that does not exist": Case(
+        number="W027",
+        bad=gateway_settings(TASK_BACKEND="project.tasks.enqueue"),
+        good=gateway_settings(TASK_BACKEND="tests.test_task_queue.take"),
+    ),
     "sessions in each process's memory": Case(
         number="W023",
         bad={

@@ -378,6 +378,7 @@ TABLE = [
     Difference("earlier stage", earlier_stage, "Unwanted stage v0 (an earlier stage", 1, ("--prune",)),
     Difference("another stage is live", live_stage, 'deployed_stage: "v0" -> "production"', 0),
     Difference("stage not mapped", parameter("wsStage", ""), 'wsStage]: "context.stage"', 2),
+    Difference("request not mapped", parameter("wsRequestId", ""), 'wsRequestId]: "context.requestId"', 2),
     # Options of `GATEWAYS` that were taken back
     Difference("rate taken back", taken_back("THROTTLING_RATE_LIMIT"), "_rate_limit: 100.0 -> 10000.0", 2),
     Difference("burst taken back", taken_back("THROTTLING_BURST_LIMIT"), "_burst_limit: 200 -> 5000", 2),

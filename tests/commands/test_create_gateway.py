@@ -68,6 +68,7 @@ def test_the_integrations_carry_every_mapping_under_its_fixed_name(aws: Any) -> 
         "integration.request.header.wsSourceIp": "context.identity.sourceIp",
         "integration.request.header.wsConnectedAt": "context.connectedAt",
         "integration.request.header.wsStage": "context.stage",
+        "integration.request.header.wsRequestId": "context.requestId",
         "integration.request.header.wsOriginSecret": f"'{origin_secret(row.api_id)}'",
         "integration.request.header.Sec-WebSocket-Version": "'0'",
     }

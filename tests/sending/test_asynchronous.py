@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
 from django.db import connections, transaction
 
 from tests.factories import WebSocketSessionFactory
@@ -102,3 +103,47 @@ def test_on_commit_waits_for_the_transaction_around_it(sink: Sink, lobby: list[W
 def test_what_is_wrong_is_raised_where_it_is_awaited() -> None:
     with pytest.raises(InvalidMessageError):
         async_to_sync(abroadcast)({"_ws": 1}, everyone=True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_leaves_the_threads_of_the_event_loop_alone(sink: Sink, lobby: list[WebSocketSession]) -> None:
+    asked, released = threading.Semaphore(0), threading.Event()
+
+    def hold(connection_id: str) -> None:
+        asked.release()
+        released.wait(60)
+
+    sink.on_request = hold
+
+    async def all_at_once() -> list[int]:
+        # One thread is enough for the application's own DNS look-ups, if no broadcast takes it.
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        sending = [asyncio.create_task(abroadcast({}, channel="lobby")) for _ in range(6)]
+        while not asked.acquire(blocking=False):
+            await asyncio.sleep(0.01)
+        await loop.getaddrinfo("localhost", 80)
+        released.set()
+        return [report.delivered for report in await asyncio.gather(*sending)]
+
+    assert asyncio.run(all_at_once()) == [3] * 6
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_under_asgi_sends_on_its_own_connection(lobby: list[WebSocketSession]) -> None:
+    used: list[threading.Thread] = []
+
+    async def view() -> None:
+        mine = await sync_to_async(threading.current_thread)()
+        await abroadcast(
+            {}, channel="lobby", on_progress=lambda report: used.append(threading.current_thread())
+        )
+        assert set(used) == {mine}
+
+    async def request() -> None:
+        async with ThreadSensitiveContext():
+            await view()
+            await sync_to_async(connections.close_all)()
+
+    asyncio.run(request())
+    assert used

@@ -24,7 +24,7 @@ from tests.threads import run_together
 from websocket_gateway.exceptions import ConfigurationError, LeaseLostError, WebSocketGatewayError
 from websocket_gateway.models import ApiGateway, BroadcastRun, BroadcastShard, WebSocketSession
 from websocket_gateway.sending import broadcast, paging, runs, shards
-from websocket_gateway.sending.summaries import recent_runs, summarize
+from websocket_gateway.sending.summaries import find_run, recent_runs, summarize
 from websocket_gateway.sending.worker import work_once, work_until_finished
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -273,8 +273,8 @@ def test_without_a_queue_nothing_is_taken_up_but_what_is_done_is_closed() -> Non
 
     assert runs.resume_expired_shards() == 0
 
-    assert runs.find_run(run.pk).state == "finished"
-    assert runs.find_run(left.run_id).state == "running"
+    assert find_run(run.pk).state == "finished"
+    assert find_run(left.run_id).state == "running"
 
 
 def test_without_a_running_broadcast_one_query_is_enough(django_assert_num_queries: Any) -> None:

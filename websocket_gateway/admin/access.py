@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
@@ -11,6 +10,7 @@ from django.db import models
 from django.http import HttpRequest
 
 from websocket_gateway.conf import get_settings
+from websocket_gateway.log_records import get_logger
 
 if TYPE_CHECKING:
     from typing import TypeVar
@@ -25,7 +25,7 @@ CHANGE_SESSIONS = "websocket_gateway.change_websocketsession"
 PROVISION = "websocket_gateway.provision_apigateway"
 FORGET_HISTORY = "websocket_gateway.delete_channel"
 
-logger = logging.getLogger("websocket_gateway.admin")
+logger = get_logger("websocket_gateway.admin")
 
 
 def may_provision(request: HttpRequest) -> bool:
@@ -42,4 +42,4 @@ def record(model_admin: admin.ModelAdmin[Row], request: HttpRequest, row: Row, c
     model_admin.log_change(request, row, change)
     user = request.user.get_username()
     changed = f"{row._meta.model_name} {row.pk}"
-    logger.info("%s: %s (by %s)", changed, change, user, extra={"event": "admin", "user": user})
+    logger.info("%s: %s (by %s)", changed, change, user, extra={"event": "admin_change"})

@@ -20,7 +20,7 @@ from websocket_gateway.admin.forms import BroadcastForm
 from websocket_gateway.admin.live_figures import read_overview
 from websocket_gateway.admin.reporting import count_bytes, report_delivery
 from websocket_gateway.conf import get_settings
-from websocket_gateway.exceptions import WebSocketGatewayError
+from websocket_gateway.exceptions import NotEnqueuedError, WebSocketGatewayError
 from websocket_gateway.models import BroadcastRun, WebSocketSession
 from websocket_gateway.task_queue import background_backend
 
@@ -84,6 +84,9 @@ class Overview(_SessionAdmin):
             by_command = background_backend() is None and count > MOST_AT_ONCE
             if step == "apply" and not by_command:
                 return self._send(request, form)
+        except NotEnqueuedError as exc:  # it is saved: the form must not be sent again
+            messages.warning(request, str(exc))
+            return redirect("admin:websocket_gateway_overview")
         except (WebSocketGatewayError, ImproperlyConfigured) as exc:
             messages.error(request, str(exc))
             return self._show_form(request, form, button=_("Preview"), step="preview")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -11,9 +10,10 @@ from django.db import OperationalError, models, router
 from websocket_gateway.channels.numbering import Numbered
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.models import Channel, ChannelMessage
 
-logger = logging.getLogger("websocket_gateway.channels")
+logger = get_logger("websocket_gateway.channels")
 
 TRIM_EVERY = 100
 """A publisher trims its channel at each of these offsets: it stays bounded without a scheduled purge."""
@@ -29,7 +29,11 @@ def trim_if_due(channel_name: str, numbered: Iterable[Numbered]) -> None:
             try:
                 trim(channel_name, message.offset)
             except OperationalError:  # the next one, or the purge, does it
-                logger.warning("The history of channel %r could not be trimmed.", channel_name)
+                logger.warning(
+                    "The history of channel %r could not be trimmed.",
+                    channel_name,
+                    extra={"event": "history_not_trimmed", "channel": channel_name},
+                )
 
 
 def trim(channel_name: str, last_offset: int) -> int:

@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage
 from websocket_gateway.checks.messages import error, warning
 from websocket_gateway.conf import get_settings, is_loopback
 from websocket_gateway.exceptions import ConfigurationError, MissingRegionError
+from websocket_gateway.task_queue import find_function
 
 
 def check_readable() -> Iterator[CheckMessage]:
@@ -42,6 +43,19 @@ def check_region() -> Iterator[CheckMessage]:
             "W002",
             "No AWS region is configured.",
             hint='Set AWS_GATEWAY_REGION_NAME in the settings, such as "eu-central-1".',
+        )
+
+
+def check_task_function() -> Iterator[CheckMessage]:
+    """A function that `TASK_BACKEND` names must exist, and take a task's name and arguments."""
+    try:
+        find_function()
+    except ConfigurationError as exc:
+        yield warning(
+            "W027",
+            str(exc),
+            hint="Name a function such as `def enqueue(name, kwargs)`, or a backend of TASKS; see "
+            "management_docs/task_queues.md.",
         )
 
 

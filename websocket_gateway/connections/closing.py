@@ -7,7 +7,6 @@ wait for a commit, so it can return a `Closing`.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,11 +26,12 @@ from websocket_gateway.connections.ending import ending
 from websocket_gateway.connections.endpoints import EndpointMap
 from websocket_gateway.connections.sessions import database_of, database_of_query
 from websocket_gateway.exceptions import ConfigurationError, ConnectionGoneError, EndpointUnreachableError
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.no_fork import ThreadPool as EndpointPool
 from websocket_gateway.web_requests import in_web_request
 
-logger = logging.getLogger("websocket_gateway.connections")
+logger = get_logger("websocket_gateway.connections")
 
 _ENDPOINTS_AT_ONCE = 8
 """In parallel, so that an endpoint that does not answer does not delay the others."""

@@ -6,7 +6,6 @@ whose socket was found closed are announced by `connection_gone` too, in batches
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,17 +22,19 @@ from websocket_gateway.concurrency import (
     PATIENCE_SECONDS,
     in_key_order,
     insert_unless_exists,
+    reconnect_when_away,
     retry_when_busy,
     run_after_commit,
 )
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.sessions import database_of, find_session
 from websocket_gateway.database_engines import locks_by_key
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.models.sessions import announce_move
 from websocket_gateway.signals import channel_left, connection_gone, disconnected, send_safely
 
-logger = logging.getLogger("websocket_gateway.connections")
+logger = get_logger("websocket_gateway.connections")
 
 _PATIENCE_AFTER_SENDING = 5.0
 
@@ -118,10 +119,7 @@ def end_gone(found: Mapping[int, str], *, using: str | None = None) -> int:
 
 
 def end_gone_after_sending(found: Mapping[int, str], *, using: str) -> None:
-    """Mark connections that answered 410 once the caller's transaction commits; it takes no lock in it.
-
-    A failure is logged. After a rollback nothing is marked; the next message is answered 410 again.
-    """
+    """Mark connections that answered 410 after the caller's commit, or never; a failure is logged."""
     try:
         run_after_commit(partial(_end_gone_quietly, found, using), model=WebSocketSession, using=using)
     except Error:  # no connection to the database
@@ -171,8 +169,9 @@ def _mark(
 
 
 def _end_gone_quietly(found: Mapping[int, str], using: str) -> None:
+    mark = partial(_end_gone, found, using=using, patience=_PATIENCE_AFTER_SENDING, skip_locked=True)
     try:
-        _end_gone(found, using=using, patience=_PATIENCE_AFTER_SENDING, skip_locked=True)
+        reconnect_when_away(mark, using=using)
     except Error:
         _log_failure(found)
 
@@ -183,7 +182,7 @@ def _log_failure(found: Mapping[int, str]) -> None:
         "purge_connections, will find them again.",
         len(found),
         exc_info=True,
-        extra={"event": "marking_failed"},
+        extra={"event": "marking_failed", "number": len(found)},
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shlex
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -27,9 +26,10 @@ from websocket_gateway.exceptions import (
     MissingRegionError,
     WebSocketGatewayError,
 )
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.models import ApiGateway, WebSocketSession
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def find_socket_url(gateway: ApiGateway) -> str:
@@ -119,7 +119,11 @@ def _endpoint_or_reason(
     except WebSocketGatewayError as exc:
         return str(exc)
     except Exception as exc:
-        logger.exception("The address of the gateway %r cannot be determined.", gateway.api_name)
+        logger.exception(
+            "The address of the gateway %r cannot be determined.",
+            gateway.api_name,
+            extra={"event": "endpoint_unknown", "gateway": gateway.api_name},
+        )
         return f"unexpected {type(exc).__name__} about the gateway {gateway.api_name!r}"
 
 
@@ -229,4 +233,5 @@ def _warn_once(name: str, used: str, stored: str) -> None:
         used,
         stored,
         stored,
+        extra={"event": "region_differs", "gateway": name},
     )

@@ -6,7 +6,6 @@ that this package maps itself, and these headers are removed.
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 
 from django.http import HttpRequest
@@ -15,12 +14,13 @@ from django.utils.crypto import constant_time_compare
 
 from websocket_gateway import context_headers
 from websocket_gateway.conf import get_settings
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.receiving.credentials import take_credentials
 from websocket_gateway.receiving.events import EVENT_TYPES
 from websocket_gateway.receiving.headers import meta_key
 
-logger = logging.getLogger("websocket_gateway.views")
+logger = get_logger("websocket_gateway.views")
 
 _GRACE = timedelta(minutes=5)
 """Events that were sent before the new mappings were deployed can still arrive this long after."""
@@ -75,5 +75,5 @@ def _warn_once(gateway: ApiGateway) -> None:
         "run `manage.py sync_routes`",
         gateway.api_name,
         context_headers.LEGACY_SECRET_HEADER,
-        extra={"event": "legacy_secret", "api_id": gateway.api_id},
+        extra={"event": "legacy_secret", "gateway": gateway.api_name},
     )

@@ -9,9 +9,12 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import signal
 import sys
-from contextlib import suppress
-from typing import Any, Final, TextIO
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final, NoReturn, TextIO
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -24,7 +27,47 @@ from websocket_gateway.exceptions import ConfigurationError, GatewayNotFoundErro
 _ESCAPED: Final = "websocket_gateway.escaped"
 _USAGE_STATUS: Final = 2
 _INTERRUPTED_STATUS: Final = 130
+_END_SIGNALS: Final = tuple(
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGHUP")
+    if hasattr(signal, name)  # Windows has no SIGHUP
+)
 _UNKNOWN_COLUMN: Final = 1054  # MariaDB's; it counts among the operational errors
+
+
+class EndSignal(KeyboardInterrupt):
+    """The process was asked to end: by `docker stop`, ECS, systemd, or a terminal that was closed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.status = 128 + number
+        """The exit status, as of a process that the signal ended."""
+
+
+def status_of(interrupt: KeyboardInterrupt) -> int:
+    """The exit status after an interrupt: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."""
+    return interrupt.status if isinstance(interrupt, EndSignal) else _INTERRUPTED_STATUS
+
+
+@contextmanager
+def interrupted_by(numbers: tuple[signal.Signals, ...]) -> Iterator[None]:
+    """Raise `EndSignal` at these signals, unless the process has its own handler for one, or ignores it."""
+
+    def interrupt(number: int, frame: object) -> NoReturn:
+        raise EndSignal(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in ours:
+            if signal.getsignal(number) is interrupt:
+                signal.signal(number, signal.SIG_DFL)
 
 
 class GatewayCommand(BaseCommand):
@@ -33,6 +76,8 @@ class GatewayCommand(BaseCommand):
     requires_system_checks: list[str] = []
     interrupted = "Interrupted."
     """Printed after Ctrl-C."""
+    ends_like_ctrl_c = True
+    """Whether SIGTERM and SIGHUP are treated like Ctrl-C, except for the exit status."""
 
     def __init__(self, stdout: TextIO | None = None, stderr: TextIO | None = None, **options: bool) -> None:
         self._steady = SteadyStream(sys.stdout)
@@ -41,10 +86,11 @@ class GatewayCommand(BaseCommand):
     def run_from_argv(self, argv: list[str]) -> None:
         """Run as a program: Ctrl-C is one line, and a reader that has closed the pipe is not a failure."""
         try:
-            super().run_from_argv(argv)
-        except KeyboardInterrupt:
+            with interrupted_by(_END_SIGNALS if self.ends_like_ctrl_c else ()):
+                super().run_from_argv(argv)
+        except KeyboardInterrupt as exc:
             self.stderr.write(self.interrupted)
-            sys.exit(_INTERRUPTED_STATUS)
+            sys.exit(status_of(exc))
         finally:
             discard_rest()
 
@@ -101,7 +147,7 @@ class GatewayCommand(BaseCommand):
         except EOFError:
             answer = ""
         except KeyboardInterrupt as exc:
-            raise CommandError("Nothing was changed.", returncode=_INTERRUPTED_STATUS) from exc
+            raise CommandError("Nothing was changed.", returncode=status_of(exc)) from exc
         if answer not in ("y", "yes"):
             raise CommandError("Nothing was changed.")
 

@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
+from django.core.management.base import CommandError
 from django.utils.translation import ngettext
 
+from websocket_gateway.channels.history import has_history
+from websocket_gateway.management.audience import Audience
 from websocket_gateway.models import BroadcastRun
 from websocket_gateway.sending import DeliveryReport
 from websocket_gateway.sending.audience import describe_audience
+from websocket_gateway.sending.reports import DeliveryInterruptedError
 from websocket_gateway.sending.summaries import RunSummary
 
 LINE_EVERY_SECONDS = 10.0
@@ -24,7 +28,7 @@ def delivery_progress(
     count: Callable[[], int], write: Callable[[str], object]
 ) -> Iterator[Callable[[DeliveryReport], None]]:
     """Yield the function that shows a report. `count` counts the recipients, `write` writes a line."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or sys.stderr.closed or not sys.stderr.isatty():
         yield _Lines(count, write).show
         return
     from tqdm import tqdm  # at first use: nothing else needs it
@@ -90,6 +94,27 @@ def render_run(summary: RunSummary, *, output_format: str) -> str:
         f"{shards % (summary.finished, summary.shards)}, {summary.working} being sent."
     )
     return "\n".join([first, *_details(report)])
+
+
+def how_to_continue(audience: Audience, stopped: DeliveryInterruptedError) -> str:
+    """Return the next step after a broadcast that the database has interrupted."""
+    if "connection_ids" in audience:
+        return "Send again to the same file; those that were reached get the message twice."
+    if "channel" in audience and has_history(audience["channel"]):
+        return "The message is in the history of the channel: clients recover it when they reconnect."
+    return f"Continue with the same command and: --resume-after {stopped.last_key}"
+
+
+def refuse_resuming(audience: Audience) -> None:
+    """Raise `CommandError` for an audience that --resume-after cannot be used with."""
+    if "connection_ids" in audience:
+        raise CommandError("--resume-after and --only-from cannot be used together.", returncode=2)
+    if "channel" in audience and has_history(audience["channel"]):
+        raise CommandError(
+            "--resume-after cannot be used for a channel with a history: its message is saved, and clients "
+            "recover it.",
+            returncode=2,
+        )
 
 
 def audience_of(run: BroadcastRun) -> str:

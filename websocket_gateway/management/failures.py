@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,23 +16,43 @@ from websocket_gateway.sending import Failure
 
 
 @contextmanager
-def failures_written_to(path: str | None) -> Iterator[Callable[[Failure], None] | None]:
+def failures_written_to(
+    path: str | None, warn: Callable[[str], object]
+) -> Iterator[Callable[[Failure], None] | None]:
     """Yield the function that writes a failure to the file at once; None without a file.
 
-    The file is emptied first. Raise `CommandError` if it cannot be written.
+    The file is emptied first. Raise `CommandError` if it cannot be opened. If it cannot be written later, as
+    on a full disk, sending goes on, and `warn` gets a line at the end that says what is missing.
     """
     if path is None:
         yield None
         return
     try:
-        with Path(path).open("w", encoding="utf-8", buffering=1) as file:
-
-            def write(failure: Failure) -> None:
-                file.write(json.dumps(asdict(failure), ensure_ascii=False) + "\n")
-
-            yield write
+        file = Path(path).open("wb", buffering=0)  # noqa: SIM115 - an error in closing it is not one of sending
     except OSError as exc:
         raise CommandError(f"{path} cannot be written: {exc.strerror or exc}.") from exc
+    problem: OSError | None = None
+    missing = 0
+
+    def write(failure: Failure) -> None:
+        nonlocal problem, missing
+        line = json.dumps(asdict(failure), ensure_ascii=False).encode() + b"\n"
+        try:
+            written = file.write(line)
+            if written < len(line):  # the disk has become full in the middle of the line
+                file.truncate(file.tell() - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as exc:
+            problem, missing = problem or exc, missing + 1
+
+    try:
+        yield write
+    finally:
+        with suppress(OSError):
+            file.close()
+        if problem is not None:
+            why = problem.strerror or problem
+            warn(f"{path} is not complete: {missing} failures are missing in it ({why}).")
 
 
 def read_failures(path: str) -> tuple[str, ...]:

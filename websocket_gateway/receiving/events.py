@@ -99,6 +99,21 @@ def parse_event(
     )
 
 
+def log_fields_of(request: HttpRequest) -> dict[str, str | None]:
+    """The ids of an event for log records. Until the request is authenticated they are only claimed.
+
+    A gateway that was not synchronized since this version sends no id of the request; a message has one.
+    """
+    connection_id = read_header(request, context_headers.CONNECTION_ID_HEADER)
+    request_id = read_header(request, context_headers.REQUEST_ID_HEADER)
+    if not is_identifier(request_id):
+        request_id = read_header(request, context_headers.MESSAGE_ID_HEADER)
+    return {
+        "connection_id": connection_id if is_identifier(connection_id) else None,
+        "request_id": request_id if is_identifier(request_id) else None,
+    }
+
+
 def is_identifier(value: str) -> bool:
     """Whether API Gateway could have made this id: printable ASCII of up to 255 characters.
 

@@ -11,7 +11,7 @@ from websocket_gateway.sending.broadcasting import (
     send,
 )
 from websocket_gateway.sending.delivery import SendOptions
-from websocket_gateway.sending.reports import DeliveryReport, Failure
+from websocket_gateway.sending.reports import DeliveryInterruptedError, DeliveryReport, Failure
 from websocket_gateway.sending.runs import (
     cancel_run,
     count_missing_tasks,
@@ -25,6 +25,7 @@ from websocket_gateway.sending.worker import work_until_finished
 
 __all__ = [
     "BroadcastArguments",
+    "DeliveryInterruptedError",
     "DeliveryReport",
     "Failure",
     "RunSummary",

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import router, transaction
+from django.db import connections, router, transaction
 from django.db.models import QuerySet
 
 from websocket_gateway.aws.connections import Connections
+from websocket_gateway.forking import PerProcess
 from websocket_gateway.frames import encode_message
 from websocket_gateway.inboxes import require_inbox
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.sending import runs
+from websocket_gateway.sending.announcing import Subject, subject_of_broadcast
 from websocket_gateway.sending.audience import audience_of, find_audience, whole_channel_of
 from websocket_gateway.sending.delivery import OnProgress, SendOptions
 from websocket_gateway.sending.posting import Posting
-from websocket_gateway.sending.publishing import send_to_channel
+from websocket_gateway.sending.publishing import enqueue_broadcast, send_to_channel
 from websocket_gateway.sending.records import record_of
 from websocket_gateway.sending.reports import DeliveryReport, OnFailure
 from websocket_gateway.tenants import for_another_thread
+from websocket_gateway.web_requests import has_own_thread
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+_MAX_THREADS = 16
+_POOL_SIZE = 4
+"""Of a pool of psycopg without a size."""
 
 
 class SendArguments(TypedDict, total=False):
@@ -63,19 +70,23 @@ def send(
 
     bytes and str are sent as they are, everything else as JSON by Django's encoder. Recipients are
     looked up page by page while sending. The report lists the failed recipients. Raises only
-    `InvalidMessageError` (a `ValueError`), `TypeError` for a `to` that is not one of these, and,
-    before the first post, a `ConfigurationError` such as `MissingCredentialsError` and `MissingRegionError`.
+    `InvalidMessageError` (a `ValueError`), `TypeError` for a `to` that is not one of these, before the first
+    post a `ConfigurationError` such as `MissingCredentialsError` and `MissingRegionError`, or an error of the
+    database, and after it a `DeliveryInterruptedError` with the report so far.
 
-    With `on_commit=True` inside a transaction the message is checked at once, but recipients are looked
-    up and posted to only after the commit, and never after a rollback. The report returned is then empty
-    and `deferred`, and later failures are logged. Without a surrounding transaction it is sent at once.
+    With `on_commit=True` inside a transaction, on any database, the message is checked at once, but
+    recipients are looked up and posted to only after the commit, and never after a rollback. The report
+    returned is then empty and `deferred`, and later failures are logged. Without a surrounding transaction it
+    is sent at once.
 
     `on_progress` gets the report so far about ten times a second, and once at the end, however it ends.
     `on_failure` gets each failure when it is known.
     """
     audience, channel = audience_of(to), whole_channel_of(to)
-    record = None if isinstance(to, WebSocketSession) else record_of(channel=channel)
-    posting = Posting(options or SendOptions(), on_progress, on_failure, connections, record=record)
+    subject = Subject(audience="query" if channel is None else "channel", channel_name=channel or "")
+    record = None if isinstance(to, WebSocketSession) else record_of(subject)
+    options = options or SendOptions()
+    posting = Posting(options, on_progress, on_failure, connections, subject=subject, record=record)
     if channel is not None:
         return send_to_channel(message, channel, posting, on_commit=on_commit)
     return posting.start(encode_message(message), audience, on_commit=on_commit)
@@ -111,16 +122,16 @@ def broadcast(
     audience = find_audience(
         channel=channel, user=user, everyone=everyone, connection_ids=connection_ids, inbox=inbox
     )
-    record = record_of(channel=channel, user=user, everyone=everyone, connection_ids=connection_ids)
-    posting = Posting(options or SendOptions(), on_progress, on_failure, connections, record=record)
+    subject = subject_of_broadcast(channel=channel, user=user, everyone=everyone)
+    options, record = options or SendOptions(), record_of(subject)
+    posting = Posting(options, on_progress, on_failure, connections, subject=subject, record=record)
     if enqueue and connection_ids is not None:
         raise TypeError("A broadcast to connection_ids cannot be enqueued.")
     if (channel := require_inbox(user) if inbox else channel) is not None:
         return send_to_channel(message, channel, posting, on_commit=on_commit, enqueue=enqueue)
-    data, pace = encode_message(message), posting.options.max_per_second
+    data = encode_message(message)
     if enqueue:
-        run = runs.enqueue_run(data, user=user, max_per_second=pace)
-        return DeliveryReport(deferred=True, run=run.pk)
+        return enqueue_broadcast(data, posting, user=user)
     return posting.start(data, audience, on_commit=on_commit)
 
 
@@ -143,15 +154,35 @@ async def abroadcast(message: object, **arguments: Unpack[BroadcastArguments]) -
 
 
 async def _in_thread(sending: Callable[[], DeliveryReport]) -> DeliveryReport:
-    """Send in a thread of its own, or on the connection of an open transaction.
+    """Send in a thread of this package, or in the one that does the caller's database work.
 
-    Django does all asynchronous database work in one thread, which sending would block. But an open
-    transaction, such as a test's, is visible in that thread only.
+    Under ASGI each request has a thread for its database work: it sends there, without a second connection
+    to the database. Elsewhere one thread does the work of all tasks, and sending would block it. An
+    open transaction, such as a test's, is visible in that thread only.
     """
+    if has_own_thread():
+        return await sync_to_async(sending)()
     in_other_thread = await sync_to_async(_prepare)(sending)
     if in_other_thread is None:
         return await sync_to_async(sending)()
-    return await sync_to_async(in_other_thread, thread_sensitive=False)()
+    return await sync_to_async(in_other_thread, thread_sensitive=False, executor=_threads())()
+
+
+def _make_threads() -> ThreadPoolExecutor:
+    """The threads that send for `async def`, without the event loop's own, which its DNS look-ups need.
+
+    Each takes a connection to the database. One of a pool's is left to the thread that does the other work.
+    """
+    options = connections[router.db_for_write(WebSocketSession)].settings_dict.get("OPTIONS", {})
+    pool = options.get("pool")
+    threads = _MAX_THREADS
+    if pool:
+        sizes = pool if isinstance(pool, Mapping) else {}
+        threads = (sizes.get("max_size") or sizes.get("min_size") or _POOL_SIZE) - 1
+    return ThreadPoolExecutor(max(1, min(threads, _MAX_THREADS)), thread_name_prefix="websocket-gateway-send")
+
+
+_threads = PerProcess(_make_threads)
 
 
 def _prepare(sending: Callable[[], DeliveryReport]) -> Callable[[], DeliveryReport] | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from websocket_gateway.aws.connections import Connections, get_connections
 from websocket_gateway.aws.engines import open_engine
 from websocket_gateway.aws.engines.base import Engine, Limits, Outcome, Recipient, Status
+from websocket_gateway.concurrency import reconnect_when_away
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.ending import end_gone_after_sending
 from websocket_gateway.connections.endpoints import EndpointMap
@@ -33,6 +34,8 @@ class SendOptions:
     """Posts at the same time."""
     max_per_second: float | None = None
     """Posts per second; 0 means no limit."""
+    resume_after: int = 0
+    """Send only to sessions with a higher primary key: the `last_key` of a `DeliveryInterruptedError`."""
 
     def __post_init__(self) -> None:
         if self.engine is not None and self.engine not in ENGINES:
@@ -101,7 +104,10 @@ class Delivery:
 
     def post(self, rows: list[Row]) -> None:
         """Begin to send a page; return when the engine can take the next one."""
-        self._endpoints.load((row.gateway_id for row in rows), strict=not self._tally.total)
+        gateways = {row.gateway_id for row in rows}
+        reconnect_when_away(
+            lambda: self._endpoints.load(gateways, strict=not self._tally.total), using=self._using
+        )
         page = list(self._addressed(rows))
         if page and self._engine is None:
             self._engine = open_engine(

@@ -5,7 +5,6 @@ Models and `connections.ending` only say what has changed. This is the one place
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
 from websocket_gateway.frames import encode_metadata
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.models import ChannelMember, WebSocketSession
 from websocket_gateway.sending.audience import audience_of_channel
 from websocket_gateway.sending.delivery import SendOptions
@@ -28,7 +28,7 @@ from websocket_gateway.sending.publishing import WhenCommitted
 from websocket_gateway.signals import channel_joined, channel_left, send_safely
 from websocket_gateway.tenants import with_current_tenant
 
-logger = logging.getLogger("websocket_gateway.channels")
+logger = get_logger("websocket_gateway.channels")
 
 COUNT_EVERY = timedelta(seconds=10)
 CONNECTIONS_PER_MEMBER = 5
@@ -105,7 +105,10 @@ def _end(sessions: Sequence[WebSocketSession]) -> None:
         if sessions:
             _change([], members.channels_of(sessions))
     except Error:
-        logger.exception("Ended connections could not be taken out of their channels; the sweep does it.")
+        logger.exception(
+            "Ended connections could not be taken out of their channels; the sweep does it.",
+            extra={"event": "members_not_left"},
+        )
 
 
 def _change(joined: Iterable[Entry], left: Iterable[tuple[WebSocketSession, str]]) -> None:
@@ -149,7 +152,12 @@ def _announce(channel_name: str, changes: Sequence[tuple[WebSocketSession | None
     try:
         _push(channel_name, changes)
     except (WebSocketGatewayError, ConfigurationError, Error) as exc:
-        logger.warning("The members of channel %r were not told of a change: %s", channel_name, exc)
+        logger.warning(
+            "The members of channel %r were not told of a change: %s",
+            channel_name,
+            exc,
+            extra={"event": "members_not_told", "channel": channel_name},
+        )
 
 
 def _push(channel_name: str, changes: Sequence[tuple[WebSocketSession | None, Change]]) -> None:

@@ -12,14 +12,17 @@ import heapq
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.db import router
 from django.db.models import Model, QuerySet
 
+from websocket_gateway.concurrency import reconnect_when_away
 from websocket_gateway.connections.sessions import ROW_FIELDS, Row
 from websocket_gateway.models import WebSocketSession
+from websocket_gateway.sending.queries import read_keys
 
 PAGE_SIZE = 1_000
 # Primary keys in one IN list; some databases do not accept more parameters.
@@ -59,14 +62,13 @@ class QueryStream:
         last: int | None = None
         while True:
             page = query if last is None else query.filter(**{f"{self.key}__gt": last})
-            count = 0
-            for values in page[:PAGE_SIZE]:
-                count += 1
+            found = _read(page[:PAGE_SIZE])
+            for values in found:
                 # A join over a to-many relation repeats a session, always directly after itself.
                 if values[0] != last:
                     yield Row(*values)
                 last = values[0]
-            if count < PAGE_SIZE:
+            if len(found) < PAGE_SIZE:
                 return
 
     def count(self) -> int:
@@ -99,7 +101,7 @@ class ListStream:
     def rows(self) -> Iterator[Row]:
         """See `Stream.rows`."""
         for query in self._queries():
-            for values in query.values_list(*ROW_FIELDS):
+            for values in _read(query.values_list(*ROW_FIELDS)):
                 yield Row(*values)
 
     def count(self) -> int:
@@ -127,6 +129,7 @@ class FixedStream:
 
     query: QuerySet[WebSocketSession]
     using: str | None = None
+    after: int = 0
 
     def rows(self) -> Iterator[Row]:
         """See `Stream.rows`."""
@@ -135,7 +138,8 @@ class FixedStream:
             WebSocketSession.objects.using(self.using or self.query.db).filter(**CONNECTED).order_by("pk")
         )
         for start in range(0, len(keys), _IN_LIST):
-            for values in sessions.filter(pk__in=keys[start : start + _IN_LIST]).values_list(*ROW_FIELDS):
+            page = sessions.filter(pk__in=keys[start : start + _IN_LIST])
+            for values in _read(page.values_list(*ROW_FIELDS)):
                 yield Row(*values)
 
     def count(self) -> int:
@@ -145,10 +149,12 @@ class FixedStream:
     def on(self, using: str) -> FixedStream:
         """See `Stream.on`; a query that was evaluated stays as it is."""
         seen = self.query._result_cache is not None
-        return FixedStream(self.query if seen else self.query.using(using), using)
+        return FixedStream(self.query if seen else self.query.using(using), using, self.after)
 
     def _keys(self) -> array[int]:
-        return array("q", sorted(set(array("q", _read_keys(self.query)))))
+        read = partial(read_keys, self.query)
+        keys = reconnect_when_away(lambda: set(array("q", read())), using=self.query.db)
+        return array("q", sorted(key for key in keys if key > self.after))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +183,20 @@ class Audience:
         """The same sessions, read from this database, whatever a router names later."""
         return Audience(tuple(stream.on(using) for stream in self.streams), using)
 
+    def after(self, key: int) -> Audience:
+        """The part with a primary key above `key`; raises `TypeError` for connections that are listed."""
+        streams: list[Stream] = []
+        for stream in self.streams:
+            if isinstance(stream, ListStream):
+                raise TypeError(
+                    "resume_after cannot be used with connection_ids: their order is that of the list."
+                )
+            if isinstance(stream, QueryStream):
+                streams.append(replace(stream, query=stream.query.filter(**{f"{stream.key}__gt": key})))
+            elif isinstance(stream, FixedStream):
+                streams.append(replace(stream, after=key))
+        return replace(self, streams=tuple(streams))
+
     def between(self, after: int, last: int) -> Audience:
         """The part with a primary key above `after` and up to `last`, of an audience made of queries."""
         return Audience(tuple(stream.between(after, last) for stream in self._queries()))
@@ -203,7 +223,7 @@ def rows_of(keys: Iterable[int]) -> Iterator[Row]:
     wanted = sorted(keys)
     for start in range(0, len(wanted), _IN_LIST):
         query = connected_sessions().filter(pk__in=wanted[start : start + _IN_LIST]).order_by("pk")
-        for values in query.values_list(*ROW_FIELDS):
+        for values in _read(query.values_list(*ROW_FIELDS)):
             yield Row(*values)
 
 
@@ -214,22 +234,6 @@ def connected_sessions() -> QuerySet[WebSocketSession]:
     return connected
 
 
-def _read_keys(to: QuerySet[WebSocketSession]) -> Iterable[int]:
-    """The primary keys that a query gives as it is, possibly with repetitions.
-
-    A query that was evaluated is not evaluated again: the program has seen these rows, and a
-    random order would give others.
-    """
-    given = to._result_cache
-    if given is not None and to.query.default_cols:
-        return (session.pk for session in given)
-    found = to.all()
-    found._prefetch_related_lookups = ()  # type: ignore[attr-defined]
-    query = found.query
-    query.select_for_update = query.select_for_update_skip_locked
-    # All columns decide which rows are equal.
-    if query.combinator or (query.distinct and query.default_cols):
-        return (session.pk for session in found.iterator(chunk_size=1_000))
-    query.set_extra_mask(())
-    keys: Iterator[int] = found.values_list("id", flat=True).iterator(chunk_size=1_000)
-    return keys
+def _read(page: QuerySet[Model, Any]) -> list[tuple[Any, ...]]:
+    """The rows of a page."""
+    return reconnect_when_away(lambda: list(page.all()), using=page.db)

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
-from django.db import router, transaction
+from django.db import Error, router
 from django.utils.translation import ngettext
 
 from websocket_gateway.aws.connections import Connections
 from websocket_gateway.aws.engines.base import Limits
+from websocket_gateway.concurrency import run_after_commits
+from websocket_gateway.connections.sessions import Row
+from websocket_gateway.database_errors import describe_away
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.models import WebSocketSession
+from websocket_gateway.sending.announcing import FINISHED, INTERRUPTED, Subject, announce_sent
 from websocket_gateway.sending.delivery import Delivery, OnProgress, SendOptions
 from websocket_gateway.sending.paging import PAGE_SIZE, Audience
 from websocket_gateway.sending.records import Record
-from websocket_gateway.sending.reports import DeliveryReport, OnFailure, Tally
+from websocket_gateway.sending.reports import DeliveryInterruptedError, DeliveryReport, OnFailure, Tally
 from websocket_gateway.tenants import with_current_tenant
 from websocket_gateway.web_requests import in_web_request
 
-logger = logging.getLogger("websocket_gateway.sending")
+logger = get_logger("websocket_gateway.sending")
 
 Write = Callable[[float], bytes]
 """Writes a message for an audience that is reached over so many seconds."""
@@ -37,6 +41,8 @@ class Posting:
     connections: Connections | None = None
     urgent: bool = False
     """A user waits for it, as in a web request; see `Limits.urgent`."""
+    subject: Subject | None = None
+    """What receivers are told of it; None for a message of this package itself."""
     record: Record | None = None
     """The row to write once the report is complete."""
 
@@ -45,15 +51,16 @@ class Posting:
         # Not from a replica, which might not know yet who has just connected or subscribed.
         using = audience.database or router.db_for_write(WebSocketSession)
         audience = audience.on(using)
-        if on_commit and transaction.get_connection(using).in_atomic_block:
-            # Robust: the transaction is committed, so its code must not fail because of this.
-            run = with_current_tenant(partial(replace(self, urgent=True).send, data, audience, using))
-            transaction.on_commit(lambda: log_failures(run()), using=using, robust=True)
-            return DeliveryReport(deferred=True)
+        if on_commit:
+            send = partial(replace(self, urgent=True).send, data, audience, using)
+            if run_after_commits(partial(finish_quietly, with_current_tenant(send)), using=using):
+                return DeliveryReport(deferred=True)
         return self.send(data, audience, using)
 
     def send(self, data: bytes | Write, audience: Audience, using: str) -> DeliveryReport:
-        """Send to every page of the audience."""
+        """Send to every page of the audience. Raises `DeliveryInterruptedError` if the database goes away."""
+        if self.options.resume_after:
+            audience = audience.after(self.options.resume_after)
         tally = Tally(on_failure=self.on_failure)
         limits = self.options.limits(urgent=self.urgent or in_web_request())
         pages = audience.pages()
@@ -70,20 +77,67 @@ class Posting:
             connections=self.connections,
             on_progress=self.on_progress,
         )
-        completed = False
+        state = INTERRUPTED
         try:
-            for page in pages:
-                delivery.post(page)
-            delivery.drain()
-            completed = True
+            away = _post(delivery, pages)
+            state = INTERRUPTED if away else FINISHED
         finally:
             delivery.stop()
             report = tally.report()
-            if self.record and not delivery.inherited and (completed or report.recipients):
-                self.record.save(report, interrupted=not completed)
-            if self.on_progress and not delivery.inherited:
-                self.on_progress(report)
+            if not delivery.inherited:
+                self._tell(report, state)
+        if away is not None:
+            raise _interrupted(*away, report) from away[0]
         return report
+
+    def _tell(self, report: DeliveryReport, state: str) -> None:
+        if self.record and (state == FINISHED or report.recipients):
+            self.record.save(report, interrupted=state != FINISHED)
+        announce_sent(self.subject, report, state=state)
+        if self.on_progress:
+            self.on_progress(report)
+        elif report.failed and report.failed == report.recipients:
+            logger.warning(
+                "None of %d recipients got a message: %s",
+                report.recipients,
+                dict(report.reasons),
+                extra={"event": "send_failed", "number": report.failed},
+            )
+
+
+def _post(delivery: Delivery, pages: Iterable[list[Row]]) -> tuple[Error, int] | None:
+    """Post every page; the error and the last key that was posted to, if the database went away."""
+    last_key = None
+    try:
+        for page in pages:
+            delivery.post(page)
+            last_key = page[-1].pk
+    except Error as exc:
+        if last_key is None:
+            raise
+        delivery.drain()
+        return exc, last_key
+    delivery.drain()
+    return None
+
+
+def _interrupted(error: Error, last_key: int, report: DeliveryReport) -> DeliveryInterruptedError:
+    return DeliveryInterruptedError(
+        f"{describe_away(error)}. It was sent to {report.recipients} recipients, up to the session with "
+        f"the key {last_key}, and to none after it.",
+        report=report,
+        last_key=last_key,
+    )
+
+
+def finish_quietly(send: Callable[[], DeliveryReport]) -> None:
+    """Send after a commit, where no caller gets the report or an error: both are logged."""
+    try:
+        log_failures(send())
+    except DeliveryInterruptedError as exc:
+        logger.warning(
+            "A message sent on commit was interrupted. %s", exc, extra={"event": "send_interrupted"}
+        )
 
 
 def log_failures(report: DeliveryReport) -> None:
@@ -98,6 +152,7 @@ def log_failures(report: DeliveryReport) -> None:
             report.failed,
             report.recipients,
             dict(report.reasons),
+            extra={"event": "send_failed", "number": report.failed},
         )
 
 

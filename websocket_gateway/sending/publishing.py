@@ -7,11 +7,11 @@ recovers, or by the purge.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import OperationalError, router, transaction
 
 from websocket_gateway.channels.envelopes import encode_body, encode_for_channel
@@ -19,16 +19,18 @@ from websocket_gateway.channels.history import has_history
 from websocket_gateway.channels.numbering import Numbered, number_messages
 from websocket_gateway.channels.publishing import envelope, find_place, is_abandoned, read_body, save_message
 from websocket_gateway.channels.trimming import trim_if_due
-from websocket_gateway.models import ChannelMessage, WebSocketSession
+from websocket_gateway.concurrency import run_after_commits
+from websocket_gateway.log_records import get_logger
+from websocket_gateway.models import BroadcastRun, ChannelMessage, WebSocketSession
 from websocket_gateway.sending import runs
 from websocket_gateway.sending.audience import audience_of_channel
 from websocket_gateway.sending.delivery import SendOptions
-from websocket_gateway.sending.posting import Posting, log_failures
+from websocket_gateway.sending.posting import Posting, finish_quietly, log_failures
 from websocket_gateway.sending.reports import DeliveryReport
 from websocket_gateway.task_queue import require_background_backend
 from websocket_gateway.tenants import with_current_tenant
 
-logger = logging.getLogger("websocket_gateway.sending")
+logger = get_logger("websocket_gateway.sending")
 
 
 def send_to_channel(
@@ -36,10 +38,20 @@ def send_to_channel(
 ) -> DeliveryReport:
     """Send a message to the sessions of a channel; publish it first if the channel has a history."""
     if has_history(channel_name):
-        return _Publication(channel_name, posting, enqueue).publish(encode_body(message, channel_name))
+        if posting.options.resume_after:
+            raise TypeError(
+                "A message to a channel with a history needs no resume_after: it is saved already."
+            )
+        publication, body = _Publication(channel_name, posting, enqueue), encode_body(message, channel_name)
+        if on_commit and not transaction.get_connection(router.db_for_write(ChannelMessage)).in_atomic_block:
+            # The caller's transaction is on another database: the row cannot commit with it.
+            publish = partial(finish_quietly, with_current_tenant(partial(publication.publish, body)))
+            if run_after_commits(publish, using=router.db_for_write(ChannelMessage)):
+                return DeliveryReport(deferred=True)
+        return publication.publish(body)
     data = encode_for_channel(message, channel_name)
     if enqueue:
-        return _enqueue(data, channel_name, posting)
+        return enqueue_broadcast(data, posting, channel=channel_name)
     return posting.start(data, audience_of_channel(channel_name), on_commit=on_commit)
 
 
@@ -72,7 +84,7 @@ class _Publication:
         if connection.in_atomic_block:
             urgent = replace(self, posting=replace(self.posting, urgent=True))
             finish = with_current_tenant(partial(urgent.finish, row))
-            transaction.on_commit(WhenCommitted(partial(_finish, finish)), using=using, robust=True)
+            transaction.on_commit(WhenCommitted(partial(finish_quietly, finish)), using=using, robust=True)
             return DeliveryReport(deferred=True)
         if not connection.get_autocommit():
             return DeliveryReport(deferred=True)  # the next publisher or reader after the commit continues
@@ -94,7 +106,10 @@ class _Publication:
             place = find_place(row, numbered)
         except OperationalError:
             logger.exception(
-                "Message %d of channel %r is saved; it is sent later.", row.pk, self.channel_name
+                "Message %d of channel %r is saved; it is sent later.",
+                row.pk,
+                self.channel_name,
+                extra={"event": "message_saved", "channel": self.channel_name},
             )
             return DeliveryReport(deferred=True)
         self.send_abandoned(numbered, but=row)
@@ -106,7 +121,8 @@ class _Publication:
     def _send(self, body: bytes, place: Numbered) -> DeliveryReport:
         """Send a numbered message to the current sessions; connections that join later read it as history."""
         if self.enqueue:
-            report = _enqueue(envelope(body, self.channel_name, place), self.channel_name, self.posting)
+            data = envelope(body, self.channel_name, place)
+            report = enqueue_broadcast(data, self.posting, channel=self.channel_name)
         else:
             using = router.db_for_write(WebSocketSession)
             report = self.posting.send(
@@ -115,10 +131,6 @@ class _Publication:
                 using,
             )
         return replace(report, epoch=place.epoch, offset=place.offset)
-
-
-def _finish(finish: Callable[[], DeliveryReport]) -> None:
-    log_failures(finish())
 
 
 @dataclass(eq=False, slots=True)
@@ -143,8 +155,25 @@ def finish_in_test() -> None:
         entry[1]()
 
 
-def _enqueue(data: bytes, channel_name: str, posting: Posting) -> DeliveryReport:
+def enqueue_broadcast(
+    data: bytes, posting: Posting, *, channel: str | None = None, user: AbstractBaseUser | None = None
+) -> DeliveryReport:
+    """Save a broadcast, whose bytes are sent as they are, and enqueue it.
+
+    Where the surrounding transaction is on another database, all of this waits for its commit: else a
+    rollback would leave the broadcast. The report has no number then.
+    """
     require_background_backend()
-    run = runs.save_run(data, channel=channel_name, max_per_second=posting.options.max_per_second)
-    runs.enqueue_tasks(run.pk)
-    return DeliveryReport(deferred=True, run=run.pk)
+    pace = posting.options.max_per_second
+
+    def save() -> DeliveryReport:
+        run = runs.save_run(data, channel=channel, user=user, max_per_second=pace)
+        runs.enqueue_tasks(run.pk)
+        return DeliveryReport(deferred=True, run=run.pk)
+
+    using = router.db_for_write(BroadcastRun)
+    if not transaction.get_connection(using).in_atomic_block and run_after_commits(
+        partial(finish_quietly, with_current_tenant(save)), using=using
+    ):
+        return DeliveryReport(deferred=True)
+    return save()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from django.db.models import Exists, QuerySet
 from django.db.models.expressions import Col
@@ -69,6 +70,32 @@ def bare(to: QuerySet[WebSocketSession]) -> QuerySet[WebSocketSession]:
     found.query.extra = {}
     found.query.set_extra_mask(())
     return found
+
+
+def read_keys(to: QuerySet[WebSocketSession]) -> Iterable[int]:
+    """The primary keys that a query gives as it is, possibly with repetitions.
+
+    A query that was evaluated is not evaluated again: the program has seen these rows, and a
+    random order would give others.
+    """
+    given = to._result_cache
+    if given is not None and to.query.default_cols:
+        return (session.pk for session in given)
+    found = to.all()
+    found._prefetch_related_lookups = ()  # type: ignore[attr-defined]
+    query = found.query
+    query.select_for_update = query.select_for_update_skip_locked
+    # All columns decide which rows are equal.
+    if query.combinator or (query.distinct and query.default_cols):
+        return (session.pk for session in _iterate(found))
+    query.set_extra_mask(())
+    return _iterate(found.values_list("id", flat=True))
+
+
+def _iterate(query: QuerySet[Any, Any]) -> Iterator[Any]:
+    """As `iterator()`, without a cursor on the server, which a pooler in transaction mode would lose."""
+    rows: Any = query._iterable_class
+    return iter(rows(query, chunked_fetch=False, chunk_size=1_000))
 
 
 def _parts(query: Query) -> Iterator[Query]:

@@ -13,15 +13,13 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.utils import timezone
 
 from websocket_gateway.concurrency import retry_when_busy, run_after_commit
 from websocket_gateway.conf import get_settings
 from websocket_gateway.models import BroadcastRun
+from websocket_gateway.sending.announcing import Subject
 from websocket_gateway.sending.reports import DeliveryReport
-
-_Audience = BroadcastRun.AudienceType
 
 
 class Starter(NamedTuple):
@@ -53,19 +51,17 @@ def started_in(origin: BroadcastRun.Origin, user: Any = None) -> Iterator[None]:
 class Record:
     """A broadcast of which a row will be written once its report is complete."""
 
-    audience: _Audience
+    subject: Subject
     starter: Starter
-    channel_name: str = ""
-    user_id: Any = None
 
     def save(self, report: DeliveryReport, *, interrupted: bool) -> None:
         """Insert the row, after the surrounding transaction if there is one. An error is only logged."""
         states, now = BroadcastRun.State, timezone.now()
         row = BroadcastRun(
             message=b"",
-            audience=self.audience,
-            channel_name=self.channel_name,
-            user_id=self.user_id,
+            audience=self.subject.audience,
+            channel_name=self.subject.channel_name,
+            user_id=self.subject.user_id,
             origin=self.starter.origin,
             started_by_id=self.starter.user_id,
             state=states.CANCELLED if interrupted else states.FINISHED,
@@ -84,21 +80,6 @@ class Record:
         run_after_commit(insert, model=BroadcastRun)
 
 
-def record_of(
-    *,
-    channel: str | None = None,
-    user: AbstractBaseUser | None = None,
-    everyone: bool = False,
-    connection_ids: object = None,
-) -> Record | None:
-    """The record of a broadcast to that audience, to a query if none is given; None if none is written."""
-    if not get_settings().activity_retention_days:
-        return None
-    starter = current_starter()
-    if channel is not None:
-        return Record(_Audience.CHANNEL, starter, channel_name=channel)
-    if user is not None:
-        return Record(_Audience.USER, starter, user_id=user.pk)
-    if everyone:
-        return Record(_Audience.EVERYONE, starter)
-    return Record(_Audience.QUERY if connection_ids is None else _Audience.CONNECTIONS, starter)
+def record_of(subject: Subject) -> Record | None:
+    """The record of a broadcast about which receivers are told the same; None if none is written."""
+    return Record(subject, current_starter()) if get_settings().activity_retention_days else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from websocket_gateway.aws.engines.base import Outcome, Status
+from websocket_gateway.exceptions import WebSocketGatewayError
 
 MAX_LISTED_FAILURES = 1_000
 MAX_REASONS = 20
@@ -61,6 +62,20 @@ class DeliveryReport:
     def complete(self) -> bool:
         """Whether every recipient that was connected got the message; true if there was none."""
         return not self.failed and not self.deferred
+
+
+class DeliveryInterruptedError(WebSocketGatewayError):
+    """The database went away while a message was being sent, and did not come back in time.
+
+    To continue, send again with `SendOptions(resume_after=exc.last_key)`.
+    """
+
+    def __init__(self, message: str, *, report: DeliveryReport, last_key: int) -> None:
+        super().__init__(message)
+        self.report = report
+        """The recipients that were reached."""
+        self.last_key = last_key
+        """The highest primary key of a session that the message was sent to: recipients are sorted by it."""
 
 
 class Tally:

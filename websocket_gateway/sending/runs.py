@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import router, transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from django.utils import timezone
 
 from websocket_gateway.channels.publishing import addressed
 from websocket_gateway.conf import get_settings
-from websocket_gateway.exceptions import WebSocketGatewayError
+from websocket_gateway.exceptions import NotEnqueuedError, QueueUnavailableError, WebSocketGatewayError
 from websocket_gateway.models import BroadcastRun, BroadcastShard
 from websocket_gateway.models.fields import set_related
 from websocket_gateway.sending import shards
 from websocket_gateway.sending.audience import audience_of_run
+from websocket_gateway.sending.finishing import announce_end, end_run, finish_run_if_done
 from websocket_gateway.sending.records import current_starter
+from websocket_gateway.sending.summaries import find_run
 from websocket_gateway.task_queue import background_backend, enqueue, require_background_backend
 
 RECIPIENTS_PER_SHARD = 10_000
@@ -81,6 +83,8 @@ def save_run(
         run.save()
         if ends is not None:
             BroadcastShard.objects.bulk_create(_cut(run, *ends))
+    if ends is None:
+        announce_end(run.pk)
     return run
 
 
@@ -94,7 +98,8 @@ def enqueue_run(
 ) -> BroadcastRun:
     """Save a broadcast like `create_run`; the task queue sends it once the transaction commits.
 
-    Raises `ConfigurationError` if the project has no queue that works in the background.
+    Raises `ConfigurationError` if the project has no queue that works in the background, and
+    `NotEnqueuedError` if the queue cannot be reached: the broadcast is saved then, and can be resumed.
     """
     require_background_backend()
     run = create_run(data, channel=channel, user=user, max_per_second=max_per_second, started_by=started_by)
@@ -110,13 +115,13 @@ def enqueue_tasks(run_id: int) -> int:
 def resume_run(run_id: int) -> int:
     """Enqueue tasks for the free shards of a broadcast, and return their number.
 
-    Raises `WebSocketGatewayError` if there is no such broadcast or it was cancelled, and
-    `ConfigurationError` if there is no queue.
+    Raises `WebSocketGatewayError` if there is no such broadcast or it was cancelled, `NotEnqueuedError` if
+    the queue cannot be reached, and `ConfigurationError` if there is no queue.
     """
     run = find_run(run_id)
     if run.state == BroadcastRun.State.CANCELLED:
         raise WebSocketGatewayError(f"Broadcast {run_id} was cancelled; start a new one.")
-    if run.state == BroadcastRun.State.FINISHED or shards.finish_run_if_done(run_id):
+    if run.state == BroadcastRun.State.FINISHED or finish_run_if_done(run_id):
         return 0
     require_background_backend()
     return enqueue_tasks(run_id)
@@ -133,7 +138,7 @@ def resume_expired_shards() -> int:
     if not keys:
         return 0
     for pk in keys:
-        shards.finish_run_if_done(pk)
+        finish_run_if_done(pk)
     return sum(_enqueue(pk, tasks) for pk, tasks in sorted(count_missing_tasks().items()))
 
 
@@ -156,18 +161,7 @@ def count_missing_tasks() -> dict[int, int]:
 
 def cancel_run(run_id: int) -> bool:
     """Stop a broadcast after the pages that are being sent; False if it had ended already."""
-    return shards.end_run(find_run(run_id).pk, BroadcastRun.State.CANCELLED)
-
-
-def find_run(
-    run_id: int, prepare: Callable[[QuerySet[BroadcastRun]], QuerySet[BroadcastRun]] = QuerySet.all
-) -> BroadcastRun:
-    """The broadcast of that number, of a query that is prepared; `WebSocketGatewayError` if there is none."""
-    query = BroadcastRun.objects.using(router.db_for_write(BroadcastRun))
-    run = prepare(query.select_related("user", "started_by")).filter(pk=run_id).first()
-    if run is None:
-        raise WebSocketGatewayError(f"There is no broadcast {run_id}.")
-    return run
+    return end_run(find_run(run_id).pk, BroadcastRun.State.CANCELLED)
 
 
 def _tasks_for(shards_free: int) -> int:
@@ -175,8 +169,18 @@ def _tasks_for(shards_free: int) -> int:
 
 
 def _enqueue(run_id: int, tasks: int) -> int:
-    for _ in range(tasks):
-        enqueue(WORK_ON_BROADCAST, run_id)
+    try:
+        for _ in range(tasks):
+            enqueue(WORK_ON_BROADCAST, run_id)
+    except QueueUnavailableError as exc:
+        minutes = int(_LOST_AFTER.total_seconds() // 60)
+        raise NotEnqueuedError(
+            f"Broadcast {run_id} is saved, but was not enqueued. {exc} Send it with: "
+            f"broadcast --resume {run_id} (with --wait if the queue stays down). Cancel it with: "
+            f"broadcast --cancel {run_id}. Otherwise purge_connections enqueues it when it is "
+            f"{minutes} minutes old.",
+            run=run_id,
+        ) from exc
     return tasks
 
 

@@ -7,32 +7,34 @@ page. After a crash, sending continues at the last confirmed page.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
+from typing import TypeVar
 
 from django.db import router
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from websocket_gateway.aws.pacing import Pace
-from websocket_gateway.concurrency import retry_when_busy
+from websocket_gateway.concurrency import reconnect_when_away
 from websocket_gateway.connections.sessions import Row
 from websocket_gateway.exceptions import LeaseLostError
 from websocket_gateway.forking import jitter
 from websocket_gateway.lease_holders import holder_name
 from websocket_gateway.leases import Lease, held, is_free, is_held
+from websocket_gateway.log_records import get_logger, log_fields
 from websocket_gateway.models import BroadcastRun, BroadcastShard, WebSocketSession
 from websocket_gateway.sending import paging
 from websocket_gateway.sending.audience import audience_of_run
 from websocket_gateway.sending.delivery import Delivery, SendOptions
+from websocket_gateway.sending.finishing import finish_run_if_done
 from websocket_gateway.sending.paging import rows_of
 from websocket_gateway.sending.reports import Tally, count_reason
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # A turn ends within 60 seconds: it starts pages for PAGES_SECONDS, then waits at most DEADLINE_SECONDS for
 # the posts in flight (and for the last attempt's time-out).
@@ -43,6 +45,7 @@ _PAGE_SECONDS = 2.0
 _CANDIDATES = 32
 
 OnPage = Callable[[], None]
+T = TypeVar("T")
 
 
 def open_shards() -> QuerySet[BroadcastShard]:
@@ -64,7 +67,8 @@ def free_shards() -> QuerySet[BroadcastShard]:
 def take_shard(run_id: int) -> BroadcastShard | None:
     """Take a free shard of this broadcast, else one of another whose worker died; None if there is none."""
     others = free_shards().filter(lease_expires_on__isnull=False)
-    return _take_one(free_shards().filter(run_id=run_id)) or _take_one(others)
+    own = free_shards().filter(run_id=run_id)
+    return again(lambda: _take_one(own) or _take_one(others))
 
 
 def send_shard(
@@ -80,20 +84,9 @@ def send_shard(
     _Turn(shard, on_page=on_page).run(until)
 
 
-def finish_run_if_done(run_id: int) -> bool:
-    """Mark a broadcast as finished if all its shards are; True if this call did."""
-    using = router.db_for_write(BroadcastRun)
-    if BroadcastShard.objects.using(using).filter(run_id=run_id, finished_on=None).exists():
-        return False
-    return end_run(run_id, BroadcastRun.State.FINISHED)
-
-
-def end_run(run_id: int, state: BroadcastRun.State) -> bool:
-    """Mark a running broadcast as finished or cancelled; False if it was not running."""
-    running = BroadcastRun.objects.filter(pk=run_id, state=BroadcastRun.State.RUNNING)
-    return bool(
-        retry_when_busy(lambda: running.update(state=state, finished_on=timezone.now()), model=BroadcastRun)
-    )
+def again(statement: Callable[[], T]) -> T:
+    """Run what is safe to repeat; on a new connection if the database went away."""
+    return reconnect_when_away(statement, using=router.db_for_write(BroadcastShard))
 
 
 def _take_one(free: QuerySet[BroadcastShard]) -> BroadcastShard | None:
@@ -134,9 +127,10 @@ class _Turn:
 
     def run(self, until: float) -> None:
         """Work until the shard is finished or the time is up; always release the lease."""
-        with held(self._lease):
-            self._work(until)
-        finish_run_if_done(self._shard.run_id)
+        with log_fields(run=self._shard.run_id):
+            with held(self._lease):
+                self._work(until)
+            again(lambda: finish_run_if_done(self._shard.run_id))
 
     def _work(self, until: float) -> None:
         try:
@@ -184,10 +178,10 @@ class _Turn:
     def _pace(self) -> float | None:
         """This shard's share of the broadcast's pace, 0 for no limit; None if it was cancelled."""
         run = BroadcastRun.objects.using(router.db_for_write(BroadcastRun)).filter(pk=self._shard.run_id)
-        found = run.values_list("state", "max_per_second").first()
+        found = again(run.values_list("state", "max_per_second").first)
         if found is None or found[0] != BroadcastRun.State.RUNNING:
             return None
-        return float(found[1]) / max(1, leased_shards().count()) if found[1] else 0.0
+        return float(found[1]) / max(1, again(leased_shards().count)) if found[1] else 0.0
 
     def _confirm(self, **values: object) -> None:
         """Save the progress; raises `LeaseLostError` if another process holds the shard."""
@@ -195,18 +189,18 @@ class _Turn:
         reasons = Counter(shard.reasons)
         for reason, number in report.reasons.items():
             count_reason(reasons, reason, number)
-        confirmed = self._lease.hold(
-            position=self._position,
-            unsettled=list(self._unsettled.values()),
-            delivered=shard.delivered + report.delivered,
-            gone=shard.gone + report.gone,
-            failed=shard.failed + report.failed,
-            retried=shard.retried + report.retried,
-            seconds=shard.seconds + report.seconds,
-            reasons=dict(reasons),
+        progress = {
+            "position": self._position,
+            "unsettled": list(self._unsettled.values()),
+            "delivered": shard.delivered + report.delivered,
+            "gone": shard.gone + report.gone,
+            "failed": shard.failed + report.failed,
+            "retried": shard.retried + report.retried,
+            "seconds": shard.seconds + report.seconds,
+            "reasons": dict(reasons),
             **values,
-        )
-        if not confirmed:
+        }
+        if not again(lambda: self._lease.hold(**progress)):
             raise LeaseLostError(f"Another process holds {shard} now.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -11,10 +12,10 @@ from django.db import router
 from django.db.models import Aggregate, Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils import timezone
 
+from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.leases import is_held
 from websocket_gateway.models import BroadcastRun, BroadcastShard
 from websocket_gateway.sending.reports import DeliveryReport, count_reason
-from websocket_gateway.sending.runs import find_run
 
 _SUMS = ("delivered", "gone", "failed", "retried")
 
@@ -55,6 +56,17 @@ def recent_runs(*, limit: int = 10) -> list[RunSummary]:
     newest = current.select_related("user", "started_by").order_by("-pk")
     # The message may have 128 KB.
     return [_summary(run, Counter()) for run in with_sums(newest.defer("message"))[:limit]]
+
+
+def find_run(
+    run_id: int, prepare: Callable[[QuerySet[BroadcastRun]], QuerySet[BroadcastRun]] = QuerySet.all
+) -> BroadcastRun:
+    """The broadcast of that number, of a query that is prepared; `WebSocketGatewayError` if there is none."""
+    query = BroadcastRun.objects.using(router.db_for_write(BroadcastRun))
+    run = prepare(query.select_related("user", "started_by")).filter(pk=run_id).first()
+    if run is None:
+        raise WebSocketGatewayError(f"There is no broadcast {run_id}.")
+    return run
 
 
 def with_sums(runs: QuerySet[BroadcastRun]) -> QuerySet[BroadcastRun]:

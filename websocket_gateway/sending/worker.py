@@ -9,6 +9,8 @@ from websocket_gateway.leases import LEASE_SECONDS
 from websocket_gateway.models import BroadcastRun
 from websocket_gateway.sending import shards
 from websocket_gateway.sending.delivery import OnProgress
+from websocket_gateway.sending.finishing import finish_run_if_done
+from websocket_gateway.sending.shards import again
 from websocket_gateway.sending.summaries import RunSummary, summarize
 
 _IDLE_SECONDS = 1.0
@@ -39,14 +41,14 @@ def work_once(
             if time.monotonic() >= until:
                 break
             give_up = time.monotonic() + patience
-        elif not shards.open_shards().filter(run_id=run_id).exists():
-            shards.finish_run_if_done(run_id)
+        elif not again(shards.open_shards().filter(run_id=run_id).exists):
+            again(lambda: finish_run_if_done(run_id))
             return False
         elif time.monotonic() >= give_up:
             return False
         else:
             time.sleep(min(_IDLE_SECONDS, patience) or _IDLE_SECONDS)
-    return shards.free_shards().filter(run_id=run_id).exists()
+    return again(shards.free_shards().filter(run_id=run_id).exists)
 
 
 def work_until_finished(
@@ -58,9 +60,9 @@ def work_until_finished(
 
     def report() -> None:
         if on_progress:
-            on_progress(summarize(run_id).report)
+            on_progress(again(lambda: summarize(run_id)).report)
 
-    while (summary := summarize(run_id)).run.state == BroadcastRun.State.RUNNING:
+    while (summary := again(lambda: summarize(run_id))).run.state == BroadcastRun.State.RUNNING:
         report()
         work_once(run_id, on_page=report, patience=_IDLE_SECONDS)
     report()

@@ -74,6 +74,7 @@ def event_headers(gateway: ApiGateway, connection_id: str, event_type: str, rout
         context_headers.SOURCE_IP_HEADER: DEFAULT_SOURCE_IP,
         context_headers.CONNECTED_AT_HEADER: str(int(timezone.now().timestamp() * 1000)),
         context_headers.STAGE_HEADER: gateway.live_stage,
+        context_headers.REQUEST_ID_HEADER: f"R{next(_numbers):012d}=",
         context_headers.ORIGIN_SECRET_HEADER: origin_secret(gateway.api_id, gateway.secret_generation),
     }
     if event_type == "MESSAGE":

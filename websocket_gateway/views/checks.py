@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable
 
@@ -12,13 +11,14 @@ from django.http.request import RawPostDataException, UnreadablePostError
 
 from websocket_gateway.conf import get_settings
 from websocket_gateway.legacy.events import has_legacy_secret, translate
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.receiving.authentication import find_gateway, has_origin_secret
 from websocket_gateway.receiving.events import API_ID_HEADER
 from websocket_gateway.receiving.headers import read_header
 from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.responses import ErrorCode, RefusalError
 
-logger = logging.getLogger("websocket_gateway.views")
+logger = get_logger("websocket_gateway.views")
 
 _CONTENT_LENGTH = r"[0-9]{0,18}"
 
@@ -81,7 +81,7 @@ def has_expected_useragent(request: HttpRequest, prefix: str) -> bool:
     value = read_header(request, "User-Agent")
     if not prefix or value.startswith(prefix):
         return True
-    logger.info("an event has an unexpected user agent", extra={"event": "user_agent", "given": bool(value)})
+    logger.info("an event has an unexpected user agent", extra={"event": "user_agent"})
     return get_settings().origin_secret_required
 
 

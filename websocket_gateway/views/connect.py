@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -18,6 +17,7 @@ from websocket_gateway.connections.ending import end
 from websocket_gateway.connections.sessions import find_session, register
 from websocket_gateway.django_sessions import keep_session_key
 from websocket_gateway.frames import SUBPROTOCOL
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.logins import (
     current_session_key,
     hash_session_auth,
@@ -40,7 +40,7 @@ from websocket_gateway.views.failures import bind_user, call_refusing, log_refus
 from websocket_gateway.views.hooks import WebSocketHooks, decided
 from websocket_gateway.views.responses import ErrorCode, RefusalError, answer
 
-logger = logging.getLogger("websocket_gateway.views")
+logger = get_logger("websocket_gateway.views")
 
 
 def accept_connection(view: WebSocketHooks, request: HttpRequest, event: ConnectEvent) -> HttpResponseBase:
@@ -204,7 +204,7 @@ def _call_connect_hook(view: WebSocketHooks, request: HttpRequest, event: Connec
         extra={
             "event": "connected",
             "connection_id": session.connection_id,
-            "channel_name": session.channel_name,
+            "channel": session.channel_name,
             "user_id": session.user_id,
         },
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,6 +15,7 @@ from django.utils.translation import ngettext
 
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.sessions import TOUCH_SECONDS, withdraw_beyond
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.receiving.events import ConnectEvent, DisconnectEvent
 from websocket_gateway.receiving.limits import client_key, count_attempt, give_back_attempt, window_of
@@ -24,7 +24,7 @@ from websocket_gateway.security_log import Limited
 from websocket_gateway.views.hooks import WebSocketHooks
 from websocket_gateway.views.responses import ErrorCode, RefusalError
 
-logger = logging.getLogger("websocket_gateway.views")
+logger = get_logger("websocket_gateway.views")
 
 SCOPE: Final = "connect"
 RETRY_AFTER_FULL: Final = 30

@@ -9,10 +9,12 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from websocket_gateway import context_headers
+from websocket_gateway.log_records import add_log_fields, keep_log_fields, log_fields
 from websocket_gateway.receiving.credentials import take_credentials
 from websocket_gateway.receiving.events import (
     ConnectEvent,
     DisconnectEvent,
+    log_fields_of,
     parse_event,
 )
 from websocket_gateway.receiving.handlers import build_handlers
@@ -62,6 +64,13 @@ class WebSocketView(WebSocketHooks):
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         """Answer one event. Every exception becomes a response."""
+        with log_fields(**log_fields_of(request), route=self._slug or None):
+            try:
+                return self._answer(request, *args, **kwargs)
+            finally:
+                keep_log_fields(request)
+
+    def _answer(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         try:
             if request.method != "POST":
                 log_event(self, "method_not_allowed", f"{request.method} {request.path}")
@@ -78,6 +87,7 @@ class WebSocketView(WebSocketHooks):
         """Check size, gateway and secret, headers, event, in this order; the rest depends on the event."""
         checks.check_declared_size(request, self.MAX_BODY_SIZE)
         checks.authenticate(self, request)
+        add_log_fields(gateway=self.api_gateway.api_name)
         if checks.missing(request, (*self.required_headers, *self.additional_required_headers)):
             if read_header(request, context_headers.EVENT_TYPE_HEADER) == "CONNECT":
                 return refuse_connection(

@@ -6,7 +6,6 @@ The thread that sends (and queries the database) puts pages in and takes outcome
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 from collections import deque
@@ -19,10 +18,11 @@ from websocket_gateway.aws.engines.base import Limits, Outcome, Recipient
 from websocket_gateway.aws.engines.sender import Sender
 from websocket_gateway.aws.engines.signing import Payload, Signer
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.no_fork import join
 from websocket_gateway.tenants import for_another_thread
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Recipients put in and not begun, beyond those that wait for another attempt.
 _MAX_WAITING = 3_000
@@ -91,7 +91,9 @@ class AsyncioEngine:
             try:
                 yield from self._next()
             except Exception:  # noqa: BLE001 - what broke the run has been raised already
-                logger.debug("After the end of the sending loop.", exc_info=True)
+                logger.debug(
+                    "After the end of the sending loop.", exc_info=True, extra={"event": "after_end"}
+                )
 
     def _is_full(self) -> bool:
         delayed = self._sender.delayed
@@ -125,7 +127,11 @@ class AsyncioEngine:
         except (WebSocketGatewayError, ConfigurationError):
             if self._used is None:
                 raise
-            logger.warning("The credentials cannot be renewed; the old ones stay in use.", exc_info=True)
+            logger.warning(
+                "The credentials cannot be renewed; the old ones stay in use.",
+                exc_info=True,
+                extra={"event": "credentials_kept"},
+            )
         return self._used
 
     def _renew(self) -> None:
@@ -148,7 +154,9 @@ class AsyncioEngine:
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")
         known = error if isinstance(error, BaseException) else None
-        logger.error("The sending loop: %s", context.get("message"), exc_info=known)
+        logger.error(
+            "The sending loop: %s", context.get("message"), exc_info=known, extra={"event": "loop_failed"}
+        )
         if known is not None:
             self._wake.put(known)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
@@ -18,8 +17,9 @@ from websocket_gateway.exceptions import (
     EndpointUnreachableError,
     ThrottledError,
 )
+from websocket_gateway.log_records import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _ADVICE = "; check the IAM policy, the stage and the region"
 _TIMED_OUT_STATUS = 408
@@ -82,7 +82,9 @@ def answer_of_error(error: BaseException | None, endpoint: ManagementEndpoint) -
         )
     if isinstance(error, ConfigurationError):
         return Answer(Kind.REFUSED, str(error))
-    logger.error("Posting to %s failed unexpectedly.", endpoint.url, exc_info=error)
+    logger.error(
+        "Posting to %s failed unexpectedly.", endpoint.url, exc_info=error, extra={"event": "post_failed"}
+    )
     return Answer(Kind.REFUSED, f"unexpected {type(error).__name__} at {endpoint.url}")
 
 

@@ -14,8 +14,13 @@ from websocket_gateway.management.audience import (
     add_message_arguments,
     read_audience_and_message,
 )
-from websocket_gateway.management.base import GatewayCommand
-from websocket_gateway.management.delivery import delivery_progress, render_report
+from websocket_gateway.management.base import GatewayCommand, status_of
+from websocket_gateway.management.delivery import (
+    delivery_progress,
+    how_to_continue,
+    refuse_resuming,
+    render_report,
+)
 from websocket_gateway.management.failures import failures_written_to, refuse_same_file
 from websocket_gateway.management.queued import QueuedBroadcasts, add_queue_arguments, end_with
 from websocket_gateway.models import BroadcastRun
@@ -23,6 +28,7 @@ from websocket_gateway.sending import DeliveryReport, SendOptions, broadcast
 from websocket_gateway.sending.audience import find_audience
 from websocket_gateway.sending.delivery import ENGINES
 from websocket_gateway.sending.records import started_in
+from websocket_gateway.sending.reports import DeliveryInterruptedError
 
 
 class Command(GatewayCommand):
@@ -48,6 +54,12 @@ class Command(GatewayCommand):
             type=arguments.pace,
             metavar="N",
             help="Maximum number of posts per second, 0 for no limit; overrides SEND_MAX_PER_SECOND.",
+        )
+        parser.add_argument(
+            "--resume-after",
+            type=arguments.positive_int,
+            metavar="KEY",
+            help="Send only to sessions with a higher primary key: the one that a broadcast has named.",
         )
         add_queue_arguments(parser)
         self.add_format_argument(parser)
@@ -80,6 +92,7 @@ class Command(GatewayCommand):
                 engine=options["engine"],
                 concurrency=options["concurrency"],
                 max_per_second=options["max_per_second"],
+                resume_after=options["resume_after"] or 0,
             )
             self._send(message, sender, failures_to=options["failures_to"], output_format=options["format"])
 
@@ -87,19 +100,26 @@ class Command(GatewayCommand):
         self, message: MessageArguments, sender: SendOptions, *, failures_to: str | None, output_format: str
     ) -> None:
         audience, data, words = read_audience_and_message(message)
-        report, interrupted = self._report(data, audience, sender, failures_to)
+        if sender.resume_after:
+            refuse_resuming(audience)
+        report, stopped = self._report(data, audience, sender, failures_to)
         self.stdout.write(
-            render_report(report, audience=words, output_format=output_format, interrupted=interrupted)
+            render_report(report, audience=words, output_format=output_format, interrupted=bool(stopped))
         )
+        if isinstance(stopped, KeyboardInterrupt):
+            raise CommandError("Interrupted; the rest was not sent.", returncode=status_of(stopped))
+        if stopped is not None:
+            words = f"{stopped} {how_to_continue(audience, stopped)}"
+            raise CommandError(words, returncode=3 if report.delivered else 1)
         listed = len(audience.get("connection_ids", ()))
-        if report.recipients < listed and not interrupted:
+        if report.recipients < listed:
             self.stderr.write(f"{listed - report.recipients} of {listed} are no longer connected.")
-        end_with(report, "Interrupted; the rest was not sent." if interrupted else "")
+        end_with(report)
 
     def _report(
         self, data: bytes, audience: Audience, sender: SendOptions, failures_to: str | None
-    ) -> tuple[DeliveryReport, bool]:
-        """Send. Return the report, and whether Ctrl-C interrupted the delivery."""
+    ) -> tuple[DeliveryReport, KeyboardInterrupt | DeliveryInterruptedError | None]:
+        """Send. Return the report, and what has stopped the delivery: Ctrl-C, a signal, the database."""
         latest = DeliveryReport()
 
         def remember(report: DeliveryReport) -> None:
@@ -108,18 +128,20 @@ class Command(GatewayCommand):
             show(report)
 
         with (
-            failures_written_to(failures_to) as write,
+            failures_written_to(failures_to, self.stderr.write) as write,
             delivery_progress(find_audience(**audience).count, self.stderr.write) as show,
         ):
             try:
                 report = broadcast(data, **audience, options=sender, on_progress=remember, on_failure=write)
-                return report, False
-            except KeyboardInterrupt:
-                return latest, True
+                return report, None
+            except KeyboardInterrupt as exc:
+                return latest, exc
+            except DeliveryInterruptedError as exc:
+                return exc.report, exc
 
 
 def _refuse_options_of_workers(options: Mapping[str, object]) -> None:
-    for name in ("engine", "concurrency", "failures_to", "only_from"):
+    for name in ("engine", "concurrency", "failures_to", "only_from", "resume_after"):
         if options[name] is not None:
             raise CommandError(
                 f"--{name.replace('_', '-')} cannot be used with --enqueue: the workers of the queue send, "

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class Command(GatewayCommand):
     """Serve control plane, WebSockets and `@connections` until Ctrl-C."""
 
+    ends_like_ctrl_c = False  # it has its own handlers
     help = (
         "Run API Gateway on one local port, for development and tests. No AWS account is needed. "
         "It is not a production server."

@@ -14,11 +14,14 @@ class WebSocketGatewayConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks; connect the receivers that end the sockets of users who left."""
+        """Register the checks; connect the receivers that end the sockets of users who left; metrics."""
         from websocket_gateway.checks import register_checks
+        from websocket_gateway.conf import get_settings
+        from websocket_gateway.metrics.choosing import follow
         from websocket_gateway.receivers import connect_receivers
         from websocket_gateway.web_requests import follow_requests
 
         register_checks()
         connect_receivers()
         follow_requests()
+        follow(lambda: get_settings().metrics)

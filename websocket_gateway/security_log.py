@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, get_args
 from uuid import UUID
 
+from websocket_gateway import metrics
 from websocket_gateway.forking import PerProcess
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ EVENTS: Final[Mapping[str, str]] = {
     for rule in get_args(rules)
 }  # fmt: skip
 """Every rule that a record can name, with its kind of event; `management_docs/security_log.md` has both."""
-
+metrics.close("rule", EVENTS)
+metrics.close("code", EVENTS)  # a code is the name of a rule
 
 _REVOCATIONS: Final[Mapping[str, Revoked]] = {
     rule.removeprefix("revoked: "): rule for rule in get_args(Revoked)
@@ -161,6 +163,7 @@ _windows = PerProcess(_Windows)
 def write(rule: Rule, reason: str, **fields: Unpack[Fields]) -> None:
     """Write a record, or count it where its rule has had enough in this window. `reason` is for people."""
     name = rule if rule in EVENTS else "other"
+    metrics.count("security.records", kind=EVENTS[name], rule=name, code=fields.get("code"))
     if not logger.isEnabledFor(_level_of(name)):
         return
     write_left_out()

@@ -22,6 +22,7 @@ ALWAYS: Final[tuple[Check, ...]] = (
     configuration.check_legacy_secret,
     configuration.check_region,
     configuration.check_credentials,
+    configuration.check_metrics,
     cookies.check_patterns,
     cookies.check_trusted_origins,
     cookies.check_any_origin_is_allowed,

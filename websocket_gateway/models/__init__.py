@@ -5,6 +5,7 @@ from __future__ import annotations
 from websocket_gateway.models.broadcasts import BroadcastRun, BroadcastShard
 from websocket_gateway.models.channels import Channel, ChannelMember, ChannelMessage
 from websocket_gateway.models.gateways import ApiGateway, ApiGatewayAdditionalRoute
+from websocket_gateway.models.last_runs import LastRun
 from websocket_gateway.models.security import ChannelPermission, ConnectionRateLimit, WebSocketToken
 from websocket_gateway.models.sessions import ChannelSubscription, HandledMessage, WebSocketSession
 
@@ -20,6 +21,7 @@ __all__ = [
     "ChannelSubscription",
     "ConnectionRateLimit",
     "HandledMessage",
+    "LastRun",
     "WebSocketSession",
     "WebSocketToken",
 ]

@@ -10,6 +10,7 @@ from itertools import chain
 
 from django.db import router, transaction
 
+from websocket_gateway import metrics
 from websocket_gateway.aws.connections import Connections
 from websocket_gateway.aws.engines.base import Limits
 from websocket_gateway.models import WebSocketSession
@@ -67,9 +68,10 @@ class Posting:
             on_progress=self.on_progress,
         )
         try:
-            for page in pages:
-                delivery.post(page)
-            delivery.drain()
+            with metrics.span("send", mode="urgent" if limits.urgent else "patient"):
+                for page in pages:
+                    delivery.post(page)
+                delivery.drain()
         finally:
             delivery.stop()
             report = tally.report()

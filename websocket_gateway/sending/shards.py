@@ -18,6 +18,7 @@ from django.db import router
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from websocket_gateway import metrics
 from websocket_gateway.aws.pacing import Pace
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.connections.sessions import Row
@@ -134,7 +135,7 @@ class _Turn:
 
     def run(self, until: float) -> None:
         """Work until the shard is finished or the time is up; always release the lease."""
-        with held(self._lease):
+        with metrics.span("send", mode="patient"), held(self._lease):
             self._work(until)
         finish_run_if_done(self._shard.run_id)
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from websocket_gateway.metrics.catalogue import METRICS, PREFIX, Metric, allowed, close
 
-__all__ = ["Recorder", "Timing", "close", "count", "record", "span", "switch", "timed"]
+__all__ = ["Recorder", "Timing", "close", "count", "record", "span", "spare_stdout", "switch", "timed"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,13 @@ def switch(made: Recorder | None) -> None:
     before, recorder = recorder, made
     if before is not None and before is not made:
         _quietly(before.flush)
+
+
+def spare_stdout() -> None:
+    """Leave stdout alone: this process is a command, whose report is written there."""
+    spare = getattr(recorder, "spare_stdout", None)
+    if spare is not None:
+        spare()
 
 
 def count(name: str, number: int = 1, **labels: str | None) -> None:

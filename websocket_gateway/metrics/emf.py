@@ -97,6 +97,12 @@ class EmfRecorder:
         with state.lock:
             self._write_all(state)
 
+    def spare_stdout(self) -> None:
+        """Leave stdout to the report of a command."""
+        spare = getattr(self._output, "spare_stdout", None)
+        if spare is not None:
+            spare()
+
     def flush_if_due(self) -> None:
         """The same, once enough time has passed."""
         if time.monotonic() >= self._states().due:

@@ -15,6 +15,7 @@ from websocket_gateway.forking import PerProcess
 from websocket_gateway.metrics.emf import Output
 
 _STDOUT: Final = 1
+_STDERR: Final = 2
 _PAUSE_SECONDS: Final = 5.0
 """After a failure, the destination is left alone for so long."""
 
@@ -33,12 +34,17 @@ class StdoutOutput:
 
     def __init__(self) -> None:
         self._descriptors = PerProcess(_open_stdout, leave=_close)
+        self._is_spared = False
+
+    def spare_stdout(self) -> None:
+        """Write to stderr from now on: stdout is for the report of a command."""
+        self._is_spared = True
 
     def write(self, line: bytes) -> bool:
         """See `Output.write`."""
-        descriptor = self._descriptors()
+        descriptor = _STDERR if self._is_spared else self._descriptors()
         try:
-            if descriptor == _STDOUT and not select.select([], [descriptor], [], 0)[1]:
+            if descriptor in (_STDOUT, _STDERR) and not select.select([], [descriptor], [], 0)[1]:
                 return False
             written = os.write(descriptor, line)
             if written < len(line):  # a full disk: the cut line ends here, and is not written again

@@ -29,9 +29,9 @@ WEBSOCKET_GATEWAY = {
     "SEND_TIMEOUT_SECONDS": 60,
     "SEND_DEADLINE_SECONDS": 60,
     "REQUEST_SEND_DEADLINE_SECONDS": 60,
-    "METRICS": os.environ.get("WEBSOCKET_GATEWAY_TEST_METRICS"),
+    "METRICS": os.environ.get("MEASURED_SITE_METRICS"),
 }
-EXPORTED = os.environ.get("WEBSOCKET_GATEWAY_TEST_EXPORTED", "")
+EXPORTED = os.environ.get("MEASURED_SITE_EXPORTED", "")
 """The folder in which each process keeps the newest export of OpenTelemetry."""
 
 

@@ -34,8 +34,8 @@ def run_load(there: ApiGateway, sink: Sink, log: Path, metrics: str, exported: s
     port = free_port()
     names = {
         "WEBSOCKET_GATEWAY_TEST_NAME": str(connection.settings_dict["NAME"]),
-        "WEBSOCKET_GATEWAY_TEST_METRICS": metrics,
-        "WEBSOCKET_GATEWAY_TEST_EXPORTED": exported,
+        "MEASURED_SITE_METRICS": metrics,
+        "MEASURED_SITE_EXPORTED": exported,
     }
     load = Load(port, there, sink)
     with gunicorn(port, log, workers=WORKERS, settings="tests.metrics.site", **names):

@@ -15,8 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from django.core.signals import request_finished
 
@@ -28,6 +27,8 @@ from websocket_gateway.metrics.catalogue import METRICS, PREFIX, Kind, Metric
 NAMESPACE: Final = PREFIX
 SECONDS: Final = 10.0
 """How long a process collects before it writes."""
+AT_ONCE: Final = 200
+"""Records that are summed together."""
 MAX_VALUES: Final = 100
 """Values of one metric in a line; CloudWatch takes no more."""
 MAX_WAITING: Final = 1_000
@@ -52,6 +53,8 @@ class _State:
         self.lock = threading.Lock()
         self.since = time.time()
         self.due = time.monotonic() + SECONDS
+        self.new: deque[tuple[Metric, float, Labels]] = deque()
+        """What was recorded just now: a request appends only, and one of many sums."""
         self.sums: dict[Series, int] = {}
         self.levels: dict[Series, int] = {}
         """Up-down counters: their current value, which stays."""
@@ -69,32 +72,25 @@ class EmfRecorder:
 
     def add(self, metric: Metric, number: int, labels: Labels) -> None:
         """See `Recorder.add`."""
-        state, series = self._states(), (metric, tuple(labels.items()))
-        with state.lock:
-            self._write_if_due(state)
-            if metric.kind is Kind.UP_DOWN_COUNTER:
-                state.levels[series] = state.levels.get(series, 0) + number
-                state.values.setdefault(series, []).append(state.levels[series])
-                self._write_if_full(state, series)
-            else:
-                state.sums[series] = state.sums.get(series, 0) + number
+        self.record(metric, number, labels)
 
     def record(self, metric: Metric, value: float, labels: Labels) -> None:
-        """See `Recorder.record`."""
-        state, series = self._states(), (metric, tuple(labels.items()))
-        with state.lock:
-            self._write_if_due(state)
-            state.values.setdefault(series, []).append(round(value, 6))
-            self._write_if_full(state, series)
+        """See `Recorder.record`. Without a lock: it appends only, and every `AT_ONCE` records it sums."""
+        state = self._states()
+        state.new.append((metric, value, labels))
+        if len(state.new) >= AT_ONCE or time.monotonic() >= state.due:
+            self._take_in(state)
 
-    def span(self, name: str, attributes: object, trace: str) -> AbstractContextManager[Any]:
+    has_spans = False
+
+    def span(self, name: str, attributes: object, trace: str) -> None:
         """EMF has no spans."""
-        return nullcontext()
 
     def flush(self) -> None:
         """Write everything that was collected."""
         state = self._states()
         with state.lock:
+            self._sort(state)
             self._write_all(state)
 
     def spare_stdout(self) -> None:
@@ -108,14 +104,27 @@ class EmfRecorder:
         if time.monotonic() >= self._states().due:
             self.flush()
 
-    def _write_if_due(self, state: _State) -> None:
-        if time.monotonic() >= state.due:
-            self._write_all(state)
+    def _take_in(self, state: _State) -> None:
+        with state.lock:
+            self._sort(state)
+            if time.monotonic() >= state.due:
+                self._write_all(state)
 
-    def _write_if_full(self, state: _State, series: Series) -> None:
-        if len(state.values[series]) >= MAX_VALUES:
-            state.waiting.append(line_of(series, state.values.pop(series), state.since))
-            self._hand_over(state)
+    def _sort(self, state: _State) -> None:
+        """Sum and collect what is new. What other threads append meanwhile stays for the next time."""
+        for _ in range(len(state.new)):
+            metric, number, labels = state.new.popleft()
+            series = metric, tuple(labels.items())
+            if metric.kind is Kind.COUNTER:
+                state.sums[series] = state.sums.get(series, 0) + int(number)
+                continue
+            if metric.kind is Kind.UP_DOWN_COUNTER:
+                number = state.levels[series] = state.levels.get(series, 0) + int(number)
+            values = state.values.setdefault(series, [])
+            values.append(round(number, 6))
+            if len(values) >= MAX_VALUES:
+                state.waiting.append(line_of(series, state.values.pop(series), state.since))
+                self._hand_over(state)
 
     def _write_all(self, state: _State) -> None:
         state.waiting.extend(_lines(state))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from opentelemetry import context, metrics, trace
@@ -20,6 +20,7 @@ BOUNDARIES: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2
 """Of histograms in seconds, as the conventions advise for HTTP servers:
 https://opentelemetry.io/docs/specs/semconv/http/http-metrics/
 """
+_LOOKS: Final = 1_000
 TRACE_ATTRIBUTE: Final = f"{PREFIX}.aws.trace_id"
 _ROOT: Final = r"1-[0-9a-f]{8}-[0-9a-f]{24}"
 _PARENT: Final = r"[0-9a-f]{16}"
@@ -36,6 +37,8 @@ class OtelRecorder:
     ) -> None:
         meter = metrics.get_meter(PREFIX, __version__, meter_provider)
         self._tracer = trace.get_tracer(PREFIX, __version__, tracer_provider)
+        self._has_spans = tracer_provider is not None
+        self._looks_left = _LOOKS
         self._take: dict[str, Callable[..., None]] = {
             metric.name: _instrument(meter, metric) for metric in PROCESS
         }
@@ -48,9 +51,21 @@ class OtelRecorder:
         """See `Recorder.record`."""
         self._take[metric.name](value, labels)
 
+    def span(self, name: str, attributes: Mapping[str, str], trace: str) -> AbstractContextManager[None]:
+        """See `Recorder.span`."""
+        return self._span(name, attributes, trace)
+
+    @property
+    def has_spans(self) -> bool:
+        """Whether the project has set a tracer provider; after `_LOOKS` without one it is not asked again."""
+        if not self._has_spans and self._looks_left:
+            self._looks_left -= 1
+            self._has_spans = has_tracer_provider()
+        return self._has_spans
+
     @contextmanager
-    def span(self, name: str, attributes: Mapping[str, str], trace: str) -> Iterator[None]:
-        """See `Recorder.span`. An exception is recorded in the span, without its message and traceback."""
+    def _span(self, name: str, attributes: Mapping[str, str], trace: str) -> Iterator[None]:
+        """An exception is noted by its type, without its message and traceback."""
         root, parent = parse_trace(trace)
         shown = {f"{PREFIX}.{key}": value for key, value in attributes.items()}
         if root:
@@ -67,6 +82,11 @@ class OtelRecorder:
 
     def flush(self) -> None:
         """The readers and processors of the SDK flush by themselves."""
+
+
+def has_tracer_provider() -> bool:
+    """Whether the project has set one; without it, spans lead nowhere."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def _instrument(meter: metrics.Meter, metric: Metric) -> Callable[..., None]:

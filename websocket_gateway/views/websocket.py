@@ -94,7 +94,7 @@ class WebSocketView(WebSocketHooks):
             return call_refusing(self, self.missing_headers, ErrorCode.BAD_REQUEST, rule="missing_headers")
         checks.check_body(request, self.MAX_BODY_SIZE)
         self.event = parse_event(request, slug=self._slug, needs_source_ip=self._knows_source_ip)
-        if metrics.recorder is None:
+        if not metrics.has_spans():
             return self._answer(request, self.event)
         with trace_event(self, request):
             return self._answer(request, self.event)

@@ -38,7 +38,8 @@ class CircuitBreaker:
 
     def trip(self, url: str) -> None:
         """The endpoint did not answer in time."""
-        metrics.count("circuit_breaker.opens")
+        if url not in self._closes_at:
+            metrics.count("circuit_breaker.opens")
         self._closes_at[url] = time.monotonic() + OPEN_SECONDS
 
     def reset(self, url: str) -> None:

@@ -17,7 +17,7 @@ class WebSocketGatewayConfig(AppConfig):
         """Register the checks; connect the receivers that end the sockets of users who left; metrics."""
         from websocket_gateway.checks import register_checks
         from websocket_gateway.conf import get_settings
-        from websocket_gateway.metrics.choosing import follow
+        from websocket_gateway.metrics.following import follow
         from websocket_gateway.receivers import connect_receivers
         from websocket_gateway.web_requests import follow_requests
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.commands.test_reports import valid
 from tests.factories import ApiGatewayFactory, WebSocketSessionFactory
+from tests.metrics.figures import counts_of_lines, emf_lines
 from tests.support.commands import run
+from tests.support.forking import ROOT, environment
 from websocket_gateway.diagnostics.figures import Figure
 from websocket_gateway.last_runs import PURGE, check_of, note_run
-from websocket_gateway.management.commands.ws_metrics import as_prometheus, replace_file
+from websocket_gateway.management.figures import as_prometheus, replace_file
 from websocket_gateway.metrics.catalogue import DATABASE, METRICS, PREFIX
 from websocket_gateway.models import ApiGateway
 
@@ -122,3 +127,17 @@ def test_another_database_is_read(chat: ApiGateway, settings: Any) -> None:
 
     ended = run("ws_metrics", "--database", "replica")
     assert (ended.status, "'replica'" in ended.stderr, "default" in ended.stderr) == (2, True, True)
+
+
+def test_the_report_of_a_command_is_alone_on_stdout_while_lines_of_emf_go_to_stderr() -> None:
+    variables = {"DJANGO_SETTINGS_MODULE": "tests.metrics.site", "MEASURED_SITE_METRICS": "emf"}
+    command = [sys.executable, "-m", "django", "purge_connections", "--format", "json"]
+
+    ended = subprocess.run(
+        command, cwd=ROOT, env=environment() | variables, capture_output=True, text=True, timeout=120
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["command"] == "purge_connections"
+    counts = counts_of_lines(emf_lines(ended.stderr))
+    assert counts["purge.duration", "result=complete"] == 1

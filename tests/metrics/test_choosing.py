@@ -19,7 +19,8 @@ from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.metrics import choosing
 from websocket_gateway.metrics.emf import EmfRecorder
 from websocket_gateway.metrics.otel import OtelRecorder
-from websocket_gateway.metrics.outputs import SocketOutput, StdoutOutput
+from websocket_gateway.metrics.sockets import SocketOutput
+from websocket_gateway.metrics.stdout import StdoutOutput
 
 GOOD = [
     *("otel", "emf", "emf+udp://127.0.0.1:25888", "emf+tcp://[::1]:25888", "emf+unix:///run/agent.sock"),

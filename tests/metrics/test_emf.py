@@ -22,7 +22,7 @@ from tests.support.forking import ROOT
 from websocket_gateway import metrics
 from websocket_gateway.metrics import emf as emf_module
 from websocket_gateway.metrics.emf import MAX_WAITING, EmfRecorder
-from websocket_gateway.metrics.outputs import SocketOutput
+from websocket_gateway.metrics.sockets import SocketOutput
 
 LONGEST = 2.0
 """Seconds that a call which must not wait may take on a slow machine; a blocked one takes for ever."""

@@ -10,10 +10,8 @@ from importlib.util import find_spec
 from typing import Final, cast
 from urllib.parse import urlsplit
 
-from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from websocket_gateway import metrics
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.metrics import Recorder
 
@@ -95,9 +93,10 @@ def make(value: str | None) -> Recorder | None:
 
 def _make_emf(url: str) -> Recorder:
     from websocket_gateway.metrics.emf import EmfRecorder
-    from websocket_gateway.metrics.outputs import open_output
+    from websocket_gateway.metrics.sockets import SocketOutput
+    from websocket_gateway.metrics.stdout import StdoutOutput
 
-    return EmfRecorder(open_output(url))
+    return EmfRecorder(SocketOutput(url) if url else StdoutOutput())
 
 
 def _make_otel() -> Recorder:
@@ -112,25 +111,3 @@ def has_otel() -> bool:
         return find_spec("opentelemetry.metrics") is not None
     except ModuleNotFoundError:
         return False
-
-
-def follow(read: Callable[[], str | None]) -> None:
-    """Switch metrics to what `read` answers, now and whenever the settings change.
-
-    Settings that cannot be read switch metrics off: the system checks report them.
-    """
-    chosen: list[str | None] = [None]
-
-    def apply(**kwargs: object) -> None:
-        try:
-            value = read()
-            if value != chosen[0]:
-                metrics.switch(make(value))
-                chosen[0] = value
-        except ConfigurationError as exc:
-            metrics.logger.error("Metrics are off: %s", exc)  # noqa: TRY400 - the message is enough
-            metrics.switch(None)
-            chosen[0] = None
-
-    apply()
-    setting_changed.connect(apply, dispatch_uid="websocket_gateway.metrics", weak=False)

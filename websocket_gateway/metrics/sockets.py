@@ -1,70 +1,18 @@
-"""Where EMF lines go: stdout, or a datagram or stream socket. No write waits, and no failure is raised."""
+"""EMF lines to a datagram or stream socket. No write waits, and no failure is raised."""
 
 from __future__ import annotations
 
-import os
 import select
 import socket
-import stat
 import time
 from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
 from websocket_gateway.forking import PerProcess
-from websocket_gateway.metrics.emf import Output
 
-_STDOUT: Final = 1
-_STDERR: Final = 2
 _PAUSE_SECONDS: Final = 5.0
 """After a failure, the destination is left alone for so long."""
-
-
-def open_output(url: str) -> Output:
-    """The destination of a URL that `choosing.parse` has checked; stdout for an empty one."""
-    return SocketOutput(url) if url else StdoutOutput()
-
-
-class StdoutOutput:
-    """Standard output: a file, a terminal, or a pipe or socket to a log collector.
-
-    A pipe is opened a second time, so that this description alone does not wait. A line is shorter than
-    PIPE_BUF, so the lines of several workers do not mix (POSIX, write()).
-    """
-
-    def __init__(self) -> None:
-        self._descriptors = PerProcess(_open_stdout, leave=_close)
-        self._is_spared = False
-
-    def spare_stdout(self) -> None:
-        """Write to stderr from now on: stdout is for the report of a command."""
-        self._is_spared = True
-
-    def write(self, line: bytes) -> bool:
-        """See `Output.write`."""
-        descriptor = _STDERR if self._is_spared else self._descriptors()
-        try:
-            if descriptor in (_STDOUT, _STDERR) and not select.select([], [descriptor], [], 0)[1]:
-                return False
-            written = os.write(descriptor, line)
-            if written < len(line):  # a full disk: the cut line ends here, and is not written again
-                os.write(descriptor, line[written:])
-        except (OSError, ValueError):  # full, closed, or without a reader
-            return False
-        return True
-
-
-def _open_stdout() -> int:
-    with suppress(OSError):
-        if stat.S_ISFIFO(os.fstat(_STDOUT).st_mode):
-            return os.open(f"/proc/self/fd/{_STDOUT}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    return _STDOUT
-
-
-def _close(descriptor: int) -> None:
-    if descriptor != _STDOUT:
-        with suppress(OSError):
-            os.close(descriptor)
 
 
 class SocketOutput:

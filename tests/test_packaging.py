@@ -114,7 +114,13 @@ def test_the_lanes_are_the_versions_that_the_classifiers_claim(declared: ConfigP
 def test_the_lowest_versions_are_those_that_are_tested(declared: ConfigParser) -> None:
     extras = declared["options.extras_require"]
     asked = "\n".join(
-        [declared["options"]["install_requires"], extras["local"], extras["tasks"], extras["fast"]]
+        [
+            declared["options"]["install_requires"],
+            extras["local"],
+            extras["tasks"],
+            extras["otel"],
+            extras["fast"],
+        ]
     )
     pinned = dict(re.findall(r"^([\w-]+)==([\d.]+)$", (ROOT / "tests/lowest.txt").read_text(), re.MULTILINE))
 

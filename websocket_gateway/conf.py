@@ -22,6 +22,7 @@ from django.core.signals import setting_changed
 
 from websocket_gateway import setting_types as kinds
 from websocket_gateway.exceptions import ConfigurationError
+from websocket_gateway.metrics.choosing import parse as parse_metrics
 
 SETTING = "WEBSOCKET_GATEWAY"
 
@@ -138,6 +139,7 @@ class GatewaySettings:
     channels: tuple[tuple[str, ChannelOptions], ...] = kinds.setting((), _channels)
     history_page_bytes: int = kinds.setting(30_000, kinds.number(1_000, 120_000))
     presence_events_up_to: int = kinds.setting(100, kinds.number())
+    metrics: str | None = kinds.setting(None, parse_metrics)
 
     # The flat names, which other packages that use boto3 from Django read too.
     region_name: str | None = None

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, get_args
 from uuid import UUID
 
+from websocket_gateway import metrics
 from websocket_gateway.forking import PerProcess
 from websocket_gateway.log_records import get_logger
 
@@ -91,6 +92,9 @@ EVENTS: Final[Mapping[str, str]] = {
 """Every rule that a record can name, with its kind of event; `management_docs/security_log.md` has both."""
 observers: Final[list[Callable[[str], object]]] = []
 """Called with the rule of each record, also of one that is not written."""
+metrics.close("rule", EVENTS)
+metrics.close("code", EVENTS)  # a code is the name of a rule
+
 _REVOCATIONS: Final[Mapping[str, Revoked]] = {
     rule.removeprefix("revoked: "): rule for rule in get_args(Revoked)
 }
@@ -164,6 +168,7 @@ def write(rule: Rule, reason: str, **fields: Unpack[Fields]) -> None:
     name = rule if rule in EVENTS else "other"
     for observe in observers:
         observe(name)
+    metrics.count("security.records", kind=EVENTS[name], rule=name, code=fields.get("code"))
     if not logger.isEnabledFor(_level_of(name)):
         return
     write_left_out()

@@ -133,6 +133,11 @@ CASES = {
         bad={"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "written down"},
         good={"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"},  # the environment's
     ),
+    "a recorder that does not exist": Case(
+        number="E012",
+        bad=gateway_settings(METRICS="tests.checks.nothing.Recorder"),
+        good=gateway_settings(METRICS="otel"),
+    ),
     "keys beside a profile": Case(
         number="W004",
         base=LOCAL,

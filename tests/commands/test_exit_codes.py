@@ -47,6 +47,10 @@ CASES: list[tuple[int, str, str]] = [
     (2, "broadcast --status 1 --cancel 2", "Give one of"),
     (1, "broadcast --status 999", "999"),
     (1, "run_local_gateway --host 192.0.2.1", "loopback only"),
+    (0, "ws_metrics", "broadcasts.open"),
+    (1, "ws_metrics --output /nowhere/file", "cannot be written"),
+    (2, "ws_metrics --database nowhere", "'nowhere'"),
+    (2, "ws_metrics --format xml", "invalid choice"),
     (2, "run_local_gateway --port x", "is not a port"),
 ]
 

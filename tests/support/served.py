@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @contextmanager
 def gunicorn(
-    port: int, log: Path, *, workers: int = 2, **environment: str
+    port: int,
+    log: Path,
+    *,
+    workers: int = 2,
+    settings: str = "tests.support.served_settings",
+    **environment: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Serve `tests.views.urls` on the database of the environment; the process is the arbiter."""
-    command = [sys.executable, "-m", "gunicorn", "tests.support.served_settings:application"]
-    options = f"--worker-class gthread --threads 4 --workers 2 --bind 127.0.0.1:{port} --backlog 2048"
-    environment = {**os.environ, **environment, "DJANGO_SETTINGS_MODULE": "tests.support.served_settings"}
+    """Serve a project on the database of the environment; the process is the arbiter."""
+    command = [sys.executable, "-m", "gunicorn", f"{settings}:application"]
+    options = f"--worker-class gthread --threads 4 --workers {workers} --bind 127.0.0.1:{port} --backlog 2048"
+    environment = {**os.environ, **environment, "DJANGO_SETTINGS_MODULE": settings}
     with log.open("wb") as output:
         arbiter = subprocess.Popen(
             [*command, *options.split()], cwd=ROOT, env=environment, stdout=output, stderr=output
@@ -49,7 +54,8 @@ def _wait_until_it_answers(port: int) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            Door(port).post("/nothing", b"", {})
+            with closing(Door(port)) as door:
+                door.post("/nothing", b"", {})
         except OSError:
             time.sleep(0.1)
         else:
@@ -62,6 +68,10 @@ class Door:
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
         """Post an event: the status and the body of the response. Once more if the connection was closed."""

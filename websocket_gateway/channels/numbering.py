@@ -17,7 +17,8 @@ from django.db import models, router, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy
+from websocket_gateway import metrics
+from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy, run_after_commit
 from websocket_gateway.models import Channel, ChannelMessage
 
 BATCH = 500
@@ -53,6 +54,9 @@ def number_messages(channel_name: str) -> list[Numbered]:
             insert_unless_exists(Channel(name=channel_name))
             continue
         numbered += batch
+        if batch and metrics.recorder is not None:
+            published = partial(metrics.count, "history.publishes", len(batch))
+            run_after_commit(published, model=ChannelMessage, using=using)
         if len(batch) < BATCH:
             return numbered
 

@@ -14,6 +14,7 @@ from django.db import router
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from websocket_gateway import metrics
 from websocket_gateway.channels.bodies import Key, Stored, recent_bodies
 from websocket_gateway.channels.heads import Head
 from websocket_gateway.channels.positions import Acknowledged, Latest, Position, Since
@@ -87,6 +88,10 @@ def read_pages(wanted: Mapping[str, Since], heads: Mapping[str, Head]) -> dict[s
         pages[request.name] = Page(
             request.head.epoch, request.start, messages, last < request.head.last_offset, request.lost
         )
+        if request.resumes:
+            metrics.count("history.recoveries")
+        if request.lost:
+            metrics.count("history.losses", reason=request.lost)
     return pages
 
 

@@ -23,6 +23,7 @@ ALWAYS: Final[tuple[Check, ...]] = (
     configuration.check_region,
     configuration.check_credentials,
     configuration.check_task_function,
+    configuration.check_metrics,
     cookies.check_patterns,
     cookies.check_trusted_origins,
     cookies.check_any_origin_is_allowed,

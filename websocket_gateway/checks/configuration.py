@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage
 from websocket_gateway.checks.messages import error, warning
 from websocket_gateway.conf import get_settings, is_loopback
 from websocket_gateway.exceptions import ConfigurationError, MissingRegionError
+from websocket_gateway.metrics.choosing import find as find_recorder
 from websocket_gateway.task_queue import find_function
 
 
@@ -93,6 +94,21 @@ def check_credentials() -> Iterator[CheckMessage]:
             "W004",
             "AWS_IAM_PROFILE and AWS_ACCESS_KEY_ID are both set: the profile is used, the keys are not.",
             hint="Delete AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY from the settings, or AWS_IAM_PROFILE.",
+        )
+
+
+def check_metrics() -> Iterator[CheckMessage]:
+    """What `METRICS` names must be installed, and must be a recorder."""
+    value = get_settings().metrics
+    if value is None:
+        return
+    try:
+        find_recorder(value)
+    except ConfigurationError as exc:
+        yield error(
+            "E012",
+            f"No metrics are recorded: {exc}",
+            hint="Correct METRICS, or set it to None; monitoring.md.",
         )
 
 

@@ -17,7 +17,7 @@ from django.db import Error, connections, router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from websocket_gateway import security_log
+from websocket_gateway import metrics, security_log
 from websocket_gateway.concurrency import (
     PATIENCE_SECONDS,
     in_key_order,
@@ -134,11 +134,10 @@ def _announce_after_commit(ended: Sequence[WebSocketSession], *, reason: str, us
 
 def _announce(ended: Sequence[WebSocketSession], reason: str) -> None:
     """Send the signals of the ends; a receiver that raises is logged."""
+    metrics.count("connection.ends", len(ended), reason=reason)
     for session in ended:
-        logger.info(
-            "connection ended",
-            extra={"connection_id": session.connection_id, "reason": reason, "event": "ended"},
-        )
+        extra = {"connection_id": session.connection_id, "reason": reason, "event": "ended"}
+        logger.info("connection ended", extra=extra)
         gateway = session.api_gateway.api_name if WebSocketSession.api_gateway.is_cached(session) else None
         security_log.write_end(
             reason, user_id=session.user_id, gateway=gateway, connection_id=session.connection_id
@@ -195,7 +194,9 @@ def _end_gone(
     rows = named.filter(connected=True).order_by("pk")
     if not _has_receivers():
         ordered = in_key_order(rows, len(found), skip_locked=skip_locked)
-        return _update(ordered, _ended_now(), patience=patience)
+        number = _update(ordered, _ended_now(), patience=patience)
+        metrics.count("connection.ends", number, reason="gone")
+        return number
     mark = partial(_mark_and_list, rows, skip_locked=skip_locked)
     ended = retry_when_busy(mark, model=WebSocketSession, using=using, patience=patience)
     if ended:
@@ -244,6 +245,5 @@ def _set(session: WebSocketSession, values: _Ended) -> None:
 
 
 def _update(rows: QuerySet[WebSocketSession], values: _Ended, *, patience: float = PATIENCE_SECONDS) -> int:
-    return retry_when_busy(
-        lambda: rows.update(**values), model=WebSocketSession, using=rows.db, patience=patience
-    )
+    update = partial(rows.update, **values)
+    return retry_when_busy(update, model=WebSocketSession, using=rows.db, patience=patience)

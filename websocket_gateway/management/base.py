@@ -21,6 +21,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DataError, IntegrityError, OperationalError, ProgrammingError
 from django.db import Error as AnyDatabaseError
 
+from websocket_gateway import metrics
 from websocket_gateway.database_errors import is_busy
 from websocket_gateway.exceptions import ConfigurationError, GatewayNotFoundError, WebSocketGatewayError
 
@@ -85,6 +86,7 @@ class GatewayCommand(BaseCommand):
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Run as a program: Ctrl-C is one line, and a reader that has closed the pipe is not a failure."""
+        metrics.spare_stdout()
         try:
             with interrupted_by(_END_SIGNALS if self.ends_like_ctrl_c else ()):
                 super().run_from_argv(argv)

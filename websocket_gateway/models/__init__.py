@@ -10,6 +10,7 @@ from websocket_gateway.models.channels import (
     ChannelMessage,
 )
 from websocket_gateway.models.gateways import ApiGateway, ApiGatewayAdditionalRoute
+from websocket_gateway.models.last_runs import LastRun
 from websocket_gateway.models.refusals import RefusalCount
 from websocket_gateway.models.security import (
     ChannelPermission,
@@ -31,6 +32,7 @@ __all__ = [
     "ChannelSubscription",
     "ConnectionRateLimit",
     "HandledMessage",
+    "LastRun",
     "RefusalCount",
     "WebSocketSession",
     "WebSocketToken",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import ClassVar, Final, TypeVar
 
+from websocket_gateway import metrics
 from websocket_gateway.aws.apis import Apis
 from websocket_gateway.exceptions import (
     ConfigurationError,
@@ -40,6 +41,8 @@ class Planned:
     apis: Apis
     observed: ObservedGateway
     plan: Plan
+    purpose: ClassVar[str] = "delete"
+    """`apply` or `delete`: what the plan is for."""
 
     def record_observed(self, lease: GatewayLease) -> None:
         """Save what the row should keep before the first step."""
@@ -65,6 +68,18 @@ def apply_patiently(
     first one did not name ends the run with `PlanOutdatedError`. Raises the error that ended it, which is
     also kept in the row's `last_error`, unless another process has the row by then (`LeaseLostError`).
     """
+    with metrics.timed("provision", action=planned.purpose):
+        _apply_patiently(planned, replan, lease=lease, on_step=on_step, on_wait=on_wait)
+
+
+def _apply_patiently(
+    planned: P,
+    replan: Callable[[], P],
+    *,
+    lease: GatewayLease,
+    on_step: Callable[[AnyStep], None],
+    on_wait: Callable[[str], None],
+) -> None:
     first = planned
     try:
         for attempts_left in reversed(range(_ATTEMPTS)):

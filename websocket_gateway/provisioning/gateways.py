@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from websocket_gateway.aws.apis import Apis, no_progress
 from websocket_gateway.connections.endpoints import find_socket_url
 from websocket_gateway.connections.sessions import count_open_by_stage
 from websocket_gateway.exceptions import ConfigurationError, ForeignGatewayError
+from websocket_gateway.last_runs import note_run, sync_of
 from websocket_gateway.leases import PATIENCE_SECONDS, GatewayLease, held, leased
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.applying import Planned, apply_patiently
@@ -37,6 +39,7 @@ from websocket_gateway.resources import ObservedGateway, WantedGateway
 class Provisioning(Planned):
     """A plan that creates or syncs a gateway, and what it was made from."""
 
+    purpose: ClassVar[str] = "apply"
     choices: Choices
     wanted: WantedGateway
 
@@ -72,6 +75,7 @@ class Provisioning(Planned):
     def record_applied(self, lease: GatewayLease) -> None:
         """Save that everything is as wanted now."""
         record_applied(self.gateway, self.wanted, plan=self.plan, lease=lease)
+        note_run(sync_of(self.gateway))
 
 
 def agree(provisioning: Provisioning) -> None:

@@ -8,9 +8,11 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from websocket_gateway import metrics
 from websocket_gateway.conf import get_settings
 from websocket_gateway.django_sessions import SessionEngineError
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
+from websocket_gateway.last_runs import PURGE, note_run
 from websocket_gateway.purging import histories, old_rows
 from websocket_gateway.purging.cursors import DeleteCursors
 from websocket_gateway.purging.report import Operation, Part, PurgeReport, Run
@@ -41,6 +43,9 @@ def purge(
     for number, operation in enumerate(operations):
         run.begin(operation, operations_left=len(operations) - number)
         operation.do(run)
+    metrics.record("purge.duration", run.seconds, result="cut_short" if run.cut_short else "complete")
+    if not only and not run.cut_short:
+        note_run(PURGE)
     return PurgeReport(
         counts=dict(run.counts),
         complete=not run.cut_short,

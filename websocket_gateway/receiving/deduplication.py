@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from django.db import IntegrityError, router, transaction
 
+from websocket_gateway import metrics
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.models import HandledMessage
 
@@ -45,6 +46,7 @@ def handle_once(key: str, handle: Callable[[], T], *, failed: Callable[[T], bool
         except IntegrityError:
             if begun:
                 raise
+            metrics.count("message.duplicates")
             return None
 
     return retry_when_busy(attempt, model=HandledMessage, using=using, may_retry=lambda: not begun)

@@ -16,6 +16,7 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
+from websocket_gateway import metrics
 from websocket_gateway.auth_backends import has_permissions
 from websocket_gateway.exceptions import ConfigurationError
 
@@ -157,6 +158,7 @@ def build_handlers(
         _check_defined(view, base, set(listed) - names)
     if not explicit:
         names |= _detected(view, base)
+    metrics.close("handler", names)
     return MappingProxyType({name: Handler(name=name) for name in sorted(names)})
 
 

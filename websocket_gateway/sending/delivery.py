@@ -15,6 +15,7 @@ from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.ending import end_gone_after_sending
 from websocket_gateway.connections.endpoints import EndpointMap
 from websocket_gateway.connections.sessions import Row, is_too_young
+from websocket_gateway.sending.measuring import Measures
 from websocket_gateway.sending.reports import DeliveryReport, Tally
 
 ENGINES = ("auto", "asyncio", "boto3")
@@ -96,6 +97,7 @@ class Delivery:
         self._endpoints = EndpointMap(using)
         self._keys: dict[str, int] = {}
         self._gone: dict[int, str] = {}
+        self._measures = Measures(tally, self._keys, urgent=limits.urgent)
 
     @property
     def inherited(self) -> bool:
@@ -116,6 +118,7 @@ class Delivery:
             self._tally.engine = self._engine.name
         if self._engine is not None:
             self._fold(self._engine.send(page, self._data))
+        self._measures.count()
 
     def set_pace(self, max_per_second: float) -> None:
         """Continue at another pace; 0 means no limit."""
@@ -126,6 +129,7 @@ class Delivery:
         """Wait for all outstanding outcomes."""
         if self._engine is not None:
             self._fold(self._engine.drain())
+        self._measures.count()
 
     def stop(self) -> None:
         """Send nothing more, count the posts in flight, mark the gone sessions as ended. The last call."""
@@ -135,6 +139,7 @@ class Delivery:
             if self._engine is not None:
                 self._fold(self._engine.stop())
         finally:
+            self._measures.finish()
             self.mark_gone()
 
     def _addressed(self, rows: list[Row]) -> Iterator[Recipient]:

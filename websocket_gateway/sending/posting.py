@@ -10,6 +10,7 @@ from itertools import chain
 from django.db import Error, router
 from django.utils.translation import ngettext
 
+from websocket_gateway import metrics
 from websocket_gateway.aws.connections import Connections
 from websocket_gateway.aws.engines.base import Limits
 from websocket_gateway.concurrency import run_after_commits
@@ -79,7 +80,8 @@ class Posting:
         )
         state = INTERRUPTED
         try:
-            away = _post(delivery, pages)
+            with metrics.span("send", mode="urgent" if limits.urgent else "patient"):
+                away = _post(delivery, pages)
             state = INTERRUPTED if away else FINISHED
         finally:
             delivery.stop()

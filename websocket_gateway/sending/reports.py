@@ -96,6 +96,11 @@ class Tally:
         """How many outcomes were counted."""
         return self._delivered + self._gone + self._failed
 
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """How many were delivered, gone and failed."""
+        return self._delivered, self._gone, self._failed
+
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
         recipient, status, reason, retries = outcome

@@ -18,6 +18,7 @@ from django.db import router
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from websocket_gateway import metrics
 from websocket_gateway.aws.pacing import Pace
 from websocket_gateway.concurrency import reconnect_when_away
 from websocket_gateway.connections.sessions import Row
@@ -128,7 +129,7 @@ class _Turn:
     def run(self, until: float) -> None:
         """Work until the shard is finished or the time is up; always release the lease."""
         with log_fields(run=self._shard.run_id):
-            with held(self._lease):
+            with metrics.span("send", mode="patient"), held(self._lease):
                 self._work(until)
             again(lambda: finish_run_if_done(self._shard.run_id))
 

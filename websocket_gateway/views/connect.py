@@ -38,6 +38,7 @@ from websocket_gateway.views import checks, limits
 from websocket_gateway.views.channels import check_admitted, check_channel_name
 from websocket_gateway.views.failures import bind_user, call_refusing, log_refusal
 from websocket_gateway.views.hooks import WebSocketHooks, decided
+from websocket_gateway.views.measuring import call_handler
 from websocket_gateway.views.responses import ErrorCode, RefusalError, answer
 
 logger = get_logger("websocket_gateway.views")
@@ -186,13 +187,14 @@ def _call_connect_hook(view: WebSocketHooks, request: HttpRequest, event: Connec
     session = view.websocket_session
     view._begun = True
     try:
-        response = answer(view._call(view.connect, request))
+        response = answer(call_handler(view, "connect", view.connect, request))
     except BaseException:
         end(session, reason="refused")
         raise
     if not 200 <= response.status_code < 300:
         end(session, reason="refused")
         reason = f"connect answered {response.status_code}."
+        view._code = ErrorCode.CONNECTION_REFUSED.code
         log_refusal(view, RefusalError(ErrorCode.CONNECTION_REFUSED, reason, rule="connect_hook"))
         return response
     if session.channel_name:

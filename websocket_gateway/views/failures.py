@@ -69,6 +69,7 @@ class RefusingView(Protocol):
     api_gateway: ApiGateway
     _begun: bool
     _refusals: int
+    _code: str
     _reply_id: ReplyId | None
 
     @property
@@ -95,6 +96,7 @@ def refuse(view: RefusingView, refusal: RefusalError) -> HttpResponseBase:
     """Log the reason. Answer the code, or nothing if the event was not authenticated and parsed."""
     log_refusal(view, refusal)
     code = refusal.code
+    view._code = code.code
     if getattr(view, "event", None) is None and not view.debug:
         response = empty_response(code.status)
     else:
@@ -136,6 +138,7 @@ def call_refusing(
 ) -> HttpResponseBase:
     """The response of a hook that refuses. The refusal is logged here where the hook has not done so."""
     before = view._refusals
+    view._code = code.code
     response = answer(view._call(hook, view.request), reply_id=view._reply_id)
     if view._refusals == before:
         log_refusal(view, RefusalError(code, f"The hook {hook.__name__} refuses it.", rule=rule))
@@ -151,6 +154,7 @@ def fail(view: RefusingView, exc: Exception) -> HttpResponseBase:
     if is_away(exc) and not view._begun:
         _find_reply_id(view)
         return refuse(view, RefusalError(ErrorCode.BUSY, describe_away(exc), headers={"Retry-After": "1"}))
+    view._code = ErrorCode.INTERNAL_ERROR.code
     got_request_exception.send(sender=type(view), request=view.request)
     response = error_response(ErrorCode.INTERNAL_ERROR, reply_id=view._reply_id)
     log_response(

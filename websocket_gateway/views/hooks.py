@@ -183,6 +183,8 @@ class WebSocketHooks(View):
     _knows_source_ip: bool = True
     _refusals: int = 0
     """Refusals of this event that were logged."""
+    _code: str = "ok"
+    """How this event ended, for metrics: the code of its refusal, if it has one."""
 
     @property
     def _slug(self) -> str:

@@ -25,6 +25,7 @@ from websocket_gateway.views.channel_frames import answer_channels, is_about_cha
 from websocket_gateway.views.checks import has_permissions
 from websocket_gateway.views.failures import bind_user, call_refusing, log_event
 from websocket_gateway.views.hooks import WebSocketHooks
+from websocket_gateway.views.measuring import call_handler
 from websocket_gateway.views.presence import answer_presence, is_about_presence, look_after_presence
 from websocket_gateway.views.responses import (
     ErrorCode,
@@ -73,7 +74,7 @@ def end_connection(view: WebSocketHooks, request: HttpRequest, event: Disconnect
     renew_user(session)  # of a login that holds no longer the row stays
     bind_user(request, session.user or AnonymousUser())
     view._begun = True
-    return answer(view._call(view.disconnect, request))
+    return answer(call_handler(view, "disconnect", view.disconnect, request))
 
 
 def _open_session(
@@ -124,7 +125,8 @@ def _handle(
         return call_refusing(view, view.permission_denied, ErrorCode.PERMISSION_DENIED)
 
     def handle() -> HttpResponseBase:
-        return answer(view._call(method, request), reply_id=frame.reply_id)
+        name = handler.name if handler else "default"
+        return answer(call_handler(view, name, method, request), reply_id=frame.reply_id)
 
     if not view.deduplicate or frame.reply_id is None or frame.client is None:
         view._begun = True

@@ -8,12 +8,13 @@ from django.db import connections, transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from websocket_gateway import context_headers
+from websocket_gateway import context_headers, metrics
 from websocket_gateway.log_records import add_log_fields, keep_log_fields, log_fields
 from websocket_gateway.receiving.credentials import take_credentials
 from websocket_gateway.receiving.events import (
     ConnectEvent,
     DisconnectEvent,
+    MessageEvent,
     log_fields_of,
     parse_event,
 )
@@ -23,6 +24,7 @@ from websocket_gateway.views import checks
 from websocket_gateway.views.connect import accept_connection, refuse_connection, use_up_tokens
 from websocket_gateway.views.failures import call_refusing, fail, log_event, refusal_of, refuse
 from websocket_gateway.views.hooks import WebSocketHooks
+from websocket_gateway.views.measuring import measure_event, trace_event
 from websocket_gateway.views.message import end_connection, receive_message
 from websocket_gateway.views.names import check_definitions
 from websocket_gateway.views.presence import describing
@@ -66,13 +68,16 @@ class WebSocketView(WebSocketHooks):
         """Answer one event. Every exception becomes a response."""
         with log_fields(**log_fields_of(request), route=self._slug or None):
             try:
-                return self._answer(request, *args, **kwargs)
+                if metrics.recorder is None:
+                    return self._respond(request, *args, **kwargs)
+                return measure_event(self, lambda: self._respond(request, *args, **kwargs))
             finally:
                 keep_log_fields(request)
 
-    def _answer(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+    def _respond(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         try:
             if request.method != "POST":
+                self._code = "method_not_allowed"
                 log_event(self, "method_not_allowed", f"{request.method} {request.path}")
                 return self.http_method_not_allowed(request, *args, **kwargs)
             with describing(self, request):
@@ -96,13 +101,21 @@ class WebSocketView(WebSocketHooks):
             return call_refusing(self, self.missing_headers, ErrorCode.BAD_REQUEST, rule="missing_headers")
         checks.check_body(request, self.MAX_BODY_SIZE)
         self.event = parse_event(request, slug=self._slug, needs_source_ip=self._knows_source_ip)
-        if isinstance(self.event, ConnectEvent):
-            return accept_connection(self, request, self.event)
+        if not metrics.has_spans():
+            return self._answer(request, self.event)
+        with trace_event(self, request):
+            return self._answer(request, self.event)
+
+    def _answer(
+        self, request: HttpRequest, event: ConnectEvent | MessageEvent | DisconnectEvent
+    ) -> HttpResponseBase:
+        if isinstance(event, ConnectEvent):
+            return accept_connection(self, request, event)
         if not checks.has_expected_useragent(request, self.expected_useragent_prefix):
             return call_refusing(self, self.invalid_useragent, ErrorCode.BAD_REQUEST, rule="user_agent")
-        if isinstance(self.event, DisconnectEvent):
-            return end_connection(self, request, self.event)
-        return receive_message(self, request, self.event)
+        if isinstance(event, DisconnectEvent):
+            return end_connection(self, request, event)
+        return receive_message(self, request, event)
 
     def _allowed_methods(self) -> list[str]:
         return ["POST"]

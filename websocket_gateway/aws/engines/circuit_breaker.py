@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+from websocket_gateway import metrics
 from websocket_gateway.forking import PerProcess
 
 OPEN_SECONDS = 10.0
@@ -37,6 +38,8 @@ class CircuitBreaker:
 
     def trip(self, url: str) -> None:
         """The endpoint did not answer in time."""
+        if url not in self._closes_at:
+            metrics.count("circuit_breaker.opens")
         self._closes_at[url] = time.monotonic() + OPEN_SECONDS
 
     def reset(self, url: str) -> None:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
+from websocket_gateway import metrics
 from websocket_gateway.aws.endpoints import ManagementEndpoint
 from websocket_gateway.aws.engines.base import Limits, Outcome, Recipient, Status
 from websocket_gateway.aws.engines.circuit_breaker import circuit_breaker
@@ -86,6 +87,7 @@ class EndpointQueue:
         kind = answer.kind
         if kind is Kind.DELIVERED:
             return self.delivered(attempt, now)
+        metrics.count("send.posts", outcome=kind.value)
         self.in_flight -= 1
         if kind is not Kind.UNANSWERED:
             self._note_answer(now)
@@ -107,6 +109,8 @@ class EndpointQueue:
 
     def give_up(self, attempt: Attempt) -> Outcome:
         """The outcome of a recipient that is not tried again."""
+        if self._urgent:
+            metrics.count("send.given_up")
         reason = attempt.reason or self.stopped
         return Outcome(attempt.recipient, Status.FAILED, reason, attempt.retries)
 

@@ -11,6 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from websocket_gateway.connections.endpoints import why_missing
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
+from websocket_gateway.last_runs import check_of, note_run
 from websocket_gateway.management.provisioning import ProvisioningCommand
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.describe import to_json
@@ -87,7 +88,7 @@ class Command(ProvisioningCommand):
         self.choices = Choices(
             prune=prune, import_changes=import_changes, rotate_secret=rotate_secret, deep=deep
         )
-        self.applied = not (check or dry_run)
+        self.applied, self.checks = not (check or dry_run), check
         gateways = find_gateways(names)
         self.skipped = {row.api_name: why_missing(row) for row in gateways if not row.api_id}
         self.failed: dict[str, str] = {}
@@ -107,6 +108,8 @@ class Command(ProvisioningCommand):
             self.stderr.write(self.style.ERROR(f"Gateway {gateway.api_name}: {exc}"))
             self.failed[gateway.api_name] = str(exc)
             return None
+        if self.checks:
+            note_run(check_of(gateway), found=int(done.plan.drift))
         if self.text:
             self.report_plan(done, applied=self.applied)
         return done

@@ -1,0 +1,41 @@
+"""Notes when the purge, a check and a sync last ended. `ws_metrics` shows how long ago that was."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from django.db import Error, router, transaction
+from django.utils import timezone
+
+from websocket_gateway.concurrency import retry_when_busy
+from websocket_gateway.models import ApiGateway, LastRun
+
+logger = logging.getLogger(__name__)
+
+PURGE: Final = "purge"
+
+
+def check_of(gateway: ApiGateway) -> str:
+    """The name of the last check of a gateway."""
+    return f"check:{gateway.uuid.hex}"
+
+
+def sync_of(gateway: ApiGateway) -> str:
+    """The name of the last sync of a gateway."""
+    return f"sync:{gateway.uuid.hex}"
+
+
+def note_run(name: str, *, found: int = 0) -> None:
+    """Note that a run ended now. A failure is logged: the run itself has done its work."""
+    using = router.db_for_write(LastRun)
+    rows = LastRun.objects.using(using)
+
+    def save() -> None:
+        with transaction.atomic(using=using):
+            rows.update_or_create(name=name, defaults={"ended_on": timezone.now(), "found": found})
+
+    try:
+        retry_when_busy(save, model=LastRun, using=using)
+    except Error:
+        logger.warning("The end of the run %r could not be noted.", name, exc_info=True)

@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, OperationalError, connection, connections, models
+from django.db.models.lookups import Exact
 from django.db.models.signals import post_init
 from django.db.models.sql.compiler import SQLCompiler
 from django.test.utils import CaptureQueriesContext, override_settings
@@ -36,17 +38,16 @@ def lookup() -> CompiledLookup[WebSocketSession]:
 
 @pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch) -> Compiled:
-    """Every SELECT that the ORM compiles."""
-    statements: Compiled = []
-    original = SQLCompiler.as_sql
+    """The table of every SELECT that the ORM compiles."""
+    tables: Compiled = []
+    original = SQLCompiler.pre_sql_setup
 
-    def as_sql(self: Any, *args: Any, **kwargs: Any) -> Any:
-        made = original(self, *args, **kwargs)
-        statements.append(made[0])
-        return made
+    def pre_sql_setup(self: Any, *args: Any, **kwargs: Any) -> Any:
+        tables.append(self.query.model._meta.db_table)
+        return original(self, *args, **kwargs)
 
-    monkeypatch.setattr(SQLCompiler, "as_sql", as_sql)
-    return statements
+    monkeypatch.setattr(SQLCompiler, "pre_sql_setup", pre_sql_setup)
+    return tables
 
 
 @pytest.fixture
@@ -290,14 +291,24 @@ def _with_a_compiler_of_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection.ops, "compiler", lambda name: BackendCompiler)
 
 
+def _with_a_method_that_a_library_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = SQLCompiler.execute_sql
+
+    @wraps(original)
+    def execute_sql(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(SQLCompiler, "execute_sql", execute_sql)
+
+
+def _with_names_that_depend_on_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = type(connection.ops).quote_name
+    monkeypatch.setattr(type(connection.ops), "quote_name", lambda self, name: original(self, name))
+
+
 def _with_the_value_in_the_statement(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = SQLCompiler.as_sql
-
-    def as_sql(self: Any, *args: Any, **kwargs: Any) -> Any:
-        sql, params = original(self, *args, **kwargs)
-        return sql.replace("%s", f"'{params[0]}'"), ()
-
-    monkeypatch.setattr(SQLCompiler, "as_sql", as_sql)
+    """As a field does that writes its value into the statement."""
+    monkeypatch.setattr(Exact, "process_rhs", lambda self, *args: (f"'{self.rhs}'", []))
 
 
 DIFFERENCES = [
@@ -305,7 +316,9 @@ DIFFERENCES = [
     (_with_another_signature, "TypeError", 1),
     (_with_another_method, "AttributeError", 2),
     (_with_another_result, "connection_id has another value", 2),
-    (_with_a_compiler_of_the_backend, "has a compiler of its own", 1),
+    (_with_a_compiler_of_the_backend, "results_iter is not Django's own", 1),
+    (_with_a_method_that_a_library_replaced, "execute_sql is not Django's own", 1),
+    (_with_names_that_depend_on_more, "quote_name is not Django's", 1),
     (_with_the_value_in_the_statement, "other parameters", 1),
 ]
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from django.core.signals import setting_changed
 from django.db import Error, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.sql import compiler as orm_compiler
 
 logger = logging.getLogger("websocket_gateway.connections")
 
@@ -26,11 +27,13 @@ M = TypeVar("M", bound=models.Model)
 _MARKER: Final = "websocket-gateway-compiled"
 _SLOT: Final = "_websocket_gateway_lookups"
 """The attribute of a database connection that holds what is bound to it, and is freed with it."""
-_REPLACED: Final = (
+_WRITING: Final = ("as_sql", "compile", "quote_name_unless_alias")
+"""Methods of the compiler that must be Django's. Those of a library could write another statement."""
+_READING: Final = (
     *("execute_sql", "results_iter", "get_converters", "apply_converters"),
     *("has_composite_fields", "composite_fields_to_tuples"),
 )
-"""Methods of Django's compiler that this module replaces. A database backend must not have its own."""
+"""Methods that this module replaces. No database backend, not even one of Django, must have its own."""
 
 
 class _UnexpectedError(Exception):
@@ -128,8 +131,8 @@ class CompiledLookup(Generic[M]):
 
     def _bind(self, connection: BaseDatabaseWrapper) -> _Bound:
         try:
-            statement = self._statement(connection)
-            compiler = self._compiler(connection.alias)
+            statement, rows = self._statement(connection), cast("Any", self._rows)
+            compiler = rows.query.get_compiler(using=connection.alias)
             bound = _Bound(statement, _converters(compiler, statement.expressions))
         except Error:  # of the database, which some backends ask while they compile
             raise
@@ -146,17 +149,12 @@ class CompiledLookup(Generic[M]):
         known = self._statements.get((connection.alias, type(connection)))
         return known if known is not None and known.is_current() else self._compile(connection.alias)
 
-    def _compiler(self, using: str) -> Any:
-        rows: Any = self._rows.using(using).filter(**{self._column: _MARKER})
-        return rows.query.get_compiler(using=using)
-
     def _compile(self, using: str) -> _Statement:
         from django.db.models.query import get_related_populators
-        from django.db.models.sql.compiler import SQLCompiler
 
-        compiler, version = self._compiler(using), _settings.version
-        if any(getattr(type(compiler), name) is not getattr(SQLCompiler, name) for name in _REPLACED):
-            raise _UnexpectedError(f"{type(compiler).__module__} has a compiler of its own")
+        version, rows = _settings.version, cast("Any", self._rows.filter(**{self._column: _MARKER}))
+        compiler = rows.query.get_compiler(using=using)
+        _check_compiler(compiler)
         sql, parameters = compiler.as_sql()
         info, select = compiler.klass_info, compiler.select
         names = [item[0].target.attname for item in select]
@@ -168,6 +166,8 @@ class CompiledLookup(Generic[M]):
             raise _UnexpectedError("the statement has other columns")
         # From Django 6.1 on a QuerySet has a mode in which deferred fields are read.
         mode = getattr(self._rows, "_fetch_mode", None)
+        if getattr(mode, "track_peers", False):
+            raise _UnexpectedError("the query reads deferred fields of several rows at once")
         modes = {} if mode is None else {"fetch_mode": mode}
         return _Statement(
             settings_version=version,
@@ -191,6 +191,17 @@ class CompiledLookup(Generic[M]):
                 extra={"event": "query_not_compiled"},
             )
         return _Statement(_settings.version, _stamps([self._rows.model]))
+
+
+def _check_compiler(compiler: Any) -> None:
+    written = [(name, getattr(compiler, name)) for name in _WRITING]
+    for name, method in (*written, ("quote_name", compiler.connection.ops.quote_name)):
+        # A decorated method has the name and module of the original, but the globals of the library.
+        if not getattr(method, "__globals__", {}).get("__name__", "").startswith("django.db."):
+            raise _UnexpectedError(f"{name} is not Django's")
+    for name in _READING:
+        if getattr(getattr(compiler, name), "__globals__", None) is not vars(orm_compiler):
+            raise _UnexpectedError(f"{name} is not Django's own")
 
 
 def _converters(compiler: Any, expressions: Sequence[Any]) -> list[tuple[int, Any, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.sql.compiler import SQLCompiler
 from django.http import HttpRequest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -111,6 +112,24 @@ def test_message_costs_one_select(client: WebSocketClient) -> None:
 
     with queries(["SELECT"]):
         assert client.send({"handler": "say"}).ok
+
+
+def test_message_compiles_no_statement(client: WebSocketClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.connect(user=UserFactory.create())
+    assert client.send({"handler": "say"}).ok
+    compiled = []
+    original = SQLCompiler.pre_sql_setup
+
+    def pre_sql_setup(self: Any, *args: Any, **kwargs: Any) -> Any:
+        compiled.append(self.query.model)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(SQLCompiler, "pre_sql_setup", pre_sql_setup)
+
+    with queries(["SELECT"]):
+        assert client.send({"handler": "say"}).ok
+
+    assert compiled == []
 
 
 def test_message_updates_last_seen_once_a_minute(client: WebSocketClient) -> None:

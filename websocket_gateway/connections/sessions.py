@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import router, transaction
 from django.db.models import Count, F, QuerySet
 from django.utils import timezone
 
+from websocket_gateway.compiled_queries import CompiledLookup
 from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.models import ApiGateway, ConnectionRateLimit, WebSocketSession
 
-_WITH_USER = WebSocketSession.objects.select_related("user")
+_BY_ID = CompiledLookup(WebSocketSession.objects.select_related("user"), "connection_id")
 
 TOUCH_SECONDS = 60
 """A connection that is alive is written at most once in this time."""
@@ -54,11 +56,10 @@ def database_of_query(sessions: QuerySet[WebSocketSession]) -> str:
 
 def find_session(connection_id: str) -> WebSocketSession | None:
     """The row of a connection with its user, in one query; None if there is none."""
-    # Every message passes here. A list is cheaper than `get()`, which clones once more, clears the order and
-    # sets a limit; a unique column needs none of these. Read from the primary: a replica may lag behind.
-    row = _WITH_USER.using(router.db_for_write(WebSocketSession)).filter(connection_id=connection_id)
-    found: list[WebSocketSession] = retry_when_busy(lambda: list(row), model=WebSocketSession)
-    return found[0] if found else None
+    # Every message passes here. Read from the primary: a replica may lag behind.
+    using = router.db_for_write(WebSocketSession)
+    find = partial(_BY_ID.find, connection_id, using=using)
+    return retry_when_busy(find, model=WebSocketSession, using=using)
 
 
 def register(session: WebSocketSession) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import NamedTuple
 
 from django.db import models, router
@@ -10,8 +11,9 @@ from django.utils import timezone
 
 from websocket_gateway.channels.numbering import ABANDONED_AFTER, waiting
 from websocket_gateway.channels.positions import Position
+from websocket_gateway.compiled_queries import CompiledQuery, Given
 from websocket_gateway.concurrency import retry_when_busy
-from websocket_gateway.models import Channel, ChannelSubscription, WebSocketSession
+from websocket_gateway.models import Channel, ChannelMessage, ChannelSubscription, WebSocketSession
 
 
 class Head(NamedTuple):
@@ -36,20 +38,31 @@ def read_heads(names: Collection[str], *, session: WebSocketSession | None = Non
     `joined` is about `session`. For channels without a message it needs a second query.
     """
     using = router.db_for_write(Channel)
-    name = models.OuterRef("name")
-    abandoned = waiting(name).filter(created_on__lt=timezone.now() - ABANDONED_AFTER)
-    joined = ChannelSubscription.objects.filter(channel_name=name, session_id=session.pk if session else None)
-    query = (
-        Channel.objects.using(using)
-        .filter(name__in=list(names))
-        .annotate(abandoned=models.Exists(abandoned), joined=models.Exists(joined))
-        .values_list("name", "epoch", "last_offset", "abandoned", "joined")
-    )
-    rows = retry_when_busy(lambda: list(query), model=Channel, using=using)
+    values: dict[str, object] = {f"name{number}": name for number, name in enumerate(names)}
+    values |= {"before": timezone.now() - ABANDONED_AFTER, "session": session.pk if session else None}
+    rows = retry_when_busy(lambda: _heads_of(len(names)).rows(using, **values), model=Channel, using=using)
     heads = {row[0]: Head(*row[1:]) for row in rows}
     unused = [channel for channel in names if channel not in heads]
     subscribed = _subscribed(session, unused) if session and unused else set()
     return {**{channel: Head(joined=channel in subscribed) for channel in unused}, **heads}
+
+
+@lru_cache(maxsize=128)
+def _heads_of(number: int) -> CompiledQuery:
+    """The SELECT of so many heads. Each heartbeat of a client with a history runs it."""
+    names = [Given(f"name{place}", Channel, "name") for place in range(number)]
+    before = Given("before", ChannelMessage, "created_on")
+    session = Given("session", ChannelSubscription)
+
+    def build() -> models.QuerySet[Channel, tuple[object, ...]]:
+        name = models.OuterRef("name")
+        joined = ChannelSubscription.objects.filter(channel_name=name, session_id=session)
+        found = Channel.objects.filter(name__in=names).annotate(
+            abandoned=models.Exists(waiting(name).filter(created_on__lt=before)), joined=models.Exists(joined)
+        )
+        return found.values_list("name", "epoch", "last_offset", "abandoned", "joined")
+
+    return CompiledQuery(build)
 
 
 def _subscribed(session: WebSocketSession, names: Collection[str]) -> set[str]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from django.db import router
 from django.db.models import Model, QuerySet
@@ -44,6 +44,17 @@ class Stream(Protocol):
         ...
 
 
+@runtime_checkable
+class CutStream(Stream, Protocol):
+    """A stream that can be cut by key."""
+
+    def between(self, after: int, last: int) -> Stream:
+        """The sessions with a primary key above `after` and up to `last`."""
+
+    def ends(self) -> tuple[int, int] | None:
+        """The first and the last primary key, both read from an index; None if there is no session."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueryStream:
     """A query that can be cut by key; `prefix` is the path from its model to the session."""
@@ -54,13 +65,10 @@ class QueryStream:
 
     def rows(self) -> Iterator[Row]:
         """See `Stream.rows`."""
-        names = [f"{self.prefix}{name}" for name in ROW_FIELDS[1:]]
-        query = self.query.order_by(self.key).values_list(self.key, *names)
         last: int | None = None
         while True:
-            page = query if last is None else query.filter(**{f"{self.key}__gt": last})
             count = 0
-            for values in page[:PAGE_SIZE]:
+            for values in self.page(last):
                 count += 1
                 # A join over a to-many relation repeats a session, always directly after itself.
                 if values[0] != last:
@@ -68,6 +76,12 @@ class QueryStream:
                 last = values[0]
             if count < PAGE_SIZE:
                 return
+
+    def page(self, after: object = None) -> QuerySet[Model, tuple[Any, ...]]:
+        """The first page, or the one after a key: the columns of `Row`."""
+        query = self.query if after is None else self.query.filter(**{f"{self.key}__gt": after})
+        names = (f"{self.prefix}{name}" for name in ROW_FIELDS[1:])
+        return query.order_by(self.key).values_list(self.key, *names)[:PAGE_SIZE]
 
     def count(self) -> int:
         """See `Stream.count`."""
@@ -78,12 +92,16 @@ class QueryStream:
         return replace(self, query=self.query.using(using))
 
     def between(self, after: int, last: int) -> QueryStream:
-        """The sessions with a primary key above `after` and up to `last`."""
+        """See `CutStream.between`."""
         bounds = {f"{self.key}__gt": after, f"{self.key}__lte": last}
         return replace(self, query=self.query.filter(**bounds))
 
+    def without(self, keys: Collection[int]) -> QueryStream:
+        """The sessions but those with these primary keys."""
+        return replace(self, query=self.query.exclude(**{f"{self.key}__in": keys}))
+
     def ends(self) -> tuple[int, int] | None:
-        """The first and the last primary key, both read from an index; None if there is no session."""
+        """See `CutStream.ends`."""
         keys = self.query.order_by(self.key).values_list(self.key, flat=True)
         first, last = keys.first(), keys.last()
         return None if first is None or last is None else (first, last)
@@ -190,8 +208,8 @@ class Audience:
                 yield row
             last = row.pk
 
-    def _queries(self) -> Iterator[QueryStream]:
-        return (stream for stream in self.streams if isinstance(stream, QueryStream))
+    def _queries(self) -> Iterator[CutStream]:
+        return (stream for stream in self.streams if isinstance(stream, CutStream))
 
 
 def rows_of(keys: Iterable[int]) -> Iterator[Row]:

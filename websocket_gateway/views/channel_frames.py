@@ -18,7 +18,7 @@ from websocket_gateway.channels.heads import Head, read_heads
 from websocket_gateway.channels.history import has_history
 from websocket_gateway.channels.positions import InvalidPositionError, Since, parse_since
 from websocket_gateway.channels.reading import PAGE_MESSAGES, Page, read_before, read_pages
-from websocket_gateway.channels.rules import rules_loaded
+from websocket_gateway.channels.rules import rules_read_together
 from websocket_gateway.channels.subscribing import join
 from websocket_gateway.views.channels import check_channel_name, check_may_join
 from websocket_gateway.views.failures import log_refusal, refusal_of
@@ -47,7 +47,7 @@ def answer_channels(
     if not isinstance(wanted, dict) or not 0 < len(wanted) <= MAX_CHANNELS:
         reason = f"channels is not an object with 1 to {MAX_CHANNELS} channels."
         raise RefusalError(ErrorCode.BAD_REQUEST, reason)
-    with rules_loaded([name for name in wanted if len(name) <= view.MAX_CHANNEL_NAME_LENGTH]):
+    with rules_read_together([name for name in wanted if len(name) <= view.MAX_CHANNEL_NAME_LENGTH]):
         answers = (_subscribe if kind == "subscribe" else _recover)(view, request, wanted)
     # In the order of the frame.
     ordered = {name: answers[name] for name in wanted}

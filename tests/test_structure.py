@@ -26,8 +26,8 @@ def lines(path: Path) -> int:
 def test_there_are_few_enough_modules_to_know_them() -> None:
     # 200 after the regrouping. New since then: installations, rotation, the testing kit, forks, backends,
     # tenants, channels with a history, credentials, urgent sends, presence,
-    # compiled queries (2).
-    assert len(MODULES) <= 248
+    # compiled queries (2), columns that are added in place.
+    assert len(MODULES) <= 249
     assert 100 <= median(map(lines, MODULES)) <= 125
 
 

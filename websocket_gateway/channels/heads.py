@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from websocket_gateway.channels.numbering import ABANDONED_AFTER, waiting
 from websocket_gateway.channels.positions import Position
-from websocket_gateway.compiled_queries import CompiledQuery, Given
+from websocket_gateway.compiled_statements import CompiledQuery, Given
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.models import Channel, ChannelMessage, ChannelSubscription, WebSocketSession
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import router
 from django.db.models import QuerySet
 
-from websocket_gateway.compiled_queries import CompiledQuery, Given
+from websocket_gateway.compiled_statements import CompiledQuery, Given
 from websocket_gateway.connections.sessions import Row
 from websocket_gateway.models import ChannelSubscription, WebSocketSession
 from websocket_gateway.sending import paging

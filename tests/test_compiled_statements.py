@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models import F
+from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
-from websocket_gateway.compiled_queries import CompiledQuery, CompiledUpdate, Given
+from websocket_gateway.compiled_statements import CompiledQuery, CompiledUpdate, Given
 from websocket_gateway.models import Channel, ChannelMessage
 
 pytestmark = pytest.mark.django_db
@@ -69,3 +70,22 @@ def test_a_value_is_never_part_of_the_statement() -> None:
     with pytest.raises(KeyError):
         query.rows("default")
     assert connection.is_usable()
+
+
+def test_a_compiler_of_a_library_is_asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    tenant = "a"
+    written = SQLCompiler.as_sql
+
+    def as_sql(self: Any, *args: Any, **kwargs: Any) -> Any:
+        sql, parameters = written(self, *args, **kwargs)
+        return sql.replace("WHERE", f"WHERE '{tenant}' = 'b' AND"), parameters
+
+    monkeypatch.setattr(SQLCompiler, "as_sql", as_sql)
+    query = CompiledQuery(
+        lambda: Channel.objects.filter(name=Given("channel", Channel, "name")).values_list("pk")
+    )
+    Channel.objects.create(name="orders")
+
+    assert query.rows("default", channel="orders") == []
+    tenant = "b"
+    assert len(query.rows("default", channel="orders")) == 1

@@ -1,4 +1,4 @@
-"""Queries that are compiled once. For a short statement, Django's compiler takes longer than the database.
+"""Statements that are compiled once. For a short statement, Django's compiler takes longer than the database.
 
 A query is built from the models as everywhere else, with a `Given` in each place whose value differs from run
 to run. It is compiled when it is first run on a database; each run only fills in the values. Only the SQL is
@@ -42,7 +42,7 @@ class _CompiledOnce:
 
     def __init__(self, build: Callable[[], models.QuerySet[Any, Any]]) -> None:
         self._build = build
-        self._forms: dict[tuple[str, str], _Compiled] = {}
+        self._forms: dict[tuple[str, type], _Compiled] = {}
 
     def _compile(self, connection: BaseDatabaseWrapper) -> _Compiled:
         compiler = self._build().query.get_compiler(connection=connection)
@@ -50,10 +50,12 @@ class _CompiledOnce:
         return sql, parameters, [column[0] for column in compiler.select[: compiler.col_count]]
 
     def _form(self, connection: BaseDatabaseWrapper) -> _Compiled:
-        key = (connection.alias, connection.vendor)
+        key = (connection.alias, type(connection))
         form = self._forms.get(key)
         if form is None:
-            form = self._forms[key] = self._compile(connection)
+            form = self._compile(connection)
+            if _writes_the_same_each_time(connection):
+                self._forms[key] = form
         return form
 
 
@@ -93,6 +95,14 @@ class CompiledUpdate(_CompiledOnce):
         return sql, parameters, ()
 
 
+def _writes_the_same_each_time(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the compilers are Django's own. Those of a library may add a condition, such as on a tenant."""
+    compilers = (connection.ops.compiler(name) for name in ("SQLCompiler", "SQLUpdateCompiler"))
+    methods = (getattr(compiler, name) for compiler in compilers for name in ("as_sql", "compile"))
+    # A decorated method has the module of the original, but the globals of the library.
+    return all(method.__globals__["__name__"].startswith("django.db.") for method in methods)
+
+
 def _filled(parameters: Sequence[Any], values: dict[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
     return [
         parameter.written(values, connection) if isinstance(parameter, Given) else parameter
@@ -109,13 +119,9 @@ def _converted(
         for place, column in enumerate(columns)
     ]
     needed = [converter for converter in converters if converter[1]]
-    if not needed:
-        return list(rows)
-    converted = []
-    for row in rows:
-        values = list(row)
-        for place, convert, column in needed:
-            for function in convert:
-                values[place] = function(values[place], column, connection)
-        converted.append(tuple(values))
-    return converted
+    changed = [list(row) for row in rows] if needed else []
+    for values in changed:
+        for place, functions, column in needed:
+            for convert in functions:
+                values[place] = convert(values[place], column, connection)
+    return [tuple(values) for values in changed] if needed else list(rows)

@@ -22,8 +22,7 @@ from tests.support.building import ROOT, build_from
 
 BEFORE_CHANNELS = "09f388a"
 ROWS = int(os.environ.get("WEBSOCKET_GATEWAY_TEST_UPGRADE_ROWS", "1000000"))
-LONGEST_WAIT_SECONDS = 5.0 if connection.vendor == "sqlite" else 1.0
-"""On SQLite, Django checks every foreign key of the database in the transaction of each migration."""
+LONGEST_WAIT_SECONDS = 1.0
 
 pytestmark = [
     pytest.mark.skipif(

@@ -15,7 +15,7 @@ from django.utils import timezone
 from tests.factories import UserFactory, WebSocketSessionFactory
 from tests.sink import Sink
 from websocket_gateway.channels import history
-from websocket_gateway.channels.numbering import number_messages
+from websocket_gateway.channels.numbering import BATCH, number_and_find, number_messages
 from websocket_gateway.exceptions import InvalidMessageError
 from websocket_gateway.models import ApiGateway, Channel, ChannelMessage, WebSocketSession
 from websocket_gateway.sending import DeliveryReport, broadcast, create_run, work_until_finished
@@ -186,6 +186,33 @@ def test_publishing_takes_seven_statements_and_those_for_the_recipients(
         broadcast({"n": 2}, channel="orders_eu")
     # The plain one has no recipient, so it does not read the row of the gateway.
     assert len(published) - len(plain) - 1 <= 7, [query["sql"] for query in published]
+
+
+def test_a_message_that_another_process_has_numbered_costs_four_statements(sink: Sink) -> None:
+    broadcast({"n": 1}, channel="orders_eu")
+    waiting = ChannelMessage.objects.create(channel_name="orders_eu", body=b"{}")
+    number_messages("orders_eu")
+
+    with CaptureQueriesContext(connection) as captured:
+        numbered, place = number_and_find("orders_eu", waiting.pk)
+
+    assert (numbered, place and place.offset) == ([], 2)
+    # BEGIN, the lock, the messages, ROLLBACK.
+    assert len(captured) == 4, [query["sql"] for query in captured]
+
+
+def test_a_backlog_is_numbered_in_order_and_in_batches(sink: Sink) -> None:
+    ChannelMessage.objects.bulk_create(
+        ChannelMessage(channel_name="orders_eu", body=b"{}") for _ in range(BATCH + 3)
+    )
+    last = ChannelMessage.objects.order_by("pk").last()
+    assert last is not None
+
+    numbered, place = number_and_find("orders_eu", last.pk)
+
+    assert [message.offset for message in numbered] == list(range(1, BATCH + 4))
+    assert place == numbered[-1]
+    assert offsets() == list(range(1, BATCH + 4))
 
 
 def test_a_saved_broadcast_is_published_as_well(sink: Sink, listener: WebSocketSession) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -32,11 +33,12 @@ class OrdersPage(ResumeChannelsMixin, TemplateView):
         return HttpResponse(WITHOUT.render(Context(self.get_context_data())))
 
 
-def config_in(html: str) -> dict[str, Any]:
-    found = re.search(r"<script id=[^>]*>(.*?)</script>", html)
+def positions_in(html: str) -> Any:
+    """The positions beside the configuration; a client of before them ignores the attribute."""
+    found = re.search(r'<script (?:data-positions="([^"]*)" )?id=[^>]*>(.*?)</script>', html)
     assert found is not None
-    config: dict[str, Any] = json.loads(found[1])
-    return config
+    assert "positions" not in json.loads(found[2])
+    return found[1] and json.loads(unescape(found[1]))
 
 
 def test_the_positions_are_read_before_the_view_runs() -> None:
@@ -45,7 +47,7 @@ def test_the_positions_are_read_before_the_view_runs() -> None:
 
     page = OrdersPage.as_view()(RequestFactory().get("/"))
 
-    assert config_in(page.content.decode())["positions"] == {
+    assert positions_in(page.content.decode()) == {
         "orders_eu": before,
         "short": {"epoch": "", "offset": 0},
     }
@@ -81,8 +83,8 @@ def test_positions_of_many_channels_cost_one_query(django_assert_num_queries: An
 def test_the_tag_takes_positions_and_refuses_what_is_none() -> None:
     given = {"orders_eu": {"epoch": "abc", "offset": 3}}
 
-    assert config_in(TAG.render(Context({"positions": given})))["positions"] == given
-    assert "positions" not in config_in(TAG.render(Context({"positions": None})))
+    assert positions_in(TAG.render(Context({"positions": given}))) == given
+    assert positions_in(TAG.render(Context({"positions": None}))) is None
     for wrong, reason in (
         (["orders_eu"], "positions must be a dict"),
         ({"orders_eu": 3}, "the position of channel 'orders_eu': A position is an object"),

@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.template import engines
 from django.urls import path
 
+from websocket_gateway.channels import history
 from websocket_gateway.sending import broadcast
 from websocket_gateway.views import WebSocketTokenView, WebSocketView
 
@@ -96,12 +97,19 @@ def new_key(request: HttpRequest) -> HttpResponse:
 def page(request: HttpRequest, **context: object) -> HttpResponse:
     """The page. Nothing runs that does not carry the nonce, or come with what does."""
     nonce = secrets.token_urlsafe(16)
-    text = engines["django"].from_string(PAGE).render({**context, "csp_nonce": nonce}, request)
+    text = engines["django"].from_string(PAGE).render({"csp_nonce": nonce, **context}, request)
     response = HttpResponse(text)
     response["Content-Security-Policy"] = (
         f"default-src 'none'; script-src 'nonce-{nonce}'; connect-src 'self' ws://127.0.0.1:*; img-src data:"
     )
     return response
+
+
+def resuming(request: HttpRequest) -> HttpResponse:
+    """The same with a position, and a message that was published after it was read."""
+    positions = history.positions(["orders_eu"])
+    broadcast({"type": "order", "n": "meanwhile"}, channel="orders_eu")
+    return page(request, channel_positions=positions)
 
 
 def strict(request: HttpRequest) -> HttpResponse:
@@ -120,6 +128,7 @@ def moved(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("", page),
     path("moved/", moved),
+    path("resuming/", resuming),
     path("strict/", strict),
     path("ws/<str:route>", CountingView.as_view()),
     path("session/", session),

@@ -46,6 +46,7 @@ def _talk(browser: Browser, chat: Chat) -> tuple[bytes, bytes]:
     pages["ada"].get_by_text("grace is typing").wait_for()
     for page in pages.values():
         page.set_viewport_size({"width": page.evaluate("innerWidth"), "height": 640})
+        page.get_by_text(SAID[-1][1], exact=True).scroll_into_view_if_needed()
     return pages["ada"].screenshot(), pages["grace"].screenshot()
 
 

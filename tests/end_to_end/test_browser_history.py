@@ -18,6 +18,7 @@ from django.db import connection, connections
 
 from tests.end_to_end.browsing import PATIENCE_MS, World
 from tests.end_to_end.chromium import in_chromium
+from tests.support.journal import write_ahead_log_fixture
 from websocket_gateway.models import ChannelMessage
 from websocket_gateway.sending import broadcast
 
@@ -31,7 +32,11 @@ pytestmark = [
     pytest.mark.usefixtures("database_beside_playwright"),
 ]
 
+__all__ = ["write_ahead_log_fixture"]
+
 TIMES = int(os.environ.get("WEBSOCKET_GATEWAY_TEST_HISTORY", "1"))
+if TIMES > 1:  # as the check advises for channels with a history; the small run has SQLite's default journal
+    pytestmark.append(pytest.mark.usefixtures("write_ahead_log"))
 MESSAGES, CUTS = 1_000 * TIMES, 10 if TIMES == 1 else 5 * TIMES
 KEPT = {"orders_*": {"HISTORY_MESSAGES": 20_000}, "short": {"HISTORY_MESSAGES": 20}}
 OPTIONS = {"gapMs": 200, "heartbeatMs": 3_000, "backoffMs": 50, "backoffMaxMs": 300, "resendMs": 2_000}

@@ -36,6 +36,17 @@ def old_client() -> str:
     return found.stdout
 
 
+def test_page_that_resumes_shows_what_came_while_it_was_made(world: World, settings: object) -> None:
+    settings.WEBSOCKET_GATEWAY = {  # type: ignore[attr-defined]
+        **settings.WEBSOCKET_GATEWAY,  # type: ignore[attr-defined]
+        "CHANNELS": {"orders_*": {"HISTORY_MESSAGES": 100}},
+    }
+    page = world.open(world.context(), path="/resuming/")
+    page.evaluate("client.subscribe('orders_eu')")
+    page.wait_for_function("frames_.length === 1", timeout=PATIENCE_MS)
+    assert page.evaluate("frames_[0].n") == "meanwhile"
+
+
 def test_page_with_the_old_client_works_with_channels_that_have_a_history(
     world: World, settings: object, old_client: str
 ) -> None:
@@ -48,7 +59,7 @@ def test_page_with_the_old_client_works_with_channels_that_have_a_history(
         "**/websocket_gateway/client.js",
         lambda route: route.fulfill(body=old_client, content_type="text/javascript"),
     )
-    page = world.open(context)
+    page = world.open(context, path="/resuming/")  # it ignores the position
     assert page.evaluate("client.channel") is None  # it is the old one
     page.evaluate("client.subscribe('orders_eu')")
 

@@ -25,6 +25,7 @@ from websocket_gateway.sending.audience import (
     audience_of_everyone,
     audience_of_user,
 )
+from websocket_gateway.sending.channel_streams import ChannelStream
 from websocket_gateway.sending.paging import Audience
 
 pytestmark = pytest.mark.django_db
@@ -280,6 +281,6 @@ def test_no_page_is_sorted(ask: Any) -> None:
     ApiGatewayFactory.create()
 
     for stream in ask().streams:
-        page = stream.query.filter(**{f"{stream.key}__gt": 5}).order_by(stream.key)
+        query = stream.as_query() if isinstance(stream, ChannelStream) else stream
 
-        assert "TEMP B-TREE" not in page.explain()
+        assert "TEMP B-TREE" not in query.page(5).explain()

@@ -6,7 +6,7 @@ from django.core.wsgi import get_wsgi_application
 
 from tests.settings import *  # noqa: F403
 
-ROOT_URLCONF = "tests.views.urls"
+ROOT_URLCONF = "tests.support.soak_urls"
 WEBSOCKET_GATEWAY = {
     "ALLOWED_ORIGINS": ["https://www.example.com"],
     "CHANNELS": {

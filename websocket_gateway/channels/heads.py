@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db import models, router
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from websocket_gateway.channels.numbering import ABANDONED_AFTER, waiting
 from websocket_gateway.channels.positions import Position
+from websocket_gateway.compiled_statements import CompiledQuery, Given
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import ChannelOptions, get_settings
 from websocket_gateway.models import (
@@ -21,6 +23,8 @@ from websocket_gateway.models import (
     ChannelSubscription,
     WebSocketSession,
 )
+
+_FIELDS = ("name", "epoch", "last_offset", "abandoned", "joined")
 
 
 class Head(NamedTuple):
@@ -61,23 +65,39 @@ def read_heads(
     channel must belong to one. With `after`, what is read up to these positions counts as acknowledged.
     """
     using = router.db_for_write(Channel)
-    name = models.OuterRef("name")
-    abandoned = waiting(name).filter(created_on__lt=timezone.now() - ABANDONED_AFTER)
-    joined = ChannelSubscription.objects.filter(channel_name=name, session_id=session.pk if session else None)
-    query: models.QuerySet[Any] = (
-        Channel.objects.using(using)
-        .filter(name__in=list(names))
-        .annotate(abandoned=models.Exists(abandoned), joined=models.Exists(joined))
-    )
-    values = ["name", "epoch", "last_offset", "abandoned", "joined"]
+    before = timezone.now() - ABANDONED_AFTER
     if groups := _with_acks(names) if readers else {}:
-        query = _annotate_unread(query, readers, groups, after or {})
-        values += ["acked", "unread"]
-    rows = retry_when_busy(lambda: list(query.values_list(*values)), model=Channel, using=using)
+        unread = _annotate_unread(
+            _heads(names, before, session.pk if session else None), readers, groups, after or {}
+        )
+        found = unread.using(using).values_list(*_FIELDS, "acked", "unread")
+        rows = retry_when_busy(lambda: list(found), model=Channel, using=using)
+    else:
+        values: dict[str, object] = {f"name{number}": name for number, name in enumerate(names)}
+        values |= {"before": before, "session": session.pk if session else None}
+        query = _heads_of(len(names))
+        rows = retry_when_busy(lambda: query.rows(using, **values), model=Channel, using=using)
     heads = {row[0]: Head(*row[1:]) for row in rows}
     unused = [channel for channel in names if channel not in heads]
     subscribed = _subscribed(session, unused) if session and unused else set()
     return {**{channel: Head(joined=channel in subscribed) for channel in unused}, **heads}
+
+
+@lru_cache(maxsize=128)
+def _heads_of(number: int) -> CompiledQuery:
+    """The SELECT of so many heads. Each heartbeat of a client with a history runs it."""
+    names = [Given(f"name{place}", Channel, "name") for place in range(number)]
+    before = Given("before", ChannelMessage, "created_on")
+    session = Given("session", ChannelSubscription)
+    return CompiledQuery(lambda: _heads(names, before, session).values_list(*_FIELDS))
+
+
+def _heads(names: Collection[object], before: object, session: Any) -> models.QuerySet[Any]:
+    name = models.OuterRef("name")
+    joined = ChannelSubscription.objects.filter(channel_name=name, session_id=session)
+    return Channel.objects.filter(name__in=list(names)).annotate(
+        abandoned=models.Exists(waiting(name).filter(created_on__lt=before)), joined=models.Exists(joined)
+    )
 
 
 def has_acks(channel_name: str) -> bool:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from websocket_gateway.channels.envelopes import encode_body, encode_for_channel, in_envelope
 from websocket_gateway.channels.history import has_history
-from websocket_gateway.channels.numbering import ABANDONED_AFTER, Numbered, number_messages, place_of
+from websocket_gateway.channels.numbering import ABANDONED_AFTER, Numbered, number_and_find
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.models import ChannelMessage
 
@@ -26,11 +26,6 @@ def save_message(body: bytes, channel_name: str) -> ChannelMessage:
     return row
 
 
-def find_place(row: ChannelMessage, numbered: list[Numbered]) -> Numbered | None:
-    """The place of a message: among those that were numbered just now, else another process numbered it."""
-    return next((message for message in numbered if message.pk == row.pk), None) or place_of(row.pk)
-
-
 def addressed(message: object, channel_name: str) -> bytes:
     """The bytes for the recipients of a channel. With a history, the message is published at once.
 
@@ -40,7 +35,7 @@ def addressed(message: object, channel_name: str) -> bytes:
         return encode_for_channel(message, channel_name)
     body = encode_body(message, channel_name)
     row = save_message(body, channel_name)
-    place = find_place(row, number_messages(channel_name))
+    place = number_and_find(channel_name, row.pk)[1]
     if place is None:
         raise LookupError(f"Message {row.pk} of channel {channel_name!r} was deleted while it was published.")
     return envelope(body, channel_name, place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -22,27 +23,41 @@ if TYPE_CHECKING:
 
 Rules = Mapping[str, ChannelPermission]
 
-_NONE_LOADED: tuple[frozenset[str], Rules] = (frozenset(), {})
-_loaded: ContextVar[tuple[frozenset[str], Rules]] = ContextVar("loaded", default=_NONE_LOADED)
+
+class _Together:
+    """The rows of several channels, read when the first of them is needed: a heartbeat needs none."""
+
+    def __init__(self, channel_names: Collection[str]) -> None:
+        self.channel_names = frozenset(channel_names)
+
+    @cached_property
+    def rules(self) -> Rules:
+        """The rows by name."""
+        prefixes = Q(channel_name__endswith="*")
+        rows = _rules().filter(Q(channel_name__in=list(self.channel_names)) | prefixes)
+        return {row.channel_name: row for row in rows}
+
+
+_together: ContextVar[_Together | None] = ContextVar("together", default=None)
 
 
 @contextmanager
-def rules_loaded(channel_names: Collection[str]) -> Iterator[None]:
-    """Read the rows of several channels in one query; `find_channel_permission` uses them in this block."""
-    prefixes = Q(channel_name__endswith="*")
-    rows = _rules().filter(Q(channel_name__in=list(channel_names)) | prefixes)
-    token = _loaded.set((frozenset(channel_names), {row.channel_name: row for row in rows}))
+def rules_read_together(channel_names: Collection[str]) -> Iterator[None]:
+    """In this block, `find_channel_permission` reads the rows of these channels in one query."""
+    token = _together.set(_Together(channel_names))
     try:
         yield
     finally:
-        _loaded.reset(token)
+        _together.reset(token)
 
 
 def find_channel_permission(channel_name: str) -> ChannelPermission | None:
     """The row of a channel: the exact name's, else that of the longest prefix; None if there is none."""
     patterns = patterns_of(channel_name)
-    names, rows = _loaded.get()
-    if channel_name not in names:
+    together = _together.get()
+    if together is not None and channel_name in together.channel_names:
+        rows = together.rules
+    else:
         rows = {row.channel_name: row for row in _rules().filter(channel_name__in=patterns)}
     return next((rows[pattern] for pattern in patterns if pattern in rows), None)
 

@@ -122,5 +122,8 @@ function read(id) {
     return null;
   }
   const config = JSON.parse(element.textContent ?? "");
+  // In an attribute: a client of an earlier release, still in a cache, refuses options that it does not know.
+  const positions = element.getAttribute("data-positions");
+  positions && (config.positions = JSON.parse(positions));
   return { element, config, key: JSON.stringify({ ...config, id, csrfToken: "", members: 0, unread: 0 }) };
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import migrations, models
 
+from websocket_gateway.migrations._columns import AddColumn
+
 
 class Migration(migrations.Migration):
     """Fields with a default in the database, so that the code of before can go on inserting rows."""
@@ -11,12 +13,12 @@ class Migration(migrations.Migration):
     dependencies = [("websocket_gateway", "0004_channels")]
 
     operations = [
-        migrations.AddField(
+        AddColumn(
             model_name="websocketsession",
             name="session_key_sealed",
             field=models.CharField(blank=True, db_default="", default="", editable=False, max_length=255),
         ),
-        migrations.AddField(
+        AddColumn(
             model_name="websockettoken",
             name="session_key_sealed",
             field=models.CharField(blank=True, db_default="", default="", editable=False, max_length=255),

@@ -7,6 +7,8 @@ from typing import Any
 from django.db import migrations, models
 from django.db.models import F
 
+from websocket_gateway.migrations._columns import AddColumn
+
 
 def keep_deployed_stages(apps: Any, schema_editor: Any) -> None:
     """Keep the stages and addresses of gateways that are in AWS: so far the row named the deployed ones."""
@@ -60,7 +62,7 @@ class Migration(migrations.Migration):
                 db_default=False, default=False, editable=False, verbose_name="default endpoint disabled"
             ),
         ),
-        migrations.AddField(
+        AddColumn(
             model_name="websocketsession",
             name="stage_name",
             field=models.CharField(

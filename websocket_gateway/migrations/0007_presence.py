@@ -7,6 +7,8 @@ import websocket_gateway.models.channels
 import websocket_gateway.models.fields
 from django.db import migrations, models
 
+from websocket_gateway.migrations._columns import AddColumn
+
 
 class Migration(migrations.Migration):
     """A new table without foreign keys, and columns that the release before need not know."""
@@ -71,7 +73,7 @@ class Migration(migrations.Migration):
             name="swept_on",
             field=models.DateTimeField(editable=False, null=True),
         ),
-        migrations.AddField(
+        AddColumn(
             model_name="websocketsession",
             name="presence_member",
             field=websocket_gateway.models.fields.CaseSensitiveCharField(

@@ -13,7 +13,8 @@ from django.db.models import QuerySet
 from websocket_gateway.connections.sessions import database_of, database_of_query
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.inboxes import require_inbox
-from websocket_gateway.models import ApiGateway, BroadcastRun, ChannelSubscription, WebSocketSession
+from websocket_gateway.models import ApiGateway, BroadcastRun, WebSocketSession
+from websocket_gateway.sending.channel_streams import PRIMARY, SUBSCRIBED, ChannelStream
 from websocket_gateway.sending.paging import (
     CONNECTED,
     Audience,
@@ -80,12 +81,10 @@ def whole_channel_of(to: QuerySet[WebSocketSession] | WebSocketSession) -> str |
 
 def audience_of_channel(channel_name: str, *, but: Collection[int] = ()) -> Audience:
     """The connected sessions of a channel, primary or subscribed, without those with the keys in `but`."""
-    current = ChannelSubscription.objects.using(router.db_for_write(ChannelSubscription))
-    subscriptions = current.filter(channel_name=channel_name, session__connected=True)
-    primary = connected_sessions().filter(channel_name=channel_name)
-    if but:
-        primary, subscriptions = primary.exclude(pk__in=but), subscriptions.exclude(session_id__in=but)
-    return Audience((QueryStream(primary), QueryStream(subscriptions, key="session_id", prefix="session__")))
+    streams = tuple(ChannelStream(channel_name, membership) for membership in (PRIMARY, SUBSCRIBED))
+    if not but:
+        return Audience(streams)
+    return Audience(tuple(stream.as_query().without(but) for stream in streams))
 
 
 def audience_of_user(user: AbstractBaseUser) -> Audience:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from django.db import router
 from django.db.models import Model, QuerySet
@@ -47,6 +47,20 @@ class Stream(Protocol):
         ...
 
 
+@runtime_checkable
+class CutStream(Stream, Protocol):
+    """A stream that can be cut by key."""
+
+    def count_up_to(self, number: int) -> int:
+        """`count`, but the database stops at this number."""
+
+    def between(self, after: int, last: int) -> Stream:
+        """The sessions with a primary key above `after` and up to `last`."""
+
+    def ends(self) -> tuple[int, int] | None:
+        """The first and the last primary key, both read from an index; None if there is no session."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueryStream:
     """A query that can be cut by key; `prefix` is the path from its model to the session."""
@@ -57,12 +71,9 @@ class QueryStream:
 
     def rows(self) -> Iterator[Row]:
         """See `Stream.rows`."""
-        names = [f"{self.prefix}{name}" for name in ROW_FIELDS[1:]]
-        query = self.query.order_by(self.key).values_list(self.key, *names)
         last: int | None = None
         while True:
-            page = query if last is None else query.filter(**{f"{self.key}__gt": last})
-            found = _read(page[:PAGE_SIZE])
+            found = _read(self.page(last))
             for values in found:
                 # A join over a to-many relation repeats a session, always directly after itself.
                 if values[0] != last:
@@ -71,21 +82,35 @@ class QueryStream:
             if len(found) < PAGE_SIZE:
                 return
 
+    def page(self, after: object = None) -> QuerySet[Model, tuple[Any, ...]]:
+        """The first page, or the one after a key: the columns of `Row`."""
+        query = self.query if after is None else self.query.filter(**{f"{self.key}__gt": after})
+        names = (f"{self.prefix}{name}" for name in ROW_FIELDS[1:])
+        return query.order_by(self.key).values_list(self.key, *names)[:PAGE_SIZE]
+
     def count(self) -> int:
         """See `Stream.count`."""
         return self.query.count()
+
+    def count_up_to(self, number: int) -> int:
+        """See `CutStream.count_up_to`."""
+        return self.query.order_by()[:number].count()
 
     def on(self, using: str) -> QueryStream:
         """See `Stream.on`."""
         return replace(self, query=self.query.using(using))
 
     def between(self, after: int, last: int) -> QueryStream:
-        """The sessions with a primary key above `after` and up to `last`."""
+        """See `CutStream.between`."""
         bounds = {f"{self.key}__gt": after, f"{self.key}__lte": last}
         return replace(self, query=self.query.filter(**bounds))
 
+    def without(self, keys: Collection[int]) -> QueryStream:
+        """The sessions but those with these primary keys."""
+        return replace(self, query=self.query.exclude(**{f"{self.key}__in": keys}))
+
     def ends(self) -> tuple[int, int] | None:
-        """The first and the last primary key, both read from an index; None if there is no session."""
+        """See `CutStream.ends`."""
         keys = self.query.order_by(self.key).values_list(self.key, flat=True)
         first, last = keys.first(), keys.last()
         return None if first is None or last is None else (first, last)
@@ -177,7 +202,7 @@ class Audience:
 
     def count_up_to(self, number: int) -> int:
         """`count`, but the database stops at this number in each stream, of an audience made of queries."""
-        return sum(stream.query.order_by()[:number].count() for stream in self._queries())
+        return sum(stream.count_up_to(number) for stream in self._queries())
 
     def on(self, using: str) -> Audience:
         """The same sessions, read from this database, whatever a router names later."""
@@ -214,8 +239,8 @@ class Audience:
                 yield row
             last = row.pk
 
-    def _queries(self) -> Iterator[QueryStream]:
-        return (stream for stream in self.streams if isinstance(stream, QueryStream))
+    def _queries(self) -> Iterator[CutStream]:
+        return (stream for stream in self.streams if isinstance(stream, CutStream))
 
 
 def rows_of(keys: Iterable[int]) -> Iterator[Row]:

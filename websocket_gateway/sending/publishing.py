@@ -16,8 +16,8 @@ from django.db import OperationalError, router, transaction
 
 from websocket_gateway.channels.envelopes import encode_body, encode_for_channel
 from websocket_gateway.channels.history import has_history
-from websocket_gateway.channels.numbering import Numbered, number_messages
-from websocket_gateway.channels.publishing import envelope, find_place, is_abandoned, read_body, save_message
+from websocket_gateway.channels.numbering import Numbered, number_and_find, number_messages
+from websocket_gateway.channels.publishing import envelope, is_abandoned, read_body, save_message
 from websocket_gateway.channels.trimming import trim_if_due
 from websocket_gateway.concurrency import run_after_commits
 from websocket_gateway.log_records import get_logger
@@ -102,8 +102,7 @@ class _Publication:
     def finish(self, row: ChannelMessage) -> DeliveryReport:
         """Number and send a message that is committed: a busy database cannot take it back."""
         try:
-            numbered = number_messages(self.channel_name)
-            place = find_place(row, numbered)
+            numbered, place = number_and_find(self.channel_name, row.pk)
         except OperationalError:
             logger.exception(
                 "Message %d of channel %r is saved; it is sent later.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
@@ -72,13 +73,12 @@ def websocket_client(
     except TypeError as exc:
         raise template.TemplateSyntaxError(f"websocket_client: {exc}") from exc
     config |= {name: value for name, value in chosen.items() if value is not None}
-    if positions := _positions(context.get("channel_positions") if positions is None else positions):
-        config["positions"] = positions
     if members := _members(context.get("channel_members") if members is None else members):
         config["members"] = members
     if isinstance(unread := context.get("inbox_unread") if unread is None else unread, int):
         config["unread"] = unread
-    return _client(context, config, element_id, nonce)
+    found = _positions(context.get("channel_positions") if positions is None else positions)
+    return _client(context, config, element_id, nonce, found)
 
 
 def websocket_config(
@@ -109,7 +109,13 @@ def inbox_unread(context: Context) -> int:
     return found
 
 
-def _client(context: Context, config: dict[str, object], element_id: object, nonce: object) -> SafeString:
+def _client(
+    context: Context,
+    config: dict[str, object],
+    element_id: object,
+    nonce: object,
+    positions: Mapping[str, object] | None = None,
+) -> SafeString:
     # Not `or`: Django's lazy nonce is false until it is used.
     nonce = context.get("csp_nonce") if nonce is None else nonce
     script = format_html(
@@ -117,7 +123,12 @@ def _client(context: Context, config: dict[str, object], element_id: object, non
         static("websocket_gateway/client.js"),
         format_html(' nonce="{}"', nonce) if nonce is not None else "",
     )
-    return format_html("{}\n{}", json_script(config, str(element_id or _ELEMENT_ID)), script)
+    found = json_script(config, str(element_id or _ELEMENT_ID))
+    if positions:
+        # Not an option: a client of an earlier release, still in a cache, refuses those it does not know.
+        attribute = format_html('<script data-positions="{}" ', json.dumps(positions))
+        found = SafeString(found.replace("<script ", attribute, 1))
+    return format_html("{}\n{}", found, script)
 
 
 def _config(channel: object, gateway: object, token_url: object) -> dict[str, str]:

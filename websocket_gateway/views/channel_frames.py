@@ -17,7 +17,7 @@ from websocket_gateway.channels.heads import Head
 from websocket_gateway.channels.history import has_history
 from websocket_gateway.channels.positions import Since
 from websocket_gateway.channels.reading import PAGE_MESSAGES, Page, read_before, read_pages
-from websocket_gateway.channels.rules import rules_loaded
+from websocket_gateway.channels.rules import rules_read_together
 from websocket_gateway.channels.subscribing import join
 from websocket_gateway.inboxes import is_inbox
 from websocket_gateway.views.acks import acknowledge, add_progress
@@ -56,7 +56,7 @@ def answer_channels(
     if kind == "ack":
         answers = acknowledge(view, request, wanted)
     else:
-        with rules_loaded([name for name in wanted if len(name) <= view.MAX_CHANNEL_NAME_LENGTH]):
+        with rules_read_together([name for name in wanted if len(name) <= view.MAX_CHANNEL_NAME_LENGTH]):
             answers = (_subscribe if kind == "subscribe" else _recover)(view, request, wanted)
     # In the order of the frame.
     ordered = {name: answers[name] for name in wanted}

@@ -116,10 +116,17 @@ def _stand_in(name: str, choices: Choices, patch: pytest.MonkeyPatch) -> Iterato
             with local_gateway(idle_timeout=IDLE_SECONDS) as handle:
                 yield target(handle.endpoint_url, handle)
         elif name == "moto":
-            yield target(moto.url)
+            yield with_log_role(target(moto.url))
         else:
             with _ministack(choices.ministack) as url:
-                yield target(url)
+                yield with_log_role(target(url))
+
+
+def with_log_role(target: Target) -> Target:
+    """The target, after it was given API Gateway's CloudWatch role, as the account of a user has it."""
+    role = {"op": "replace", "path": "/cloudwatchRoleArn", "value": "arn:aws:iam::123456789012:role/logs"}
+    target.client("apigateway").update_account(patchOperations=[role])
+    return target
 
 
 @contextmanager

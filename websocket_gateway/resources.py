@@ -168,6 +168,10 @@ class AliasRecord:
     record_type: str
     target: str
     target_zone_id: str
+    evaluates_health: bool | None = None
+    """Whether Route 53 checks the target's health; wanted as it is."""
+    set_identifier: str = ""
+    """The identifier of a record with a routing policy: one of several of its name and type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

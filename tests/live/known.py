@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 CALLS, COMMANDS, DRIFT = "Single calls", "Commands", "Drift"
+DOMAIN_DRIFT = "Drift of the custom domain"
 _MODEL = "the service model of botocore"
 
 

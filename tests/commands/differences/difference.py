@@ -23,7 +23,10 @@ class Difference:
     options: tuple[str, ...] = ()
     """The options of `sync_routes` that repair it."""
     needs: str = ""
-    """`store`: only a local gateway takes it. `logs`: a log group, and the account's role."""
+    """`store`: only a local gateway takes it. `logs`: a log group, and the account's role.
+
+    `certificate`: another certificate of the domain. `zone`: a hosted zone.
+    """
 
 
 def parameter(name: str, value: str) -> Callable[[Site], None]:

@@ -17,7 +17,11 @@ from websocket_gateway.exceptions import (
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.custom_domain import mappings_to
 from websocket_gateway.provisioning.plan import Action, Kind, Step
-from websocket_gateway.provisioning.planning.differences import changes_more_than_tags, changes_tags
+from websocket_gateway.provisioning.planning.differences import (
+    changes_more_than_tags,
+    changes_tags,
+    removed_tags,
+)
 from websocket_gateway.provisioning.steps.context import Context, Handler, on
 from websocket_gateway.resources import AliasRecord, ApiMapping, Domain
 
@@ -46,6 +50,8 @@ def update_domain(context: Context, step: Step[Domain]) -> None:
     domains = context.domains
     if changes_tags(step):
         domains.tag_domain(step.resource.domain_name, step.resource.tags)
+    if unwanted := removed_tags(step):
+        domains.untag_domain(step.resource.domain_name, unwanted)
     if changes_more_than_tags(step):
         _wait_until_available(context, domains.update_domain(step.resource))
 
@@ -103,7 +109,13 @@ def upsert_record(context: Context, step: Step[AliasRecord]) -> None:
     domain = context.domains.find_domain(step.resource.name)
     if domain is None:
         raise PlanOutdatedError(f"Domain {step.resource.name!r} vanished. Run it again.")
-    record = replace(step.resource, target=domain.target, target_zone_id=domain.target_zone_id)
+    checked = step.observed.evaluates_health if step.observed else None
+    record = replace(
+        step.resource,
+        target=domain.target,
+        target_zone_id=domain.target_zone_id,
+        evaluates_health=checked,
+    )
     context.dns.upsert(context.gateway.hosted_zone_id, record)
 
 

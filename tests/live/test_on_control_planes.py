@@ -129,19 +129,19 @@ def test_the_gateway_is_deleted_by_the_command(target: Target, gateway: Gateway,
 
 
 def read_back(site: Site) -> tuple[object, object]:
-    """What the domain should be in AWS and in DNS, and what it is."""
+    """What the domain should be in AWS and in DNS, and what it is; without any id, which is nobody else's."""
     place = site.domain
     domain = site.aws.get_domain_name(DomainName=place.name)["DomainNameConfigurations"][0]
     mappings = site.aws.get_api_mappings(DomainName=place.name)["Items"]
-    led = [item["Type"] for item in place.records_to(domain["ApiGatewayDomainName"])]
     seen = {
-        "certificate": domain["CertificateArn"],
-        "mapped": [(item.get("ApiMappingKey", ""), item["ApiId"], item["Stage"]) for item in mappings],
-        "records": led,
+        "the given certificate": domain["CertificateArn"] == place.certificate_arn,
+        "mapped": [
+            (item.get("ApiMappingKey", ""), item["ApiId"] == site.api_id, item["Stage"]) for item in mappings
+        ],
+        "records": [item["Type"] for item in place.records_to(domain["ApiGatewayDomainName"])],
     }
-    mapped = [("", site.api_id, "production")]
-    records = ["A"] if place.zone_id else []
-    return {"certificate": place.certificate_arn, "mapped": mapped, "records": records}, seen
+    mapped = [("", True, "production")]
+    return {"the given certificate": True, "mapped": mapped, "records": ["A"] if place.zone_id else []}, seen
 
 
 def left_of(site: Site) -> Iterator[str]:
@@ -152,7 +152,7 @@ def left_of(site: Site) -> Iterator[str]:
     if site.place:
         if site.place.name in [item["DomainName"] for item in site.aws.get_domain_names()["Items"]]:
             yield "the domain"
-        if site.place.records():
+        if {"A", "AAAA"} & {item["Type"] for item in site.place.records()}:
             yield "a record"
 
 

@@ -79,7 +79,7 @@ def test_a_killed_deletion_is_finished_by_the_next_run(
 
 @pytest.mark.parametrize("moment", [Moment.BEFORE_EFFECT, Moment.BEFORE_REPLY])
 @pytest.mark.parametrize(
-    ("service", "calls"), [("API Gateway", 16), ("ACM and Route 53", 6)], ids=["apigatewayv2", "others"]
+    ("service", "calls"), [("API Gateway", 16), ("ACM and Route 53", 4)], ids=["apigatewayv2", "others"]
 )
 def test_a_killed_repair_is_finished_by_the_next_run(
     site: Site, service: str, calls: int, moment: Moment

@@ -137,8 +137,12 @@ def owner_notes(want: WantedDomain, observed: ObservedGateway, others: Mapping[s
 
 
 def _owner_of(seen: ObservedDomain, others: Mapping[str, Other]) -> Other | None:
-    tags = seen.domain.tags if seen.domain else {}
-    return next((other for other in others.values() if marks.is_marked(tags, other.uuid)), None)
+    """The other gateway that made the domain, if it still uses it."""
+    domain = seen.domain
+    if domain is None:
+        return None
+    using = (other for other in others.values() if other.domain_name == domain.domain_name)
+    return next((other for other in using if marks.is_marked(domain.tags, other.uuid)), None)
 
 
 def _updates(wanted: Domain, seen: Domain | None, *, ours: bool = False) -> list[Step[Domain]]:

@@ -9,9 +9,12 @@ import pytest
 
 from tests.commands.domains import CREATE, DOMAIN
 from tests.commands.test_other_mappings import succeed
-from tests.support.commands import run
+from tests.support.commands import Ended, run
 from tests.support.moto import Moto
+from websocket_gateway.exceptions import PlanOutdatedError
 from websocket_gateway.models import ApiGateway
+from websocket_gateway.provisioning.deleting import delete_gateway
+from websocket_gateway.provisioning.steps import domains as steps
 from websocket_gateway.resources import INSTALLATION_TAG, OPTIONS_TAG, TAGS_TAG, UUID_TAG
 from websocket_gateway.testing.gateway import GatewayHandle
 
@@ -186,3 +189,43 @@ def test_a_record_with_a_routing_policy_belongs_to_others(aws: Any, moto: Moto, 
 def record_of(moto: Moto, zone: str) -> dict[str, Any]:
     found = moto.route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
     return next(item for item in found if item["Type"] == "A")
+
+
+def test_a_domain_does_not_pass_to_a_gateway_that_was_deleted_meanwhile(aws: Any, moto: Moto) -> None:
+    share(aws, moto)
+    chat = ApiGateway.objects.get(api_name="chat")
+
+    with pytest.raises(PlanOutdatedError, match="no longer those that were confirmed"):
+        delete_gateway(
+            chat,
+            confirm=lambda planned: no_result(succeed("delete_gateway", "news", "--no-input")),
+            on_step=no_result,
+        )
+    succeed("delete_gateway", "chat", "--no-input")
+
+    assert aws.get_domain_names()["Items"] == []
+    assert not ApiGateway.objects.exists()
+
+
+def test_a_domain_does_not_pass_to_a_gateway_that_is_being_deleted(
+    aws: Any, moto: Moto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "HEIR_PATIENCE_SECONDS", 0.0)
+    share(aws, moto)
+    ended: list[Ended] = []
+
+    delete_gateway(
+        ApiGateway.objects.get(api_name="news"),
+        confirm=lambda planned: ended.append(run("delete_gateway", "chat", "--no-input")),
+        on_step=no_result,
+    )
+    succeed("delete_gateway", "chat", "--no-input")
+
+    assert ended[0].status == 1
+    assert "Gateway 'news' is being changed by process" in ended[0].stderr
+    assert aws.get_domain_names()["Items"] == []
+    assert not ApiGateway.objects.exists()
+
+
+def no_result(value: object) -> None:
+    """Take anything, and return nothing."""

@@ -37,7 +37,7 @@ class Gateway:
     complete: bool = False
     """Whether the command has made all of it."""
     place: Place | None = None
-    """Its custom domain, once it was given one."""
+    """Its custom domain."""
     has_residue: bool = False
     """Whether `--check` has something to say of a new gateway: what the stand-in itself does otherwise."""
 
@@ -75,10 +75,10 @@ class Gateway:
             place=self.place,
         )
 
-    def create(self, settings: Any, *options: str) -> Ended:
-        """Create or change it by the command, and remember its ids."""
-        row = ApiGateway.objects.filter(uuid=self.uuid).first() or self.build(settings).row
-        ended = run("create_gateway", self.name, *options)
+    def create(self, settings: Any) -> Ended:
+        """Create it by the command, and remember its ids."""
+        row = self.build(settings).row
+        ended = run("create_gateway", self.name)
         row.refresh_from_db()
         if row.api_id:
             self.fields = {name: getattr(row, name) for name in _FIELDS}

@@ -101,7 +101,7 @@ _MOTO = (
     _call("deployment of a stage", "CreateDeployment: AWS answered 404", _ABSENT),
     _call("deployment of a stage that is missing", "404", _ABSENT),
     _call("* of a mapping deleted", "done", _IN_USE),
-    _command("create_gateway", "CreateDeployment: AWS answered 404", _ABSENT),
+    _command("create_gateway*", "CreateDeployment: AWS answered 404", _ABSENT),
 )
 _call, _command = _of("ministack", CALLS), _of("ministack", COMMANDS)
 _MINISTACK = (

@@ -83,49 +83,68 @@ def test_a_difference_is_found_and_repaired(
     target.table.compare(DRIFT, difference.name, REPAIRED, seen_of(site, gateway, difference))
 
 
-def test_a_domain_is_added_by_the_command(target: Target, gateway: Gateway, settings: Any) -> None:
-    place = given_place(target, COMMANDS, "create_gateway --domain")
-    whole(gateway, settings, COMMANDS, "create_gateway --domain")
+def test_the_gateway_is_deleted_by_the_command(target: Target, gateway: Gateway, settings: Any) -> None:
+    site = whole(gateway, settings, COMMANDS, "delete_gateway")
 
-    ended = gateway.create(settings, *place.options)
-
-    gateway.place = place if ended.status == 0 else None
-    seen = "done" if ended.status == 0 else ended.stderr
-    target.table.compare(COMMANDS, "create_gateway --domain", "done", seen)
+    target.table.compare(COMMANDS, "delete_gateway", "gone", deletion_of(site))
 
 
-def test_the_domain_reads_back_as_the_row_says(target: Target, gateway: Gateway, settings: Any) -> None:
+def test_a_gateway_with_a_domain_is_created_by_the_command(
+    target: Target, domain_gateway: Gateway, settings: Any
+) -> None:
+    given_place(target, COMMANDS, "create_gateway with a domain")
+
+    ended = domain_gateway.create(settings)
+
+    domain_gateway.complete = ended.status == 0
+    seen = "done" if domain_gateway.complete else ended.stderr
+    target.table.compare(COMMANDS, "create_gateway with a domain", "done", seen)
+
+
+def test_the_domain_reads_back_as_the_row_says(
+    target: Target, domain_gateway: Gateway, settings: Any
+) -> None:
     case = "certificate, mapping and record"
-    site = whole(gateway, settings, COMMANDS, case, place=True)
+    site = whole(domain_gateway, settings, COMMANDS, case)
 
     target.table.compare(COMMANDS, case, *read_back(site))
 
 
-def test_the_domain_that_was_added_is_no_drift(target: Target, gateway: Gateway, settings: Any) -> None:
+def test_the_domain_that_was_created_is_no_drift(
+    target: Target, domain_gateway: Gateway, settings: Any
+) -> None:
     case = "sync_routes --check with a domain"
-    site = whole(gateway, settings, COMMANDS, case, place=True)
+    site = whole(domain_gateway, settings, COMMANDS, case)
 
-    target.table.compare(COMMANDS, case, [], plan_lines(site.sync("--check", "--deep")))
+    lines = plan_lines(site.sync("--check", "--deep"))
+
+    domain_gateway.has_residue = bool(lines)
+    target.table.compare(COMMANDS, case, [], lines)
 
 
 @pytest.mark.parametrize("difference", DOMAIN_TABLE, ids=lambda difference: difference.name)
 def test_a_difference_of_the_domain_is_found_and_repaired(
-    target: Target, gateway: Gateway, settings: Any, difference: Difference
+    target: Target, domain_gateway: Gateway, settings: Any, difference: Difference
 ) -> None:
     if why := why_not(target, difference):
         leave_out(target, DOMAIN_DRIFT, difference.name, why)
-    site = whole(gateway, settings, DOMAIN_DRIFT, difference.name, place=True)
+    site = whole(domain_gateway, settings, DOMAIN_DRIFT, difference.name)
 
-    target.table.compare(DOMAIN_DRIFT, difference.name, REPAIRED, seen_of(site, gateway, difference))
+    target.table.compare(DOMAIN_DRIFT, difference.name, REPAIRED, seen_of(site, domain_gateway, difference))
 
 
-def test_the_gateway_is_deleted_by_the_command(target: Target, gateway: Gateway, settings: Any) -> None:
-    site = whole(gateway, settings, COMMANDS, "delete_gateway")
+def test_the_gateway_and_its_domain_are_deleted_by_the_command(
+    target: Target, domain_gateway: Gateway, settings: Any
+) -> None:
+    site = whole(domain_gateway, settings, COMMANDS, "delete_gateway with a domain")
 
+    target.table.compare(COMMANDS, "delete_gateway with a domain", "gone", deletion_of(site))
+
+
+def deletion_of(site: Site) -> str:
+    """`gone`, or what happened instead."""
     ended = run("delete_gateway", site.name, "--no-input")
-
-    seen = ended.stderr if ended.status else ", ".join(left_of(site)) or "gone"
-    target.table.compare(COMMANDS, "delete_gateway", "gone", seen)
+    return ended.stderr if ended.status else ", ".join(left_of(site)) or "gone"
 
 
 def read_back(site: Site) -> tuple[object, object]:
@@ -183,13 +202,10 @@ def leave_out(target: Target, part: str, case: str, why: str) -> None:
     pytest.skip(why)
 
 
-def whole(gateway: Gateway, settings: Any, part: str, case: str, *, place: bool = False) -> Site:
-    """The gateway as wanted; the case is left out where it, or its domain (`place`), could not be created."""
+def whole(gateway: Gateway, settings: Any, part: str, case: str) -> Site:
+    """The gateway as wanted; the case is left out where it could not be created."""
     if not gateway.complete:
         leave_out(gateway.target, part, case, "the gateway could not be created")
-    if place and not gateway.place:
-        given_place(gateway.target, part, case)
-        leave_out(gateway.target, part, case, "the gateway could not be given a domain")
     return gateway.put_back(settings)
 
 

@@ -54,12 +54,20 @@ def plan_gateway(
         steps=tuple(steps),
         left=(*left, *rest.kept),
         unmanaged=tuple(find_unmanaged(wanted, observed)),
-        notes=(
-            *notes,
-            *(owner_notes(want, observed, others) if want else ()),
-            *(dangling_names(steps) if prune and rest.domains else ()),
-        ),
+        notes=(*notes, *_domain_notes(wanted, observed, others, pruned=steps if prune else ())),
     )
+
+
+def _domain_notes(
+    wanted: WantedGateway,
+    observed: ObservedGateway,
+    others: Mapping[str, Other],
+    *,
+    pruned: Sequence[AnyStep],
+) -> Iterator[str]:
+    if wanted.domain is not None:
+        yield from owner_notes(wanted.domain, observed, others)
+    yield from dangling_names(pruned)
 
 
 def _plan_api(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[AnyStep]:

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from tests.factories import ApiGatewayFactory
 from tests.threads import run_together
 from websocket_gateway import leases
-from websocket_gateway.exceptions import GatewayBusyError, LeaseLostError
+from websocket_gateway.exceptions import GatewayBusyError, GatewayNotFoundError, LeaseLostError
 from websocket_gateway.lease_holders import host_name
 from websocket_gateway.leases import GatewayLease, held, leased
 from websocket_gateway.models import ApiGateway
@@ -102,6 +102,24 @@ def test_who_will_not_wait_is_told_who_is_at_work() -> None:
         pass
 
     assert holder_of(gateway) == ELSEWHERE
+
+
+def test_a_row_that_is_deleted_meanwhile_is_not_waited_for_any_longer() -> None:
+    gateway = ApiGatewayFactory.create()
+    held_by(gateway, ELSEWHERE, seconds=60)
+    waited = []
+
+    def delete_it(seconds: float) -> None:
+        waited.append(seconds)
+        ApiGateway.objects.all().delete()
+
+    with (
+        pytest.raises(GatewayNotFoundError, match="was deleted by another process meanwhile"),
+        leased(gateway, on_wait=lambda text: None, sleep=delete_it),
+    ):
+        pytest.fail("the lease of a row that is gone")
+
+    assert len(waited) == 1
 
 
 def test_an_expired_lease_is_free() -> None:

@@ -186,7 +186,8 @@ def leased(
 ) -> Iterator[GatewayLease]:
     """Hold the lease of `gateway`.
 
-    Another holder is waited for, `patience` seconds long; raises `GatewayBusyError` when that ends.
+    Another holder is waited for, `patience` seconds long; raises `GatewayBusyError` when that ends, and
+    `GatewayNotFoundError` once the row is deleted.
     """
     lease = GatewayLease(gateway)
     _wait_for(lease, on_wait=on_wait, patience=patience, sleep=sleep)
@@ -211,7 +212,10 @@ def _wait_for(
     deadline = time.monotonic() + patience
     while not lease.acquire():
         holders = _current_rows().filter(pk=lease.pk).values_list("lease_holder", flat=True)
-        holder = holders.first() or ""
+        holder = holders.first()
+        if holder is None:
+            name = lease.gateway.api_name
+            raise GatewayNotFoundError(f"Gateway {name!r} was deleted by another process meanwhile.")
         host, _, rest = holder.partition(":")
         pid = rest.partition(":")[0]
         if is_dead(host, pid) and lease.acquire(instead_of=holder):

@@ -142,10 +142,8 @@ class Domain:
     security_policy: str = "TLS_1_2"
     ip_address_type: str | None = None
     tags: Mapping[str, str] = field(default_factory=_nothing)
-    target: str = ""
-    """The host that DNS must lead the domain to."""
-    target_zone_id: str = ""
-    """API Gateway's own hosted zone, which an alias names; not the zone that holds the alias."""
+    target: str = ""  # the host that DNS must lead the domain to
+    target_zone_id: str = ""  # API Gateway's own, which an alias names; not the zone that holds the alias
     domain_name_status: str = ""
     domain_name_status_message: str = ""
 
@@ -168,6 +166,9 @@ class AliasRecord:
     record_type: str
     target: str
     target_zone_id: str
+    evaluates_health: bool | None = None
+    set_identifier: str = ""
+    """Of a record with a routing policy: one of several of its name and type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,8 +177,7 @@ class WantedDomain:
 
     domain: Domain
     api_mapping_key: str = ""
-    hosted_zone_id: str = ""
-    """Empty: DNS is kept elsewhere."""
+    hosted_zone_id: str = ""  # empty: DNS is kept elsewhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

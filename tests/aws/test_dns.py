@@ -18,6 +18,7 @@ RECORD = AliasRecord(
     record_type="A",
     target="d-abc.execute-api.eu-west-1.amazonaws.com",
     target_zone_id="ZLJOGWSK5J2E5",
+    evaluates_health=False,
 )
 
 

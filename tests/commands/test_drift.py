@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.commands.differences import TABLE, Difference
+from tests.commands.differences.trial import assert_repaired
 from tests.support.commands import run
 from tests.support.drift import OPTIONS, Site, build_site
 from websocket_gateway.testing.gateway import GatewayHandle, local_gateway
@@ -45,25 +46,8 @@ def test_what_is_as_wanted_is_no_drift(site: Site) -> None:
 
 
 @pytest.mark.parametrize("difference", TABLE, ids=lambda difference: difference.name)
-def test_a_single_difference_is_named_mended_and_gone(site: Site, difference: Difference) -> None:
-    difference.make(site)
-
-    checked = run("sync_routes", "chat", "--check", *_only(difference, "--deep"))
-    with site.counting() as calls:
-        mended = run("sync_routes", "chat", *difference.options, "--no-input")
-        changes = [call for call in calls if not call.startswith("Get")]
-    again = run("sync_routes", "chat", "--check", "--deep")
-
-    assert checked.status == 1, checked
-    assert difference.named in checked.stdout
-    assert "Not as wanted: chat." in checked.stderr
-    assert (mended.status, len(changes)) == (0, difference.changes), (mended, changes)
-    assert changes.count("CreateDeployment") <= 1
-    assert (again.status, again.stderr) == (0, ""), again
-
-
-def _only(difference: Difference, option: str) -> tuple[str, ...]:
-    return tuple(given for given in difference.options if given == option)
+def test_a_single_difference_is_named_repaired_and_gone(site: Site, difference: Difference) -> None:
+    assert_repaired(site, difference)
 
 
 @pytest.mark.parametrize(

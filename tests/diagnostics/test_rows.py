@@ -10,7 +10,7 @@ from django.test import override_settings
 
 from tests.checks.projects import PRODUCTION, urls
 from tests.factories import ApiGatewayAdditionalRouteFactory, ApiGatewayFactory
-from websocket_gateway.diagnostics.database import probe_pinned_views
+from websocket_gateway.diagnostics.database import probe_configured_gateways, probe_pinned_views
 from websocket_gateway.diagnostics.rows import check_row
 from websocket_gateway.models import ApiGateway
 
@@ -100,6 +100,15 @@ def test_view_pinned_to_an_api_without_a_row_is_told() -> None:
     assert "create_gateway NAME --adopt a1b2c3d4e5" in str(finding.hint)
     with override_settings(**PRODUCTION):
         assert probe_pinned_views() == []
+
+
+def test_options_of_a_gateway_without_a_row_are_told() -> None:
+    ApiGatewayFactory.create(api_name="chat")
+    with override_settings(WEBSOCKET_GATEWAY={"GATEWAYS": {"chat": {}, "chta": {"TAGS": {"a": "1"}}}}):
+        (finding,) = probe_configured_gateways()
+
+    assert str(finding.id).endswith("W120")
+    assert "configures 'chta', and there is no gateway of that name" in finding.msg
 
 
 def test_a_urlconf_that_cannot_be_read_is_left_to_its_own_finding() -> None:

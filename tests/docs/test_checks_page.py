@@ -64,7 +64,7 @@ def test_what_asks_database_or_network_is_numbered_from_101() -> None:
 
 
 def test_what_stands_under_live_is_found_by_what_asks_aws_or_the_network() -> None:
-    of_the_database = {"E101", "E102", "W108", "W115", "W116", "W117", "W118", "W119"}
+    of_the_database = {"E101", "E102", "W108", "W115", "W116", "W117", "W118", "W119", "W120"}
     found = {
         number
         for path, tree in TREES.items()

@@ -23,6 +23,7 @@ For aws:
   {PREFIX}_LOG_GROUP    ARN of a log group, for logs; the region must have API Gateway's CloudWatch role
   {PREFIX}_DOMAIN       a domain name that nothing uses, for the cases with a custom domain
   {PREFIX}_CERTIFICATE  ARN of a certificate in ACM that covers it; required with the domain
+  {PREFIX}_ZONE         id of the public hosted zone that holds it, for the cases with DNS; optional
   {PREFIX}_TARGET       a public URL that leads to 127.0.0.1:{PREFIX}_PORT (default 8765), for the data plane;
                         a tunnel is enough
   {PREFIX}_SLOW=1       also the cases that wait for the idle time-out: 22 minutes
@@ -45,6 +46,7 @@ class Choices:
     log_group: str = ""
     domain: str = ""
     certificate: str = ""
+    zone: str = ""
     public_url: str = ""
     port: int = 8765
     slow: bool = False
@@ -59,6 +61,8 @@ class Choices:
             minutes += 60
         dollars = messages * _API_DOLLARS_PER_MESSAGE + minutes * _DOLLARS_PER_CONNECTION_MINUTE
         domain = f", the custom domain {self.domain}" if self.domain else ""
+        if self.zone:
+            domain += f" with its records in hosted zone {self.zone}"
         return (
             f"On AWS ({self.region}) this makes at most 4 APIs at once{domain}, and deletes them in the end. "
             f"Control plane calls are free. At most {messages} messages and {minutes} connection minutes "
@@ -69,7 +73,7 @@ class Choices:
     @property
     def minutes(self) -> int:
         """How long a run on AWS takes, roughly: the calls are limited to 10 a second."""
-        return 15 + 5 * bool(self.domain) + 3 * bool(self.public_url) + 22 * self.slow
+        return 15 + 15 * bool(self.domain) + 3 * bool(self.public_url) + 22 * self.slow
 
 
 def read_choices(environment: dict[str, str] | None = None) -> Choices:
@@ -91,6 +95,7 @@ def read_choices(environment: dict[str, str] | None = None) -> Choices:
         log_group=value("LOG_GROUP"),
         domain=value("DOMAIN").lower(),
         certificate=value("CERTIFICATE"),
+        zone=value("ZONE"),
         public_url=value("TARGET").rstrip("/"),
         port=int(port),
         slow=value("SLOW") == "1",
@@ -101,4 +106,6 @@ def read_choices(environment: dict[str, str] | None = None) -> Choices:
         raise ValueError(f"Set {PREFIX}_REGION to the region of the account, such as eu-west-1.")
     if "aws" in targets and bool(found.domain) != bool(found.certificate):
         raise ValueError(f"Set both {PREFIX}_DOMAIN and {PREFIX}_CERTIFICATE, or neither.")
+    if "aws" in targets and found.zone and not found.domain:
+        raise ValueError(f"{PREFIX}_ZONE needs {PREFIX}_DOMAIN: the name that is recorded in it.")
     return found

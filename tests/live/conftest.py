@@ -44,11 +44,20 @@ def gateway(target: Target) -> Iterator[Gateway]:
     sweep(target, uuid=made.uuid)
 
 
+@pytest.fixture(scope="session")
+def domain_gateway(target: Target) -> Iterator[Gateway]:
+    """Another one, with a custom domain where one may be tried."""
+    made = Gateway(target, "live-domain", place=target.place)
+    yield made
+    sweep(target, uuid=made.uuid)
+
+
 @pytest.fixture(autouse=True)
 def configured(request: pytest.FixtureRequest, settings: Any) -> None:
     """Let the package use the target."""
-    if "target" in request.fixturenames:
-        request.getfixturevalue("gateway").configure(settings)
+    for name in ("gateway", "domain_gateway"):
+        if "target" in request.fixturenames and name in (*request.fixturenames, "gateway"):
+            request.getfixturevalue(name).configure(settings)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -13,14 +13,15 @@ from django.test import override_settings
 
 from tests.live.targets import Target
 from tests.support.commands import Ended, run
-from tests.support.drift import OPTIONS, Site, build_row
+from tests.support.drift import DOMAIN_FIELDS, OPTIONS, Site, build_row
+from tests.support.places import Place
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import installation_fingerprint
 from websocket_gateway.resources import INSTALLATION_TAG, UUID_TAG
 
 INSTALLATION = "live suite"
 """`INSTALLATION_NAME`: everything that the suite makes carries its mark, from the first call on."""
-_FIELDS = ("api_id", "api_endpoint", "deployment_id", "api_created")
+_FIELDS = ("api_id", "api_endpoint", "deployment_id", "api_created", *DOMAIN_FIELDS)
 # What a killed run left may be deleted by the next one; a run that goes on meanwhile may not.
 _LEFT_BEHIND = timedelta(hours=3)
 
@@ -35,6 +36,8 @@ class Gateway:
     fields: dict[str, Any] = field(default_factory=dict)
     complete: bool = False
     """Whether the command has made all of it."""
+    place: Place | None = None
+    """Its custom domain."""
     has_residue: bool = False
     """Whether `--check` has something to say of a new gateway: what the stand-in itself does otherwise."""
 
@@ -59,7 +62,7 @@ class Gateway:
 
     def build(self, settings: Any) -> Site:
         """The row in this test's database, with the ids that AWS gave."""
-        row = build_row(self.name, uuid=self.uuid)
+        row = build_row(self.name, uuid=self.uuid, **(self.place.row_fields if self.place else {}))
         ApiGateway.objects.filter(pk=row.pk).update(**self.fields)
         row.additional_routes.update(deployed=bool(self.fields))
         row.refresh_from_db()
@@ -69,6 +72,7 @@ class Gateway:
             row=row,
             settings=settings,
             options=self.options,
+            place=self.place,
         )
 
     def create(self, settings: Any) -> Ended:
@@ -102,14 +106,22 @@ def sweep(target: Target, *, uuid: UUID | None = None) -> None:
     if uuid is not None:
         ours[UUID_TAG] = str(uuid)
     before = datetime.now(timezone.utc) - (timedelta() if uuid is not None else _LEFT_BEHIND)
-    if uuid is not None and target.domain:
-        with suppress(ClientError):
-            if ours.items() <= (aws.get_domain_name(DomainName=target.domain).get("Tags") or {}).items():
-                aws.delete_domain_name(DomainName=target.domain)
+    if uuid is not None and target.place:
+        _sweep_domain(aws, target.place, ours)
     for page in aws.get_paginator("get_apis").paginate():
         for item in page["Items"]:
             if ours.items() <= (item.get("Tags") or {}).items() and _made(item) < before:
                 aws.delete_api(ApiId=item["ApiId"])
+
+
+def _sweep_domain(aws: Any, place: Place, ours: dict[str, str]) -> None:
+    with suppress(ClientError):
+        domain = aws.get_domain_name(DomainName=place.name)
+        if ours.items() <= (domain.get("Tags") or {}).items():
+            target = domain["DomainNameConfigurations"][0]["ApiGatewayDomainName"]
+            for record in place.records_to(target):
+                place.change("DELETE", record)
+            aws.delete_domain_name(DomainName=place.name)
 
 
 def _made(item: dict[str, Any]) -> datetime:

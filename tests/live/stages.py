@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from tests.live.values import AS_WRITTEN, STAGE, WANTED_STAGE, Bench, outcome, seen_as
+from tests.support.places import Place
 from websocket_gateway.aws.domains import Domains
 from websocket_gateway.origin_secret import installation_fingerprint
 from websocket_gateway.resources import INSTALLATION_TAG, ApiMapping, Domain, frozen
@@ -99,18 +100,18 @@ def _domains(bench: Bench) -> Domains:
     return Domains(region=bench.target.region, client=bench.aws, throttled_attempts=8)
 
 
-def _wanted_domain(bench: Bench) -> Domain:
+def _wanted_domain(bench: Bench, place: Place) -> Domain:
     return Domain(
-        domain_name=bench.target.domain,
-        certificate_arn=bench.target.certificate_arn,
+        domain_name=place.name,
+        certificate_arn=place.certificate_arn,
         ip_address_type="ipv4",
         tags=frozen({INSTALLATION_TAG: installation_fingerprint()}),
     )
 
 
-def try_domain(bench: Bench, note: Callable[[str, object, object], str]) -> list[str]:
+def try_domain(bench: Bench, place: Place, note: Callable[[str, object, object], str]) -> list[str]:
     """A domain with the given certificate, its mapping, and both gone again; returns what failed."""
-    domains, wanted = _domains(bench), _wanted_domain(bench)
+    domains, wanted = _domains(bench), _wanted_domain(bench, place)
     name = wanted.domain_name
     failures = [note("domain created", "done", outcome(lambda: domains.create_domain(wanted)))]
     try:

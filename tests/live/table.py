@@ -24,6 +24,12 @@ _PRIVATE = (
 )
 
 
+CONFIDENCE = (
+    "Confidence of a reason: H, AWS's documentation or the service model of botocore says so; M, a project "
+    "that tests on AWS relies on it, or its texts are reported; L, reports only; INF, inferred."
+)
+
+
 @dataclass(frozen=True)
 class Row:
     """One case."""
@@ -88,6 +94,8 @@ class Table:
         yield ""
         yield f"{self.started:%Y-%m-%d %H:%M} UTC, region {self.region or '-'}. {versions}, Python {python}."
         yield self.summary + "."
+        if any(row.verdict == "known" for row in self.rows):
+            yield CONFIDENCE
         for part in dict.fromkeys(row.part for row in self.rows):
             yield ""
             yield f"## {part}"
@@ -115,7 +123,10 @@ _VERDICTS: tuple[Verdict, ...] = ("same", "known", "DIFFERS", "not tried")
 
 
 def _reason(known: Known | None) -> str:
-    return f"{known.right} is right: {known.why}" if known else ""
+    if known is None:
+        return ""
+    right = f"{known.why.right} is right" if known.why.right != "not known" else "not known who is right"
+    return f"{right} ({known.why.confidence}): {known.why.text}"
 
 
 def _cell(text: str) -> str:

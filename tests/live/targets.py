@@ -22,6 +22,7 @@ from botocore.config import Config
 from tests.live.choices import Choices
 from tests.live.table import Table
 from tests.support.moto import running_moto
+from tests.support.places import Place
 from websocket_gateway.testing.gateway import GatewayHandle, local_gateway
 
 DOMAIN = "live.example.com"
@@ -39,8 +40,8 @@ class Target:
     endpoint_url: str | None
     """None: AWS itself."""
     region: str
-    domain: str
-    certificate_arn: str
+    place: Place | None
+    """The custom domain that may be tried; None where none was given."""
     handle: GatewayHandle | None = None
 
     @property
@@ -69,14 +70,24 @@ def running(name: str, choices: Choices) -> Iterator[Target]:
             table=Table(name, choices.region, hidden),
             endpoint_url=None,
             region=choices.region,
-            domain=choices.domain,
-            certificate_arn=choices.certificate,
+            place=_given_place(choices),
         )
         return
     with pytest.MonkeyPatch.context() as patch:
         _fake_account(patch)
         with _stand_in(name, choices, patch) as target:
             yield target
+
+
+def _given_place(choices: Choices) -> Place | None:
+    if not choices.domain:
+        return None
+    return Place(
+        name=choices.domain,
+        certificate_arn=choices.certificate,
+        zone_id=choices.zone,
+        route53=boto3.client("route53", region_name=choices.region),
+    )
 
 
 def _fake_account(patch: pytest.MonkeyPatch) -> None:
@@ -97,8 +108,15 @@ FAKE = {
 @contextmanager
 def _stand_in(name: str, choices: Choices, patch: pytest.MonkeyPatch) -> Iterator[Target]:
     with running_moto() as moto:
-        arn = moto.import_certificate(DOMAIN)
-        patch.setenv("AWS_ENDPOINT_URL_ACM", moto.url)
+        place = Place(
+            name=DOMAIN,
+            certificate_arn=moto.import_certificate("*.example.com"),
+            import_certificate=moto.import_certificate,
+            zone_id=moto.create_zone("example.com"),
+            route53=moto.route53,
+        )
+        for service in ("ACM", "ROUTE_53"):
+            patch.setenv(f"AWS_ENDPOINT_URL_{service}", moto.url)
 
         def target(endpoint_url: str, handle: GatewayHandle | None = None) -> Target:
             return Target(
@@ -107,8 +125,7 @@ def _stand_in(name: str, choices: Choices, patch: pytest.MonkeyPatch) -> Iterato
                 table=Table(name, "eu-west-1"),
                 endpoint_url=endpoint_url,
                 region="eu-west-1",
-                domain=DOMAIN,
-                certificate_arn=arn,
+                place=place,
                 handle=handle,
             )
 
@@ -116,10 +133,17 @@ def _stand_in(name: str, choices: Choices, patch: pytest.MonkeyPatch) -> Iterato
             with local_gateway(idle_timeout=IDLE_SECONDS) as handle:
                 yield target(handle.endpoint_url, handle)
         elif name == "moto":
-            yield target(moto.url)
+            yield with_log_role(target(moto.url))
         else:
             with _ministack(choices.ministack) as url:
-                yield target(url)
+                yield with_log_role(target(url))
+
+
+def with_log_role(target: Target) -> Target:
+    """The target, after it was given API Gateway's CloudWatch role, as the account of a user has it."""
+    role = {"op": "replace", "path": "/cloudwatchRoleArn", "value": "arn:aws:iam::123456789012:role/logs"}
+    target.client("apigateway").update_account(patchOperations=[role])
+    return target
 
 
 @contextmanager

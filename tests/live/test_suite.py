@@ -11,7 +11,7 @@ import pytest
 
 from tests.live.choices import PREFIX, TARGETS, read_choices
 from tests.live.known import KNOWN
-from tests.live.table import Table
+from tests.live.table import CONFIDENCE, Table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -36,6 +36,7 @@ def test_without_a_choice_it_says_what_to_set_and_tries_nothing() -> None:
         "_LOG_GROUP",
         "_DOMAIN",
         "_CERTIFICATE",
+        "_ZONE",
         "_TARGET",
         "_PORT",
         "_SLOW",
@@ -60,6 +61,7 @@ def test_the_estimate_comes_before_anything_else() -> None:
         ({"": "azure"}, "'azure' is not one of local, moto, ministack, aws"),
         ({"": "aws"}, f"Set {PREFIX}_REGION"),
         ({"": "aws", "_REGION": "eu-west-1", "_DOMAIN": "a.example"}, f"Set both {PREFIX}_DOMAIN and"),
+        ({"": "aws", "_REGION": "eu-west-1", "_ZONE": "Z1"}, f"{PREFIX}_ZONE needs {PREFIX}_DOMAIN"),
         ({"": "local", "_PORT": "http"}, "'http' is not a port"),
     ],
 )
@@ -90,7 +92,7 @@ def test_a_known_difference_says_who_is_right_and_why() -> None:
     table.compare("Single calls", "a page of two", "2 items, more", "3 items, no more")
 
     (row,) = table.rows
-    assert (row.verdict, row.why.partition(":")[0]) == ("known", "this package is right")
+    assert (row.verdict, row.why.partition(":")[0]) == ("known", "this package is right (H)")
     assert "MaxResults" in row.why
 
 
@@ -121,6 +123,16 @@ def test_nothing_private_is_in_a_table(tmp_path: Path) -> None:
         "AKIAIOSFODNN7EXAMPLE",
     ):
         assert private not in text
+
+
+def test_every_reason_has_a_confidence_that_the_table_explains() -> None:
+    table = Table("moto", "eu-west-1")
+    table.compare("Single calls", "a page of two", "2 items, more", "3 items, no more")
+
+    assert {item.why.confidence for item in KNOWN} == {"H", "M", "L", "INF"}
+    assert CONFIDENCE in list(table.render())
+    for level in ("H", "M", "L", "INF"):
+        assert f" {level}, " in CONFIDENCE
 
 
 def test_no_difference_is_known_on_aws_or_of_our_own_gateway() -> None:

@@ -94,3 +94,17 @@ def test_two_machines_that_sync_one_gateway_mend_it_once(
     assert outputs[1].count("+ Created route route") == 3, ended
     checked = run("sync_routes", "--check", "--deep")
     assert checked.status == 0, checked
+
+
+def test_two_machines_that_delete_one_gateway_end_at_once(
+    machines: list[Commands], slow_gateway: GatewayHandle
+) -> None:
+    assert run(*CREATE).status == 0
+
+    ended = run_on_all(machines, "delete_gateway", "chat", "--no-input")
+
+    statuses = sorted(status for status, _ in ended)
+    outputs = " ".join(output for _, output in ended)
+    assert statuses in ([0, 0], [0, 2]), ended
+    assert statuses == [0, 0] or "was deleted by another process meanwhile" in outputs
+    assert not ApiGateway.objects.exists()

@@ -222,6 +222,21 @@ def test_a_gateway_that_has_no_row_is_remarked_upon(
     assert "NewsView declares 'headline' for gateway 'news', which has no row" in ended.stderr
 
 
+def test_options_of_a_gateway_that_has_no_row_are_remarked_upon(
+    django_local_gateway: GatewayHandle, settings: Any
+) -> None:
+    options = {"chat": {"TAGS": {"team": "web"}}, "chta": {"TAGS": {"team": "web"}}}
+    settings.WEBSOCKET_GATEWAY = {**settings.WEBSOCKET_GATEWAY, "GATEWAYS": options}
+
+    created = run("create_gateway", "chat", "--target", "https://www.example.com/ws/")
+    checked = run("sync_routes", "--check")
+
+    for ended in (created, checked):
+        assert ended.status == 0
+        assert "configures gateway 'chta', which has no row" in ended.stderr
+        assert "'chat', which" not in ended.stderr
+
+
 def test_a_declared_route_is_deployed_and_taken_off_with_its_view(
     serve: Callable[..., None], django_local_gateway: GatewayHandle
 ) -> None:

@@ -13,6 +13,7 @@ import boto3
 
 from tests.factories import ApiGatewayAdditionalRouteFactory, ApiGatewayFactory
 from tests.support.commands import Ended, run
+from tests.support.places import Place
 from websocket_gateway.local.options import Call
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.testing.gateway import GatewayHandle
@@ -32,6 +33,9 @@ OPTIONS: dict[str, Any] = {
 HEADER = "integration.request.header."
 
 
+DOMAIN_FIELDS = ("api_gateway_domain_name", "api_mapping_id", "custom_domain_created", "deployed_address")
+
+
 @dataclass
 class Site:
     """One gateway, its row, and boto3's own client to change things behind our back."""
@@ -44,6 +48,8 @@ class Site:
     """pytest-django's fixture."""
     options: dict[str, Any] = field(default_factory=lambda: dict(OPTIONS))
     """What `GATEWAYS` says of the gateway."""
+    place: Place | None = None
+    """Its custom domain; None where it has none."""
     calls: list[str] = field(default_factory=list)
     """Operations that reached the control plane since `counting()` began."""
 
@@ -98,6 +104,12 @@ class Site:
         target = f"integrations/{integration_id or self.add_integration()}"
         made = self.aws.create_route(ApiId=self.api_id, RouteKey=route_key, Target=target, **changes)
         return str(made["RouteId"])
+
+    @property
+    def domain(self) -> Place:
+        """Its custom domain, for the cases that need one."""
+        assert self.place is not None
+        return self.place
 
     def take_back(self, *keys: str) -> None:
         """Delete options of `GATEWAYS`."""
@@ -159,22 +171,26 @@ def build_row(name: str = "chat", **fields: Any) -> ApiGateway:
 
 _STATES: dict[int, tuple[str, dict[str, str]]] = {}
 """By port: the store and the row's ids after the first creation."""
+_IDS = ("api_id", "api_endpoint", "deployment_id", *DOMAIN_FIELDS)
 
 
-def build_site(handle: GatewayHandle, settings: Any) -> Site:
-    """The gateway as wanted; made once, then put back."""
-    row = build_row(uuid=UUID("aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"))
+def build_site(handle: GatewayHandle, settings: Any, place: Place | None = None) -> Site:
+    """The gateway as wanted, with or without a custom domain; made once, then put back."""
+    fields = place.row_fields if place else {}
+    row = build_row(uuid=UUID("aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"), **fields)
     store = handle.gateway.store
     if handle.port not in _STATES:
         store.apis.clear()
         assert run("create_gateway", "chat").status == 0
         row.refresh_from_db()
-        ids = {name: getattr(row, name) for name in ("api_id", "api_endpoint", "deployment_id")}
+        ids = {name: getattr(row, name) for name in _IDS}
         _STATES[handle.port] = (json.dumps(store.dump()), ids)
     state, ids = _STATES[handle.port]
     store.load(json.loads(state))
+    if place is not None:
+        place.put_records_back(ids["api_gateway_domain_name"])
     ApiGateway.objects.filter(pk=row.pk).update(**ids, api_created=True, last_error="")
     row.additional_routes.update(deployed=True)
     row.refresh_from_db()
     aws = boto3.client("apigatewayv2", endpoint_url=handle.endpoint_url)
-    return Site(handle=handle, aws=aws, row=row, settings=settings)
+    return Site(handle=handle, aws=aws, row=row, settings=settings, place=place)

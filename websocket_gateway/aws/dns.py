@@ -69,7 +69,7 @@ class Dns(Calls):
         target = {
             "HostedZoneId": record.target_zone_id,
             "DNSName": record.target,
-            "EvaluateTargetHealth": False,
+            "EvaluateTargetHealth": bool(record.evaluates_health),
         }
         entry = {"Name": record.name, "Type": record.record_type, "AliasTarget": target}
         answer = self.call(
@@ -98,4 +98,6 @@ def _read(item: Mapping[str, Any]) -> AliasRecord:
         record_type=str(item.get("Type") or ""),
         target=str(target.get("DNSName") or ", ".join(values)).rstrip(".").lower(),
         target_zone_id=str(target.get("HostedZoneId") or ""),
+        evaluates_health=bool(target.get("EvaluateTargetHealth")),
+        set_identifier=str(item.get("SetIdentifier") or ""),
     )

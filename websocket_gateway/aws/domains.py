@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-custo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from websocket_gateway.aws.calls import Calls
@@ -57,8 +57,11 @@ class Domains(Calls):
 
     def tag_domain(self, name: str, tags: Mapping[str, str]) -> None:
         """Add or replace tags of a domain."""
-        arn = f"arn:{partition_of(self.region)}:apigateway:{self.region}::/domainnames/{name}"
-        self.call("tag_resource", ResourceArn=arn, Tags=dict(tags))
+        self.call("tag_resource", ResourceArn=self._arn(name), Tags=dict(tags))
+
+    def untag_domain(self, name: str, keys: Iterable[str]) -> None:
+        """Remove tags of a domain."""
+        self.call("untag_resource", ResourceArn=self._arn(name), TagKeys=list(keys))
 
     def delete_domain(self, name: str) -> None:
         """Delete a domain with its mappings."""
@@ -93,6 +96,9 @@ class Domains(Calls):
     def delete_mapping(self, name: str, api_mapping_id: str) -> None:
         """Delete the mapping of a path."""
         self.delete("delete_api_mapping", DomainName=name, ApiMappingId=api_mapping_id)
+
+    def _arn(self, name: str) -> str:
+        return f"arn:{partition_of(self.region)}:apigateway:{self.region}::/domainnames/{name}"
 
 
 def _configuration(domain: Domain) -> dict[str, str]:

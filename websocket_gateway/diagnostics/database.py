@@ -62,6 +62,20 @@ def probe_default_gateway() -> list[CheckMessage]:
     ]
 
 
+def probe_configured_gateways() -> list[CheckMessage]:
+    """Look for the gateways that `GATEWAYS` configures: options of an unknown name have no effect."""
+    known = set(ApiGateway.objects.values_list("api_name", flat=True))
+    return [
+        warning(
+            "W120",
+            f'WEBSOCKET_GATEWAY["GATEWAYS"] configures {name!r}, and there is no gateway of that name.',
+            hint="Correct the name, or remove its options.",
+        )
+        for name, _ in get_settings().gateways
+        if name not in known
+    ]
+
+
 def probe_pinned_views() -> list[CheckMessage]:
     """Look for the gateways that views are pinned to: only gateways that have a row are served."""
     pinned: dict[str, str] = {}

@@ -18,6 +18,7 @@ from websocket_gateway.checks.messages import TAG, error, is_finding
 from websocket_gateway.diagnostics.aws import probe_credentials, probe_plan, probe_posting
 from websocket_gateway.diagnostics.callback import probe_callback
 from websocket_gateway.diagnostics.database import (
+    probe_configured_gateways,
     probe_database,
     probe_default_gateway,
     probe_pinned_views,
@@ -116,6 +117,7 @@ def _probes(gateways: list[ApiGateway], *, live: bool) -> Iterator[tuple[str, Pr
     yield "purging", probe_purging
     yield "histories", probe_histories
     yield "default gateway", probe_default_gateway
+    yield "configured gateways", probe_configured_gateways
     yield "pinned views", probe_pinned_views
     for gateway in gateways:
         yield f"row of {gateway.api_name}", partial(check_row, gateway)

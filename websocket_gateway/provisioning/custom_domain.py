@@ -26,8 +26,10 @@ from websocket_gateway.origin_secret import accepted_installation_fingerprints
 from websocket_gateway.provisioning.certificates import check_certificate, find_certificate
 from websocket_gateway.provisioning.plan import Choices
 from websocket_gateway.provisioning.planning.domain import mapping_name
-from websocket_gateway.provisioning.planning.marks import is_marked, read_tags
+from websocket_gateway.provisioning.planning.marks import is_marked, lost_installation, read_tags
 from websocket_gateway.resources import (
+    INSTALLATION_TAG,
+    UUID_TAG,
     AliasRecord,
     ApiMapping,
     Domain,
@@ -148,10 +150,11 @@ def _observe(gateway: ApiGateway, name: str, apis: Apis, *, deleting: bool = Fal
 
 
 def _is_ownerless(domain: Domain) -> bool:
-    mark = read_tags(domain.tags)
-    if mark is None or mark.installation not in accepted_installation_fingerprints():
+    """Whether it is this installation's, and its other mark is gone or names a row that is gone."""
+    if domain.tags.get(INSTALLATION_TAG) not in accepted_installation_fingerprints():
         return False
-    return not ApiGateway.objects.filter(uuid=mark.uuid).exists()
+    owners = {str(uuid) for uuid in ApiGateway.objects.values_list("uuid", flat=True)}
+    return domain.tags.get(UUID_TAG) not in owners
 
 
 def _records(gateway: ApiGateway, name: str, apis: Apis, *, deleting: bool) -> tuple[AliasRecord, ...]:
@@ -227,6 +230,8 @@ def _check_name(gateway: ApiGateway) -> None:
 def _check_owner(gateway: ApiGateway, domain: Domain) -> None:
     mark = read_tags(domain.tags)
     if mark is None or mark.installation in accepted_installation_fingerprints():
+        return
+    if lost_installation(mark, str(gateway.uuid)) and not gateway.is_foreign:
         return
     name = shlex.quote(gateway.api_name)
     reason = (

@@ -166,7 +166,7 @@ def _notes(gateway: ApiGateway, observed: ObservedGateway, choices: Choices) -> 
     replaced = choices.recreate and gateway.api_id not in observed.own_api_ids
     return (
         *unwise(gateway, replaced=replaced),
-        *unknown_gateways(),
+        *unknown_gateways(gateway.api_name),
         *others,
         *observed.domain_notes,
     )

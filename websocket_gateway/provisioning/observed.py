@@ -14,7 +14,7 @@ from websocket_gateway.exceptions import ConfigurationError, ForeignGatewayError
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.origin_secret import accepted_installation_fingerprints, origin_secret
 from websocket_gateway.provisioning.plan import Choices
-from websocket_gateway.provisioning.planning.marks import read_tags
+from websocket_gateway.provisioning.planning.marks import lost_installation, read_tags
 from websocket_gateway.provisioning.planning.routes import TWO_WAY
 from websocket_gateway.resources import Api, ObservedGateway, Route, Stage, WantedGateway
 
@@ -158,8 +158,8 @@ def _marked(gateway: ApiGateway, present: tuple[Api, ...]) -> list[Api]:
 def _check_owner(gateway: ApiGateway, api: Api) -> None:
     mark = read_tags(api.tags)
     ours = accepted_installation_fingerprints()
-    if mark is None:
-        if not gateway.is_foreign:
+    if mark is None or lost_installation(mark, str(gateway.uuid)):
+        if api.api_id == gateway.api_id and not gateway.is_foreign:
             return  # The tags were removed; the row still knows the id, and the plan puts them back.
     elif mark.uuid == str(gateway.uuid) and mark.installation in ours:
         return

@@ -50,6 +50,7 @@ class Other:
     name: str
     uuid: str
     api_id: str
+    domain_name: str = ""
 
 
 class Action(Enum):

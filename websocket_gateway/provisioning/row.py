@@ -66,7 +66,9 @@ def other_gateways(gateway: ApiGateway) -> list[Other]:
     """The other gateways of this installation that are in AWS."""
     rows = ApiGateway.objects.exclude(pk=gateway.pk).exclude(api_id="")
     return [
-        Other(name=row.api_name, uuid=str(row.uuid), api_id=row.api_id) for row in rows if not row.is_foreign
+        Other(name=row.api_name, uuid=str(row.uuid), api_id=row.api_id, domain_name=row.domain_name)
+        for row in rows
+        if not row.is_foreign
     ]
 
 

@@ -98,14 +98,20 @@ def _check_unambiguous(gateway: ApiGateway, unassigned: list[DeclaredRoute]) -> 
         )
 
 
-def unknown_gateways() -> Iterator[str]:
-    """A note on every view that declares routes for a gateway without a row."""
-    declared = [route for route in find_declared_routes() if route.gateway_name is not None]
-    known: Collection[str] = set(ApiGateway.objects.values_list("api_name", flat=True)) if declared else ()
+def unknown_gateways(planned: str) -> Iterator[str]:
+    """A note on every gateway, `planned` apart, that a view or the settings name and that has no row."""
+    declared = [route for route in find_declared_routes() if route.gateway_name not in (None, planned)]
+    configured = [name for name, _ in get_settings().gateways if name != planned]
+    known: Collection[str] = ()
+    if declared or configured:
+        known = set(ApiGateway.objects.values_list("api_name", flat=True))
     for route in declared:
         if route.gateway_name not in known:
             key, name = route.route_key, route.gateway_name
             yield f"{route.source} declares {key!r} for gateway {name!r}, which has no row"
+    for name in configured:
+        if name not in known:
+            yield f'WEBSOCKET_GATEWAY["GATEWAYS"] configures gateway {name!r}, which has no row'
 
 
 def check_uri(gateway: ApiGateway, route: ProjectRoute) -> None:

@@ -27,6 +27,7 @@ _ANSWERED: Final = {
     "target_zone_id",
     "domain_name_status",
     "domain_name_status_message",
+    "set_identifier",
 }
 """Values that AWS chooses: never wanted, so never compared."""
 _COMPARED_IDS: Final = {

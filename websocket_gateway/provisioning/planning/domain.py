@@ -8,6 +8,12 @@ from dataclasses import replace
 from websocket_gateway.provisioning.plan import Action, AnyStep, Change, Kind, Other, PlanError, Step
 from websocket_gateway.provisioning.planning import marks
 from websocket_gateway.provisioning.planning.differences import update_step
+from websocket_gateway.provisioning.planning.records import (
+    leftover_records,
+    own_records,
+    plan_records,
+    record_name,
+)
 from websocket_gateway.resources import (
     UUID_TAG,
     AliasRecord,
@@ -21,8 +27,6 @@ from websocket_gateway.resources import (
 )
 
 _AVAILABLE = "AVAILABLE"
-_OURS_TO_REPLACE = ".execute-api."
-"""Part of every host that API Gateway gives to domains; a record that leads elsewhere belongs to others."""
 
 
 def plan_domain(
@@ -38,9 +42,9 @@ def plan_domain(
 
     Raises `PlanError` where the path leads to an API of others, or the name to a host of others.
     """
-    yield from _plan_name(want, observed, uuid=uuid)
+    yield from _plan_name(want, observed, uuid=uuid, owner=_owner_of(observed.domain, others))
     yield from _plan_mapping(wanted, want, observed, others=others, move=move)
-    yield from _plan_records(want, observed.domain)
+    yield from plan_records(want, observed.domain)
 
 
 def plan_removal(
@@ -56,9 +60,8 @@ def plan_removal(
     mine = [item for item in seen.mappings if item.api_id in api_ids and item.api_mapping_key != keep_key]
     goes = is_ours(seen, uuid, api_ids) and len(mine) == len(seen.mappings) and keep_key is None
     if goes:
-        for record in seen.records:
-            if record.target == domain.target.lower():
-                yield _delete(Kind.DNS_RECORD, f"{record.record_type} {record.name}", reason, record)
+        for record in own_records(seen):
+            yield _delete(Kind.DNS_RECORD, record_name(record), reason, record)
     for mapping in mine:
         yield _delete(Kind.API_MAPPING, mapping_name(domain, mapping.api_mapping_key), reason, mapping)
     if goes:
@@ -82,6 +85,7 @@ def leftover_domains(wanted: WantedGateway, observed: ObservedGateway, *, uuid: 
         yield from plan_removal(
             observed.domain, uuid=uuid, api_ids=api_ids, reason="an earlier path", keep_key=key
         )
+        yield from leftover_records(wanted.domain, observed.domain)
     for seen in observed.former_domains:
         ours = is_ours(seen, uuid, api_ids)
         reason = (
@@ -124,7 +128,34 @@ def mapping_name(domain: Domain, key: str) -> str:
     return f"{domain.domain_name}/{key}"
 
 
-def _plan_name(want: WantedDomain, observed: ObservedGateway, *, uuid: str) -> Iterator[Step[Domain]]:
+def owner_notes(want: WantedDomain, observed: ObservedGateway, others: Mapping[str, Other]) -> Iterator[str]:
+    """A note if the domain is not as wanted and another gateway of this installation decides that."""
+    owner = _owner_of(observed.domain, others)
+    for step in _updates(want.domain, observed.domain.domain) if owner else ():
+        names = " and ".join(change.attribute for change in step.changes)
+        yield f"domain {step.name} is gateway {owner.name if owner else ''}'s, which decides its {names}"
+
+
+def _owner_of(seen: ObservedDomain, others: Mapping[str, Other]) -> Other | None:
+    """The other gateway that made the domain, if it still uses it."""
+    domain = seen.domain
+    if domain is None:
+        return None
+    using = (other for other in others.values() if other.domain_name == domain.domain_name)
+    return next((other for other in using if marks.is_marked(domain.tags, other.uuid)), None)
+
+
+def _updates(wanted: Domain, seen: Domain | None, *, ours: bool = False) -> list[Step[Domain]]:
+    """The step that brings the domain to `wanted`, if it differs; the tags are those of its owner."""
+    if seen is None:
+        return []
+    wanted = wanted if ours else replace(wanted, tags=seen.tags)
+    return list(update_step(Kind.DOMAIN, wanted.domain_name, wanted, seen))
+
+
+def _plan_name(
+    want: WantedDomain, observed: ObservedGateway, *, uuid: str, owner: Other | None
+) -> Iterator[Step[Domain]]:
     name, seen = want.domain.domain_name, observed.domain
     if seen.domain is None:
         yield Step(
@@ -135,10 +166,9 @@ def _plan_name(want: WantedDomain, observed: ObservedGateway, *, uuid: str) -> I
             resource=want.domain,
         )
         return
-    # Several gateways may share a domain by mapping keys; the tags are those of the one that made it.
+    # Several gateways may share a domain by mapping keys; the one that made it decides the rest.
     ours = is_ours(seen, uuid, observed.own_api_ids)
-    wanted = want.domain if ours else replace(want.domain, tags=frozen({}))
-    steps = list(update_step(Kind.DOMAIN, name, wanted, seen.domain))
+    steps = [] if owner else _updates(want.domain, seen.domain, ours=ours)
     if not steps and seen.domain.domain_name_status != _AVAILABLE:
         steps = [
             Step(
@@ -187,45 +217,6 @@ def _plan_mapping(
     wanted_mapping = replace(mapping, api_mapping_id=present.api_mapping_id)
     for step in update_step(Kind.API_MAPPING, name, wanted_mapping, present):
         yield replace(step, reason=f"gateway {other.name} gives it up") if other and taken else step
-
-
-def _plan_records(want: WantedDomain, seen: ObservedDomain) -> Iterator[Step[AliasRecord]]:
-    if not want.hosted_zone_id:
-        return
-    target = seen.domain.target.lower() if seen.domain else ""
-    zone_id = seen.domain.target_zone_id if seen.domain else ""
-    for record_type in ("A", "AAAA") if _is_dual_stack(want, seen) else ("A",):
-        record = AliasRecord(
-            name=want.domain.domain_name, record_type=record_type, target=target, target_zone_id=zone_id
-        )
-        name = f"{record_type} {record.name}"
-        present = next((item for item in seen.records if item.record_type in (record_type, "CNAME")), None)
-        if present is None:
-            yield Step(
-                action=Action.CREATE,
-                kind=Kind.DNS_RECORD,
-                name=name,
-                reason="missing in the hosted zone",
-                resource=record,
-            )
-            continue
-        _check_replaceable(present, record)
-        yield from update_step(Kind.DNS_RECORD, name, record, present)
-
-
-def _is_dual_stack(want: WantedDomain, seen: ObservedDomain) -> bool:
-    address_type = want.domain.ip_address_type or (seen.domain.ip_address_type if seen.domain else None)
-    return address_type == "dualstack"
-
-
-def _check_replaceable(present: AliasRecord, record: AliasRecord) -> None:
-    is_alias = bool(present.target_zone_id) and present.record_type == record.record_type
-    if is_alias and (present.target == record.target or _OURS_TO_REPLACE in present.target):
-        return
-    raise PlanError(
-        f"DNS has a record {present.record_type} {present.name} already, which leads to {present.target}. "
-        "Delete it first, or leave the hosted zone id empty and keep DNS yourself."
-    )
 
 
 def _delete(kind: Kind, name: str, reason: str, resource: Domain | ApiMapping | AliasRecord) -> AnyStep:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from websocket_gateway.provisioning.plan import Action, AnyStep, Kind, Other, Plan, RecordStep, Step
 from websocket_gateway.provisioning.planning import marks
 from websocket_gateway.provisioning.planning.differences import update_step
-from websocket_gateway.provisioning.planning.domain import dangling_names, plan_domain
+from websocket_gateway.provisioning.planning.domain import dangling_names, owner_notes, plan_domain
 from websocket_gateway.provisioning.planning.leftovers import find_leftovers
 from websocket_gateway.provisioning.planning.routes import plan_routes
 from websocket_gateway.provisioning.planning.taken_back import find_unmanaged
@@ -54,8 +54,20 @@ def plan_gateway(
         steps=tuple(steps),
         left=(*left, *rest.kept),
         unmanaged=tuple(find_unmanaged(wanted, observed)),
-        notes=(*notes, *(dangling_names(steps) if prune and rest.domains else ())),
+        notes=(*notes, *_domain_notes(wanted, observed, others, pruned=steps if prune else ())),
     )
+
+
+def _domain_notes(
+    wanted: WantedGateway,
+    observed: ObservedGateway,
+    others: Mapping[str, Other],
+    *,
+    pruned: Sequence[AnyStep],
+) -> Iterator[str]:
+    if wanted.domain is not None:
+        yield from owner_notes(wanted.domain, observed, others)
+    yield from dangling_names(pruned)
 
 
 def _plan_api(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[AnyStep]:

@@ -41,6 +41,11 @@ def read_tags(tags: Mapping[str, str]) -> Mark | None:
     return Mark(uuid=tags[UUID_TAG], installation=tags.get(INSTALLATION_TAG, ""))
 
 
+def lost_installation(mark: Mark, uuid: str) -> bool:
+    """Whether the mark is the row's with that UUID, without its other tag, which was removed by hand."""
+    return mark.uuid == uuid and not mark.installation
+
+
 def is_marked(tags: Mapping[str, str], uuid: str) -> bool:
     """Whether these tags hold the mark of the row with that UUID."""
     mark = read_tags(tags)

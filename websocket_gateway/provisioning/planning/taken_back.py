@@ -71,10 +71,12 @@ def find_unmanaged(wanted: WantedGateway, observed: ObservedGateway) -> Iterator
     stage = observed.find_stage(wanted.stage.stage_name)
     of_api = _not_configured(wanted.api, observed.api, API_DEFAULTS)
     of_stage = _not_configured(wanted.stage, stage, {"description": "", **STAGE_DEFAULTS})
-    for kind, name, found in (
-        (Kind.API, wanted.api.name, of_api),
-        (Kind.STAGE, wanted.stage.stage_name, of_stage),
-    ):
+    found_of = [(Kind.API, wanted.api.name, of_api), (Kind.STAGE, wanted.stage.stage_name, of_stage)]
+    if wanted.domain is not None:
+        domain = wanted.domain.domain
+        of_domain = _not_configured(domain, observed.domain.domain, DOMAIN_DEFAULTS)
+        found_of.append((Kind.DOMAIN, domain.domain_name, of_domain))
+    for kind, name, found in found_of:
         for attribute, value, default in found:
             yield Unmanaged(kind=kind, name=name, attribute=attribute, value=value, default=default)
 

@@ -11,15 +11,21 @@ from websocket_gateway.exceptions import (
     AWSError,
     ConflictError,
     DomainNotReadyError,
+    GatewayNotFoundError,
     InvalidRequestError,
     PlanOutdatedError,
 )
+from websocket_gateway.leases import leased
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.provisioning.custom_domain import mappings_to
 from websocket_gateway.provisioning.plan import Action, Kind, Step
-from websocket_gateway.provisioning.planning.differences import changes_more_than_tags, changes_tags
+from websocket_gateway.provisioning.planning.differences import (
+    changes_more_than_tags,
+    changes_tags,
+    removed_tags,
+)
 from websocket_gateway.provisioning.steps.context import Context, Handler, on
-from websocket_gateway.resources import AliasRecord, ApiMapping, Domain
+from websocket_gateway.resources import UUID_TAG, AliasRecord, ApiMapping, Domain
 
 DOMAIN_TIMEOUT_SECONDS = 900.0
 _NO_DOMAIN: Final = {
@@ -30,6 +36,7 @@ _NO_DOMAIN: Final = {
     "custom_domain_created": False,
     "deployed_address": "",
 }
+HEIR_PATIENCE_SECONDS = 60.0
 _POLL_SECONDS = (0.1, 0.4, 1.0, 2.0, 5.0)
 """Pauses between calls; the last one repeats."""
 
@@ -45,9 +52,31 @@ def update_domain(context: Context, step: Step[Domain]) -> None:
     """Set certificate and address type, or the tags, or both."""
     domains = context.domains
     if changes_tags(step):
-        domains.tag_domain(step.resource.domain_name, step.resource.tags)
+        with _while_it_exists(context, str(step.values.get(f"tags[{UUID_TAG}]") or "")):
+            domains.tag_domain(step.resource.domain_name, step.resource.tags)
+    if unwanted := removed_tags(step):
+        domains.untag_domain(step.resource.domain_name, unwanted)
     if changes_more_than_tags(step):
         _wait_until_available(context, domains.update_domain(step.resource))
+
+
+@contextmanager
+def _while_it_exists(context: Context, uuid: str) -> Iterator[None]:
+    """Hold the lease of the gateway that the domain is given to: a deletion of it at once would not see that.
+
+    Raises `PlanOutdatedError` if it was deleted, `GatewayBusyError` if another process works on it for long.
+    """
+    if uuid in ("", str(context.gateway.uuid)):
+        yield
+        return
+    heir = ApiGateway.objects.filter(uuid=uuid).first()
+    try:
+        if heir is None:
+            raise GatewayNotFoundError("There is no such gateway any more.")
+        with leased(heir, on_wait=context.on_wait, patience=HEIR_PATIENCE_SECONDS, sleep=context.apis.sleep):
+            yield
+    except GatewayNotFoundError as exc:
+        raise PlanOutdatedError(f"The domain had to pass to another gateway. {exc}") from exc
 
 
 def wait_for_domain(context: Context, step: Step[Domain]) -> None:
@@ -103,7 +132,13 @@ def upsert_record(context: Context, step: Step[AliasRecord]) -> None:
     domain = context.domains.find_domain(step.resource.name)
     if domain is None:
         raise PlanOutdatedError(f"Domain {step.resource.name!r} vanished. Run it again.")
-    record = replace(step.resource, target=domain.target, target_zone_id=domain.target_zone_id)
+    checked = step.observed.evaluates_health if step.observed else None
+    record = replace(
+        step.resource,
+        target=domain.target,
+        target_zone_id=domain.target_zone_id,
+        evaluates_health=checked,
+    )
     context.dns.upsert(context.gateway.hosted_zone_id, record)
 
 

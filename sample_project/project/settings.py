@@ -78,7 +78,11 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = EXPOSED
 
 WEBSOCKET_GATEWAY = {
     # Each room is a channel. A page that was away gets what it has missed, up to this number and for a day.
-    "CHANNELS": {room: {"HISTORY_MESSAGES": 1_000} for room in ("lobby", "kitchen", "workshop")},
+    "CHANNELS": {
+        **{room: {"HISTORY_MESSAGES": 1_000} for room in ("lobby", "kitchen", "workshop")},
+        # A page gets the messages of all rooms. Only the pages that show a room are in its second channel.
+        "here_*": {"PRESENCE": True},
+    },
     "ADMIN_PROVISIONING": not EXPOSED,
     "ENDPOINT_URL": os.environ.get("SAMPLE_GATEWAY_URL", "http://127.0.0.1:9000"),
 }

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.dispatch import receiver
 from django.http import HttpRequest
 
 from chat.mentions import notify_mentioned
 from chat.models import KEY_MAX_LENGTH, TEXT_MAX_LENGTH, Message
-from chat.rooms import find_room, render_people
+from chat.rooms import find_room
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.sending import broadcast
-from websocket_gateway.signals import connected, disconnected
 from websocket_gateway.views import WebSocketView
 
 
@@ -24,7 +22,11 @@ class ChatSocketView(WebSocketView):
 
     def can_join_channel(self, request: HttpRequest, channel_name: str) -> bool:
         """Allow every user to join the rooms that exist."""
-        return find_room(channel_name) is not None
+        return find_room(channel_name.removeprefix("here_")) is not None
+
+    def presence_info(self, request: HttpRequest, channel_name: str) -> dict[str, Any]:
+        """Return what the other users in a room see of this one."""
+        return {"name": request.user.get_username()}
 
     def send_message(self, request: HttpRequest) -> dict[str, Any]:
         """Save the message, and send it to all users in the room, including its author."""
@@ -47,14 +49,3 @@ class ChatSocketView(WebSocketView):
         frame = {"type": "typing", "room": self.websocket_session.channel_name, "author": str(request.user)}
         others = WebSocketSession.objects.filter(channel_name=self.websocket_session.channel_name)
         others.exclude(user=self.websocket_session.user).send_message(frame)
-
-    def people(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the users in the room, as HTML. A page asks for it after connecting."""
-        return dict(render_people(self.websocket_session.channel_name))
-
-
-@receiver([connected, disconnected])
-def update_people(session: WebSocketSession, **kwargs: Any) -> None:
-    """Send the list of users to the pages with this room open, after a connect or a disconnect."""
-    others = WebSocketSession.objects.filter(channel_name=session.channel_name).exclude(pk=session.pk)
-    others.send_message(render_people(session.channel_name))

@@ -15,7 +15,7 @@ from chat.rooms import LOBBY
 from chat.sockets import ChatSocketView
 from chat.users import DEMO_USERS
 from chat.views import HISTORY_LENGTH
-from websocket_gateway.channels import inbox
+from websocket_gateway.channels import inbox, presence
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.testing import FakeConnections, Reply, WebSocketClient
 
@@ -219,14 +219,16 @@ def test_the_others_see_who_is_typing(enter: Enter) -> None:
 
 
 def test_who_comes_and_goes_is_shown_to_those_who_are_there(enter: Enter) -> None:
-    ada = enter("ada")
-    grace = enter("grace")
-    grace.disconnect()
+    ada, grace = enter("ada"), enter("grace")
+    for client in (ada, grace):
+        assert client.control("subscribe", channel=LOBBY.here).ok
 
-    came, went = heard(ada, "fragment")
-    assert (came["target"], came["html"].strip()) == ("people", "<li>ada</li><li>grace</li>")
-    assert went["html"].strip() == "<li>ada</li>"
-    assert ada.send({"handler": "people"}).json()["html"] == went["html"]
+    assert [member.info["name"] for member in presence.members(LOBBY.here)] == ["ada", "grace"]
+    page = log_in("ada").get(reverse("lobby")).content.decode()
+    assert "<li>ada</li><li>grace</li>" in page
+    grace.disconnect()
+    assert [member.info["name"] for member in presence.members(LOBBY.here)] == ["ada"]
+    assert ada.control("subscribe", channel="here_attic").error == "channel_denied"
 
 
 def test_logging_out_closes_the_socket(

@@ -12,7 +12,7 @@ from django.views.generic import TemplateView, View
 from project.exposure import EXPOSED
 
 from chat.models import TEXT_MAX_LENGTH, Message
-from chat.rooms import LOBBY, ROOMS, find_room, people_in
+from chat.rooms import LOBBY, ROOMS, Room, find_room
 from chat.users import DEMO_USERS
 from websocket_gateway.connections import find_socket_url
 from websocket_gateway.mixins import ResumeChannelsMixin
@@ -34,19 +34,30 @@ class RoomView(LoginRequiredMixin, ResumeChannelsMixin, TemplateView):
     """The page of a room, with its latest messages and the configuration of the script as JSON.
 
     The positions of the channels are read before the messages: the script is sent everything that came after.
+    The members are those who have the room open now, and the script begins with them.
     """
 
     template_name = "chat/room.html"
     resume_channels = tuple(room.slug for room in ROOMS)
     counts_inbox = True
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the room, and the configuration of the script."""
+    def get_presence_channels(self) -> list[str]:
+        """Return the channel of the pages that show the room."""
+        return [self.get_room().here]
+
+    def get_room(self) -> Room:
+        """Return the room of the page."""
         room = find_room(self.kwargs.get("room", LOBBY.slug))
         if room is None:
             raise Http404("There is no such room.")
+        return room
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the room, and the configuration of the script."""
+        room = self.get_room()
         config = {
             "room": room.slug,
+            "here": room.here,
             "rooms": [other.slug for other in ROOMS],
             "messages": latest_messages(room.slug),
             "notifyUrl": reverse("notify"),
@@ -57,7 +68,7 @@ class RoomView(LoginRequiredMixin, ResumeChannelsMixin, TemplateView):
             "config": config,
             "gateway": find_gateway(),
             "max_length": TEXT_MAX_LENGTH,
-            "people": people_in(room.slug),
+            "people": self.channel_members[room.here],
             "room": room,
             "rooms": ROOMS,
         }

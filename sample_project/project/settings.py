@@ -82,6 +82,8 @@ WEBSOCKET_GATEWAY = {
         **{room: {"HISTORY_MESSAGES": 1_000} for room in ("lobby", "kitchen", "workshop")},
         # A mention waits in the inbox of a user for 30 days.
         "user_*": {"HISTORY_MESSAGES": 100, "HISTORY_SECONDS": 2_592_000, "ACKS": True},
+        # A page gets the messages of all rooms. Only the pages that show a room are in its second channel.
+        "here_*": {"PRESENCE": True},
     },
     "ADMIN_PROVISIONING": not EXPOSED,
     "ENDPOINT_URL": os.environ.get("SAMPLE_GATEWAY_URL", "http://127.0.0.1:9000"),

@@ -10,13 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest
-from django.template.loader import render_to_string
+from django.template import Context, Template
 from django.urls import path
 
-from tests.docs.pages import ROOT
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory
 from websocket_gateway.models import WebSocketSession
 from websocket_gateway.sending import broadcast
@@ -25,6 +23,7 @@ from websocket_gateway.testing.gateway import GatewayHandle
 from websocket_gateway.views import WebSocketView
 
 FRAMEWORK = "django.tasks" if find_spec("django.tasks") else "django_tasks"
+NOTICES = Template("{% for notice in notices %}<li>{{ notice }}</li>{% endfor %}")
 BASE: Any = import_module(f"{FRAMEWORK}.backends.base").BaseTaskBackend
 
 
@@ -60,8 +59,6 @@ def world(db: None, django_local_gateway: GatewayHandle, settings: Any) -> Itera
         "queue": {"BACKEND": "tests.docs.conftest.Kept"},
     }
     settings.WEBSOCKET_GATEWAY = {**settings.WEBSOCKET_GATEWAY, "TASK_BACKEND": "queue"}
-    (engine,) = settings.TEMPLATES
-    settings.TEMPLATES = [{**engine, "DIRS": [ROOT / "sample_project/chat/templates"]}]
     user = UserFactory.create(username="ada", staff=True)
     session = WebSocketSessionFactory.create(
         api_gateway=ApiGatewayFactory.create(), user=user, channel_name="lobby", connection_id="abc="
@@ -78,8 +75,8 @@ def world(db: None, django_local_gateway: GatewayHandle, settings: Any) -> Itera
             "connections": connections,
             "order": SimpleNamespace(pk=7, save=lambda: None),
             "path": path,
-            "people_in": lambda slug: User.objects.filter(websocket_sessions__channel_name=slug),
-            "render_to_string": render_to_string,
+            "latest_notices": lambda: ["<b>"],
+            "render_to_string": lambda name, context: NOTICES.render(Context(context)),
             "request": request,
             "session": session,
             "transaction": transaction,

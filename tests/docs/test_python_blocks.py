@@ -115,12 +115,12 @@ def test_a_native_client_gets_a_token_and_is_told_when_to_come_again(world: dict
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_fragment_is_what_the_template_of_the_sample_makes(world: dict[str, Any]) -> None:
+def test_a_fragment_is_what_a_template_makes(world: dict[str, Any]) -> None:
     run_page("browser_client.md", world)
 
     (frame,) = world["connections"].messages_to("abc=")
     assert frame.pop("_ws") == {"channel": "lobby"}
-    assert frame == {"type": "fragment", "target": "people", "html": "<li>ada</li>\n"}
+    assert frame == {"type": "fragment", "target": "notices", "html": "<li>&lt;b&gt;</li>"}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -134,6 +134,19 @@ def test_a_hook_that_returns_something_else_is_a_mistake_of_the_project(
     assert presence.count("room") == 0
 
 
+@pytest.mark.parametrize("wrong", [{"a": {1}}, [1], {"text": "x" * 1024}], ids=str)
+def test_a_wrong_hook_leaves_no_connection_open(sink: Any, gateway: ApiGateway, wrong: Any) -> None:
+    class Wrong(WebSocketView):
+        def presence_info(self, request: Any, channel_name: str) -> Any:
+            return wrong
+
+    client = WebSocketClient(Wrong, gateway=gateway)
+
+    assert client.connect(user=UserFactory.create(), channel="room").status_code == 500
+    assert not WebSocketSession.objects.get().connected
+    assert presence.count("room") == 0
+
+
 def test_silent_members_are_swept_and_come_back_with_a_sign_of_life(sink: Any, gateway: ApiGateway) -> None:
     ada, bob = tab(gateway, "ada"), tab(gateway, "bob")
     long_ago = timezone.now() - timedelta(seconds=541)

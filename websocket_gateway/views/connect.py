@@ -198,7 +198,11 @@ def _call_connect_hook(view: WebSocketHooks, request: HttpRequest, event: Connec
         log_refusal(view, RefusalError(ErrorCode.CONNECTION_REFUSED, reason, rule="connect_hook"))
         return response
     if session.channel_name:
-        announce_move([session], joined=[session.channel_name])
+        try:
+            announce_move([session], joined=[session.channel_name])
+        except BaseException:  # of a hook about presence: API Gateway opens no socket then
+            end(session, reason="refused")
+            raise
     if SUBPROTOCOL in event.subprotocols:
         response.headers.setdefault("Sec-WebSocket-Protocol", SUBPROTOCOL)
     logger.info(

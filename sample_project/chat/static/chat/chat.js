@@ -3,7 +3,7 @@
 import { fromPage } from "../websocket_gateway/client.js";
 import { showMentions } from "./mentions.js";
 import { MessageList } from "./messages.js";
-import { element, notice, swap } from "./page.js";
+import { element, notice } from "./page.js";
 
 const config = JSON.parse(document.getElementById("chat-config").textContent);
 const csrfToken = document.querySelector("[name=csrfmiddlewaretoken]").value;
@@ -37,28 +37,26 @@ function start() {
     return;
   }
   const client = fromPage();
-  client.on("$state", (change) => stateChanged(client, change));
+  client.on("$state", (change) => stateChanged(change));
   client.on("$error", ({ code, message }) => code === "gateway" && notice(message, { problem: true }));
   client.on("message", received);
   client.on("notification", ({ text }) => notice(text));
   client.on("typing", showTyping);
-  client.on("fragment", (frame) => frame.room === config.room && swap(frame));
   // Each message of a room comes once and in order, also after a cut. What came too long ago is in a new page.
   for (const room of config.rooms) {
     client.channel(room).on("lost", () => window.location.reload());
   }
   showMentions(client);
+  client.channel(config.here).presence.on("change", showPeople);
   composer(client);
 }
 
 // ---- The connection ------------------------------------------------------------------------
 
-function stateChanged(client, { state, reason }) {
+function stateChanged({ state, reason }) {
   const why = WORDS[reason] ?? reason;
   show(state, state === "closed" ? `Closed: ${why}` : (WORDS[reason] ?? WORDS[state]));
-  if (state === "open") {
-    client.request("people").then(swap, () => {});
-  } else if (state === "closed" && reason === "unauthorized") {
+  if (state === "closed" && reason === "unauthorized") {
     notice("You are logged out.", { problem: true, stays: true, link: ["Log in", config.loginUrl] });
   } else if (state === "closed" && reason === "user_changed") {
     notice("Another user has logged in.", { problem: true, stays: true, link: ["Reload", window.location.href] });
@@ -104,6 +102,12 @@ function received(message) {
     typingLine.textContent = "";
   }
   messages.add(message);
+}
+
+/** Who has this room open: each user once, in however many pages. Of very many there is only the number. */
+function showPeople({ members, count }) {
+  const names = members.length ? members.map(({ info }) => info.name) : [count ? `${count} users` : "No users"];
+  document.getElementById("people").replaceChildren(...names.map((name) => element("li", name)));
 }
 
 let typingTimer = 0;

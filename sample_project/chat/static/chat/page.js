@@ -1,4 +1,4 @@
-// Helpers of pages: create an element, show a notice, insert a fragment.
+// Helpers of pages: create an element, show a notice.
 
 const NOTICE_MS = 6_000;
 
@@ -20,14 +20,5 @@ export function notice(text, { problem = false, stays = false, link = null } = {
   document.getElementById("notices").append(item);
   if (!stays) {
     setTimeout(() => item.remove(), NOTICE_MS);
-  }
-}
-
-/** HTML that a Django template rendered. With HTMX in the page, what is new comes alive. */
-export function swap({ target, html }) {
-  const element = document.getElementById(target);
-  if (element) {
-    element.innerHTML = html;
-    window.htmx?.process(element);
   }
 }

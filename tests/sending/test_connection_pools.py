@@ -31,11 +31,11 @@ BOUNCER = shutil.which("pgbouncer")
 
 @pytest.fixture
 def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A pool of four connections, from which a fifth is waited for three seconds."""
+    """A pool of four connections, from which a fifth is waited for 20 seconds."""
     settings: dict[str, Any] = connection.settings_dict
     connections.close_all()
     monkeypatch.setitem(
-        settings, "OPTIONS", {**settings["OPTIONS"], "pool": {"min_size": 0, "max_size": 4, "timeout": 3}}
+        settings, "OPTIONS", {**settings["OPTIONS"], "pool": {"min_size": 0, "max_size": 4, "timeout": 20}}
     )
     monkeypatch.setattr(broadcasting, "_threads", PerProcess(broadcasting._make_threads))
     yield

@@ -85,8 +85,7 @@ class CompiledUpdate(_CompiledOnce):
         sql, parameters, _ = self._form(connection)
         with connection.cursor() as cursor:
             cursor.execute(sql, _filled(parameters, values, connection))
-            found: int = cursor.rowcount
-        return found
+            return int(cursor.rowcount)
 
     def _compile(self, connection: BaseDatabaseWrapper) -> _Compiled:
         query: Any = self._build().query.chain(UpdateQuery)
@@ -114,11 +113,9 @@ def _converted(
     rows: Sequence[tuple[Any, ...]], columns: Sequence[Any], connection: BaseDatabaseWrapper
 ) -> list[tuple[Any, ...]]:
     """The rows as Django gives them: a driver may know neither booleans nor points in time."""
-    converters = [
-        (place, [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)], column)
-        for place, column in enumerate(columns)
-    ]
-    needed = [converter for converter in converters if converter[1]]
+    own = connection.ops.get_db_converters
+    found = [(own(column) + column.get_db_converters(connection), column) for column in columns]
+    needed = [(place, *converters) for place, converters in enumerate(found) if converters[0]]
     changed = [list(row) for row in rows] if needed else []
     for values in changed:
         for place, functions, column in needed:

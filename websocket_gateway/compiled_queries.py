@@ -1,7 +1,7 @@
 """A SELECT by a unique column that Django's ORM compiles once, instead of once for each call.
 
-Compiling takes most of the time of a query that finds one row. This is the only module that uses private
-names of the ORM: `get_compiler` of a query, `as_sql`, `select`, `klass_info` and `get_converters` of its
+Compiling takes most of the time of a query that finds one row. Only this module and `compiled_statements` use
+private names of the ORM. Here: `get_compiler` of a query, `as_sql`, `select`, `klass_info` and `get_converters` of its
 compiler, and `get_related_populators`. Where they differ from what is expected, the plain query runs.
 
 All else is as with the plain query. The statement passes through `connection.cursor()`, so that tenants,
@@ -10,7 +10,6 @@ execute wrappers, logs and tests see it. `from_db()` makes the objects, of value
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
@@ -20,7 +19,9 @@ from django.db import Error, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.sql import compiler as orm_compiler
 
-logger = logging.getLogger("websocket_gateway.connections")
+from websocket_gateway.log_records import get_logger
+
+logger = get_logger("websocket_gateway.connections")
 
 M = TypeVar("M", bound=models.Model)
 
@@ -193,11 +194,17 @@ class CompiledLookup(Generic[M]):
         return _Statement(_settings.version, _stamps([self._rows.model]))
 
 
+def is_djangos(method: object) -> bool:
+    """Whether a method is Django's. That of a library could write another statement: a condition, a table."""
+    # A decorated method has the name and module of the original, but the globals of the library.
+    name: str = getattr(method, "__globals__", {}).get("__name__", "")
+    return name.startswith("django.db.")
+
+
 def _check_compiler(compiler: Any) -> None:
     written = [(name, getattr(compiler, name)) for name in _WRITING]
     for name, method in (*written, ("quote_name", compiler.connection.ops.quote_name)):
-        # A decorated method has the name and module of the original, but the globals of the library.
-        if not getattr(method, "__globals__", {}).get("__name__", "").startswith("django.db."):
+        if not is_djangos(method):
             raise _UnexpectedError(f"{name} is not Django's")
     for name in _READING:
         if getattr(getattr(compiler, name), "__globals__", None) is not vars(orm_compiler):

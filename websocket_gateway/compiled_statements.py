@@ -2,7 +2,10 @@
 
 A query is built from the models as everywhere else, with a `Given` in each place whose value differs from run
 to run. It is compiled when it is first run on a database; each run only fills in the values. Only the SQL is
-kept, no result and no connection, so nothing here can be out of date.
+kept, no result and no connection, so nothing here can be out of date. `compiled_queries` is for the row of one
+model, which becomes an object.
+
+With the same private names of the ORM as there: `get_compiler`, `as_sql`, `select`, `col_count`.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from typing import Any
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.sql import UpdateQuery
+
+from websocket_gateway.compiled_queries import is_djangos
 
 _Compiled = tuple[str, Sequence[Any], Sequence[Any]]
 """The SQL, its parameters, and the expressions of its columns."""
@@ -95,11 +100,10 @@ class CompiledUpdate(_CompiledOnce):
 
 
 def _writes_the_same_each_time(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the compilers are Django's own. Those of a library may add a condition, such as on a tenant."""
     compilers = (connection.ops.compiler(name) for name in ("SQLCompiler", "SQLUpdateCompiler"))
-    methods = (getattr(compiler, name) for compiler in compilers for name in ("as_sql", "compile"))
-    # A decorated method has the module of the original, but the globals of the library.
-    return all(method.__globals__["__name__"].startswith("django.db.") for method in methods)
+    return all(
+        is_djangos(getattr(compiler, name)) for compiler in compilers for name in ("as_sql", "compile")
+    )
 
 
 def _filled(parameters: Sequence[Any], values: dict[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:

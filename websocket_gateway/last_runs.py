@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 
 from django.db import Error, router, transaction
 from django.utils import timezone
 
-from websocket_gateway.concurrency import retry_when_busy
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.models import ApiGateway, LastRun
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 PURGE: Final = "purge"
 
@@ -29,13 +28,15 @@ def sync_of(gateway: ApiGateway) -> str:
 def note_run(name: str, *, found: int = 0) -> None:
     """Note that a run ended now. A failure is logged: the run itself has done its work."""
     using = router.db_for_write(LastRun)
-    rows = LastRun.objects.using(using)
-
-    def save() -> None:
-        with transaction.atomic(using=using):
-            rows.update_or_create(name=name, defaults={"ended_on": timezone.now(), "found": found})
-
     try:
-        retry_when_busy(save, model=LastRun, using=using)
+        with transaction.atomic(using=using):
+            LastRun.objects.using(using).update_or_create(
+                name=name, defaults={"ended_on": timezone.now(), "found": found}
+            )
     except Error:
-        logger.warning("The end of the run %r could not be noted.", name, exc_info=True)
+        logger.warning(
+            "The end of the run %r could not be noted.",
+            name,
+            exc_info=True,
+            extra={"event": "run_not_noted"},
+        )

@@ -23,11 +23,12 @@ FIELDS: Final = (
 )  # fmt: skip
 """The attributes of every record; None where a value is not known or does not apply."""
 EVENTS: Final = frozenset({
-    "admin_change", "after_end", "close_failed", "connected", "credentials_kept", "ended", "endpoint_unknown",
-    "history_not_trimmed", "lease_not_renewed", "legacy_secret", "loop_failed", "marking_failed",
-    "members_not_left", "members_not_told", "message_saved", "not_enqueued", "not_given_back", "not_used_up",
-    "page_without_address", "post_failed", "receiver_cancelled", "region_differs", "send_failed",
-    "send_interrupted", "session_engine_failed", "user_agent",
+    "acks_not_told", "admin_change", "after_end", "close_failed", "connected", "credentials_kept", "ended",
+    "endpoint_unknown", "history_not_trimmed", "lease_not_renewed", "legacy_secret", "loop_failed",
+    "marking_failed", "members_not_left", "members_not_told", "message_saved", "metrics_failed",
+    "not_enqueued", "not_given_back", "not_used_up", "page_without_address", "post_failed",
+    "query_not_compiled", "receiver_cancelled", "refusals_not_counted", "region_differs", "run_not_noted",
+    "send_failed", "send_interrupted", "session_engine_failed", "user_agent",
 })  # fmt: skip
 """The values of `event`, beside those of the security log."""
 _REQUEST: Final = "_websocket_log_fields"
@@ -89,17 +90,21 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line: ASCII, without a line break."""
-        known: dict[str, Any] = {**_fields_of(record), **_without_none(vars(record))}
         shown: dict[str, Any] = {
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03}Z",
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **{name: known[name] for name in FIELDS if name in known},
+            **self.fields_of(record),
         }
         if record.exc_info and record.exc_info[0] is not None:
             shown["exception"] = self.formatException(record.exc_info)
         return json.dumps(shown, default=str)
+
+    def fields_of(self, record: logging.LogRecord) -> dict[str, Any]:
+        """The fields of a record that a line shows."""
+        known = {**_fields_of(record), **_without_none(vars(record))}
+        return {name: known[name] for name in FIELDS if name in known}
 
 
 def follow_django() -> None:

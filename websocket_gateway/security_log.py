@@ -12,7 +12,6 @@ fill the disk, and needs no memory either: what is counted is counted by rule, a
 from __future__ import annotations
 
 import atexit
-import json
 import logging
 import threading
 import time
@@ -22,7 +21,7 @@ from uuid import UUID
 
 from websocket_gateway import metrics
 from websocket_gateway.forking import PerProcess
-from websocket_gateway.log_records import get_logger
+from websocket_gateway.log_records import JsonFormatter, get_logger
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -58,9 +57,10 @@ FIELDS: Final = ("event", "rule", *Fields.__annotations__, "left_out")
 
 Refused = Literal[
     "bad_request", "invalid_frame", "handler_missing", "unknown_handler", "unknown_control", "not_found",
-    "invalid_channel", "channel_denied", "not_subscribed", "history_off", "presence_off", "invalid_position",
-    "forbidden", "origin_denied", "permission_denied", "connection_refused", "connect_hook", "not_connected",
-    "internal_error", "busy", "method_not_allowed", "csrf_failed", "csrf_origin", "not_authenticated",
+    "invalid_channel", "channel_denied", "not_subscribed", "history_off", "presence_off", "acks_off",
+    "invalid_position", "forbidden", "origin_denied", "permission_denied", "connection_refused",
+    "connect_hook", "not_connected", "internal_error", "busy", "method_not_allowed", "csrf_failed",
+    "csrf_origin", "not_authenticated",
     "invalid_token", "token: missing", "token: unknown", "token: expired", "token: session_cookie",
     "token: user", "token: password", "token: session", "other",
 ]  # fmt: skip
@@ -223,21 +223,12 @@ def _log(rule: str, event: str, reason: str, fields: Fields, *, left_out: int | 
     logger.log(_level_of(rule), "%s: %s", event, reason, extra=known)
 
 
-class JSONFormatter(logging.Formatter):
-    """For `LOGGING`: one line of JSON for each record, with its time in UTC, its level and all `FIELDS`."""
+class JSONFormatter(JsonFormatter):
+    """For `LOGGING`: as `log_records.JsonFormatter`, but with all `FIELDS`, those without a value as well."""
 
-    converter = time.gmtime  # type: ignore[assignment]
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line: ASCII, without a line break."""
-        shown = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03}Z",
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-            **{name: vars(record).get(name) for name in FIELDS},
-        }
-        return json.dumps(shown, default=str)
+    def fields_of(self, record: logging.LogRecord) -> dict[str, Any]:
+        """The fields of the security log."""
+        return {name: vars(record).get(name) for name in FIELDS}
 
 
 class WithoutQueryString(logging.Filter):

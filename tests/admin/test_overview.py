@@ -74,7 +74,7 @@ def test_members_of_channels_are_counted_and_named(django_assert_num_queries: An
     ChannelMember.objects.create(channel_name="room_2", member="s:9")
     ChannelMember.objects.create(channel_name="room_3", member="s:9", present=False)
 
-    with django_assert_num_queries(6 + 4):  # channels, twice their first members, names of users
+    with django_assert_num_queries(5 + 4):  # channels, twice their first members, names of users
         figures = read_overview(fresh=True)
 
     assert figures["members"] == [

@@ -344,7 +344,7 @@ def test_no_secret_that_a_hook_gives_away_is_written(
 
 def test_one_function_writes_to_the_logger() -> None:
     package = ROOT / "websocket_gateway"
-    logger = r"getLogger\(['\"]websocket_gateway\.security|security_log\.logger|getLogger\(LOGGER"
+    logger = r"getLogger\(['\"]websocket_gateway\.security|security_log\.logger|get_?[lL]ogger\(LOGGER"
     named = {
         path.relative_to(package).as_posix()
         for path in package.rglob("*.py")

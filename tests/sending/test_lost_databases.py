@@ -38,7 +38,7 @@ RECIPIENTS = 60
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "PAGE_SIZE", 10)
-    monkeypatch.setattr(paging, "_IN_LIST", 10)
+    monkeypatch.setattr(paging, "IN_LIST", 10)
 
 
 @pytest.fixture

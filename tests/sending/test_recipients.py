@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "PAGE_SIZE", 3)
-    monkeypatch.setattr(paging, "_IN_LIST", 2)
+    monkeypatch.setattr(paging, "IN_LIST", 2)
 
 
 def keys(audience: Audience) -> list[int]:

@@ -136,12 +136,12 @@ def _announce(ended: Sequence[WebSocketSession], reason: str) -> None:
     """Send the signals of the ends; a receiver that raises is logged."""
     metrics.count("connection.ends", len(ended), reason=reason)
     for session in ended:
-        extra = {"connection_id": session.connection_id, "reason": reason, "event": "ended"}
-        logger.info("connection ended", extra=extra)
-        gateway = session.api_gateway.api_name if WebSocketSession.api_gateway.is_cached(session) else None
-        security_log.write_end(
-            reason, user_id=session.user_id, gateway=gateway, connection_id=session.connection_id
+        connection_id = session.connection_id
+        logger.info(
+            "connection ended", extra={"event": "ended", "connection_id": connection_id, "reason": reason}
         )
+        gateway = session.api_gateway.api_name if WebSocketSession.api_gateway.is_cached(session) else None
+        security_log.write_end(reason, user_id=session.user_id, gateway=gateway, connection_id=connection_id)
         send_safely(disconnected, sender=WebSocketSession, session=session, reason=reason)
     announce_move(ended, left=None)
     if reason == "gone":

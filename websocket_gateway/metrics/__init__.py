@@ -6,17 +6,17 @@ A recorder that raises is logged once, and disturbs no request.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, Protocol, cast
 
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.metrics.catalogue import METRICS, PREFIX, Metric, allowed, close
 
 __all__ = ["Recorder", "close", "count", "record", "span", "spare_stdout", "switch", "timed"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 TRACE_HEADER: Final = "X-Amzn-Trace-Id"
 """Set by API Gateway and load balancers of AWS; see `otel.parse_trace`."""
@@ -164,4 +164,8 @@ def _complain(exc: Exception) -> None:
     """Log the first error of each type."""
     if type(exc).__name__ not in _complained:
         _complained.add(type(exc).__name__)
-        logger.error("Metrics are not recorded; more errors of this type are not logged.", exc_info=exc)
+        logger.error(
+            "Metrics are not recorded; more errors of this type are not logged.",
+            exc_info=exc,
+            extra={"event": "metrics_failed"},
+        )

@@ -7,7 +7,6 @@ what it counted since it last wrote, which is at most what happened in one minut
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter
@@ -20,12 +19,13 @@ from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.exceptions import ConfigurationError
 from websocket_gateway.forking import PerProcess
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.models import RefusalCount
 from websocket_gateway.receiving.limits import window_of
 from websocket_gateway.security_log import EVENTS
 from websocket_gateway.tenants import Place, in_schema, place_in
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 WRITE_EVERY_SECONDS = 60.0
 _HOUR = 3600
@@ -83,7 +83,13 @@ def write_refusals(**kwargs: object) -> None:
                 _add(rule, number)
         except Error as exc:
             _counts().add(place, rule, number)
-            logger.warning("Refusals (%s: %d) are not counted yet: %s", rule, number, exc)
+            logger.warning(
+                "Refusals (%s: %d) are not counted yet: %s",
+                rule,
+                number,
+                exc,
+                extra={"event": "refusals_not_counted"},
+            )
         finally:
             # Django has closed the connections of this request already.
             if not connections[alias].in_atomic_block:

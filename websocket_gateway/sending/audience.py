@@ -16,14 +16,18 @@ from websocket_gateway.inboxes import require_inbox
 from websocket_gateway.models import ApiGateway, BroadcastRun, WebSocketSession
 from websocket_gateway.sending.channel_streams import PRIMARY, SUBSCRIBED, ChannelStream
 from websocket_gateway.sending.paging import (
-    CONNECTED,
     Audience,
     FixedStream,
     ListStream,
     QueryStream,
-    connected_sessions,
 )
-from websocket_gateway.sending.queries import bare, is_fixed, refuse_unless_sessions
+from websocket_gateway.sending.queries import (
+    CONNECTED,
+    bare,
+    connected_sessions,
+    is_fixed,
+    refuse_unless_sessions,
+)
 from websocket_gateway.validators import validate_channel_name
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
@@ -17,6 +16,7 @@ from websocket_gateway.forking import PerProcess
 from websocket_gateway.frames import encode_message
 from websocket_gateway.inboxes import require_inbox
 from websocket_gateway.models import WebSocketSession
+from websocket_gateway.no_fork import ThreadPool
 from websocket_gateway.sending.announcing import Subject, subject_of_broadcast
 from websocket_gateway.sending.audience import audience_of, find_audience, whole_channel_of
 from websocket_gateway.sending.delivery import OnProgress, SendOptions
@@ -114,7 +114,6 @@ def broadcast(
 
     With `inbox=True` the message is saved in the inbox of the user, in the caller's transaction, until it is
     acknowledged. Raises `TypeError` without one user, `ConfigurationError` if `CHANNELS` has no inboxes.
-
     With `enqueue=True` the project's task queue sends once the surrounding transaction commits, by the option
     `max_per_second` alone. The report is `deferred`, and has the number of the broadcast as `run`. Raises
     `ConfigurationError` if no such queue is configured.
@@ -168,7 +167,7 @@ async def _in_thread(sending: Callable[[], DeliveryReport]) -> DeliveryReport:
     return await sync_to_async(in_other_thread, thread_sensitive=False, executor=_threads())()
 
 
-def _make_threads() -> ThreadPoolExecutor:
+def _make_threads() -> ThreadPool:
     """The threads that send for `async def`, without the event loop's own, which its DNS look-ups need.
 
     Each takes a connection to the database. One of a pool's is left to the thread that does the other work.
@@ -179,7 +178,7 @@ def _make_threads() -> ThreadPoolExecutor:
     if pool:
         sizes = pool if isinstance(pool, Mapping) else {}
         threads = (sizes.get("max_size") or sizes.get("min_size") or _POOL_SIZE) - 1
-    return ThreadPoolExecutor(max(1, min(threads, _MAX_THREADS)), thread_name_prefix="websocket-gateway-send")
+    return ThreadPool(max(1, min(threads, _MAX_THREADS)), "websocket-gateway-send")
 
 
 _threads = PerProcess(_make_threads)

@@ -18,7 +18,8 @@ from websocket_gateway.concurrency import reconnect_when_away
 from websocket_gateway.connections.sessions import Row
 from websocket_gateway.models import ChannelSubscription, WebSocketSession
 from websocket_gateway.sending import paging
-from websocket_gateway.sending.paging import CONNECTED, QueryStream
+from websocket_gateway.sending.paging import QueryStream
+from websocket_gateway.sending.queries import CONNECTED
 
 
 class Membership:
@@ -93,6 +94,10 @@ class ChannelStream:
     def on(self, using: str) -> ChannelStream:
         """See `Stream.on`."""
         return replace(self, using=using)
+
+    def after(self, key: int) -> QueryStream:
+        """See `Stream.after`."""
+        return self.as_query().after(key)
 
     def as_query(self) -> QueryStream:
         """The same sessions as a query."""

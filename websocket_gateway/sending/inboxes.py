@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -12,12 +11,14 @@ from django.db.models import Exists, OuterRef, Q
 from websocket_gateway.channels.heads import read_heads
 from websocket_gateway.exceptions import ConfigurationError, WebSocketGatewayError
 from websocket_gateway.frames import encode_metadata
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.models import ChannelSubscription, WebSocketSession
 from websocket_gateway.sending.delivery import SendOptions
-from websocket_gateway.sending.paging import Audience, QueryStream, connected_sessions
+from websocket_gateway.sending.paging import Audience, QueryStream
 from websocket_gateway.sending.posting import Posting, log_failures
+from websocket_gateway.sending.queries import connected_sessions
 
-logger = logging.getLogger("websocket_gateway.channels")
+logger = get_logger("websocket_gateway.channels")
 
 
 def tell_acked(user_id: Any, names: Collection[str]) -> None:
@@ -37,7 +38,11 @@ def push_acked(user_id: Any, answers: Mapping[str, object], *, but: int | None =
             Posting(SendOptions()).start(frame, _connections(user_id, answers, but), on_commit=False)
         )
     except (WebSocketGatewayError, ConfigurationError, Error) as exc:
-        logger.warning("The connections of a user were not told of an acknowledgement: %s", exc)
+        logger.warning(
+            "The connections of a user were not told of an acknowledgement: %s",
+            exc,
+            extra={"event": "acks_not_told"},
+        )
 
 
 def _connections(user_id: Any, names: Collection[str], but: int | None) -> Audience:

@@ -10,25 +10,20 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 
-from django.db import router
 from django.db.models import Model, QuerySet
 
 from websocket_gateway.concurrency import reconnect_when_away
 from websocket_gateway.connections.sessions import ROW_FIELDS, Row
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.sending.queries import read_keys
+from websocket_gateway.sending.queries import CONNECTED, IN_LIST, connected_sessions, read_again, read_keys
 
 PAGE_SIZE = 1_000
-# Primary keys in one IN list; some databases do not accept more parameters.
-_IN_LIST = 500
-# For SQLite: with a bare `connected` it uses no index and sorts the whole channel for every page.
-CONNECTED = {"connected__in": (True,)}
 
 
 class Stream(Protocol):
@@ -44,6 +39,10 @@ class Stream(Protocol):
 
     def on(self, using: str) -> Stream:
         """The same sessions, read from this database."""
+        ...
+
+    def after(self, key: int) -> Stream:
+        """The sessions with a primary key above `key`; raises `TypeError` where they have another order."""
         ...
 
 
@@ -73,7 +72,7 @@ class QueryStream:
         """See `Stream.rows`."""
         last: int | None = None
         while True:
-            found = _read(self.page(last))
+            found = read_again(self.page(last))
             for values in found:
                 # A join over a to-many relation repeats a session, always directly after itself.
                 if values[0] != last:
@@ -99,6 +98,10 @@ class QueryStream:
     def on(self, using: str) -> QueryStream:
         """See `Stream.on`."""
         return replace(self, query=self.query.using(using))
+
+    def after(self, key: int) -> QueryStream:
+        """See `Stream.after`."""
+        return replace(self, query=self.query.filter(**{f"{self.key}__gt": key}))
 
     def between(self, after: int, last: int) -> QueryStream:
         """See `CutStream.between`."""
@@ -126,7 +129,7 @@ class ListStream:
     def rows(self) -> Iterator[Row]:
         """See `Stream.rows`."""
         for query in self._queries():
-            for values in _read(query.values_list(*ROW_FIELDS)):
+            for values in read_again(query.values_list(*ROW_FIELDS)):
                 yield Row(*values)
 
     def count(self) -> int:
@@ -137,12 +140,16 @@ class ListStream:
         """See `Stream.on`."""
         return replace(self, using=using)
 
+    def after(self, key: int) -> ListStream:
+        """See `Stream.after`."""
+        raise TypeError("resume_after cannot be used with connection_ids: their order is that of the list.")
+
     def _queries(self) -> Iterator[QuerySet[WebSocketSession]]:
         sessions = connected_sessions()
         if self.using is not None:
             sessions = sessions.using(self.using)
-        for start in range(0, len(self.connection_ids), _IN_LIST):
-            yield sessions.filter(connection_id__in=self.connection_ids[start : start + _IN_LIST])
+        for start in range(0, len(self.connection_ids), IN_LIST):
+            yield sessions.filter(connection_id__in=self.connection_ids[start : start + IN_LIST])
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +161,8 @@ class FixedStream:
 
     query: QuerySet[WebSocketSession]
     using: str | None = None
-    after: int = 0
+    above: int = 0
+    """Primary keys up to this one are left out."""
 
     def rows(self) -> Iterator[Row]:
         """See `Stream.rows`."""
@@ -162,9 +170,9 @@ class FixedStream:
         sessions = (
             WebSocketSession.objects.using(self.using or self.query.db).filter(**CONNECTED).order_by("pk")
         )
-        for start in range(0, len(keys), _IN_LIST):
-            page = sessions.filter(pk__in=keys[start : start + _IN_LIST])
-            for values in _read(page.values_list(*ROW_FIELDS)):
+        for start in range(0, len(keys), IN_LIST):
+            page = sessions.filter(pk__in=keys[start : start + IN_LIST])
+            for values in read_again(page.values_list(*ROW_FIELDS)):
                 yield Row(*values)
 
     def count(self) -> int:
@@ -174,12 +182,16 @@ class FixedStream:
     def on(self, using: str) -> FixedStream:
         """See `Stream.on`; a query that was evaluated stays as it is."""
         seen = self.query._result_cache is not None
-        return FixedStream(self.query if seen else self.query.using(using), using, self.after)
+        return FixedStream(self.query if seen else self.query.using(using), using, self.above)
+
+    def after(self, key: int) -> FixedStream:
+        """See `Stream.after`."""
+        return replace(self, above=key)
 
     def _keys(self) -> array[int]:
         read = partial(read_keys, self.query)
         keys = reconnect_when_away(lambda: set(array("q", read())), using=self.query.db)
-        return array("q", sorted(key for key in keys if key > self.after))
+        return array("q", sorted(key for key in keys if key > self.above))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,17 +222,7 @@ class Audience:
 
     def after(self, key: int) -> Audience:
         """The part with a primary key above `key`; raises `TypeError` for connections that are listed."""
-        streams: list[Stream] = []
-        for stream in self.streams:
-            if isinstance(stream, ListStream):
-                raise TypeError(
-                    "resume_after cannot be used with connection_ids: their order is that of the list."
-                )
-            if isinstance(stream, QueryStream):
-                streams.append(replace(stream, query=stream.query.filter(**{f"{stream.key}__gt": key})))
-            elif isinstance(stream, FixedStream):
-                streams.append(replace(stream, after=key))
-        return replace(self, streams=tuple(streams))
+        return replace(self, streams=tuple(stream.after(key) for stream in self.streams))
 
     def between(self, after: int, last: int) -> Audience:
         """The part with a primary key above `after` and up to `last`, of an audience made of queries."""
@@ -241,24 +243,3 @@ class Audience:
 
     def _queries(self) -> Iterator[CutStream]:
         return (stream for stream in self.streams if isinstance(stream, CutStream))
-
-
-def rows_of(keys: Iterable[int]) -> Iterator[Row]:
-    """The connected sessions among those with these primary keys."""
-    wanted = sorted(keys)
-    for start in range(0, len(wanted), _IN_LIST):
-        query = connected_sessions().filter(pk__in=wanted[start : start + _IN_LIST]).order_by("pk")
-        for values in _read(query.values_list(*ROW_FIELDS)):
-            yield Row(*values)
-
-
-def connected_sessions() -> QuerySet[WebSocketSession]:
-    """The sessions whose socket is open, as far as is known, in the database that is written to."""
-    current = WebSocketSession.objects.using(router.db_for_write(WebSocketSession))
-    connected: QuerySet[WebSocketSession] = current.filter(**CONNECTED)
-    return connected
-
-
-def _read(page: QuerySet[Model, Any]) -> list[tuple[Any, ...]]:
-    """The rows of a page."""
-    return reconnect_when_away(lambda: list(page.all()), using=page.db)

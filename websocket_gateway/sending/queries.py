@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.db.models import Exists, QuerySet
+from django.db import router
+from django.db.models import Exists, Model, QuerySet
 from django.db.models.expressions import Col
 from django.db.models.functions import Random
 from django.db.models.sql import Query
 
+from websocket_gateway.concurrency import reconnect_when_away
+from websocket_gateway.connections.sessions import ROW_FIELDS, Row
 from websocket_gateway.models import WebSocketSession
 
+# Primary keys in one IN list; some databases do not accept more parameters.
+IN_LIST = 500
+# For SQLite: with a bare `connected` it uses no index and sorts the whole channel for every page.
+CONNECTED = {"connected__in": (True,)}
 _SESSIONS = "WebSocketSession.objects.filter(pk__in=[...])"
 
 
@@ -140,3 +147,24 @@ def _deciding_parts(query: Query) -> Iterator[object]:
     yield from query.combined_queries
     for table in query.alias_map.values():
         yield getattr(getattr(table, "filtered_relation", None), "resolved_condition", None)
+
+
+def rows_of(keys: Iterable[int]) -> Iterator[Row]:
+    """The connected sessions among those with these primary keys."""
+    wanted = sorted(keys)
+    for start in range(0, len(wanted), IN_LIST):
+        query = connected_sessions().filter(pk__in=wanted[start : start + IN_LIST]).order_by("pk")
+        for values in read_again(query.values_list(*ROW_FIELDS)):
+            yield Row(*values)
+
+
+def connected_sessions() -> QuerySet[WebSocketSession]:
+    """The sessions whose socket is open, as far as is known, in the database that is written to."""
+    current = WebSocketSession.objects.using(router.db_for_write(WebSocketSession))
+    connected: QuerySet[WebSocketSession] = current.filter(**CONNECTED)
+    return connected
+
+
+def read_again(page: QuerySet[Model, Any]) -> list[tuple[Any, ...]]:
+    """The rows of a page, read again where the database had gone away."""
+    return reconnect_when_away(lambda: list(page.all()), using=page.db)

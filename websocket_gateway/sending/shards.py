@@ -32,7 +32,7 @@ from websocket_gateway.sending import paging
 from websocket_gateway.sending.audience import audience_of_run
 from websocket_gateway.sending.delivery import Delivery, SendOptions
 from websocket_gateway.sending.finishing import finish_run_if_done
-from websocket_gateway.sending.paging import rows_of
+from websocket_gateway.sending.queries import rows_of
 from websocket_gateway.sending.reports import Tally, count_reason
 
 logger = get_logger(__name__)

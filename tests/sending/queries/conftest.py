@@ -20,7 +20,7 @@ from websocket_gateway.sending import paging
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "PAGE_SIZE", 2)
-    monkeypatch.setattr(paging, "_IN_LIST", 2)
+    monkeypatch.setattr(paging, "IN_LIST", 2)
 
 
 @pytest.fixture(autouse=True)

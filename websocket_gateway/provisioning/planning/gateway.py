@@ -67,7 +67,8 @@ def _domain_notes(
 ) -> Iterator[str]:
     if wanted.domain is not None:
         yield from owner_notes(wanted.domain, observed, others)
-    yield from dangling_names(pruned)
+    if pruned:
+        yield from dangling_names(pruned)
 
 
 def _plan_api(wanted: WantedGateway, observed: ObservedGateway) -> Iterator[AnyStep]:

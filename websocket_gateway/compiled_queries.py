@@ -1,8 +1,9 @@
 """A SELECT by a unique column that Django's ORM compiles once, instead of once for each call.
 
 Compiling takes most of the time of a query that finds one row. Only this module and `compiled_statements` use
-private names of the ORM. Here: `get_compiler` of a query, `as_sql`, `select`, `klass_info` and `get_converters` of its
-compiler, and `get_related_populators`. Where they differ from what is expected, the plain query runs.
+private names of the ORM. Here: `get_compiler` of a query, `as_sql`, `select`, `klass_info` and
+`get_converters` of its compiler, and `get_related_populators`. Where they differ from what is expected, the
+plain query runs.
 
 All else is as with the plain query. The statement passes through `connection.cursor()`, so that tenants,
 execute wrappers, logs and tests see it. `from_db()` makes the objects, of values that the fields converted.

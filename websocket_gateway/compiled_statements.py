@@ -2,8 +2,8 @@
 
 A query is built from the models as everywhere else, with a `Given` in each place whose value differs from run
 to run. It is compiled when it is first run on a database; each run only fills in the values. Only the SQL is
-kept, no result and no connection, so nothing here can be out of date. `compiled_queries` is for the row of one
-model, which becomes an object.
+kept, no result and no connection, so nothing here can be out of date. `compiled_queries` is for the row of
+one model, which becomes an object.
 
 With the same private names of the ORM as there: `get_compiler`, `as_sql`, `select`, `col_count`.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextvars import ContextVar
 from typing import Any
 
 from django.apps import apps
@@ -10,7 +11,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_out
 from django.core.signals import request_finished
-from django.db import router
+from django.db import Error, router
+from django.db import connections as database_connections
 from django.db.models import QuerySet
 from django.db.models.signals import post_delete, post_save, pre_delete
 from django.http import HttpRequest
@@ -18,6 +20,7 @@ from django.http import HttpRequest
 from websocket_gateway import connections
 from websocket_gateway.channels import history
 from websocket_gateway.inboxes import is_inbox, name_inbox
+from websocket_gateway.log_records import get_logger
 from websocket_gateway.logins import (
     current_session_key,
     has_lasting_session_keys,
@@ -31,6 +34,12 @@ from websocket_gateway.receiving.authentication import forget_gateways
 from websocket_gateway.receiving.refusals import count_refusal, write_refusals
 from websocket_gateway.security_log import observers, write_left_out
 
+logger = get_logger("websocket_gateway.connections")
+
+# Tokens and connections of the sessions that end in this request.
+_logged_out: ContextVar[tuple[tuple[QuerySet[WebSocketToken], QuerySet[WebSocketSession]], ...]] = ContextVar(
+    "websocket_gateway_logged_out", default=()
+)
 _FIELDS_OF_LOGIN = frozenset({"password", "is_active"})
 
 
@@ -48,6 +57,7 @@ def connect_receivers() -> None:
     post_save.connect(forget_gateways, sender=ApiGateway, dispatch_uid=uid)
     post_delete.connect(forget_gateways, sender=ApiGateway, dispatch_uid=uid)
     request_finished.connect(write_left_out, dispatch_uid=uid)
+    request_finished.connect(end_late_sockets, dispatch_uid=f"{uid}.logout")
     if count_refusal not in observers:
         observers.append(count_refusal)
     request_finished.connect(write_refusals, dispatch_uid=f"{uid}.refusals")
@@ -72,7 +82,31 @@ def end_logged_out(
     WebSocketToken.objects.filter(user_id=user.pk, session_key_hash=key_hash).delete()
     # An imported socket still has the hash of the other package.
     key_hashes = [key_hash, legacy_session_key_hash(session_key)] if session_key else [key_hash]
-    connections.revoke(_sessions(user).filter(session_key_hash__in=key_hashes), reason="logout")
+    found = _sessions(user).filter(session_key_hash__in=key_hashes)
+    connections.revoke(found, reason="logout")
+    if session_key:
+        tokens = WebSocketToken.objects.filter(user_id=user.pk, session_key_hash=key_hash)
+        _logged_out.set((*_logged_out.get(), (tokens, found)))
+
+
+def end_late_sockets(**kwargs: object) -> None:
+    """End what the session opened during its logout; a receiver of the end of the request.
+
+    Django deletes the session after its signal. A page whose socket was closed by the receiver may have
+    connected again in between, while the session still counted.
+    """
+    ended = _logged_out.get()
+    _logged_out.set(())
+    for tokens, sessions in ended:
+        try:
+            tokens.all().delete()
+            connections.revoke(sessions.all(), reason="logout")
+        except Error as exc:
+            logger.warning("A logout may have left a socket: %s", exc, extra={"event": "close_failed"})
+        finally:
+            # Django has closed the connections of this request already.
+            if not database_connections[sessions.db].in_atomic_block:
+                database_connections[sessions.db].close_if_unusable_or_obsolete()
 
 
 def end_changed_user(

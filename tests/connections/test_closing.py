@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_out
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
@@ -74,6 +75,31 @@ def test_logout_ends_a_socket_that_was_opened_with_a_token(
 
     assert fake_connections.closed == [socket.connection_id]
     assert socket.send({"handler": "say"}).status_code == 410
+
+
+@pytest.mark.urls("tests.connections.logout_urls")
+def test_logout_ends_a_socket_that_the_session_opens_before_django_has_deleted_it(
+    client: Client, fake_connections: FakeConnections
+) -> None:
+    user = UserFactory.create()
+    client.force_login(user)
+    key = client.session.session_key
+    late: list[WebSocketSession] = []
+    tokens: list[str] = []
+
+    def come_back(**kwargs: Any) -> None:
+        late.append(open_session(user, session_key_hash=hash_session_key(key)))
+        tokens.append(issue_token(user, session_key=key))
+
+    user_logged_out.connect(come_back)  # after the receiver of the package
+    try:
+        client.post("/logout/")
+    finally:
+        user_logged_out.disconnect(come_back)
+
+    assert [is_open(session) for session in late] == [False]
+    assert fake_connections.closed == [late[0].connection_id]
+    assert consume_token(tokens[0]) is None
 
 
 def test_logout_with_sessions_in_cookies_ends_the_users_sockets(

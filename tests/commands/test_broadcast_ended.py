@@ -50,6 +50,8 @@ def interrupted(sink: Sink, number: signal.Signals, *options: str) -> tuple[int,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A signal that is ignored, as under nohup, stays so in children.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     ) as running:
         wait_until(lambda: len(sink.received) >= 10)
         running.send_signal(number)

@@ -259,7 +259,7 @@ def test_a_task_that_lost_its_lease_leaves_the_other_error(
 def test_one_loop_applies_plans_and_one_tries_again() -> None:
     assert loops_that_use("HANDLERS") == ["provisioning/applying.py: apply_steps"]
     assert loops_that_use("apply_steps") == []
-    assert loops_that_use("_apply", "_UNCLEAR") == ["provisioning/applying.py: apply_patiently"]
+    assert loops_that_use("_apply", "_UNCLEAR") == ["provisioning/applying.py: _apply_patiently"]
     assert users_of("HANDLERS", outside="provisioning/steps") == ["provisioning/applying.py"]
     assert users_of("apply_patiently") == [
         "provisioning/applying.py", "provisioning/deleting.py", "provisioning/gateways.py",

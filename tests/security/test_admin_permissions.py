@@ -228,7 +228,7 @@ DENIED = [(operation, who, make) for operation in OPERATIONS for who, make in IN
     for operation in OPERATIONS
     for missing in sorted(operation.needed)
 ]
-CASES = 228
+CASES = 231
 """All that are denied, and each operation once by one who has exactly what it needs."""
 
 

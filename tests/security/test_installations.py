@@ -193,7 +193,7 @@ def test_the_actions_of_the_admin_refuse(staging: Staging) -> None:
         client.get(address("websocket_gateway_plan".removeprefix("websocket_gateway_"), staging.foreign.pk))
     )
     listed = text_of(client.get(address("apigateway_changelist")))
-    assert listed.count("belongs to another installation") == 1
+    assert listed.count('<td class="field-state">belongs to another installation</td>') == 1
     staging.assert_production_is_untouched()
 
 

@@ -13,6 +13,7 @@ import pytest
 from django.core.cache import cache
 from django.template import Context, Template
 from django.test import Client
+from django.utils import timezone
 
 import websocket_gateway
 from tests.admin.clients import MODELS, address, client_with
@@ -25,7 +26,7 @@ from tests.factories import (
     WebSocketSessionFactory,
     WebSocketTokenFactory,
 )
-from websocket_gateway.models import Channel, ChannelCursor, ChannelMember, ChannelMessage
+from websocket_gateway.models import Channel, ChannelCursor, ChannelMember, ChannelMessage, RefusalCount
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +105,7 @@ def fill(text: str) -> dict[str, Any]:
         "channelmember": ChannelMember.objects.create(
             channel_name=text, member=text, present=True, info={text: text}
         ),
+        "refusalcount": RefusalCount.objects.create(hour=timezone.now(), rule=text[:64], number=1),
         "channelcursor": ChannelCursor.objects.create(
             user=user, channel_name=text, epoch="e", acked_offset=1
         ),
@@ -179,7 +181,7 @@ TAGS = {
     "gateway": "gateway=text",
     "overflow": "overflow=text",
 }
-CASES = 836
+CASES = 880
 """Each text on each page, in each argument of the tag, and in the figures of the live overview."""
 
 

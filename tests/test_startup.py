@@ -11,6 +11,7 @@ import pytest
 
 from tests.benchmarks.startup import SETTINGS, WITH_THE_APP, environment_of
 from tests.end_to_end.sample import MANAGE, environment
+from tests.support.untraced import untraced
 
 NOT_LOADED = ("tqdm", "uvicorn", "websocket_gateway.local", "websockets")
 SLOW = (
@@ -32,6 +33,14 @@ for name in getattr(module, "__all__", ()):
 print(json.dumps(sorted(sys.modules)))
 """
 """Sets Django up, imports a module with all that it offers, and prints what is loaded then."""
+LOADING = """
+import django
+from django.conf import settings
+apps = ["django.contrib.auth", "django.contrib.contenttypes", "shop", "websocket_gateway"]
+settings.configure(INSTALLED_APPS=apps)
+django.setup()
+"""
+"""Loads the models of an app before those of the package."""
 PROBE = """
 import atexit, json, runpy, sys
 path, *sys.argv = sys.argv[1:]
@@ -81,6 +90,26 @@ def test_the_local_gateway_shows_its_options_without_its_server(tmp_path: Path) 
 
     assert "websocket_gateway.local.command_line" in modules
     assert modules & {"uvicorn", "websockets"} == set()
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_models_of_a_project_may_import_it(name: str, tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").touch()
+    module = f"websocket_gateway.{name}"
+    (tmp_path / "shop" / "models.py").write_text(
+        f"import {module}\nfor name in getattr({module}, '__all__', ()):\n    getattr({module}, name)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", LOADING],
+        cwd=tmp_path,
+        env=untraced() | {"PYTHONPATH": str(MANAGE.parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.parametrize("name", PUBLIC)

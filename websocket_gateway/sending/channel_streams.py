@@ -26,16 +26,18 @@ class Membership:
     """One of the ways to be in a channel: how its sessions are found."""
 
     def __init__(self, find: Callable[[object], QuerySet[Any]], *, key: str, prefix: str = "") -> None:
-        """`find` gets a channel; `key` and `prefix` are those of a `QueryStream`."""
-        model = find("").model
-        self._given = Given("channel", model, "channel_name"), Given("after", model, key)
+        """`find` gets a channel; `key` and `prefix` are those of a `QueryStream`.
+
+        It is not called before the first message: a project may import this from its models.
+        """
         self._find, self._key, self._prefix = find, key, prefix
         self._compiled: dict[int, tuple[CompiledQuery, CompiledQuery]] = {}
 
     def pages(self, size: int) -> tuple[CompiledQuery, CompiledQuery]:
         """The first page of `size` rows, for a `channel`, and the one `after` a key."""
         if size not in self._compiled:
-            channel, after = self._given
+            model = self._find("").model
+            channel, after = Given("channel", model, "channel_name"), Given("after", model, self._key)
             self._compiled[size] = (
                 CompiledQuery(lambda: self._stream(channel).page()),
                 CompiledQuery(lambda: self._stream(channel).page(after)),

@@ -1,5 +1,6 @@
 """What metrics cost for each message, counted in calls: the same on every machine, however busy it is.
 
+What Django calls when a request has ended is among them, because EMF writes then.
 `tests/benchmarks/measuring.py` measures the time.
 """
 
@@ -9,6 +10,8 @@ import sys
 from typing import Any
 
 import pytest
+from django.core.signals import request_finished
+from django.db import close_old_connections
 
 from tests.benchmarks.receiving import FRAME, ChatView
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory
@@ -18,7 +21,7 @@ from websocket_gateway.logins import hash_session_auth
 from websocket_gateway.testing import message_request
 
 MESSAGES = 400
-"""More than the recorder takes in at once, so that its sums are among the calls."""
+"""Enough for several lines of values, so that the calls which write them are among the calls."""
 MOST = 1.03
 
 
@@ -30,12 +33,15 @@ def calls_of(view: Any, requests: list[Any]) -> int:
         nonlocal calls
         calls += event in ("call", "c_call")
 
+    request_finished.disconnect(close_old_connections)  # as Django's test client: the database is in memory
     sys.setprofile(count)
     try:
         for request in requests:
             view(request, route="default")
+            request_finished.send(sender=None)
     finally:
         sys.setprofile(None)
+        request_finished.connect(close_old_connections)
     return calls
 
 

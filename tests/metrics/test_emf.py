@@ -71,6 +71,68 @@ def test_levels_keep_their_value_and_sums_begin_again(emf: RecordedEmf) -> None:
     assert shown == {"websocket_gateway.send.backlog": [3], "websocket_gateway.history.publishes": 1}
 
 
+def test_threads_lose_no_value_while_others_write(emf: RecordedEmf) -> None:
+    number, workers = 600, 4
+
+    def work() -> None:
+        for _ in range(number):
+            metrics.takers["event.duration", ("event", "message"), ("code", "ok")](0.001)
+            metrics.count("history.publishes")
+            metrics.count("send.backlog")
+
+    threads = [threading.Thread(target=work) for _ in range(workers)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            emf.recorder.flush()
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    lines = emf.lines()
+
+    assert dict(counts_of_lines(lines)) == {
+        ("event.duration", "code=ok", "event=message"): number * workers,
+        ("history.publishes",): number * workers,
+    }
+    levels = [value for line in lines for value in line.get("websocket_gateway.send.backlog", [])]
+    assert levels == list(range(1, number * workers + 1))
+
+
+def test_a_value_that_comes_while_others_are_taken_stays(emf: RecordedEmf) -> None:
+    class Late(list[float]):
+        def __getitem__(self, key: Any) -> Any:
+            found = super().__getitem__(key)
+            if len(found) == 2:
+                self.append(0.3)
+            return found
+
+    metrics.record("purge.duration", 0.1, result="complete")
+    new = emf.recorder._states().new
+    (series,) = new
+    new[series] = Late([0.1, 0.2])
+    emf.recorder.flush()
+
+    assert [line["websocket_gateway.purge.duration"] for line in emf.lines()] == [[0.1, 0.2], [0.3]]
+
+
+def test_a_record_of_a_handler_or_event_is_written_after_its_request(
+    monkeypatch: pytest.MonkeyPatch, client: Any
+) -> None:
+    output = Kept()
+    monkeypatch.setattr(emf_module, "SECONDS", 0.0)
+    metrics.switch(EmfRecorder(output))
+    try:
+        metrics.takers["handler.duration", ("handler", "default")](0.001)
+        assert output.lines == []
+        client.get("/nothing/")
+        assert len(output.lines) == 1
+    finally:
+        metrics.switch(None)
+
+
 def test_lines_wait_for_a_full_destination_and_the_oldest_are_dropped_and_counted(emf: RecordedEmf) -> None:
     emf.output.full = True
     for _ in range(MAX_WAITING + 7):
@@ -114,6 +176,7 @@ metrics.count("history.publishes")
 pid = os.fork() if len(sys.argv) > 3 else None
 if pid == 0:
     metrics.count("message.duplicates")
+    metrics.record("event.duration", 0.001, event="message", code="ok")
     sys.exit()
 if pid:
     os.waitpid(pid, 0)
@@ -135,7 +198,7 @@ def test_stdout_of_a_process_and_of_its_child(tmp_path: Path) -> None:
     for line in lines:
         check_line(line)
     assert dict(counts_of_lines(lines)) == {
-        ("event.duration", "code=ok", "event=message"): 250,
+        ("event.duration", "code=ok", "event=message"): 251,
         ("history.publishes",): 1,
         ("message.duplicates",): 1,
     }

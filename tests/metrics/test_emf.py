@@ -161,7 +161,7 @@ def test_what_is_due_is_written_after_a_request(monkeypatch: pytest.MonkeyPatch,
 
 
 PROGRAM = """
-import os, sys, time
+import ctypes, os, sys, time
 import django
 from django.conf import settings
 settings.configure(WEBSOCKET_GATEWAY={"METRICS": sys.argv[1]}, INSTALLED_APPS=[
@@ -173,10 +173,11 @@ for number in range(int(sys.argv[2])):
     metrics.record("event.duration", 0.001, event="message", code="ok")
 print(round(time.monotonic() - begun, 3), file=sys.stderr)
 metrics.count("history.publishes")
-pid = os.fork() if len(sys.argv) > 3 else None
+fork = {"in Python": os.fork, "in C": ctypes.PyDLL(None).fork}
+pid = fork[sys.argv[3]]() if len(sys.argv) > 3 else None
 if pid == 0:
-    metrics.count("message.duplicates")
     metrics.record("event.duration", 0.001, event="message", code="ok")
+    metrics.count("message.duplicates")
     sys.exit()
 if pid:
     os.waitpid(pid, 0)
@@ -190,8 +191,10 @@ def program(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stderr=subprocess.PIPE, **options)
 
 
-def test_stdout_of_a_process_and_of_its_child(tmp_path: Path) -> None:
-    with (tmp_path / "lines").open("w") as file, program("emf", "250", "fork", stdout=file) as process:
+@pytest.mark.parametrize("how", ["in Python", "in C"])
+def test_stdout_of_a_process_and_of_its_child(how: str, tmp_path: Path) -> None:
+    """uWSGI forks in C."""
+    with (tmp_path / "lines").open("w") as file, program("emf", "250", how, stdout=file) as process:
         assert process.wait(60) == 0
 
     lines = emf_lines((tmp_path / "lines").read_text())

@@ -18,7 +18,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Iterator
-from itertools import accumulate, repeat
+from itertools import accumulate
 from os import getpid
 from time import monotonic, time
 from typing import Final, Protocol
@@ -168,7 +168,9 @@ def _take_values(state: _State, series: Series, values: list[float]) -> Iterator
     if kind is Kind.UP_DOWN_COUNTER:
         taken = list(accumulate(taken, initial=state.levels.get(series, 0)))[1:]
         state.levels[series] = int(taken[-1])
-    yield line_of(series, list(map(round, taken, repeat(6))), state.since)
+    else:  # to whole microseconds; `round` takes five times as long
+        taken = [(value * 1e6 + 0.5) // 1 / 1e6 for value in taken]
+    yield line_of(series, taken, state.since)
 
 
 def line_of(series: Series, values: int | list[float], since: float) -> bytes:

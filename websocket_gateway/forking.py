@@ -43,23 +43,24 @@ class PerProcess(Generic[T]):
     def __init__(self, make: Callable[[], T], *, leave: Callable[[T], object] | None = None) -> None:
         self._make = make
         self._leave = leave
-        self._made: dict[int, T] = {}
+        self.made: dict[int, T] = {}
+        """By the number of the process, for callers that are too frequent for the call of a function."""
         _states.append(self)
 
     def __call__(self) -> T:
         """The value of this process."""
         pid = os.getpid()
         try:
-            return self._made[pid]
+            return self.made[pid]
         except KeyError:
             self.leave_inherited()
             # Two threads that come at once both get the value of the first, without a lock.
-            return self._made.setdefault(pid, self._make())
+            return self.made.setdefault(pid, self._make())
 
     def leave_inherited(self) -> None:
         """Put aside what was made by the process that this one was forked from."""
-        for pid in self._made.keys() - {os.getpid()}:
-            value = self._made.pop(pid, None)
+        for pid in self.made.keys() - {os.getpid()}:
+            value = self.made.pop(pid, None)
             if value is not None:
                 _inherited.append(value)
                 if self._leave is not None:

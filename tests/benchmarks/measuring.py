@@ -18,7 +18,8 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
 
-from django.db import connection  # noqa: E402
+from django.core.signals import request_finished  # noqa: E402
+from django.db import close_old_connections, connection  # noqa: E402
 from django.test.utils import setup_databases, teardown_databases  # noqa: E402
 from opentelemetry.sdk.metrics import MeterProvider  # noqa: E402
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: E402
@@ -65,6 +66,7 @@ RECORDERS: dict[str, tuple[Callable[[], Recorder], bool]] = {
 def main() -> int:
     """Measure, print, and answer 1 where a ratio is beyond the limit."""
     databases = setup_databases(verbosity=0, interactive=False)
+    request_finished.disconnect(close_old_connections)  # the database is in memory
     try:
         ratios = {name: measure(make()) for name, (make, _) in RECORDERS.items()}
     finally:
@@ -99,10 +101,14 @@ def _caller(gateway: Any, user: Any) -> Callable[[], float]:
     )
 
     def call() -> float:
-        requests = [message_request(gateway, session.connection_id, FRAME) for _ in range(MESSAGES)]
+        first, *requests = [
+            message_request(gateway, session.connection_id, FRAME) for _ in range(MESSAGES + 1)
+        ]
+        view(first, route="default")  # not measured: a recorder that was just switched on checks labels once
         begun = time.process_time()
         for request in requests:
             response = view(request, route="default")
+            request_finished.send(sender=None)
         elapsed = time.process_time() - begun
         if response.status_code != 200:
             raise SystemExit(f"The view answered {response.status_code}: {response.content!r}")

@@ -71,6 +71,68 @@ def test_levels_keep_their_value_and_sums_begin_again(emf: RecordedEmf) -> None:
     assert shown == {"websocket_gateway.send.backlog": [3], "websocket_gateway.history.publishes": 1}
 
 
+def test_threads_lose_no_value_while_others_write(emf: RecordedEmf) -> None:
+    number, workers = 600, 4
+
+    def work() -> None:
+        for _ in range(number):
+            metrics.takers["event.duration", ("event", "message"), ("code", "ok")](0.001)
+            metrics.count("history.publishes")
+            metrics.count("send.backlog")
+
+    threads = [threading.Thread(target=work) for _ in range(workers)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            emf.recorder.flush()
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    lines = emf.lines()
+
+    assert dict(counts_of_lines(lines)) == {
+        ("event.duration", "code=ok", "event=message"): number * workers,
+        ("history.publishes",): number * workers,
+    }
+    levels = [value for line in lines for value in line.get("websocket_gateway.send.backlog", [])]
+    assert levels == list(range(1, number * workers + 1))
+
+
+def test_a_value_that_comes_while_others_are_taken_stays(emf: RecordedEmf) -> None:
+    class Late(list[float]):
+        def __getitem__(self, key: Any) -> Any:
+            found = super().__getitem__(key)
+            if len(found) == 2:
+                self.append(0.3)
+            return found
+
+    metrics.record("purge.duration", 0.1, result="complete")
+    new = emf.recorder._states().new
+    (series,) = new
+    new[series] = Late([0.1, 0.2])
+    emf.recorder.flush()
+
+    assert [line["websocket_gateway.purge.duration"] for line in emf.lines()] == [[0.1, 0.2], [0.3]]
+
+
+def test_a_record_of_a_handler_or_event_is_written_after_its_request(
+    monkeypatch: pytest.MonkeyPatch, client: Any
+) -> None:
+    output = Kept()
+    monkeypatch.setattr(emf_module, "SECONDS", 0.0)
+    metrics.switch(EmfRecorder(output))
+    try:
+        metrics.takers["handler.duration", ("handler", "default")](0.001)
+        assert output.lines == []
+        client.get("/nothing/")
+        assert len(output.lines) == 1
+    finally:
+        metrics.switch(None)
+
+
 def test_lines_wait_for_a_full_destination_and_the_oldest_are_dropped_and_counted(emf: RecordedEmf) -> None:
     emf.output.full = True
     for _ in range(MAX_WAITING + 7):
@@ -99,7 +161,7 @@ def test_what_is_due_is_written_after_a_request(monkeypatch: pytest.MonkeyPatch,
 
 
 PROGRAM = """
-import os, sys, time
+import ctypes, os, sys, time
 import django
 from django.conf import settings
 settings.configure(WEBSOCKET_GATEWAY={"METRICS": sys.argv[1]}, INSTALLED_APPS=[
@@ -111,8 +173,10 @@ for number in range(int(sys.argv[2])):
     metrics.record("event.duration", 0.001, event="message", code="ok")
 print(round(time.monotonic() - begun, 3), file=sys.stderr)
 metrics.count("history.publishes")
-pid = os.fork() if len(sys.argv) > 3 else None
+fork = {"in Python": os.fork, "in C": ctypes.PyDLL(None).fork}
+pid = fork[sys.argv[3]]() if len(sys.argv) > 3 else None
 if pid == 0:
+    metrics.record("event.duration", 0.001, event="message", code="ok")
     metrics.count("message.duplicates")
     sys.exit()
 if pid:
@@ -127,15 +191,17 @@ def program(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stderr=subprocess.PIPE, **options)
 
 
-def test_stdout_of_a_process_and_of_its_child(tmp_path: Path) -> None:
-    with (tmp_path / "lines").open("w") as file, program("emf", "250", "fork", stdout=file) as process:
+@pytest.mark.parametrize("how", ["in Python", "in C"])
+def test_stdout_of_a_process_and_of_its_child(how: str, tmp_path: Path) -> None:
+    """uWSGI forks in C."""
+    with (tmp_path / "lines").open("w") as file, program("emf", "250", how, stdout=file) as process:
         assert process.wait(60) == 0
 
     lines = emf_lines((tmp_path / "lines").read_text())
     for line in lines:
         check_line(line)
     assert dict(counts_of_lines(lines)) == {
-        ("event.duration", "code=ok", "event=message"): 250,
+        ("event.duration", "code=ok", "event=message"): 251,
         ("history.publishes",): 1,
         ("message.duplicates",): 1,
     }

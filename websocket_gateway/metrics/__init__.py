@@ -1,7 +1,8 @@
 """Metrics: the one seam between the package and what counts. Off by default, and then one test of `recorder`.
 
 `METRICS` chooses the recorder. Callers name a metric of the catalogue by its last part, without the prefix.
-A recorder that raises is logged once, and disturbs no request.
+A recorder that raises is logged once, and disturbs no request. `takers` keeps a function for each metric and
+set of labels, so that labels are checked once.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, Protocol, cast
 
 from websocket_gateway.log_records import get_logger
-from websocket_gateway.metrics.catalogue import METRICS, PREFIX, Metric, allowed, close
+from websocket_gateway.metrics.catalogue import METRICS, PREFIX, Kind, Metric, allowed, close
 
 __all__ = ["Recorder", "close", "count", "record", "span", "spare_stdout", "switch", "timed"]
 
@@ -23,10 +24,19 @@ TRACE_HEADER: Final = "X-Amzn-Trace-Id"
 
 Labels = Mapping[str, str]
 """Labels by the names of the catalogue; absent ones are left out."""
+Take = Callable[[float], None]
+"""Records a value of one metric with one set of labels."""
+Key = tuple[Any, ...]
+"""The name of a metric, and its labels as pairs of argument and value, None for an absent label."""
 
 
 class Recorder(Protocol):
-    """Takes what happens. Called from any thread; must neither block nor raise."""
+    """Takes what happens. Called from any thread; must neither block nor raise.
+
+    Optional: `bind(metric, labels)` returns a `Take`, which is kept, and called for `add` and `record`.
+    `flush_if_due()` is called after each record that is not the duration of an event or a handler.
+    `has_spans` is False where `span` need not be called.
+    """
 
     def add(self, metric: Metric, number: int, labels: Labels) -> None:
         """Add to a counter, or to an up-down counter, where `number` may be negative."""
@@ -45,15 +55,61 @@ class Recorder(Protocol):
         ...
 
 
+class Takers(dict[Key, Take]):
+    """Functions that record with one recorder, by `Key`. One that is missing is made.
+
+    Only values of closed sets are kept, so a client cannot make it grow.
+    """
+
+    def __init__(self, made: Recorder | None) -> None:
+        super().__init__()
+        self._recorder = made
+        self.flush_if_due: Callable[[], None] | None = getattr(made, "flush_if_due", None)
+
+    def __missing__(self, key: Key) -> Take:
+        """Labels as they may be shown: of the catalogue, with values of closed sets."""
+        name, *labels = key
+        metric = METRICS[f"{PREFIX}.{name}"]
+        kept = [(argument, allowed(metric.labels[argument], value)) for argument, value in labels]
+        take = self._bind(
+            metric, {metric.labels[argument].name: value for argument, value in kept if value is not None}
+        )
+        if kept == labels:
+            self[key] = take
+        return take
+
+    def _bind(self, metric: Metric, labels: Labels) -> Take:
+        made = self._recorder
+        if made is None:
+            return _take_nothing
+        bind: Callable[[Metric, Labels], Take] | None = getattr(made, "bind", None)
+        if bind is not None:
+            return _quietly(bind, metric, labels) or _take_nothing
+        method: Callable[..., None] = made.record if metric.kind is Kind.HISTOGRAM else made.add
+        return lambda value: method(metric, value, labels)
+
+
+def _take_nothing(value: float) -> None:
+    """The `Take` while metrics are off."""
+
+
 recorder: Recorder | None = None
 """None while metrics are off."""
+takers = Takers(None)
+"""Those of the recorder."""
+may_have_spans = False
+"""Whether `has_spans` is worth a call: False for a recorder whose class says that it has none."""
 _complained: set[str] = set()
 
 
 def switch(made: Recorder | None) -> None:
     """Record with this from now on; None switches metrics off."""
-    global recorder
-    before, recorder = recorder, made
+    global recorder, takers, may_have_spans
+    before = recorder
+    # A thread that finds the new recorder must find its takers, and one that is late may use the old ones.
+    takers = Takers(made)
+    may_have_spans = made is not None and getattr(type(made), "has_spans", True) is not False
+    recorder = made
     if before is not None and before is not made:
         _quietly(before.flush)
 
@@ -68,21 +124,24 @@ def spare_stdout() -> None:
 def count(name: str, number: int = 1, **labels: str | None) -> None:
     """Add `number` to a counter."""
     if recorder is not None and number:
-        metric, shown = _known.get((name, *labels.items())) or _resolve(name, labels)
-        try:
-            recorder.add(metric, number, shown)
-        except Exception as exc:  # noqa: BLE001 - whatever a recorder does, the request goes on
-            _complain(exc)
+        _record((name, *labels.items()), number)
 
 
 def record(name: str, value: float, **labels: str | None) -> None:
     """Record a value of a histogram."""
     if recorder is not None:
-        metric, shown = _known.get((name, *labels.items())) or _resolve(name, labels)
-        try:
-            recorder.record(metric, value, shown)
-        except Exception as exc:  # noqa: BLE001 - as above
-            _complain(exc)
+        _record((name, *labels.items()), value)
+
+
+def _record(key: Key, value: float) -> None:
+    now = takers
+    take = now[key]
+    try:
+        take(value)
+        if now.flush_if_due is not None:
+            now.flush_if_due()
+    except Exception as exc:  # noqa: BLE001 - whatever a recorder does, the request goes on
+        complain(exc)
 
 
 def has_spans() -> bool:
@@ -114,14 +173,12 @@ class _QuietSpan:
 
 
 class timed:  # noqa: N801 - used as a function
-    """Time the block as `name.duration`, within a span `name`; `error_of` answers the label `error.type`."""
+    """Time the block as `name.duration`, within a span `name`."""
 
-    __slots__ = ("_begun", "_error_of", "_labels", "_name", "_span")
+    __slots__ = ("_begun", "_labels", "_name", "_span")
 
-    def __init__(
-        self, name: str, *, error_of: Callable[[Exception], str] | None = None, **labels: str | None
-    ) -> None:
-        self._name, self._error_of, self._labels = name, error_of, labels
+    def __init__(self, name: str, **labels: str | None) -> None:
+        self._name, self._labels = name, labels
 
     def __enter__(self) -> None:
         self._begun = time.perf_counter()
@@ -133,35 +190,23 @@ class timed:  # noqa: N801 - used as a function
         if recorder is None:
             return
         if isinstance(raised, Exception):
-            self._labels["error_type"] = self._error_of(raised) if self._error_of else "exception"
+            self._labels["error_type"] = "exception"
         record(f"{self._name}.duration", time.perf_counter() - self._begun, **self._labels)
 
 
 _NO_SPAN: Final = nullcontext()
-_known: dict[tuple[object, ...], tuple[Metric, Labels]] = {}
-"""Metrics by name and labels. Only values of closed sets are kept, so a client cannot make it grow."""
-
-
-def _resolve(name: str, labels: Mapping[str, str | None]) -> tuple[Metric, Labels]:
-    """The metric, and its labels as they may be shown: of the catalogue, with values of closed sets."""
-    metric = METRICS[f"{PREFIX}.{name}"]
-    kept = {argument: allowed(metric.labels[argument], value) for argument, value in labels.items()}
-    shown = {metric.labels[argument].name: value for argument, value in kept.items() if value is not None}
-    if kept == labels:
-        _known[(name, *labels.items())] = metric, shown
-    return metric, shown
 
 
 def _quietly(function: Callable[..., Any], *args: object) -> Any:
     try:
         return function(*args)
     except Exception as exc:  # noqa: BLE001 - as above
-        _complain(exc)
+        complain(exc)
         return None
 
 
-def _complain(exc: Exception) -> None:
-    """Log the first error of each type."""
+def complain(exc: Exception) -> None:
+    """Log the first error of each type that a recorder raises."""
     if type(exc).__name__ not in _complained:
         _complained.add(type(exc).__name__)
         logger.error(

@@ -2,9 +2,13 @@
 
 Format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-A process sums counters, and keeps the values of histograms, for `SECONDS`. Then they are written by the next
-record, after the next request, or when the process ends. What the destination does not take at once
-waits, up to `MAX_WAITING` lines; then the oldest lines are dropped and counted.
+A process sums counters, and keeps the values of histograms, for `SECONDS`. Then they are written after the
+next request, by the next record that is not the duration of an event or a handler, or when the process ends.
+What the destination does not take at once waits, up to `MAX_WAITING` lines; then the oldest lines are dropped
+and counted.
+
+A record appends a number to the list of its series, and takes no lock: `append`, a slice and `del` of a slice
+are atomic. What other threads append while the first values are taken stays for the next time.
 """
 
 from __future__ import annotations
@@ -12,25 +16,25 @@ from __future__ import annotations
 import atexit
 import json
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator
+from itertools import accumulate
+from os import getpid
+from time import monotonic, time
 from typing import Final, Protocol
 
 from django.core.signals import request_finished
 
 from websocket_gateway import metrics
 from websocket_gateway.forking import PerProcess
-from websocket_gateway.metrics import Labels
+from websocket_gateway.metrics import Labels, Take
 from websocket_gateway.metrics.catalogue import METRICS, PREFIX, Kind, Metric
 
 NAMESPACE: Final = PREFIX
 SECONDS: Final = 10.0
 """How long a process collects before it writes."""
-AT_ONCE: Final = 200
-"""Records that are summed together."""
 MAX_VALUES: Final = 100
-"""Values of one metric in a line; CloudWatch takes no more."""
+"""Values of one metric in a line; CloudWatch takes no more. A counter is summed when it has so many."""
 MAX_WAITING: Final = 1_000
 """Lines that wait for a destination that takes none."""
 _DROPPED: Final = METRICS[f"{PREFIX}.metrics.dropped"]
@@ -51,14 +55,12 @@ class _State:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.since = time.time()
-        self.due = time.monotonic() + SECONDS
-        self.new: deque[tuple[Metric, float, Labels]] = deque()
-        """What was recorded just now: a request appends only, and one of many sums."""
+        self.since = time()
+        self.new: dict[Series, list[float]] = {}
+        """What was recorded, in order: a request appends only."""
         self.sums: dict[Series, int] = {}
         self.levels: dict[Series, int] = {}
         """Up-down counters: their current value, which stays."""
-        self.values: dict[Series, list[float]] = {}
         self.waiting: deque[bytes] = deque()
         self.dropped = 0
 
@@ -69,17 +71,31 @@ class EmfRecorder:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._states = PerProcess(_State)
+        self._due = monotonic() + SECONDS
 
     def add(self, metric: Metric, number: int, labels: Labels) -> None:
         """See `Recorder.add`."""
-        self.record(metric, number, labels)
+        self.bind(metric, labels)(number)
 
     def record(self, metric: Metric, value: float, labels: Labels) -> None:
-        """See `Recorder.record`. Without a lock: it appends only, and every `AT_ONCE` records it sums."""
-        state = self._states()
-        state.new.append((metric, value, labels))
-        if len(state.new) >= AT_ONCE or time.monotonic() >= state.due:
-            self._take_in(state)
+        """See `Recorder.record`."""
+        self.bind(metric, labels)(value)
+
+    def bind(self, metric: Metric, labels: Labels) -> Take:
+        """See `Recorder`. The cost of each message: `tests/metrics/test_cost.py` counts these calls."""
+        series: Series = metric, tuple(labels.items())
+        states, made = self._states, self._states.made
+
+        def take(value: float) -> None:
+            try:
+                values = made[getpid()].new[series]
+            except KeyError:  # the first of its process
+                values = states().new.setdefault(series, [])
+            values.append(value)
+            if len(values) >= MAX_VALUES:
+                self._take_in(series)
+
+        return take
 
     has_spans = False
 
@@ -90,8 +106,10 @@ class EmfRecorder:
         """Write everything that was collected."""
         state = self._states()
         with state.lock:
-            self._sort(state)
-            self._write_all(state)
+            self._due = monotonic() + SECONDS
+            state.waiting.extend(_take_lines(state))
+            state.since = time()
+            self._hand_over(state)
 
     def spare_stdout(self) -> None:
         """Leave stdout to the report of a command."""
@@ -101,36 +119,17 @@ class EmfRecorder:
 
     def flush_if_due(self) -> None:
         """The same, once enough time has passed."""
-        if time.monotonic() >= self._states().due:
+        if monotonic() >= self._due:
             self.flush()
 
-    def _take_in(self, state: _State) -> None:
+    def _take_in(self, series: Series) -> None:
+        """Sum the values of a counter, or write a line of values, unless another thread has done so."""
+        state = self._states()
         with state.lock:
-            self._sort(state)
-            if time.monotonic() >= state.due:
-                self._write_all(state)
-
-    def _sort(self, state: _State) -> None:
-        """Sum and collect what is new. What other threads append meanwhile stays for the next time."""
-        for _ in range(len(state.new)):
-            metric, number, labels = state.new.popleft()
-            series = metric, tuple(labels.items())
-            if metric.kind is Kind.COUNTER:
-                state.sums[series] = state.sums.get(series, 0) + int(number)
-                continue
-            if metric.kind is Kind.UP_DOWN_COUNTER:
-                number = state.levels[series] = state.levels.get(series, 0) + int(number)
-            values = state.values.setdefault(series, [])
-            values.append(round(number, 6))
-            if len(values) >= MAX_VALUES:
-                state.waiting.append(line_of(series, state.values.pop(series), state.since))
-                self._hand_over(state)
-
-    def _write_all(self, state: _State) -> None:
-        state.waiting.extend(_lines(state))
-        state.sums, state.values = {}, {}
-        state.since, state.due = time.time(), time.monotonic() + SECONDS
-        self._hand_over(state)
+            values = state.new[series]
+            while len(values) >= MAX_VALUES:
+                state.waiting.extend(_take_values(state, series, values))
+            self._hand_over(state)
 
     def _hand_over(self, state: _State) -> None:
         while state.waiting and self._output.write(state.waiting[0]):
@@ -144,11 +143,34 @@ class EmfRecorder:
             state.dropped = 0
 
 
-def _lines(state: _State) -> Iterator[bytes]:
+def _take_lines(state: _State) -> Iterator[bytes]:
+    """Sums, and then lines of values. What other threads append meanwhile stays for the next time."""
+    lines = [
+        line
+        for series, values in list(state.new.items())
+        for _ in range(0, len(values), MAX_VALUES)
+        for line in _take_values(state, series, values)
+    ]
     for series, number in state.sums.items():
         yield line_of(series, number, state.since)
-    for series, values in state.values.items():
-        yield line_of(series, values, state.since)
+    state.sums = {}
+    yield from lines
+
+
+def _take_values(state: _State, series: Series, values: list[float]) -> Iterator[bytes]:
+    """Take the first `MAX_VALUES`: a counter is summed, and the others are a line."""
+    taken = values[:MAX_VALUES]
+    del values[: len(taken)]
+    kind = series[0].kind
+    if kind is Kind.COUNTER:
+        state.sums[series] = state.sums.get(series, 0) + int(sum(taken))
+        return
+    if kind is Kind.UP_DOWN_COUNTER:
+        taken = list(accumulate(taken, initial=state.levels.get(series, 0)))[1:]
+        state.levels[series] = int(taken[-1])
+    else:  # to whole microseconds; `round` takes five times as long
+        taken = [(value * 1e6 + 0.5) // 1 / 1e6 for value in taken]
+    yield line_of(series, taken, state.since)
 
 
 def line_of(series: Series, values: int | list[float], since: float) -> bytes:
@@ -168,8 +190,9 @@ def line_of(series: Series, values: int | list[float], since: float) -> bytes:
 
 
 def _after_request(**kwargs: object) -> None:
-    if isinstance(metrics.recorder, EmfRecorder):
-        metrics.recorder.flush_if_due()
+    recorder = metrics.recorder
+    if type(recorder) is EmfRecorder:
+        recorder.flush_if_due()
 
 
 def _at_exit() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Final
 
 from opentelemetry import context, metrics, trace
@@ -50,6 +51,10 @@ class OtelRecorder:
     def record(self, metric: Metric, value: float, labels: Mapping[str, str]) -> None:
         """See `Recorder.record`."""
         self._take[metric.name](value, labels)
+
+    def bind(self, metric: Metric, labels: Mapping[str, str]) -> Callable[[float], None]:
+        """See `Recorder`: the instrument with these labels. Everything else is the cost of the SDK."""
+        return partial(self._take[metric.name], attributes=labels)
 
     def span(self, name: str, attributes: Mapping[str, str], trace: str) -> AbstractContextManager[None]:
         """See `Recorder.span`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any
 
 from django.db import connections, transaction
@@ -24,7 +25,7 @@ from websocket_gateway.views import checks
 from websocket_gateway.views.connect import accept_connection, refuse_connection, use_up_tokens
 from websocket_gateway.views.failures import call_refusing, fail, log_event, refusal_of, refuse
 from websocket_gateway.views.hooks import WebSocketHooks
-from websocket_gateway.views.measuring import measure_event, trace_event
+from websocket_gateway.views.measuring import record_event, trace_event
 from websocket_gateway.views.message import end_connection, receive_message
 from websocket_gateway.views.names import check_definitions
 from websocket_gateway.views.presence import describing
@@ -70,7 +71,11 @@ class WebSocketView(WebSocketHooks):
             try:
                 if metrics.recorder is None:
                     return self._respond(request, *args, **kwargs)
-                return measure_event(self, lambda: self._respond(request, *args, **kwargs))
+                begun = perf_counter()
+                try:
+                    return self._respond(request, *args, **kwargs)
+                finally:
+                    record_event(self, begun)
             finally:
                 keep_log_fields(request)
 
@@ -101,7 +106,7 @@ class WebSocketView(WebSocketHooks):
             return call_refusing(self, self.missing_headers, ErrorCode.BAD_REQUEST, rule="missing_headers")
         checks.check_body(request, self.MAX_BODY_SIZE)
         self.event = parse_event(request, slug=self._slug, needs_source_ip=self._knows_source_ip)
-        if not metrics.has_spans():
+        if not metrics.may_have_spans or not metrics.has_spans():
             return self._answer(request, self.event)
         with trace_event(self, request):
             return self._answer(request, self.event)

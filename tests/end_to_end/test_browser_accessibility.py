@@ -30,7 +30,14 @@ from tests.factories import (
     WebSocketSessionFactory,
     WebSocketTokenFactory,
 )
-from websocket_gateway.models import ApiGateway, Channel, ChannelMember, ChannelMessage, RefusalCount
+from websocket_gateway.models import (
+    ApiGateway,
+    Channel,
+    ChannelCursor,
+    ChannelMember,
+    ChannelMessage,
+    RefusalCount,
+)
 from websocket_gateway.testing.gateway import GatewayHandle
 
 if TYPE_CHECKING:
@@ -108,6 +115,9 @@ def rows(settings: Any, django_local_gateway: GatewayHandle) -> dict[str, Any]:
         "channel": Channel.objects.create(name="orders", last_offset=1, published_on=timezone.now()),
         "channelmessage": ChannelMessage.objects.create(channel_name="orders", offset=1, body=b'{"a": [1]}'),
         "channelmember": ChannelMember.objects.create(channel_name="orders", member="u:1", info={"n": "Ada"}),
+        "channelcursor": ChannelCursor.objects.create(
+            user=user, channel_name="orders", epoch="e", acked_offset=1
+        ),
         "refusalcount": make_refusals(),
     }
 
@@ -188,6 +198,8 @@ class Judge:
     def look(self, name: str) -> None:
         page = self.page
         page.locator("#content").wait_for()
+        # Django's links and buttons change their colours slowly, whatever `reduced_motion` says.
+        page.add_style_tag(content="*, *::before, *::after { transition: none !important }")
         page.evaluate(f"() => {{ if (!window.axe) {{ const run = new Function({self.axe!r}); run(); }} }}")
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

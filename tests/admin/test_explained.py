@@ -58,7 +58,7 @@ INSERTS = {
     "channel": """
         (name, epoch, last_offset, published_on, created_on)
         SELECT 'room' || n, 'e', 20, now() - n * interval '1 minute', now()
-        FROM generate_series(1, 5000) AS n""",
+        FROM generate_series(1, 50000) AS n""",
     "channelmessage": """
         (channel_name, "offset", body, created_on)
         SELECT 'room' || n % 5000, n / 5000 + 1, '{{}}', now() FROM generate_series(1, 100000) AS n""",
@@ -66,6 +66,9 @@ INSERTS = {
         (channel_name, member, present, generation, info, since)
         SELECT 'room' || n % 500, 'u:' || n, n % 2 = 0, 1, '{{}}', now()
         FROM generate_series(1, 50000) AS n""",
+    "channelcursor": """
+        (user_id, channel_name, epoch, acked_offset, updated_on)
+        SELECT {user}, 'user_' || n, 'e', 1, now() FROM generate_series(1, 50000) AS n""",
     "connectionratelimit": """
         (key, window_start, attempts)
         SELECT 'connect:300s:ip:' || n, now() - n * interval '1 second', 1

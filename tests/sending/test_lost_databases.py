@@ -36,7 +36,9 @@ RECIPIENTS = 60
 
 
 @pytest.fixture(autouse=True)
-def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_pages(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    # Few posts at once: else the last page may have been read before the connection is cut.
+    settings.WEBSOCKET_GATEWAY = {**getattr(settings, "WEBSOCKET_GATEWAY", {}), "SEND_CONCURRENCY": 4}
     monkeypatch.setattr(paging, "PAGE_SIZE", 10)
     monkeypatch.setattr(paging, "IN_LIST", 10)
 

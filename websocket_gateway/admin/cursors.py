@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from websocket_gateway.admin.histories import ReadOnly
+from websocket_gateway.admin.listing import BoundedList
 from websocket_gateway.channels.heads import read_heads
 from websocket_gateway.models import ChannelCursor
 
@@ -19,15 +20,14 @@ else:
 
 
 @admin.register(ChannelCursor)
-class ChannelCursorAdmin(ReadOnly, _CursorAdmin):
+class ChannelCursorAdmin(BoundedList, ReadOnly, _CursorAdmin):
     """How far each user is in each channel, the latest change first."""
 
     list_display = ("channel_name", "user", "acked_offset", "unread", "updated_on")
     list_select_related = ("user",)
     search_fields = ("=channel_name",)
     ordering = ("-pk",)
-    list_per_page = 50
-    show_full_result_count = False
+    list_per_page = 25
     fields = ("channel_name", "user", "acked_offset", "unread", "updated_on")
     readonly_fields = ("unread",)
 

@@ -71,7 +71,7 @@ def first_push(sink: Sink, client: WebSocketClient, process: subprocess.Popen[st
 def test_whoever_subscribes_meets_no_gap_between_the_answer_and_the_first_push(
     sink: Sink, gateway: ApiGateway
 ) -> None:
-    number = sized(200, 10_000)
+    number = sized(1_000, 10_000)
     process = publishers.start("one", number, 1)
     races = 0
     while is_running(process):

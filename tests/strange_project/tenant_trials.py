@@ -32,7 +32,14 @@ from websocket_gateway.leases import leased
 from websocket_gateway.models import ApiGateway, BroadcastRun, WebSocketSession, WebSocketToken
 from websocket_gateway.purging import purge
 from websocket_gateway.receiving.authentication import forget_gateways
-from websocket_gateway.sending import SendOptions, abroadcast, broadcast, runs, work_until_finished
+from websocket_gateway.sending import (
+    SendOptions,
+    abroadcast,
+    broadcast,
+    publishing,
+    runs,
+    work_until_finished,
+)
 from websocket_gateway.testing import FakeConnections
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -345,7 +352,8 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
             enqueued.append((args, kwargs))
 
     monkeypatch.setattr(task_queue, "require_background_backend", lambda: "default")
-    monkeypatch.setattr(runs, "require_background_backend", lambda: "default")
+    for module in (runs, publishing):
+        monkeypatch.setattr(module, "require_background_backend", lambda: "default")
     monkeypatch.setattr(task_queue, "import_string", lambda path: Task())
     return enqueued
 

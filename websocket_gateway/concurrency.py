@@ -121,7 +121,7 @@ def run_after_commit(
 def run_after_commits(function: Callable[[], object], *, using: str) -> bool:
     """Run `function` once every surrounding transaction has committed, on whatever database; robust.
 
-    After a rollback of one of them it is not run. False, and nothing is run, where there is no transaction.
+    After a rollback of one of them it is not run. Returns False, and runs nothing, outside of a transaction.
     The one that Django's `TestCase` puts around a test counts on the database `using` only.
     """
     waiting = {

@@ -59,7 +59,7 @@ def require_inbox(user: object) -> str:
         raise TypeError(f"An inbox belongs to one user, not to {type(user).__name__}: call it for each user.")
     user_id = getattr(user, "pk", None)
     if user_id is None:
-        raise ValueError(f"{user!r} is not in the database, so there is no inbox.")
+        raise ValueError(f"{user!r} is not in the database, so it has no inbox.")
     name = name_inbox(user_id)
     if not is_inbox(name):
         raise ConfigurationError(

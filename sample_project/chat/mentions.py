@@ -11,7 +11,7 @@ from websocket_gateway.sending import broadcast
 
 
 def notify_mentioned(message: Message) -> None:
-    """Put a notification into the inbox of each user whom a message mentions. It waits for who is offline."""
+    """Put a notification into the inbox of each user that the message mentions."""
     names = set(re.findall(r"@([\w.+-]+)", message.text))
     for user in User.objects.filter(username__in=names).exclude(pk=message.author.pk):
         broadcast({**message.as_frame(), "type": "mention"}, user=user, inbox=True)

@@ -24,6 +24,14 @@ class Migration(migrations.Migration):
     dependencies = [("websocket_gateway", "0005_session_keys")]
 
     operations = [
+        # First: an INSERT of a connection locks this table, then the gateway's. The other order is a deadlock.
+        AddColumn(
+            model_name="websocketsession",
+            name="stage_name",
+            field=models.CharField(
+                blank=True, db_default="", default="", editable=False, max_length=128, verbose_name="stage"
+            ),
+        ),
         migrations.AddField(
             model_name="apigateway",
             name="deployed_stage",
@@ -60,13 +68,6 @@ class Migration(migrations.Migration):
             name="default_endpoint_disabled",
             field=models.BooleanField(
                 db_default=False, default=False, editable=False, verbose_name="default endpoint disabled"
-            ),
-        ),
-        AddColumn(
-            model_name="websocketsession",
-            name="stage_name",
-            field=models.CharField(
-                blank=True, db_default="", default="", editable=False, max_length=128, verbose_name="stage"
             ),
         ),
         migrations.RunPython(keep_deployed_stages, migrations.RunPython.noop),

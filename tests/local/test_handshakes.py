@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,11 @@ from websockets.typing import Subprotocol
 
 from tests.local.backend import Reply
 from tests.local.conftest import World
+from websocket_gateway.local.protocol import GatewaySocketProtocol
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewayv2 import ApiGatewayV2Client
+    from uvicorn._types import ASGISendEvent
 
 
 @pytest.mark.parametrize(
@@ -126,6 +129,25 @@ def test_subprotocol_is_the_backends_choice(world: World, returned: str | None, 
 
     with world.connect(subprotocols=[Subprotocol("a"), Subprotocol("b")]) as socket:
         assert socket.subprotocol == agreed
+
+
+def test_client_that_knows_that_it_is_connected_can_be_posted_to(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.serve()
+    send = GatewaySocketProtocol.send
+
+    async def slowly(self: GatewaySocketProtocol, message: ASGISendEvent) -> None:
+        await send(self, message)
+        if message["type"] == "websocket.accept":  # a busy machine takes the processor away just here
+            await asyncio.sleep(0.3)
+
+    monkeypatch.setattr(GatewaySocketProtocol, "send", slowly)
+
+    with world.connect() as socket:
+        (connection,) = world.gateway.connections()
+        world.management().post_to_connection(ConnectionId=connection.id, Data=b"welcome")
+        assert socket.recv(timeout=5) == "welcome"
 
 
 def test_without_connect_route_everybody_is_let_in(world: World) -> None:

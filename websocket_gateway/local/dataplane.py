@@ -120,9 +120,10 @@ class DataPlane:
             await refuse(connection.send, 503, "Service Unavailable")
             self._in_background(self._disconnect(connection))
             return
-        await accept(connection.send, handshake, response)
+        # Before the client can know: it may ask for a post to this connection in the same moment.
         connection.state = "open"
         connection.touch()
+        await accept(connection.send, handshake, response)
         logger.info("%s connected", connection.id)
 
     async def _receive_all(self, connection: Connection, receive: Receive) -> None:

@@ -1,23 +1,17 @@
-"""Every page of the admin in a real Chromium: no serious finding of axe-core, and no text outside the view.
-
-axe-core comes from npm. With `WEBSOCKET_GATEWAY_TEST_SCREENSHOTS=DIRECTORY` each page is kept as a picture.
-"""
+"""Every page of the admin in a real Chromium: no serious finding of axe-core, no text outside the view."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.cache import cache
 from django.utils import timezone
 
 from tests.admin.clients import MODELS, address
+from tests.end_to_end.axe import WIDE, Judge, needs_npm
 from tests.end_to_end.chromium import chromium, in_chromium
 from tests.factories import (
     PASSWORD,
@@ -47,33 +41,14 @@ if TYPE_CHECKING:
 pytestmark = [
     *in_chromium,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(shutil.which("npm") is None, reason="axe-core comes from npm"),
+    needs_npm,
 ]
-AXE = "axe-core@4.14.1"
-FOLDER = Path(__file__).resolve().parents[2] / "build" / AXE
-PICTURES = os.environ.get("WEBSOCKET_GATEWAY_TEST_SCREENSHOTS", "")
-WIDTHS = (1280, 390)
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-RUN_AXE = """async (selector) => (await axe.run(document.querySelector(selector))).violations
-  .filter(({ impact }) => impact === "serious" || impact === "critical")
-  .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.slice(0, 4).map((one) => one.html).join(" | ")}`)"""
 OUTSIDE = """() => {
   const edge = document.querySelector("#changelist .results")?.getBoundingClientRect().right + 1;
   const row = "#result_list thead th, #result_list tbody tr:first-child > *";
   return [...document.querySelectorAll(row)]
     .filter((cell) => cell.getBoundingClientRect().right > edge).map((cell) => cell.textContent.trim());
 }"""
-DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """The text of axe-core."""
-    file = FOLDER / "node_modules/axe-core/axe.min.js"
-    if not file.exists():
-        command = ["npm", "install", "--silent", "--no-save", "--prefix", str(FOLDER), AXE]
-        subprocess.run(command, check=True, timeout=300)
-    return file.read_text()
 
 
 @pytest.fixture
@@ -187,44 +162,20 @@ def log_in(browser: Browser, url: str) -> Page:
     return page
 
 
-class Judge:
-    """Looks at the page that is open, at both widths and in both themes."""
+class AdminJudge(Judge):
+    """Looks also for columns of a list that are cut off."""
 
-    def __init__(self, page: Page, axe: str) -> None:
-        self.page, self.axe = page, axe
-        self.faults: list[str] = []
-        page.on("pageerror", lambda error: self.faults.append(f"{page.url}: {error}"))
-
-    def look(self, name: str) -> None:
-        page = self.page
-        page.locator("#content").wait_for()
-        # Django's links and buttons change their colours slowly, whatever `reduced_motion` says.
-        page.add_style_tag(content="*, *::before, *::after { transition: none !important }")
-        page.evaluate(f"() => {{ if (!window.axe) {{ const run = new Function({self.axe!r}); run(); }} }}")
-        for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            for width in WIDTHS:
-                page.set_viewport_size({"width": width, "height": 900})
-                page.evaluate(
-                    "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-                )
-                where = f"{name} at {width}, {scheme}"
-                if page.evaluate("document.documentElement.scrollWidth") > width:
-                    self.faults.append(f"{where}: wider than the window")
-                if width == max(WIDTHS) and (cells := page.evaluate(OUTSIDE)):
-                    self.faults.append(f"{where}: outside the view: {cells}")
-                if PICTURES:
-                    page.screenshot(path=f"{PICTURES}/{name}-{width}-{scheme}.png", full_page=True)
-                self.faults += [f"{where}: {found}" for found in page.evaluate(RUN_AXE, "#content")]
-        page.set_viewport_size({"width": max(WIDTHS), "height": 900})
+    def found(self, width: int) -> list[str]:
+        cells = self.page.evaluate(OUTSIDE) if width == WIDE else []
+        return [*super().found(width), *([f"outside the view: {cells}"] if cells else [])]
 
 
 def test_no_page_of_the_admin_has_a_serious_finding(
-    browser: Browser, live_server: Any, rows: dict[str, Any], axe: str, settings: Any
+    browser: Browser, live_server: Any, rows: dict[str, Any], settings: Any
 ) -> None:
     settings.CSRF_TRUSTED_ORIGINS = [live_server.url]
     page = log_in(browser, live_server.url)
-    judge = Judge(page, axe)
+    judge = AdminJudge(page, inside="#content")
 
     def open_page(name: str, *args: Any) -> None:
         page.goto(live_server.url + address(name, *args))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.end_to_end.axe import Judge, needs_npm
 from tests.end_to_end.chromium import chromium, in_chromium
 from tests.end_to_end.sample import PEOPLE, Chat, running_chat
 
@@ -179,3 +180,20 @@ def test_who_clicks_from_page_to_page_for_a_minute_is_connected_within_two_secon
         time.sleep(max(0, begun + 1 - time.monotonic()))
 
     assert max(took) < 2, f"half of them after {median(took):.2f} s, the last after {max(took):.2f} s"
+
+
+@needs_npm
+def test_no_page_of_the_chat_has_a_serious_finding(browser: Browser, chat: Chat) -> None:
+    page = browser.new_context().new_page()
+    judge = Judge(page)
+    page.goto(chat.address)
+    judge.look("chat-login")
+    judge.page = ada = enter(browser, chat, "ada")
+    say(ada, "Nobody has to guess what this says")
+    line(ada, "Nobody has to guess")
+    judge.look("chat-room")
+    chat.cut_every_socket()
+    ada.get_by_text("Connected", exact=True).wait_for()
+    judge.look("chat-room-again")
+
+    assert not judge.faults, "\n".join(judge.faults)

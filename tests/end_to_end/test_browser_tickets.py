@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.end_to_end.axe import Judge, needs_npm
 from tests.end_to_end.chromium import chromium, in_chromium
 from tests.support.untraced import untraced
 
@@ -195,3 +196,20 @@ def test_an_import_shows_its_progress(browser: Browser, board: Board) -> None:
     ada.get_by_role("link", name="Four").wait_for()
     ada.wait_for_function("progress.hidden")
     assert [value for value in (0.25, 0.5, 0.75) if value not in ada.evaluate("values")] == []
+
+
+@needs_npm
+def test_no_page_of_the_board_has_a_serious_finding(browser: Browser, board: Board) -> None:
+    page = browser.new_context().new_page()
+    judge = Judge(page)
+    page.goto(board.address)
+    judge.look("board-login")
+    ada = enter(browser, board, "ada")
+    judge.page = ada
+    add(ada, "A door that does not close")
+    judge.look("board-list")
+    ada.get_by_role("link", name="A door that does not close").click()
+    ada.wait_for_function("viewers.textContent === 'ada'")
+    judge.look("board-ticket")
+
+    assert not judge.faults, "\n".join(judge.faults)

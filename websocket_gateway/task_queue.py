@@ -211,7 +211,7 @@ def _framework() -> Any:
             return framework
     raise ConfigurationError(
         "There is no tasks framework. On Django before 6.0 install it with "
-        "`pip install django-websocket-gateway[tasks]`, and configure a queue in TASKS."
+        "`pip install 'django-websocket-gateway[tasks]'`, and configure a queue in TASKS."
     )
 
 

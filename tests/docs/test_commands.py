@@ -100,7 +100,7 @@ def test_the_page_has_every_exit_status_that_the_command_has(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_readme_and_the_index_lead_to_a_command(name: str) -> None:
     assert f"](management_docs/{name}.md)" in read("README.md")
-    assert f"({name}.md)" in read("index.md")
+    assert f"\n{name}\n" in read("index.md")
 
 
 def test_every_command_line_on_every_page_is_understood() -> None:

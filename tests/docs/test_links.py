@@ -39,10 +39,32 @@ def test_every_link_leads_somewhere() -> None:
     assert broken == []
 
 
-def test_the_index_leads_to_every_page() -> None:
-    linked = set(re.findall(r"\]\((\w+\.md)\)", read("index.md")))
+def groups_of_pages() -> dict[str, list[str]]:
+    """The pages of each group of the index, by the group's caption."""
+    groups = {}
+    for block in blocks("{toctree}"):
+        if block.page == "index.md":
+            options, _, listed = block.text.partition("\n\n")
+            groups[options.partition(":caption: ")[2]] = listed.split()
+    return groups
 
-    assert linked == {page.name for page in PAGES.glob("*.md")} - {"index.md"}
+
+def test_the_index_has_four_kinds_of_pages_and_the_project() -> None:
+    assert list(groups_of_pages()) == ["Tutorial", "How-to guides", "Reference", "Explanation", "Project"]
+
+
+def test_every_page_is_of_one_kind() -> None:
+    listed = [name for group in groups_of_pages().values() for name in group]
+    pages = {str(page.relative_to(PAGES).with_suffix("")) for page in PAGES.rglob("*.md")} - {"index"}
+
+    assert sorted(listed) == sorted(pages)
+
+
+def test_what_the_index_explains_stands_before_its_table() -> None:
+    before, _, after = read("index.md").partition("| you want to | read |")
+
+    assert before.count("```python") == before.count("```django") == before.count("overview.svg") == 1
+    assert "```python" not in after
 
 
 def test_every_block_says_in_which_language_it_is() -> None:

@@ -1,6 +1,7 @@
 """What the guides type into a shell, typed: into the project of the README's tour, beside a local gateway.
 
-The tour itself is run by `tests/end_to_end/test_installed.py`, and `make` by the gate.
+The tour itself is run by `tests/end_to_end/test_installed.py`, the tutorial by `test_browser_tutorial.py`
+beside it, and `make` by the gate.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tests.docs.projects import Project, first_line, tour_project
 from tests.docs.transcripts import Turn, pattern_of, turns
 from tests.sink import Sink
 
-ELSEWHERE = {"README.md", "CONTRIBUTING.md"}
+ELSEWHERE = {"README.md", "CONTRIBUTING.md", "tutorial.md"}
 NOT_RUN = {
     "custom_domains.md": "asks ACM for a certificate",
     "cron.md": "makes a schedule of EventBridge",

@@ -1,4 +1,4 @@
-"""Draws the README's picture of the chat: `make pictures`. Two people, really connected."""
+"""Draws the pictures of the chat and of the tutorial: `make pictures`. Two users, really connected."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from tests.end_to_end.chromium import chromium
 from tests.end_to_end.sample import Chat, running_chat
 from tests.end_to_end.test_browser_chat import enter, line, say
+from tests.end_to_end.test_browser_tutorial import walk
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-PICTURE = Path(__file__).resolve().parents[2] / "management_docs" / "images" / "chat.png"
+IMAGES = Path(__file__).resolve().parents[2] / "management_docs" / "images"
 FRAME = """<body style="margin:0;padding:24px;display:flex;gap:24px;background:#0f766e">
 <img style="border-radius:12px" src="data:image/png;base64,{}">
 <img style="border-radius:12px" src="data:image/png;base64,{}">"""
@@ -27,13 +28,16 @@ SAID = [
 
 
 def main() -> None:
-    """Draw it."""
+    """Draw them."""
     with (
         TemporaryDirectory() as folder,
         running_chat(Path(folder) / "sample.sqlite3") as chat,
         chromium() as browser,
     ):
-        PICTURE.write_bytes(_side_by_side(browser, *_talk(browser, chat)))
+        (IMAGES / "chat.png").write_bytes(_side_by_side(browser, *_talk(browser, chat)))
+    with TemporaryDirectory() as folder, chromium() as browser, walk(Path(folder), browser) as windows:
+        shown = [window.screenshot() for window in windows]
+        (IMAGES / "tutorial.png").write_bytes(_side_by_side(browser, *shown, width=2 * 560, height=400))
 
 
 def _talk(browser: Browser, chat: Chat) -> tuple[bytes, bytes]:
@@ -50,8 +54,8 @@ def _talk(browser: Browser, chat: Chat) -> tuple[bytes, bytes]:
     return pages["ada"].screenshot(), pages["grace"].screenshot()
 
 
-def _side_by_side(browser: Browser, *pictures: bytes) -> bytes:
-    page = browser.new_page(viewport={"width": 860 + 390 + 3 * 24, "height": 640 + 2 * 24})
+def _side_by_side(browser: Browser, *pictures: bytes, width: int = 860 + 390, height: int = 640) -> bytes:
+    page = browser.new_page(viewport={"width": width + 3 * 24, "height": height + 2 * 24})
     page.set_content(FRAME.format(*(b64encode(picture).decode() for picture in pictures)))
     return page.screenshot()
 

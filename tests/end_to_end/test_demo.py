@@ -114,7 +114,7 @@ def test_the_printed_commands_work_in_a_fresh_shell(database: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     # The clients of the demo have left; the channel keeps the message for whoever comes.
     assert "(channel 'lobby'): saved at offset" in done.stdout
-    assert "management_docs/getting_started.md" in printed
+    assert "management_docs/tutorial.md" in printed
 
 
 def test_a_child_that_dies_ends_the_demo_with_its_last_words(database: Path) -> None:

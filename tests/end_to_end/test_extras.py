@@ -109,7 +109,7 @@ def test_without_any_extra_what_needs_one_names_it(project: Path) -> None:
 
     assert "System check identified" in commands
     assert "The local gateway needs uvicorn: pip install 'django-websocket-gateway[local]'" in commands
-    assert "pip install django-websocket-gateway[tasks]" in commands
+    assert "pip install 'django-websocket-gateway[tasks]'" in commands
     assert commands.count("ended with 1") == 2
     # From code it is an exception; the last line of its traceback is what counts.
     assert python.strip().splitlines()[-1].startswith("websocket_gateway.exceptions.ConfigurationError: ")

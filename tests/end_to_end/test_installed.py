@@ -24,16 +24,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tour(wheel: Path) -> list[str]:
-    """The tour's blocks, with free ports, the wheel for the checkout, and the two pauses of a person."""
+    """The tour's blocks, with free ports, the wheel in place of the package, and two pauses."""
     text = (ROOT / "README.md").read_text().partition("## Five-minute tour")[2].partition("\n## ")[0]
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    whole = "\n#--\n".join(blocks).replace("-e 'CHECKOUT[local]'", f"'{wheel}[local]'")
+    whole = "\n#--\n".join(blocks).replace("'django-websocket-gateway[local]'", f"'{wheel}[local]'")
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         gateway, django = one.getsockname()[1], two.getsockname()[1]
     whole = whole.replace("9000", str(gateway)).replace("8000", str(django))
     whole = whole.replace("run_local_gateway --state", f"run_local_gateway --port {gateway} --state")
     whole = whole.replace("runserver &", f"runserver {django} &\n{_until_served(gateway, django)}")
-    assert "CHECKOUT" not in whole
+    assert "install 'django-websocket-gateway" not in whole
     return whole.split("\n#--\n")
 
 

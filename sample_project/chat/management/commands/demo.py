@@ -175,9 +175,7 @@ class Command(BaseCommand):
         self._say("To broadcast to both, type in another terminal:")
         self._say(f"$ cd {shlex.quote(os.getcwd())}")
         self._say(f"$ {self._typed('broadcast', LOBBY.slug, json.dumps(GREETING))}")
-        self._say(
-            "What to do next: management_docs/getting_started.md builds a chat of your own in one page,"
-        )
+        self._say("What to do next: management_docs/tutorial.md builds a chat of your own in one page,")
         self._say("and sample_project/chat/sockets.py has the view that answered here.")
         self._say("Ctrl-C stops it.")
         self.serving = True

@@ -82,7 +82,7 @@ print(json.dumps({"number": len(took), "longest": max(took)}))
 """
 
 
-@pytest.fixture(params=EARLIER.values(), ids=EARLIER)
+@pytest.fixture(params=list(EARLIER.values()), ids=list(EARLIER))
 def old_package(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """The wheel of an earlier commit, unpacked into a folder."""
     source = tmp_path / "source"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -34,6 +35,17 @@ def metadata(wheel: Path) -> Message:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         return message_from_string(archive.read(name).decode())
+
+
+def bash(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +92,66 @@ def test_the_version_stands_in_one_place(tmp_path: Path, metadata: Message) -> N
 
     assert metadata["Version"] == own
     assert [name for name in holders if name != "CHANGELOG.md"] == ["websocket_gateway/__init__.py"]
+
+
+@pytest.mark.parametrize(
+    ("version", "on_npm"),
+    [
+        ("1.2.3", "1.2.3"),
+        ("1.2.3rc1", "1.2.3-rc.1"),
+        ("1.2.3b12", "1.2.3-beta.12"),
+        ("2.0.0a3", "2.0.0-alpha.3"),
+        ("10.0.0rc10", "10.0.0-rc.10"),
+    ],
+)
+def test_npm_gets_the_version_as_semver_spells_it(version: str, on_npm: str) -> None:
+    assert bash(f"bash websocket_gateway/client/version.sh {version}").stdout == f"{on_npm}\n"
+
+
+def test_npm_gets_the_version_of_the_package() -> None:
+    own = websocket_gateway.__version__
+
+    assert (
+        bash("bash websocket_gateway/client/version.sh").stdout
+        == bash(f"bash websocket_gateway/client/version.sh {own}").stdout
+    )
+
+
+def test_the_classifier_of_the_status_fits_the_version(declared: ConfigParser) -> None:
+    final = re.fullmatch(r"[\d.]+", websocket_gateway.__version__)
+    status = "5 - Production/Stable" if final else "4 - Beta"
+
+    assert f"Development Status :: {status}\n" in declared["metadata"]["classifiers"]
+
+
+RELEASE = (ROOT / ".github/workflows/release.yml").read_text()
+
+
+@pytest.mark.parametrize("tag", ["0.9", "1.0", f"{websocket_gateway.__version__}.1"])
+def test_a_tag_that_is_not_the_version_is_not_released(tag: str) -> None:
+    (check,) = re.findall(r"^ +- run: (test .*)$", RELEASE, re.MULTILINE)
+
+    assert bash(check, GITHUB_REF_NAME=websocket_gateway.__version__).returncode == 0
+    assert bash(check, GITHUB_REF_NAME=tag).returncode == 1
+
+
+def test_a_version_without_a_section_in_the_changelog_is_not_released() -> None:
+    (check,) = re.findall(r"^ +- run: (grep .* CHANGELOG\.md)$", RELEASE, re.MULTILINE)
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None
+    own = websocket_gateway.__version__
+
+    assert bash(check, GITHUB_REF_NAME=own).returncode == (0 if newest[1] == own else 1)
+    assert bash(check, GITHUB_REF_NAME="0.9").returncode == 1
+
+
+def test_both_indexes_trust_the_workflow_and_no_secret_is_named() -> None:
+    jobs = RELEASE.split("\n  publish")[1:]
+
+    assert len(jobs) == 2
+    assert all("id-token: write" in job and "environment: " in job for job in jobs)
+    assert "attestations: true" in jobs[0]
+    assert "secrets." not in RELEASE
 
 
 def test_the_description_has_no_link_that_leads_nowhere_on_an_index(metadata: Message) -> None:

@@ -1,4 +1,4 @@
-"""The upgrade from the last version without channels, with a million sessions, while others write.
+"""The upgrade from an earlier state of the package, with a million sessions, while others write.
 
 Selected by `WEBSOCKET_GATEWAY_TEST_UPGRADE=1`; `WEBSOCKET_GATEWAY_TEST_UPGRADE_ROWS` is the number of
 sessions. It builds the wheel of a commit, so it needs the repository.
@@ -20,9 +20,10 @@ from django.db import connection
 
 from tests.support.building import ROOT, build_from
 
-BEFORE_CHANNELS = "09f388a"
+EARLIER = {"before the packages by subject": "0f8ccb61", "before channels": "09f388a"}
+# The first has two columns with a CHECK to come, for which SQLite reads every row.
+LONGEST_WAIT_SECONDS = {"0f8ccb61": 5.0, "09f388a": 1.0}
 ROWS = int(os.environ.get("WEBSOCKET_GATEWAY_TEST_UPGRADE_ROWS", "1000000"))
-LONGEST_WAIT_SECONDS = 1.0
 
 pytestmark = [
     pytest.mark.skipif(
@@ -81,12 +82,12 @@ print(json.dumps({"number": len(took), "longest": max(took)}))
 """
 
 
-@pytest.fixture
-def old_package(tmp_path: Path) -> Path:
-    """The wheel before channels, unpacked into a folder."""
+@pytest.fixture(params=list(EARLIER.values()), ids=list(EARLIER))
+def old_package(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The wheel of an earlier commit, unpacked into a folder."""
     source = tmp_path / "source"
     source.mkdir()
-    archive = subprocess.run(["git", "archive", BEFORE_CHANNELS], cwd=ROOT, capture_output=True, check=True)
+    archive = subprocess.run(["git", "archive", request.param], cwd=ROOT, capture_output=True, check=True)
     subprocess.run(["tar", "x", "-C", str(source)], input=archive.stdout, check=True)
     wheel = build_from(source, "wheel", tmp_path)
     target = tmp_path / "old"
@@ -123,7 +124,10 @@ def python(code: str, package: Path, database: dict[str, str]) -> subprocess.Pop
 
 
 def test_the_migration_does_not_keep_writers_waiting(
-    old_package: Path, database: dict[str, str], capfd: pytest.CaptureFixture[str]
+    old_package: Path,
+    database: dict[str, str],
+    capfd: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
     filling = python(FILL, old_package, database)
     assert int(filling.communicate()[0]) == ROWS
@@ -150,4 +154,4 @@ def test_the_migration_does_not_keep_writers_waiting(
             f"\n{connection.vendor}: {ROWS:,} sessions, upgraded in {seconds:.1f} s; "
             f"{told['number']} writes meanwhile, the longest {told['longest'] * 1e3:.0f} ms\n"
         )
-    assert told["longest"] < LONGEST_WAIT_SECONDS
+    assert told["longest"] < LONGEST_WAIT_SECONDS[request.node.callspec.params["old_package"]]

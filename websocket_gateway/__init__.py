@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__version__ = "1.0.0b1"
+__version__ = "1.0.0rc1"

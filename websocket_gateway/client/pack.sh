@@ -10,9 +10,7 @@ folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 
 cp "$served/client.js" "$served/client.d.ts" "$served/package.json" README.md ../../LICENSE "$folder"
-# As semver spells it: 1.0.0rc1 is 1.0.0-rc.1, 1.0.0b2 is 1.0.0-beta.2.
-version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' ../__init__.py |
-    sed -E 's/a([0-9]+)$/-alpha.\1/; s/b([0-9]+)$/-beta.\1/; s/rc([0-9]+)$/-rc.\1/')
+version=$(bash version.sh)
 cd "$folder"
 npm pkg set version="$version" >/dev/null
 npm pkg delete private >/dev/null

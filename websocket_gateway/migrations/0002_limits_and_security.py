@@ -7,6 +7,7 @@ from typing import Any
 from django.db import migrations, models
 
 import websocket_gateway.validators
+from websocket_gateway.migrations._columns import AddColumn
 from websocket_gateway.origin_secret import installation_fingerprint
 
 
@@ -30,22 +31,22 @@ class Migration(migrations.Migration):
     dependencies = [("websocket_gateway", "0001_initial")]
 
     operations = [
-        migrations.AddField(
+        AddColumn(
             model_name="websocketsession",
             name="attempt_window_seconds",
             field=models.PositiveIntegerField(db_default=0, default=0, editable=False),
         ),
-        migrations.AddField(
+        AddColumn(
             model_name="websocketsession",
             name="recent_messages",
             field=models.PositiveIntegerField(db_default=0, default=0, editable=False),
         ),
-        migrations.AddField(
+        AddColumn(
             model_name="websocketsession",
             name="auth_backend",
             field=models.CharField(blank=True, db_default="", default="", editable=False, max_length=255),
         ),
-        migrations.AddField(
+        AddColumn(
             model_name="websockettoken",
             name="auth_backend",
             field=models.CharField(blank=True, db_default="", default="", editable=False, max_length=255),

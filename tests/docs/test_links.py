@@ -20,6 +20,8 @@ LANGUAGES = {
     "sql",
     "nginx",
     "diff",
+    "dockerfile",
+    "bash",
 }
 
 

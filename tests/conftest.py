@@ -13,6 +13,7 @@ import pytest
 from django.db import connection
 from hypothesis import HealthCheck, settings
 
+from tests.support.service_models import read_once
 from websocket_gateway.receiving.authentication import forget_gateways
 from websocket_gateway.receiving.limits import forget_known_keys
 from websocket_gateway.security_log import forget_windows
@@ -65,6 +66,7 @@ def pytest_configure() -> None:
 
     Such a shell has SIGINT ignored, and every child inherits that.
     """
+    read_once()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import functools
 import json
 import logging
 import threading
@@ -73,13 +74,15 @@ class LoggingView(WebSocketView):
 urlpatterns = [path("ws/<str:route>", LoggingView.as_view())]
 
 
+@functools.cache  # parsing the package takes a second, and every worker collects
 def calls() -> list[tuple[str, ast.Call]]:
     """Every call of a logger in the package, with its file."""
     found = []
     for file in sorted(PACKAGE.rglob("*.py")):
         if file.relative_to(PACKAGE).parts[0] == "local" or file.name == "security_log.py":
             continue  # the local gateway is a program of its own
-        for node in ast.walk(ast.parse(file.read_text())):
+        source = file.read_text()
+        for node in ast.walk(ast.parse(source)) if "logger." in source else ():
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Attribute)

@@ -75,9 +75,11 @@ def _serve(output: str, endpoint_url: str) -> None:
 
     settings.WEBSOCKET_GATEWAY = {"ENDPOINT_URL": endpoint_url}
     django.setup()
+    from tests.support.service_models import read_once
     from websocket_gateway.aws.clients import certificates_client, control_plane_client, dns_client
 
-    # The costly part, done before the first fork; it opens no socket.
+    # The costly part, done before the first fork; it opens no socket. A child makes its own clients of it.
+    read_once()
     for client in (control_plane_client, certificates_client, dns_client):
         client("eu-west-1")
     for line in sys.stdin:

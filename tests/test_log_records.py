@@ -16,6 +16,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.test import Client
 from django.urls import path
+from django.utils.translation import gettext_lazy
 
 import websocket_gateway
 from tests.docs.pages import read
@@ -239,6 +240,47 @@ def test_a_thread_with_a_context_of_its_own_has_none() -> None:
         thread.join()
 
     assert {name: vars(record)[name] for name in EVENT_FIELDS} == dict.fromkeys(EVENT_FIELDS)
+
+
+class Unprintable:
+    """Raises, as the representation of a row whose database is away."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("the database is away")
+
+
+ITSELF: dict[str, Any] = {}
+ITSELF["itself"] = ITSELF
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (gettext_lazy("Monday"), "Monday"),
+        ({1}, "{1}"),
+        (b"\xff", "b'\\xff'"),
+        (float("nan"), "nan"),
+        ({(1, 2): 3}, "{(1, 2): 3}"),
+        (ITSELF, "{'itself': {...}}"),
+        (Unprintable(), "<Unprintable: RuntimeError>"),
+    ],
+    ids=["lazy", "set", "bytes", "nan", "tuple as key", "circular", "unprintable"],
+)
+def test_any_value_is_one_line_of_json(value: object, shown: str) -> None:
+    record = logging.LogRecord("shop", logging.INFO, "", 0, gettext_lazy("Monday"), None, None)
+    record.reason = value
+
+    line = JsonFormatter().format(record)
+
+    assert "\n" not in line
+    found = json.loads(line, parse_constant=pytest.fail)
+    assert (found["message"], found["reason"]) == ("Monday", shown)
+
+
+def test_the_stack_of_a_record_is_shown() -> None:
+    record = logging.LogRecord("shop", logging.INFO, "", 0, "text", None, None, sinfo="Stack:\n  here")
+
+    assert json.loads(JsonFormatter().format(record))["stack"] == "Stack:\n  here"
 
 
 def test_a_value_of_the_record_wins_over_that_of_the_event() -> None:

@@ -102,6 +102,8 @@ HERE = __name__
     ("path", "words"),
     [
         pytest.param("nowhere.enqueue", "which cannot be imported", id="no such module"),
+        pytest.param("tests.checks.broken_urlconf.put", "which cannot be imported", id="broken module"),
+        pytest.param("builtins.max", "cannot be called with a task's name", id="no signature"),
         pytest.param(f"{HERE}.nothing", "which cannot be imported", id="no such name"),
         pytest.param(f"{HERE}.NOT_A_FUNCTION", "is not a function but int", id="not a function"),
         pytest.param(f"{HERE}.take_one", "cannot be called with a task's name and a dict", id="one argument"),

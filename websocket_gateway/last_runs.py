@@ -33,10 +33,7 @@ def note_run(name: str, *, found: int = 0) -> None:
             LastRun.objects.using(using).update_or_create(
                 name=name, defaults={"ended_on": timezone.now(), "found": found}
             )
-    except Error:
+    except Error as exc:
         logger.warning(
-            "The end of the run %r could not be noted.",
-            name,
-            exc_info=True,
-            extra={"event": "run_not_noted"},
+            "The end of the run %r could not be noted: %s", name, exc, extra={"event": "run_not_noted"}
         )

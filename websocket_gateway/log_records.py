@@ -99,7 +99,12 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info and record.exc_info[0] is not None:
             shown["exception"] = self.formatException(record.exc_info)
-        return json.dumps(shown, default=str)
+        if record.stack_info:
+            shown["stack"] = self.formatStack(record.stack_info)
+        try:
+            return json.dumps(shown, default=str, allow_nan=False)
+        except Exception:  # noqa: BLE001 - a value that is no JSON, or whose `__str__` raises
+            return json.dumps({name: _as_text(value) for name, value in shown.items()})
 
     def fields_of(self, record: logging.LogRecord) -> dict[str, Any]:
         """The fields of a record that a line shows."""
@@ -121,6 +126,13 @@ def _fields_of(record: logging.LogRecord) -> Mapping[str, Any]:
         return fields
     kept: Mapping[str, Any] = getattr(getattr(record, "request", None), _REQUEST, fields)
     return kept
+
+
+def _as_text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception as exc:  # noqa: BLE001 - as above
+        return f"<{type(value).__name__}: {type(exc).__name__}>"
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,13 +90,13 @@ def find_function() -> Put | None:
     wrong = f"WEBSOCKET_GATEWAY['TASK_BACKEND'] is {path!r}, "
     try:
         function = import_string(path)
-    except ImportError as exc:
+    except Exception as exc:  # whatever the project's module raises when it is imported
         raise ConfigurationError(f"{wrong}which cannot be imported: {exc}") from exc
     if not callable(function) or isinstance(function, type):
         raise ConfigurationError(f"{wrong}which is not a function but {type(function).__name__}.")
     try:
         inspect.signature(function).bind("", {})
-    except TypeError as exc:
+    except (TypeError, ValueError) as exc:  # a ValueError is of a function in C without a signature
         raise ConfigurationError(
             f"{wrong}which cannot be called with a task's name and a dict of its arguments: {exc}."
         ) from exc

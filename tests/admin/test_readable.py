@@ -24,7 +24,7 @@ from tests.factories import (
     WebSocketSessionFactory,
 )
 from websocket_gateway.admin.suggestions import MOST_SUGGESTED, known_channels
-from websocket_gateway.models import ApiGateway, Channel, ChannelMember
+from websocket_gateway.models import ApiGateway, Channel, ChannelMember, ChannelMessage
 from websocket_gateway.testing.gateway import GatewayHandle
 
 pytestmark = pytest.mark.django_db
@@ -213,11 +213,37 @@ def test_one_is_not_counted_as_many() -> None:
     assert LogEntry.objects.get().get_change_message().endswith("after 1 attempt")
 
 
+def test_a_counter_says_whose_attempts_it_counts() -> None:
+    counter = ConnectionRateLimitFactory.create(
+        key=f"connect:300s:user:{UserFactory.create(username='ada').pk}"
+    )
+    client = client_with("view_connectionratelimit")
+
+    assert "user ada" in text_of(client.get(address("connectionratelimit_change", counter.pk)))
+
+
+def test_a_message_is_indented() -> None:
+    message = ChannelMessage.objects.create(channel_name="news", offset=1, body=b'{"to": ["<b>"]}')
+
+    page = client_with("view_channelmessage").get(address("channelmessage_change", message.pk))
+
+    shown = '<pre class="wsg-json">{\n  &quot;to&quot;: [\n    &quot;&lt;b&gt;&quot;\n  ]\n}</pre>'
+    assert shown in page.content.decode()
+
+
+def test_a_domain_that_is_not_created_is_on_a_line_of_its_own() -> None:
+    gateway = applied(domain_name="sockets.example.com")
+
+    page = text_of(client_with(*EDITOR).get(address("apigateway_change", gateway.pk)))
+
+    assert "</code><br>sockets.example.com (not created)" in page
+
+
 def test_the_list_of_broadcasts_says_who_sent_what_to_whom() -> None:
     user = UserFactory.create(username="ada")
     run = BroadcastRunFactory.create(
         finished=True, origin="command", started_by=user, audience="channel", channel_name="news",
-        recipients=7, delivered=4, gone=1, failed=2, reasons={"no answer": 2}, message=b"",
+        recipients=12_007, delivered=12_004, gone=1, failed=2, reasons={"no answer": 2}, message=b"",
     )  # fmt: skip
     client = client_with("view_broadcastrun")
 
@@ -227,6 +253,8 @@ def test_the_list_of_broadcasts_says_who_sent_what_to_whom() -> None:
     assert "channel \u201cnews\u201d" in page
     assert "command: ada" in page
     assert '<strong class="wsg-failed">2</strong>' in page
-    assert "4 delivered, 1 gone, 2 failed" in detail
+    assert "12,007" in detail
+    assert "12,004 delivered, 1 gone, 2 failed" in detail
+    assert "no limit" in detail
     assert "2 x no answer" in detail
     assert "not kept" in detail

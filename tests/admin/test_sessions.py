@@ -142,7 +142,7 @@ def test_disconnecting_asks_first_and_closes_for_real(fake_connections: FakeConn
     assert WebSocketSession.objects.get().connected
     done = act(client, "disconnect", session, step="apply")
 
-    assert "Close these sockets?" in text_of(asked)
+    assert "Close this socket?" in text_of(asked)
     assert "1 socket was closed." in text_of(done)
     assert not WebSocketSession.objects.get().connected
     assert fake_connections.closed == [session.connection_id]

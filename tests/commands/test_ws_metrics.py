@@ -122,6 +122,33 @@ def test_a_file_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path: Pa
     assert os.listdir(tmp_path) == ["folder"]
 
 
+def test_what_is_not_a_regular_file_is_written_to_and_stays(chat: ApiGateway, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    found: list[str] = []
+    reader = threading.Thread(target=lambda: found.append(pipe.read_text()), daemon=True)
+    reader.start()
+
+    ended = run("ws_metrics", "--format", "prometheus", "--output", str(pipe))
+
+    reader.join(timeout=30)
+    assert (ended.status, stat.S_ISFIFO(pipe.stat().st_mode)) == (0, True)
+    assert samples(found[0])
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_a_symbolic_link_stays_and_its_target_is_replaced(chat: ApiGateway, tmp_path: Path) -> None:
+    (tmp_path / "collector").mkdir()
+    link, target = tmp_path / "link", tmp_path / "collector" / "ws.prom"
+    for _ in range(2):  # first to a file that does not exist
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        assert run("ws_metrics", "--format", "prometheus", "--output", str(link)).status == 0
+
+    assert link.is_symlink()
+    assert samples(target.read_text())
+
+
 def test_another_database_is_read(chat: ApiGateway, settings: Any) -> None:
     assert run("ws_metrics", "--database", "default").status == 0
 

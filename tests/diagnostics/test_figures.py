@@ -50,6 +50,35 @@ def test_an_empty_database_has_no_ages() -> None:
     }
 
 
+READ_ONLY = {
+    "sqlite": ("PRAGMA query_only = ON", "PRAGMA query_only = OFF"),
+    "postgresql": (
+        "SET default_transaction_read_only = on",
+        "SET default_transaction_read_only = off",
+    ),
+    "mysql": ("SET SESSION TRANSACTION READ ONLY", "SET SESSION TRANSACTION READ WRITE"),
+}
+
+
+def test_a_database_that_takes_no_writes_is_read_and_a_run_is_not_noted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    begin, end = READ_ONLY[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(begin)
+        try:
+            note_run(PURGE)
+            found = figures()
+        finally:
+            cursor.execute(end)
+
+    assert found["purge.age",] is None
+    (record,) = caplog.records
+    assert record.getMessage().startswith("The end of the run 'purge' could not be noted: ")
+    assert "read" in record.getMessage().lower()
+    assert record.exc_info is None
+
+
 def test_open_connections_by_gateway_and_stage() -> None:
     chat = ApiGatewayFactory.create(api_name="chat", stage_name="live", deployed_stage="old")
     ApiGatewayFactory.create(api_name="quiet", stage_name="live")

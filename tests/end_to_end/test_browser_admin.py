@@ -142,7 +142,7 @@ def test_from_a_new_gateway_to_a_socket_that_is_closed(
 
     overview.locator("#result_list a").first.click()
     overview.get_by_role("button", name="Disconnect").click()
-    overview.get_by_text("Close these sockets?").first.wait_for()
+    overview.get_by_text("Close this socket?").first.wait_for()
     picture(overview, "disconnect")
     overview.get_by_role("button", name="Disconnect", exact=True).click()
     overview.get_by_text("1 socket was closed.").wait_for()

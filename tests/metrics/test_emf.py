@@ -231,6 +231,27 @@ def test_a_pipe_without_a_reader_stops_no_process() -> None:
         os.close(writer)
 
 
+def test_a_file_that_got_the_number_of_a_closed_stdout_gets_no_line(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    script = PROGRAM.replace(
+        "import ctypes", f"file = open({str(file)!r}, 'w'); assert file.fileno() == 1\nimport ctypes"
+    )
+    command = f'exec {sys.executable} -c "$0" emf 250 1>&-'
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+
+    done = subprocess.run(
+        ["sh", "-c", command, script],
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert file.read_text() == ""
+
+
 def test_a_full_disk_stops_no_process() -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("/dev/full is Linux")

@@ -48,23 +48,33 @@ class BroadcastRunAdmin(BoundedList, _RunAdmin):
         "origin",
         "started_by",
         "state",
-        "recipients",
+        "number",
         "figures",
         "failures",
         "text",
-        "max_per_second",
+        "pace",
         "created_on",
         "finished_on",
         "lasted",
     )
-    readonly_fields = ("figures", "failures", "text", "lasted")
+    readonly_fields = ("number", "figures", "failures", "text", "pace", "lasted")
+
+    @admin.display(description=_("recipients"))
+    def number(self, run: models.BroadcastRun) -> str:
+        """Return the number of recipients."""
+        return f"{run.recipients:,}"
+
+    @admin.display(description=_("maximum messages per second"))
+    def pace(self, run: models.BroadcastRun) -> str:
+        """Return the limit of the whole broadcast in words."""
+        return f"{run.max_per_second:,g}" if run.max_per_second else str(_("no limit"))
 
     @admin.display(description=_("figures"))
     def figures(self, run: models.BroadcastRun) -> str:
         """Return the sums over the shards."""
-        text = _("%(delivered)d delivered, %(gone)d gone, %(failed)d failed, %(retried)d retried")
+        text = _("%(delivered)s delivered, %(gone)s gone, %(failed)s failed, %(retried)s retried")
         names = ("delivered", "gone", "failed", "retried")
-        return str(text % {name: _figure_of(run, name) for name in names})
+        return str(text % {name: f"{_figure_of(run, name):,}" for name in names})
 
     @admin.display(description=_("reasons of failures"))
     def failures(self, run: models.BroadcastRun) -> str:
@@ -117,7 +127,7 @@ class BroadcastRunAdmin(BoundedList, _RunAdmin):
         """Return the time from start to end."""
         if run.finished_on is None:
             return "\u2013"
-        return f"{(run.finished_on - run.created_on).total_seconds():.1f}"
+        return f"{(run.finished_on - run.created_on).total_seconds():,.1f}"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Sending has its own page."""

@@ -144,15 +144,15 @@ class ChannelPermissionForm(_RuleForm):
         widgets: ClassVar = {"channel_name": ChannelInput(attrs={"class": "vTextField"})}
 
     any_of = PermissionNamesField(
-        label=_("at least one of these permissions"),
+        label=_("At least one of these permissions"),
         help_text=_("One per line, such as chat.view_room. A user needs one of them."),
     )
     all_of = PermissionNamesField(
-        label=_("all of these permissions"),
+        label=_("All of these permissions"),
         help_text=_("One per line. A user needs all of them."),
     )
     alternatives = PermissionSetsField(
-        label=_("one of these sets of permissions"),
+        label=_("One of these sets of permissions"),
         help_text=_(
             "One set per line, such as: chat.view_room and chat.add_message. A user needs all of one line. "
             "What is filled in above must hold, too."

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -64,7 +65,7 @@ class GatewayState(ProvisioningPage):
         lines: list[str] = [format_html('<code class="wsg-address">{}</code>', url)]
         if gateway.domain_name and not gateway.custom_domain_created:
             lines.append(str(_("%s (not created)") % gateway.domain_name))
-        return format_html_join(" ", "{}", ((line,) for line in lines))
+        return format_html_join(SafeString("<br>"), "{}", ((line,) for line in lines))
 
     @admin.display(description=_("open sessions"))
     def live_sessions(self, gateway: ApiGateway) -> str:

@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -123,7 +124,8 @@ class ChannelMessageAdmin(BoundedList, ReadOnly, _MessageAdmin):
     def preview(self, message: ChannelMessage) -> str:
         """Return the message as indented JSON, as far as it is shown."""
         text = json.dumps(json.loads(bytes(message.body)), indent=2, ensure_ascii=False)
-        return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}\u2026"
+        shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}\u2026"
+        return format_html('<pre class="wsg-json">{}</pre>', shown)
 
 
 @admin.register(ChannelMember)

@@ -61,6 +61,8 @@ class ConnectionRateLimitAdmin(BoundedList, _RateLimitAdmin):
     search_fields = ("key",)
     ordering = ("-window_start",)
     actions = ("unblock",)
+    fields = ("key", "counted", "attempts", "window_start")
+    readonly_fields = fields
 
     @admin.display(description=_("counts"))
     def counted(self, row: models.ConnectionRateLimit) -> str:

@@ -158,8 +158,9 @@ class SessionActions(_SessionAdmin):
         if selected is None:
             return None
         if request.POST.get("step") != "apply":
+            title = ngettext("Close this socket?", "Close these sockets?", len(selected))
             return self._show_action_page(
-                request, "disconnect", _("Close these sockets?"), selected, forms.Form(),
+                request, "disconnect", title, selected, forms.Form(),
                 button=_("Disconnect"), step="apply", dangerous=True,
             )  # fmt: skip
         from websocket_gateway.connections import disconnect

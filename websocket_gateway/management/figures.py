@@ -17,8 +17,17 @@ _MODE: Final = 0o644
 
 
 def replace_file(path: str, text: str) -> None:
-    """Replace a file in one step, so that no reader sees a part of it. Raises `OSError`."""
-    descriptor, name = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".ws_metrics.")
+    """Replace a file in one step, so that no reader sees a part of it. Raises `OSError`.
+
+    The target of a symbolic link is replaced, not the link. What is not a regular file, such as /dev/null,
+    a pipe or a directory, is written to.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return
+    path = os.path.realpath(path)
+    descriptor, name = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".ws_metrics.")
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import stat
+import sys
 from contextlib import suppress
 from typing import Final
 
@@ -31,6 +32,8 @@ class StdoutOutput:
 
     def write(self, line: bytes) -> bool:
         """See `Output.write`."""
+        if (sys.__stderr__ if self._is_spared else sys.__stdout__) is None:
+            return False  # closed when the process began: its number may be that of a file or a socket now
         descriptor = _STDERR if self._is_spared else self._descriptors()
         try:
             if descriptor in (_STDOUT, _STDERR) and not select.select([], [descriptor], [], 0)[1]:

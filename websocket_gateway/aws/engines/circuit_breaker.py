@@ -6,6 +6,7 @@ knows nothing but time.
 
 from __future__ import annotations
 
+import threading
 import time
 
 from websocket_gateway import metrics
@@ -16,9 +17,10 @@ OPEN_SECONDS = 10.0
 
 
 class CircuitBreaker:
-    """The endpoints that did not answer, by URL. Thread-safe: every step is one operation on a dict."""
+    """The endpoints that did not answer, by URL. Thread-safe."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._closes_at: dict[str, float] = {}
 
     def why_open(self, url: str) -> str:
@@ -27,20 +29,22 @@ class CircuitBreaker:
         An empty answer after `OPEN_SECONDS` is for one caller. The next one gets it after as long again,
         unless an answer of the endpoint has reset the breaker.
         """
-        closes_at = self._closes_at.get(url)
-        if closes_at is None:
+        if url not in self._closes_at:
             return ""
-        now = time.monotonic()
-        if now >= closes_at:
-            self._closes_at[url] = now + OPEN_SECONDS
-            return ""
+        with self._lock:
+            now = time.monotonic()
+            if now >= self._closes_at.get(url, 0.0):
+                self._closes_at[url] = now + OPEN_SECONDS
+                return ""
         return f"not tried: {url} did not answer, and web requests do not call it for {OPEN_SECONDS:g} s"
 
     def trip(self, url: str) -> None:
         """The endpoint did not answer in time."""
-        if url not in self._closes_at:
+        with self._lock:
+            is_new = url not in self._closes_at
+            self._closes_at[url] = time.monotonic() + OPEN_SECONDS
+        if is_new:
             metrics.count("circuit_breaker.opens")
-        self._closes_at[url] = time.monotonic() + OPEN_SECONDS
 
     def reset(self, url: str) -> None:
         """The endpoint answered, whatever the answer was."""

@@ -47,7 +47,7 @@
     const [left, top, bottom] = [56, 12, height - 24];
     const most = Math.max(1, ...hours.flatMap((hour) => names.map((name) => hour[name])));
     const step = (width - left - 8) / hours.length;
-    const every = Math.ceil(44 / step);
+    const every = Math.ceil(60 / step);
     const chart = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
     const text = hours.map((hour) => `${clock(hour.hour)}: ${names.map((name) => hour[name]).join(" / ")}`).join(", ");
     chart.append(drawn("title", {}, `${labels.join(" / ")}: ${text}`));

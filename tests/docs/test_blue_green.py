@@ -135,10 +135,19 @@ class Conversation:
         """Say no more, and wait for all that is on its way."""
         self.talking = False
         self.threads[0].join(PATIENCE)
-        wait(lambda: len(self.replies) == self.sent and len(self.said) == self.sent)
+        wait(lambda: self.ended or self.missing() == ([], []))
+        assert (self.missing(), self.refused) == (([], []), [])
+
+    def missing(self) -> tuple[list[int], list[int]]:
+        """What got no reply, and what was not heard by the channel."""
+        sent = {*range(self.sent)}
+        return sorted(sent - {*self.replies}), sorted(sent - self.said)
 
     def _talk(self) -> None:
         while self.talking:
+            if self.sent - len(self.replies) >= 3:  # no more at once than a slow machine answers
+                time.sleep(0.05)
+                continue
             self.client.send(json.dumps({"handler": "say", "n": self.sent, "_ws": {"id": self.sent}}))
             self.sent += 1
             time.sleep(0.1)

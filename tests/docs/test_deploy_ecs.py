@@ -52,6 +52,7 @@ urlpatterns = [
 def shape_errors(service: str, operation: str, params: dict[str, Any]) -> str:
     model = botocore.session.get_session().get_service_model(service)
     shape = model.operation_model(operation).input_shape
+    assert shape is not None
     return str(ParamValidator().validate(params, shape).generate_report())
 
 

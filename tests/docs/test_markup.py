@@ -88,6 +88,8 @@ def test_nginx_takes_its_block(block: Block, tmp_path: Path) -> None:
     ours = f"ssl_certificate {certificate};\nssl_certificate_key {certificate};"
     # One that exists in the place of those that the page names; logs where nobody reads them.
     text = re.sub(r"ssl_certificate(_key)?\s+[^;]+;", "", block.text).replace("/var/log/nginx", str(tmp_path))
+    if text.startswith("location"):
+        text = f"server {{\n{text}\n}}"
     file = tmp_path / "nginx.conf"
     file.write_text(f"pid {tmp_path}/nginx.pid;\nevents {{}}\nhttp {{\n{ours}\n{text}\n}}")
 

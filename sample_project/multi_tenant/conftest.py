@@ -1,1 +1,0 @@
-pytest_plugins = ["websocket_gateway.testing.fixtures"]

@@ -59,21 +59,24 @@ def main() -> int:
     if unknown := set(options.subjects) - set(SUBJECTS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     subjects = options.subjects or list(SUBJECTS)
-    tables = {"run": table(about_the_run(peers=not options.ours), ("what", "version or value", ""))}
     failed = []
+    tell("run", table(about_the_run(peers=not options.ours), ("what", "version or value", "")), options.write)
     for subject in subjects:
-        rows = run(subject, ours=options.ours)
-        if not rows:
+        if rows := run(subject, ours=options.ours):
+            text = table(rows, ("what", "figure", "ratio"))
+            tell(subject, f"{text}\n\n{stamp()}", options.write)
+        else:
             failed.append(subject)
-            continue
-        tables[subject] = table(rows, ("what", "figure", "ratio")) + f"\n\n{stamp()}"
-        say(f"\n### {subject}\n\n{tables[subject]}\n")
-    if options.write:
-        PAGE.write_text(rewritten(PAGE.read_text(), tables))
-        say(f"{PAGE.relative_to(ROOT)} was written.")
     for subject in failed:
         say(f"{subject} failed; its table on the page stays as it was.")
     return 1 if failed else 0
+
+
+def tell(subject: str, text: str, write: bool) -> None:
+    """Print a table, and put it into the page if that was asked for."""
+    say(f"\n### {subject}\n\n{text}\n")
+    if write:
+        PAGE.write_text(rewritten(PAGE.read_text(), {subject: text}))
 
 
 def run(subject: str, *, ours: bool = False) -> list[Row]:
@@ -117,7 +120,7 @@ def about_the_run(*, peers: bool) -> list[Row]:
     if peers:
         names |= peer_versions("legacy") | peer_versions("channels")
         names["wrk"] = _program("wrk", "-v", r"wrk (?:debian/)?(\S+)")
-        names["Redis"] = _program("redis-server", "--version", r"v=(\S+)")
+        names["Redis, the server"] = _program("redis-server", "--version", r"v=(\S+)")
     return rows + [(name, found, "") for name, found in names.items()]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,6 +54,7 @@ def post(
     """Post `body` with each of the headers in turns; ends the benchmark if one answer is not 2xx or 3xx."""
     if not shutil.which("wrk"):
         raise SystemExit("wrk is not installed: apt-get install wrk")
+    _try_one(port, path, headers[0], body)
     tables = ", ".join(
         "{" + ", ".join(f"[{json.dumps(name)}] = {json.dumps(value)}" for name, value in row.items()) + "}"
         for row in headers
@@ -69,3 +72,12 @@ def post(
     if errors or not requests:
         raise SystemExit(f"{errors} of {requests} requests to {path} failed")
     return Load(requests, requests / duration * 1e6, p50 / 1e6, p95 / 1e6)
+
+
+def _try_one(port: int, path: str, headers: Mapping[str, str], body: str) -> None:
+    """Post once, which also waits until a worker of the server has started."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as client:
+        client.request("POST", path, body, dict(headers))
+        response = client.getresponse()
+        if response.status != 200:
+            raise SystemExit(f"{path} answered {response.status}: {response.read()[:500]!r}")

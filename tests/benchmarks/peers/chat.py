@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from tests.settings import *  # noqa: F403
+from tests.settings import DATABASES
 
 INSTALLED_APPS = [
     "daphne",
@@ -21,6 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
 ]
+DATABASES["default"]["CONN_MAX_AGE"] = 60
 ROOT_URLCONF = "tests.benchmarks.peers.chat"
 ASGI_APPLICATION = "tests.benchmarks.peers.chat_asgi.application"
 CHANNEL_LAYERS = {

@@ -25,7 +25,8 @@ _DRIVERS = {"postgresql": "psycopg[binary]", "mysql": "mysqlclient"}
 
 def peer_python(name: str) -> Path:
     """The interpreter of a peer's environment, which is made first if it is missing."""
-    folder = PEERS / name
+    engine = os.environ.get("WEBSOCKET_GATEWAY_TEST_DATABASE", "sqlite")
+    folder = PEERS / f"{name}-{engine}"
     python, stamp = folder / "bin" / "python", folder / "installed.txt"
     wanted = requirements(name)
     if stamp.exists() and stamp.read_text() == "\n".join(wanted):

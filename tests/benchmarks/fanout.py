@@ -50,6 +50,7 @@ def main() -> int:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a fifth of the messages, two rounds")
+    parser.add_argument("--rounds", type=int, default=0, help="3, and 2 with --quick")
     parser.add_argument("--ours", action="store_true", help="without the older package")
     options = parser.parse_args()
     pairs = [pair for pair in PAIRS if not (options.ours and pair[0] == LEGACY)]
@@ -58,7 +59,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with running_nginx(folder, core=1) as url:
-            for _ in range(2 if options.quick else ROUNDS):
+            for _ in range(options.rounds or (2 if options.quick else ROUNDS)):
                 for sender, location, connections, all_messages in pairs:
                     messages = all_messages // 5 if options.quick else all_messages
                     measured = _measure(sender, url, location, connections, messages, folder)

@@ -7,7 +7,7 @@ PYTEST ?= pytest
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-aws lint types check docs format client pictures clean
+.PHONY: help demo test test-aws lint types check docs format client pictures figures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
@@ -54,6 +54,9 @@ client: ## build the browser client into the file that is served (needs Node)
 pictures: $(BIN)/.installed ## draw the README's pictures again (needs a Chromium)
 	$(BIN)/python -m tests.end_to_end.pictures
 	WEBSOCKET_GATEWAY_TEST_DRAW=1 $(BIN)/python -m pytest -q tests/commands/test_pictured_plan.py
+
+figures: $(BIN)/.installed ## all benchmarks in short sizes, into the tables of management_docs/figures.md
+	$(BIN)/python -m tests.benchmarks.figures --write $(ARGS)
 
 check: lint types test ## what a change must pass
 

@@ -24,6 +24,7 @@ from django.conf import settings  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.test.utils import setup_databases, teardown_databases  # noqa: E402
 
+from tests.benchmarks.results import keep  # noqa: E402
 from tests.factories import ApiGatewayFactory  # noqa: E402
 from websocket_gateway.aws.engines.base import Outcome, Recipient, Status  # noqa: E402
 from websocket_gateway.models import WebSocketSession  # noqa: E402
@@ -67,10 +68,12 @@ def main(most: int) -> int:
     for size in sizes:
         cost, peak = found[size]["seconds"] / size * 1e6, found[size]["peak"]
         print(f"{size:>9,} recipients: {cost:5.1f} µs a message, peak {peak:.0f} MB")  # noqa: T201
+        keep(f"{size:,} recipients, without their posts", f"{cost:.1f} µs a message, peak {peak:.0f} MB")
     smallest, before, largest = sizes[0], sizes[-2], sizes[-1]
     grown = found[largest]["peak"] - found[smallest]["peak"]
     ratio = found[largest]["seconds"] / largest / (found[before]["seconds"] / before)
     print(f"memory +{grown:.0f} MB (limit {MEMORY_LIMIT_MB}), cost x{ratio:.2f} (limit {COST_LIMIT})")  # noqa: T201
+    keep("from the smallest to the largest", f"{grown:+.0f} MB", f"x {ratio:.2f} for each message")
     return 0 if grown <= MEMORY_LIMIT_MB and ratio <= COST_LIMIT else 1
 
 

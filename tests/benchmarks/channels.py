@@ -24,6 +24,7 @@ from django.db import connection  # noqa: E402
 from django.test.utils import CaptureQueriesContext, setup_databases, teardown_databases  # noqa: E402
 
 from tests.benchmarks.audience import Delivered  # noqa: E402
+from tests.benchmarks.results import keep  # noqa: E402
 from tests.benchmarks.returning import measure_storm  # noqa: E402
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory  # noqa: E402
 from tests.support import publishers  # noqa: E402
@@ -66,6 +67,7 @@ def main(*parts: str) -> int:
 def tell(what: str, figure: str, target: str = "") -> None:
     """Print one line."""
     print(f"  {what:<58}{figure:>24}   {target and 'target ' + target}", flush=True)  # noqa: T201
+    keep(what.strip(), figure, target and f"target {target}")
 
 
 def measure_publishing() -> bool:

@@ -1,12 +1,14 @@
-"""Broadcasts per second, from the rows to the report, against a plain loop over boto3, and against wrk.
+"""Broadcasts per second, from the rows to the report, against loops over boto3, the older package, and wrk.
 
-Run it with `python -m tests.benchmarks.fanout`. Each sender is a process of its own on one core, nginx with
-TLS is on the other; all of them in turns, three rounds, medians. `WEBSOCKET_GATEWAY_TEST_DATABASE` selects
-the database. The figures are ratios of one run: whatever else the machine does slows all of them down.
+Run it with `python -m tests.benchmarks.fanout [--quick] [--ours]`; `--quick` sends a fifth of the messages.
+Each sender is a process of its own on one core, nginx with TLS is on the other; all of them in turns, three
+rounds, medians. `WEBSOCKET_GATEWAY_TEST_DATABASE` selects the database. The figures are ratios of one run:
+whatever else the machine does slows all of them down.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -19,14 +21,21 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.peers.environments import peer_python
+from tests.benchmarks.results import keep, say
+
 PAYLOAD = {"text": "x" * 186}
 ROUNDS = 3
+LEGACY = "older package"
 PAIRS: list[tuple[str, str, int, int]] = [
     # sender, location, connections, messages
     ("boto3 loop", "fast", 1, 1_500),
+    ("boto3 in 10 threads", "fast", 10, 1_500),
+    (LEGACY, "fast", 10, 1_500),
     ("boto3", "fast", 64, 3_000),
     ("asyncio", "fast", 64, 40_000),
     ("wrk", "fast", 64, 0),
+    (LEGACY, "slow", 10, 1_500),
     ("boto3", "slow", 32, 3_000),
     ("asyncio", "slow", 256, 80_000),
     ("wrk", "slow", 256, 0),
@@ -39,12 +48,20 @@ def main() -> int:
     """Measure and print."""
     from tests.benchmarks.nginx import running_nginx
 
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a fifth of the messages, two rounds")
+    parser.add_argument("--rounds", type=int, default=0, help="3, and 2 with --quick")
+    parser.add_argument("--ours", action="store_true", help="without the older package")
+    options = parser.parse_args()
+    pairs = [pair for pair in PAIRS if not (options.ours and pair[0] == LEGACY)]
+
     results: dict[tuple[str, str, int], list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with running_nginx(folder, core=1) as url:
-            for _ in range(ROUNDS):
-                for sender, location, connections, messages in PAIRS:
+            for _ in range(options.rounds or (2 if options.quick else ROUNDS)):
+                for sender, location, connections, all_messages in pairs:
+                    messages = all_messages // 5 if options.quick else all_messages
                     measured = _measure(sender, url, location, connections, messages, folder)
                     results.setdefault((sender, location, connections), []).append(measured)
     _print(results)
@@ -58,7 +75,13 @@ def _measure(
         return _wrk(url, location, connections, folder)
     job = json.dumps([sender, url, location, connections, messages])
     environment = os.environ | {"AWS_CA_BUNDLE": str(folder / "cert.pem"), "NO_PROXY": "*"}
-    command = ["taskset", "-c", "0", sys.executable, "-m", "tests.benchmarks.fanout", job]
+    command = [sys.executable, "-m", "tests.benchmarks.fanout", "--send", job]
+    if sender == LEGACY:
+        command = [str(peer_python("legacy")), "-m", "tests.benchmarks.peers.legacy_fanout"]
+        command += [url.rpartition(":")[2], location, str(messages)]
+        environment.pop("WEBSOCKET_GATEWAY_TEST_NAME", None)
+        environment["BENCHMARK_PAYLOAD"] = json.dumps(PAYLOAD)
+    command = ["taskset", "-c", "0", *command]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     answer: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
     return answer
@@ -82,14 +105,20 @@ def _print(results: dict[tuple[str, str, int], list[dict[str, float]]]) -> None:
         for key, runs in results.items()
     }
     plain = medians["boto3 loop", "fast", 1]["rate"]
-    print(f"{'sender':<12}{'sink':<6}{'conn':>5}{'msg/s':>9}{'µs CPU':>9}{'MB':>6}  ratio")  # noqa: T201
+    say(f"{'sender':<22}{'sink':<6}{'conn':>5}{'msg/s':>9}{'µs CPU':>9}{'MB':>6}  ratio")
     for (sender, location, connections), row in medians.items():
         wrk = medians.get(("wrk", location, connections))
         ratio = f"{row['rate'] / plain:.1f} x a boto3 loop" if location == "fast" else ""
         if location == "slow" and wrk and sender != "wrk":
             ratio = f"{row['rate'] / wrk['rate']:.2f} of wrk"
-        figures = f"{row['rate']:>9,.0f}{row['cpu']:>9.0f}{row['peak']:>6.0f}"
-        print(f"{sender:<12}{location:<6}{connections:>5}{figures}  {ratio}")  # noqa: T201
+        say(
+            f"{sender:<22}{location:<6}{connections:>5}{row['rate']:>9,.0f}{row['cpu']:>9.0f}"
+            f"{row['peak']:>6.0f}  {ratio}"
+        )
+        cpu = f", {row['cpu']:,.0f} µs of CPU, {row['peak']:.0f} MB" if sender != "wrk" else ""
+        after = {"fast": "at once", "slow": "after 20 ms"}[location]
+        name = f"{sender}, {connections} connections, answers {after}"
+        keep(name, f"{row['rate']:,.0f}/s{cpu}", ratio)
 
 
 def child(sender: str, url: str, location: str, connections: int, messages: int) -> None:
@@ -101,17 +130,17 @@ def child(sender: str, url: str, location: str, connections: int, messages: int)
     django.setup()
     from django.test.utils import override_settings, setup_databases, teardown_databases
 
-    engine = {"boto3 loop": "boto3"}.get(sender, sender)
+    engine = "boto3" if sender.startswith("boto3") else sender
     settings = {"SEND_ENGINE": engine, "SEND_CONCURRENCY": connections, "SEND_MAX_PER_SECOND": 0}
     databases = setup_databases(verbosity=0, interactive=False)
     try:
         with override_settings(WEBSOCKET_GATEWAY=settings, AWS_GATEWAY_REGION_NAME="eu-central-1"):
-            _send(sender, url, location, messages)
+            _send(sender, url, location, connections, messages)
     finally:
         teardown_databases(databases, verbosity=0)
 
 
-def _send(sender: str, url: str, location: str, messages: int) -> None:
+def _send(sender: str, url: str, location: str, connections: int, messages: int) -> None:
     import boto3  # noqa: F401 - a process imports it once, at its first AWS call
 
     from tests.factories import ApiGatewayFactory
@@ -129,8 +158,8 @@ def _send(sender: str, url: str, location: str, messages: int) -> None:
             for number in range(start, min(start + 1_000, messages))
         )
     started, cpu = time.perf_counter(), time.process_time()
-    if sender == "boto3 loop":
-        _plain_loop(f"{url}/_api/{location}/x", messages)
+    if sender in ("boto3 loop", "boto3 in 10 threads"):
+        _plain_loop(f"{url}/_api/{location}/x", messages, connections)
     else:
         report = broadcast(PAYLOAD, channel="lobby")
         assert report.delivered == messages, report
@@ -139,18 +168,33 @@ def _send(sender: str, url: str, location: str, messages: int) -> None:
     print(json.dumps({"rate": messages / seconds, "cpu": cpu / messages * 1e6, "peak": peak}))  # noqa: T201
 
 
-def _plain_loop(endpoint: str, messages: int) -> None:
-    """What one writes without a package: a default client, one post after the other."""
-    import boto3
+def _plain_loop(endpoint: str, messages: int, threads: int) -> None:
+    """What one writes without a package: a client, and one post after the other or in some threads."""
+    from concurrent.futures import ThreadPoolExecutor
 
-    client = boto3.client("apigatewaymanagementapi", endpoint_url=endpoint, region_name="eu-central-1")
+    import boto3
+    from botocore.config import Config
+
+    config = Config(max_pool_connections=threads)
+    client = boto3.client(
+        "apigatewaymanagementapi", endpoint_url=endpoint, region_name="eu-central-1", config=config
+    )
     data = json.dumps(PAYLOAD).encode()
-    for number in range(messages):
+
+    def post(number: int) -> None:
         client.post_to_connection(ConnectionId=f"L0SM9cOF{number:07}=", Data=data)
+
+    if threads == 1:
+        for number in range(messages):
+            post(number)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(post, range(messages)):
+            pass
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        child(*json.loads(sys.argv[1]))
+    if sys.argv[1:2] == ["--send"]:
+        child(*json.loads(sys.argv[2]))
     else:
         sys.exit(main())

@@ -28,6 +28,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: E402
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: E402
 
 from tests.benchmarks.receiving import FRAME, ChatView  # noqa: E402
+from tests.benchmarks.results import keep  # noqa: E402
 from tests.factories import ApiGatewayFactory, UserFactory, WebSocketSessionFactory  # noqa: E402
 from websocket_gateway import metrics  # noqa: E402
 from websocket_gateway.logins import hash_session_auth  # noqa: E402
@@ -90,6 +91,11 @@ def measure(recorder: Recorder) -> float:
     print(  # noqa: T201
         f"{connection.vendor}, {type(recorder).__name__}: {best[False] * 1e6:.0f} µs a message, "
         f"{cost:+.1f} µs with metrics; ratio {ratio:.3f}"
+    )
+    keep(
+        f"a message with {type(recorder).__name__}",
+        f"{cost:+.1f} µs on {best[False] * 1e6:.0f} µs",
+        f"{ratio:.3f} times the time without metrics",
     )
     return ratio
 

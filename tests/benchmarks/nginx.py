@@ -31,7 +31,7 @@ http {{
         ssl_certificate {folder}/cert.pem;
         ssl_certificate_key {folder}/key.pem;
         location / {{ return 200 ''; }}
-        location /_api/slow/ {{ echo_read_request_body; echo_sleep 0.02; echo_exec @answer; }}
+        location ~ ^/(_api/)?slow/ {{ echo_read_request_body; echo_sleep 0.02; echo_exec @answer; }}
         location @answer {{ return 200 ''; }}
     }}
 }}
@@ -45,7 +45,8 @@ def running_nginx(folder: Path, *, core: int) -> Iterator[str]:
         port = free.getsockname()[1]
     made = (
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-        " -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1"
+        " -subj /CN=localhost -addext"
+        " subjectAltName=DNS:localhost,IP:127.0.0.1,DNS:*.execute-api.eu-central-1.amazonaws.com"
         f" -keyout {folder}/key.pem -out {folder}/cert.pem"
     )
     subprocess.run(made.split(), check=True, capture_output=True)

@@ -25,6 +25,7 @@ from django.test.utils import override_settings, setup_databases, teardown_datab
 from django.utils import timezone  # noqa: E402
 
 from tests.benchmarks.audience import Delivered  # noqa: E402
+from tests.benchmarks.results import keep  # noqa: E402
 from tests.factories import ApiGatewayFactory  # noqa: E402
 from websocket_gateway.channels import members, presence  # noqa: E402
 from websocket_gateway.connections.ending import end  # noqa: E402
@@ -92,6 +93,11 @@ def measure(number: int) -> int:
             tell(f"    {what} in a channel {words}", middle[f"{what} {other}"])
             ratios[what, other] = middle[f"{what} room_large"] / middle[f"{what} {other}"]
             print(f"        ratio {ratios[what, other]:.2f}")  # noqa: T201
+            keep(
+                f"{what} of a channel of {number:,}, to one {words}",
+                f"{middle[f'{what} room_large'] * 1e3:.2f} ms to {middle[f'{what} {other}'] * 1e3:.2f} ms",
+                f"{ratios[what, other]:.2f} times",
+            )
     tell("count", timed(lambda: presence.count("room_large")))
     tell("first page of 100", timed(lambda: read_page("room_large", 0)))
     rows = members.present_members("room_large").order_by("pk").values_list("pk", flat=True)
@@ -183,6 +189,8 @@ def timed(call: Callable[[], object]) -> float:
 
 def tell(what: str, seconds: float, more: str = "") -> None:
     print(f"  {what:<48}{seconds * 1e3:8.2f} ms   {more}", flush=True)  # noqa: T201
+    if not what.startswith(" "):
+        keep(what, f"{seconds * 1e3:.2f} ms", more)
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def _never_exempt(request: HttpRequest) -> HttpResponse:
     raise NotImplementedError
 
 
-_Read = Callable[[str], Any]
+_Read = Callable[[str], int | None]
 """Answers an attribute of a view."""
 
 
@@ -189,5 +189,6 @@ def _readers(urlconf: str) -> tuple[_Read, ...]:
     return tuple(view.read for view in find_routed_views()) or (_default,)
 
 
-def _default(name: str) -> Any:
-    return getattr(WebSocketView, name)
+def _default(name: str) -> int | None:
+    value: int | None = getattr(WebSocketView, name)
+    return value

@@ -18,6 +18,7 @@ from django.views.generic import View
 
 from websocket_gateway import security_log
 from websocket_gateway.auth_backends import backend_of
+from websocket_gateway.client_config import build_user_marks
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.sessions import has_open
 from websocket_gateway.database_errors import describe_away, is_away
@@ -26,7 +27,6 @@ from websocket_gateway.logins import current_session_key, is_active
 from websocket_gateway.receiving.limits import find_used_up
 from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.security_log import Limited, Rule
-from websocket_gateway.user_marks import build_user_marks
 from websocket_gateway.views.limits import (
     RETRY_AFTER_FULL,
     SCOPE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -31,12 +32,25 @@ def test_there_are_few_enough_modules_to_know_them() -> None:
     # tenants, channels with a history, credentials, urgent sends, presence and its figures, inboxes,
     # records of broadcasts and refusals, an admin that shows them, signals about messages, log records,
     # metrics (14), statements that are compiled once, columns that are added in place, records in DNS.
-    assert len(MODULES) <= 285
+    assert len(MODULES) <= 283
     assert 100 <= median(map(lines, MODULES)) <= 130
 
 
 def test_every_module_fits_in_view() -> None:
     assert {str(path.relative_to(PACKAGE)): lines(path) for path in MODULES if lines(path) > 250} == {}
+
+
+def test_few_lines_leave_their_types_open() -> None:
+    # Half of the 406 lines before the regrouping. What is left are hooks and messages of a project, keys of
+    # users, objects of libraries without types.
+    lines_with_any = [
+        f"{path.relative_to(PACKAGE)}: {line.strip()}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for line in path.read_text().splitlines()
+        if re.search(r"\bAny\b", line) and not re.search("import.*Any", line)
+    ]
+
+    assert len(lines_with_any) <= 203, "\n".join(lines_with_any)
 
 
 def test_every_function_is_short() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -54,7 +54,7 @@ def publish(*numbers: int) -> None:
         broadcast({"order": number}, channel="orders_eu")
 
 
-def data(answer: dict[str, Any]) -> list[int]:
+def data(answer: Mapping[str, Any]) -> list[int]:
     return [message["data"]["order"] for message in answer.get("messages", [])]
 
 

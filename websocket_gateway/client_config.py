@@ -6,7 +6,7 @@ import math
 import shlex
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
@@ -15,21 +15,27 @@ from django.db.models import Model, QuerySet
 from django.db.transaction import TransactionManagementError, get_connection
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
+from django.utils.crypto import salted_hmac
 
 from websocket_gateway import connections
 from websocket_gateway.conf import get_settings
 from websocket_gateway.database_engines import aborts_transactions
 from websocket_gateway.database_errors import is_forbidden_in_tests
 from websocket_gateway.frames import SUBPROTOCOL
+from websocket_gateway.inboxes import build_inbox_config
 from websocket_gateway.log_records import get_logger
 from websocket_gateway.models import ApiGateway
 from websocket_gateway.page_errors import warn_once
-from websocket_gateway.user_marks import build_user_marks as build_user_marks  # the documented path
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
 
 logger = get_logger(__name__)
 
 _Row = TypeVar("_Row", bound=Model)
 
+_MARK_SALT: Final = "websocket_gateway.client_config.user"
 _TEXTS: Final = ("token_by", "handler_key", "share_key", "overflow", "credentials")
 _FLAGS: Final = ("share", "follow_login")
 _NUMBERS: Final = (
@@ -189,6 +195,31 @@ def build_csrf_config_of_token(token: str) -> dict[str, str]:
         "csrfHeader": settings.CSRF_HEADER_NAME.removeprefix("HTTP_").replace("_", "-"),
     }
     return {**config, "csrfToken": token} if token else config
+
+
+def build_user_config(request: HttpRequest) -> dict[str, str]:
+    """The mark of the page's user, by which the browser client notices a token of another user."""
+    return {"user": _user_marks(getattr(request, "user", None))[0]}
+
+
+def build_user_marks(user: AbstractBaseUser | AnonymousUser) -> dict[str, str | list[str]]:
+    """The mark of a token's user for the answer that contains the token: `user`, empty for an anonymous one.
+
+    The mark does not reveal the user. `user_fallbacks` are the marks under `SECRET_KEY_FALLBACKS`, for pages
+    that are older than the key. `inbox` is the channel of the user's inbox, if `CHANNELS` declares one.
+    """
+    mark, *fallbacks = _user_marks(user)
+    older: dict[str, str | list[str]] = {"user_fallbacks": fallbacks} if fallbacks else {}
+    return {"user": mark, **older, **build_inbox_config(user)}
+
+
+def _user_marks(user: AbstractBaseUser | AnonymousUser | None) -> list[str]:
+    if user is None or not user.is_authenticated:
+        return [""]
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return [
+        salted_hmac(_MARK_SALT, str(user.pk), secret=key, algorithm="sha256").hexdigest() for key in secrets
+    ]
 
 
 def _known(name: str) -> str:

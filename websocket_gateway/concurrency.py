@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db import Error, IntegrityError, OperationalError, connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -144,7 +144,7 @@ def run_after_commits(function: Callable[[], object], *, using: str) -> bool:
 
 
 def _is_of_test(connection: BaseDatabaseWrapper) -> bool:
-    blocks: list[Any] = connection.atomic_blocks
+    blocks: list[transaction.Atomic] = connection.atomic_blocks
     return all(getattr(block, "_from_testcase", False) for block in blocks)
 
 

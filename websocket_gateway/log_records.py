@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Final
 
 EVENT_FIELDS: Final = ("gateway", "connection_id", "request_id", "route", "run")
 """What is known of the event, or the broadcast, in which a record is written."""
@@ -33,7 +33,7 @@ EVENTS: Final = frozenset({
 """The values of `event`, beside those of the security log."""
 _REQUEST: Final = "_websocket_log_fields"
 
-_current: ContextVar[Mapping[str, Any]] = ContextVar("websocket_gateway_log_fields", default={})  # noqa: B039 - read only
+_current: ContextVar[Mapping[str, object]] = ContextVar("websocket_gateway_log_fields", default={})  # noqa: B039 - read only
 
 
 def get_logger(name: str) -> logging.Logger:
@@ -90,7 +90,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line: ASCII, without a line break."""
-        shown: dict[str, Any] = {
+        shown: dict[str, object] = {
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03}Z",
             "level": record.levelname,
             "logger": record.name,
@@ -106,7 +106,7 @@ class JsonFormatter(logging.Formatter):
         except Exception:  # noqa: BLE001 - a value that is no JSON, or whose `__str__` raises
             return json.dumps({name: _as_text(value) for name, value in shown.items()})
 
-    def fields_of(self, record: logging.LogRecord) -> dict[str, Any]:
+    def fields_of(self, record: logging.LogRecord) -> dict[str, object]:
         """The fields of a record that a line shows."""
         known = {**_fields_of(record), **_without_none(vars(record))}
         return {name: known[name] for name in FIELDS if name in known}
@@ -120,11 +120,11 @@ def follow_django() -> None:
             logger.addFilter(EventFilter())
 
 
-def _fields_of(record: logging.LogRecord) -> Mapping[str, Any]:
+def _fields_of(record: logging.LogRecord) -> Mapping[str, object]:
     fields = _current.get()
     if fields:
         return fields
-    kept: Mapping[str, Any] = getattr(getattr(record, "request", None), _REQUEST, fields)
+    kept: Mapping[str, object] = getattr(getattr(record, "request", None), _REQUEST, fields)
     return kept
 
 
@@ -135,5 +135,5 @@ def _as_text(value: object) -> str:
         return f"<{type(value).__name__}: {type(exc).__name__}>"
 
 
-def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(values: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}

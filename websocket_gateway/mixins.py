@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Case, When
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from websocket_gateway.channels import history, inbox, presence
 from websocket_gateway.client_config import read_or_log
@@ -108,9 +109,11 @@ class ResumeChannelsMixin:
         known = self.counts_inbox and user is not None and user.is_authenticated
         self.inbox_unread = inbox.unread(user) if known else 0
 
-    async def _dispatch_async(self, request: HttpRequest, *args: object, **kwargs: object) -> Any:
+    async def _dispatch_async(
+        self, request: HttpRequest, *args: object, **kwargs: object
+    ) -> HttpResponseBase:
         await sync_to_async(self._read_channels)()
-        return await super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        return await super().dispatch(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
 
 
 class AppChannelWebSocketMixin(AddWebSocketRouteToContextMixin):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextvars import ContextVar
-from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -144,11 +143,18 @@ def end_deleted_user(sender: object, instance: AbstractBaseUser, **kwargs: objec
         history.forget(name)
 
 
-def follow_channels(sender: object, **arguments: Any) -> None:
+def follow_channels(
+    sender: object,
+    sessions: Sequence[WebSocketSession],
+    joined: Collection[str],
+    left: Collection[str] | None,
+    repeated: bool,
+    **kwargs: object,
+) -> None:
     """Act on connections that have joined or left channels."""
     from websocket_gateway.sending.memberships import follow
 
-    follow(sender, **arguments)
+    follow(sender, sessions, joined, left, repeated)
 
 
 def _sessions(user: AbstractBaseUser) -> QuerySet[WebSocketSession]:

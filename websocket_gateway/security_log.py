@@ -16,7 +16,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypedDict, get_args
 from uuid import UUID
 
 from websocket_gateway import metrics
@@ -213,7 +213,7 @@ def escape(value: object, length: int = _LENGTH, *, raw: str = "") -> str:
 
 
 def _log(rule: str, event: str, reason: str, fields: Fields, *, left_out: int | None = None) -> None:
-    known: dict[str, Any] = {
+    known: dict[str, object] = {
         **dict.fromkeys(FIELDS),
         **{name: value if isinstance(value, _PLAIN) else escape(value) for name, value in fields.items()},
         "event": event,
@@ -226,7 +226,7 @@ def _log(rule: str, event: str, reason: str, fields: Fields, *, left_out: int | 
 class JSONFormatter(JsonFormatter):
     """For `LOGGING`: as `log_records.JsonFormatter`, but with all `FIELDS`, those without a value as well."""
 
-    def fields_of(self, record: logging.LogRecord) -> dict[str, Any]:
+    def fields_of(self, record: logging.LogRecord) -> dict[str, object]:
         """The fields of the security log."""
         return {name: vars(record).get(name) for name in FIELDS}
 

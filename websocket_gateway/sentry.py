@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from websocket_gateway.context_headers import LEGACY_SECRET_HEADER, ORIGIN_SECRET_HEADER
+
+E = TypeVar("E")
 
 FILTERED: Final = "[Filtered]"
 _MARK: Final = r"%(?:25)*"
@@ -26,9 +28,10 @@ _REPRESENTATION: Final = re.compile(r"b?(['\"])(.*)\1")
 """Sentry shows local variables, and the keys of dicts in them, by their `repr()`."""
 
 
-def scrub(event: Any, hint: Any = None) -> Any:
+def scrub(event: E, hint: object = None) -> E:
     """The event of Sentry, a dict, without origin secrets and tokens wherever they stand in it."""
-    return _clean(event)
+    cleaned: E = _clean(event)
+    return cleaned
 
 
 def _clean(value: Any) -> Any:

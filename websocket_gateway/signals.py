@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from django.dispatch import Signal
 
@@ -67,7 +66,7 @@ else None. `state` may be `"cancelled"`, too. Sent once, by the process that end
 """
 
 
-def send_safely(signal: Signal, *, sender: Any, **arguments: Any) -> None:
+def send_safely(signal: Signal, *, sender: object, **arguments: object) -> None:
     """Send a signal; a receiver that raises is logged and does not disturb the connection."""
     try:
         signal.send_robust(sender=sender, **arguments)

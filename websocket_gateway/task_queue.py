@@ -12,6 +12,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from functools import wraps
+from types import ModuleType
 from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
@@ -34,7 +35,7 @@ TASKS: Final = (
 _FRAMEWORKS = ("django.tasks", "django_tasks")
 _FOREGROUND = ("immediate.ImmediateBackend", "dummy.DummyBackend")
 
-Put = Callable[[str, dict[str, Any]], object]
+Put = Callable[[str, dict[str, object]], object]
 """A function of the project that puts a task, by its name and arguments, into a queue."""
 
 
@@ -159,7 +160,7 @@ def enqueue(path: str, *args: object) -> None:
         put()
 
 
-def run_task(name: str, kwargs: Mapping[str, Any]) -> None:
+def run_task(name: str, kwargs: Mapping[str, object]) -> None:
     """Run a task of this package in a worker of the project's queue, with what its function was given.
 
     Raises `ValueError` for a name that is not one of `TASKS`.
@@ -199,7 +200,7 @@ def _configured_backends() -> Mapping[str, object]:
     return backends
 
 
-def _framework() -> Any:
+def _framework() -> ModuleType:
     for module in _FRAMEWORKS:
         try:
             framework = importlib.import_module(module)

@@ -69,7 +69,7 @@ def current_schema(alias: str) -> str:
 @contextmanager
 def in_schema(alias: str, schema: str) -> Iterator[None]:
     """Set a database connection to a schema, if it can be and is not."""
-    connection: Any = connections[alias]
+    connection = connections[alias]
     if not schema or not hasattr(connection, "set_schema") or current_schema(alias) == schema:
         yield
         return
@@ -81,7 +81,7 @@ def in_schema(alias: str, schema: str) -> Iterator[None]:
         _restore(before)
 
 
-_Tenants = Mapping[str, tuple[Any, bool]]
+_Tenants = Mapping[str, tuple[object, bool]]
 """The tenant of each database connection of this thread, and whether the public schema is read too."""
 
 
@@ -104,9 +104,9 @@ def _set(tenants: _Tenants) -> Iterator[None]:
         _restore(before)
 
 
-def _tenant_of(alias: str) -> tuple[Any, bool]:
-    connection: Any = connections[alias]
-    return connection.tenant, getattr(connection, "include_public_schema", True)
+def _tenant_of(alias: str) -> tuple[object, bool]:
+    connection = connections[alias]
+    return getattr(connection, "tenant", None), getattr(connection, "include_public_schema", True)
 
 
 def _restore(tenants: _Tenants) -> None:

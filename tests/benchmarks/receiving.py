@@ -73,7 +73,7 @@ PARTS = {
     f"{VIEWS}.websocket.parse_event": "headers parsed; check: event",
     f"{VIEWS}.message.parse_frame": "JSON parsed; check: frame",
     f"{VIEWS}.message.find_session": "query: connection and user",
-    "websocket_gateway.compiled_queries._Bound.build": "objects of connection and user",
+    "websocket_gateway.compiled_queries.lookups._Bound.build": "objects of connection and user",
     f"{VIEWS}.message.renew_user": "check: backend, active, password",
     f"{VIEWS}.message.touch": "last seen, once a minute",
     f"{VIEWS}.limits.limit_messages": "check: messages of the minute",

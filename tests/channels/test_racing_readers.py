@@ -24,6 +24,7 @@ from websocket_gateway.logins import hash_session_auth
 from websocket_gateway.models import ApiGateway, Channel, ChannelMessage, WebSocketSession
 from websocket_gateway.sending import broadcast
 from websocket_gateway.testing import WebSocketClient
+from websocket_gateway.testing.connections import ChannelAnswer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,7 +99,7 @@ class Reader:
         answer = subscribe(self.client, channel)
         self.position = {"epoch": answer["epoch"], "offset": answer["offset"]}
 
-    def recover(self) -> dict[str, Any]:
+    def recover(self) -> ChannelAnswer:
         answer = self.client.recover(self.channel, self.position)
         assert "error" not in answer, answer
         offsets = [message["offset"] for message in answer.get("messages", [])]

@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.test import override_settings
 
 from websocket_gateway.channels import history, inbox
+from websocket_gateway.client_config import build_user_marks
 from websocket_gateway.models import (
     ApiGateway,
     ChannelCursor,
@@ -26,7 +27,6 @@ from websocket_gateway.models import (
 )
 from websocket_gateway.sending import broadcast
 from websocket_gateway.testing import WebSocketClient
-from websocket_gateway.user_marks import build_user_marks
 from websocket_gateway.views import WebSocketView
 
 pytestmark = pytest.mark.django_db(transaction=True)

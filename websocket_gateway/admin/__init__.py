@@ -6,6 +6,6 @@ is written to Django's admin log and to the logger `websocket_gateway.admin`. Er
 
 from __future__ import annotations
 
-from websocket_gateway.admin import broadcasts, cursors, gateways, histories, refusals, security, sessions
+from websocket_gateway.admin import broadcasts, cursors, gateways, histories, security, sessions
 
-__all__ = ["broadcasts", "cursors", "gateways", "histories", "refusals", "security", "sessions"]
+__all__ = ["broadcasts", "cursors", "gateways", "histories", "security", "sessions"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -14,6 +14,8 @@ from websocket_gateway.channels.heads import read_heads
 from websocket_gateway.models import ChannelCursor
 
 if TYPE_CHECKING:
+    from django.contrib.admin.views.main import ChangeList
+
     _CursorAdmin = admin.ModelAdmin[ChannelCursor]
 else:
     _CursorAdmin = admin.ModelAdmin
@@ -31,7 +33,7 @@ class ChannelCursorAdmin(BoundedList, ReadOnly, _CursorAdmin):
     fields = ("channel_name", "user", "acked_offset", "unread", "updated_on")
     readonly_fields = ("unread",)
 
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """Count what is unread in all inboxes of the page by one query."""
         changes = super().get_changelist_instance(request)
         rows = list(changes.result_list)

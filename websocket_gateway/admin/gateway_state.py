@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -94,7 +93,7 @@ def _state_of(gateway: ApiGateway) -> tuple[str, bool]:
     return str(ngettext("%d difference", "%d differences", drift) % drift), True
 
 
-def how_to_delete(gateway: ApiGateway) -> dict[str, Any] | None:
+def how_to_delete(gateway: ApiGateway) -> dict[str, object] | None:
     """Why the page of a gateway has no button to delete it, and the command that does; None if it has one."""
     if not gateway.api_id:
         return None

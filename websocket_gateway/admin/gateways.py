@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -25,10 +25,18 @@ from websocket_gateway.checks.messages import is_finding
 from websocket_gateway.exceptions import WebSocketGatewayError
 from websocket_gateway.models.gateways import DOMAIN_ADDRESS_FIELDS
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.contrib.admin.options import _FieldsetSpec
+    from django.forms import Form, ModelForm
+    from django.forms.formsets import BaseFormSet
+
 _RECEIVES_SECRET = ("target_base_endpoint",)
 _ONLY_HERE = frozenset({"default_channel_name"})
 """Fields that nothing in AWS depends on."""
 _Gateways: TypeAlias = "QuerySet[models.ApiGateway]"
+_Form: TypeAlias = "ModelForm[models.ApiGateway]"
 
 
 @admin.register(models.ApiGateway)
@@ -138,7 +146,7 @@ class ApiGatewayAdmin(GatewayState, admin.ModelAdmin):  # type: ignore[type-arg]
         """Return the tags, for users who cannot edit them."""
         return in_lines(gateway.tags)
 
-    def get_fieldsets(self, request: HttpRequest, obj: models.ApiGateway | None = None) -> Any:
+    def get_fieldsets(self, request: HttpRequest, obj: models.ApiGateway | None = None) -> _FieldsetSpec:
         """Show the tags in words to users who cannot edit them."""
         if obj is None or self.has_change_permission(request, obj):
             return self.fieldsets
@@ -170,7 +178,7 @@ class ApiGatewayAdmin(GatewayState, admin.ModelAdmin):  # type: ignore[type-arg]
         request: HttpRequest,
         object_id: str,
         form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+        extra_context: dict[str, object] | None = None,
     ) -> HttpResponse:
         """Offer the plan to users who may apply it, and say how to delete a gateway that exists in AWS."""
         gateway = self.get_object(request, unquote(object_id))
@@ -185,14 +193,14 @@ class ApiGatewayAdmin(GatewayState, admin.ModelAdmin):  # type: ignore[type-arg]
         """A new gateway names a target, so adding one is provisioning."""
         return super().has_add_permission(request) and request.user.has_perm(PROVISION)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: models.ApiGateway | None = None) -> bool:
         """A row whose API exists is the only way to that API: deleting it would leave an orphan.
 
         Hence one by one only: without an object the answer is no, which hides the bulk deletion.
         """
         return obj is not None and not obj.api_id and super().has_delete_permission(request, obj)
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: models.ApiGateway, form: _Form, change: bool) -> None:
         """Save the row; clients keep the address that works until another domain does."""
         changed = set(form.changed_data)
         if change and changed <= _ONLY_HERE:
@@ -202,7 +210,9 @@ class ApiGatewayAdmin(GatewayState, admin.ModelAdmin):  # type: ignore[type-arg]
             obj.custom_domain_created = False
         super().save_model(request, obj, form, change)
 
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+    def save_related(
+        self, request: HttpRequest, form: _Form, formsets: Iterable[BaseFormSet[Form]], change: bool
+    ) -> None:
         """Say that nothing has changed in AWS yet, and link to the plan."""
         super().save_related(request, form, formsets, change)
         gateway = form.instance

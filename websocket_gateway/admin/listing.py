@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 from django.contrib import admin
 from django.core.paginator import Paginator
 
 if TYPE_CHECKING:
+    from django.db.models import Model
     from django.utils.functional import _StrOrPromise
 
-    _Paginator = Paginator[Any]
+    _Paginator = Paginator[Model]
 else:
     _Paginator = Paginator
 
@@ -33,6 +34,6 @@ class BoundedList:
     search_hint: _StrOrPromise = ""
     """What can be searched for. Not `search_help_text`, for which the text field would need a label."""
 
-    paginator: Any = BoundedPaginator
+    paginator: ClassVar[type] = BoundedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER

@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from itertools import groupby
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from django import forms
 from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
+from django.forms.renderers import BaseRenderer
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
+    from typing_extensions import Unpack
 
 _NOT_NAMES: Final = r"[\s,()\[\]\"']+|(?i:\band\b)"
 
@@ -28,7 +33,13 @@ class PermissionPicker(forms.Textarea):
         super().__init__(attrs={"rows": 4, "cols": 60})
         self.separator = separator
 
-    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+    def render(
+        self,
+        name: str,
+        value: object,
+        attrs: dict[str, object] | None = None,
+        renderer: BaseRenderer | None = None,
+    ) -> SafeString:
         """Render both. The list by the project's template engine, which finds the package's templates."""
         labels = Permission.objects.order_by("content_type__app_label", "codename")
         names = labels.values_list("content_type__app_label", "codename")
@@ -46,10 +57,15 @@ class PermissionPicker(forms.Textarea):
         return format_html("{}{}", super().render(name, value, attrs, renderer), picker)
 
 
+class _Words(TypedDict, total=False):
+    label: _StrOrPromise
+    help_text: _StrOrPromise
+
+
 class PermissionNamesField(forms.Field):
     """A list of permissions, edited as text: one per line."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[_Words]) -> None:
         super().__init__(widget=PermissionPicker("\n"), required=False, **kwargs)
 
     def prepare_value(self, value: object) -> object:
@@ -70,7 +86,7 @@ class PermissionNamesField(forms.Field):
 class PermissionSetsField(forms.Field):
     """Alternatives, edited as text: one per line, the permissions of each joined by "and"."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[_Words]) -> None:
         super().__init__(widget=PermissionPicker(" and "), required=False, **kwargs)
 
     def prepare_value(self, value: object) -> object:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any, TypedDict
+from typing import TypedDict
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.contrib.admin import AdminSite
 from django.core.cache import cache
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.db.models.options import Options
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -38,8 +40,8 @@ class _Options(TypedDict):
 class ProvisioningPage:
     """Part of `ApiGatewayAdmin`. Planning is imported when a plan is shown, so that a process starts fast."""
 
-    admin_site: Any
-    opts: Any
+    admin_site: AdminSite
+    opts: Options[ApiGateway]
 
     def has_provision_permission(self, request: HttpRequest) -> bool:
         """Return whether the user has the permission and `ADMIN_PROVISIONING` is on."""

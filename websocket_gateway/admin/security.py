@@ -1,4 +1,4 @@
-"""Access of clients: rules for channels, counters of connection attempts, connect tokens."""
+"""Access of clients: rules for channels, counters of attempts and of refusals, connect tokens."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     _RuleAdmin = admin.ModelAdmin[models.ChannelPermission]
     _RateLimitAdmin = admin.ModelAdmin[models.ConnectionRateLimit]
     _TokenAdmin = admin.ModelAdmin[models.WebSocketToken]
+    _RefusalAdmin = admin.ModelAdmin[models.RefusalCount]
 else:
-    _RuleAdmin = _RateLimitAdmin = _TokenAdmin = admin.ModelAdmin
+    _RuleAdmin = _RateLimitAdmin = _TokenAdmin = _RefusalAdmin = admin.ModelAdmin
 
 
 @admin.register(models.ChannelPermission)
@@ -130,4 +131,25 @@ class WebSocketTokenAdmin(BoundedList, _TokenAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: models.WebSocketToken | None = None) -> bool:
         """Tokens are not edited."""
+        return False
+
+
+@admin.register(models.RefusalCount)
+class RefusalCountAdmin(BoundedList, _RefusalAdmin):
+    """Refusals by rule of the security log and by hour, if `ACTIVITY_RETENTION_DAYS` is set. Read-only."""
+
+    list_display = ("hour", "rule", "number")
+    list_display_links = None
+    fields = readonly_fields = ("hour", "rule", "number")
+    search_fields = ("rule__exact",)
+    search_hint = _("The whole name of a rule, as in the security log.")
+    ordering = ("-hour", "rule")
+    sortable_by = ()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refusals are counted by processes only."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.RefusalCount | None = None) -> bool:
+        """Counts are not edited."""
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
@@ -163,7 +163,7 @@ def found_by(
     return queryset.filter(found)
 
 
-def _find_users(term: str, *, by_email: bool) -> list[Any]:
+def _find_users(term: str, *, by_email: bool) -> list[object]:
     """The keys of at most 50 users: of that very name first, then of those that the term is a part of."""
     model = get_user_model()
     name, email = model.USERNAME_FIELD, getattr(model, "EMAIL_FIELD", "")

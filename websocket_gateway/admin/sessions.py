@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.contrib.auth import get_permission_codename, get_user_model
@@ -25,6 +25,9 @@ from websocket_gateway.admin.session_list import (
     ordering_of,
 )
 from websocket_gateway.admin.user_pages import link_user_pages
+
+if TYPE_CHECKING:
+    from django.contrib.admin.options import _ListDisplayT
 
 
 @admin.register(models.WebSocketSession)
@@ -69,7 +72,7 @@ class WebSocketSessionAdmin(BoundedList, Overview, SessionActions):
         link_user_pages(self.admin_site)
         return [*self.overview_urls(), *super().get_urls()]
 
-    def get_list_display(self, request: HttpRequest) -> Any:
+    def get_list_display(self, request: HttpRequest) -> _ListDisplayT[models.WebSocketSession]:
         """Say of each session whether it is open where both kinds are listed."""
         listed = super().get_list_display(request)
         return [*listed, "connected"] if request.GET.get("state") == EVERY else listed

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import Any
 
 from django import forms
+from django.forms.renderers import BaseRenderer
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -39,7 +39,13 @@ def known_channels() -> list[str]:
 class ChannelInput(forms.TextInput):
     """A text field with suggestions. Any other name can be typed as well."""
 
-    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+    def render(
+        self,
+        name: str,
+        value: object,
+        attrs: dict[str, object] | None = None,
+        renderer: BaseRenderer | None = None,
+    ) -> SafeString:
         """Render the field and the list of names."""
         given = {**self.attrs, **(attrs or {})}
         list_id = f"{given.get('id') or f'id_{name}'}_known"

@@ -7,12 +7,14 @@ model and any admin class work.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -53,9 +55,9 @@ def _add_field(request: HttpRequest, context: dict[str, Any]) -> None:
     page.readonly_fields = [*page.readonly_fields, field]
 
 
-def _live_sockets() -> Any:
+def _live_sockets() -> Callable[[AbstractBaseUser], str]:
     @admin.display(description=_("Live sockets"))
-    def live_sockets(user: Any) -> str:
+    def live_sockets(user: AbstractBaseUser) -> str:
         count = WebSocketSession.objects.filter(user_id=user.pk, connected=True)[:_MOST].count()
         url = reverse("admin:websocket_gateway_websocketsession_changelist")
         words = ngettext("%d socket is open", "%d sockets are open", count) % count

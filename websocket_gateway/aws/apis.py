@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from websocket_gateway.aws import shapes
-from websocket_gateway.aws.calls import Calls, no_progress
+from websocket_gateway.aws.calls import CallOptions, Calls, no_progress
 from websocket_gateway.aws.clients import control_plane_client, partition_of
 from websocket_gateway.exceptions import AWSError, NotFoundError
 from websocket_gateway.resources import Api, Deployment, Integration, Route, RouteResponse, Stage
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["Apis", "no_progress"]
 
@@ -27,7 +30,9 @@ class Apis(Calls):
     """API id -> the secret to send; resolved here and nowhere else."""
 
     @classmethod
-    def in_region(cls, region: str, *, origin_secret: Callable[[str], str], **options: Any) -> Apis:
+    def in_region(
+        cls, region: str, *, origin_secret: Callable[[str], str], **options: Unpack[CallOptions]
+    ) -> Apis:
         """The adapter for `region`, over a client built from the settings."""
         return cls(
             region=region,

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from websocket_gateway import exceptions as errors
 from websocket_gateway.aws.errors import not_api_gateway, translated
@@ -20,6 +20,9 @@ from websocket_gateway.aws.pacing import Pace
 from websocket_gateway.conf import is_loopback
 from websocket_gateway.forking import jitter
 from websocket_gateway.no_fork import ThreadPool
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
 
 T = TypeVar("T")
 
@@ -38,12 +41,20 @@ def no_progress(text: str) -> None:
     """Take the report of a wait and drop it."""
 
 
+class CallOptions(TypedDict, total=False):
+    """How calls are repeated: fields of `Calls`."""
+
+    throttled_attempts: int
+    on_wait: Callable[[str], None]
+    sleep: Callable[[float], None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
     """The calls of one client in one region."""
 
     region: str
-    client: Any = field(repr=False)
+    client: BaseClient = field(repr=False)
     """Makes one attempt per call; this class decides which calls are repeated."""
     throttled_attempts: int = _THROTTLED_ATTEMPTS
     on_wait: Callable[[str], None] = no_progress
@@ -121,7 +132,7 @@ class Calls:
         self.sleep(seconds)
 
 
-def _objects(items: object, operation: str) -> list[Any]:
+def _objects(items: object, operation: str) -> list[dict[str, object]]:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise not_api_gateway(_name(operation))
     return items
@@ -131,7 +142,12 @@ def _name(operation: str) -> str:
     return "".join(word.capitalize() for word in operation.split("_"))
 
 
-def refuse_other_than_json(response_dict: Mapping[str, Any], **kwargs: object) -> None:
+class _Response(TypedDict):
+    status_code: int
+    body: bytes
+
+
+def refuse_other_than_json(response_dict: _Response, **kwargs: object) -> None:
     """Raise `ValueError` for a success whose body is not a JSON object: a proxy's page, or half a response.
 
     Called by botocore before it parses. It would report such a response as one without fields, and a list

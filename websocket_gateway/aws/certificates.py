@@ -5,12 +5,15 @@ https://docs.aws.amazon.com/acm/latest/APIReference/API_DescribeCertificate.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 from websocket_gateway.aws.calls import Calls
 from websocket_gateway.exceptions import NotFoundError
 from websocket_gateway.resources import Certificate
+
+if TYPE_CHECKING:
+    from mypy_boto3_acm.type_defs import CertificateDetailTypeDef, DescribeCertificateResponseTypeDef
 
 _KEY_TYPES: Final = (
     "RSA_1024",
@@ -33,9 +36,10 @@ class Certificates(Calls):
     def find_certificate(self, arn: str) -> Certificate | None:
         """The certificate of that ARN; None if this account and region have none."""
         try:
-            return _read(self.call("describe_certificate", CertificateArn=arn).get("Certificate") or {})
+            answer: DescribeCertificateResponseTypeDef = self.call("describe_certificate", CertificateArn=arn)
         except NotFoundError:
             return None
+        return _read(answer.get("Certificate") or {})
 
     def issued(self) -> Iterator[str]:
         """ARNs of the certificates that are ISSUED, whatever their key."""
@@ -54,7 +58,7 @@ class Certificates(Calls):
             token = {"NextToken": answer["NextToken"]}
 
 
-def _read(item: Mapping[str, Any]) -> Certificate:
+def _read(item: CertificateDetailTypeDef) -> Certificate:
     names = [item.get("DomainName") or "", *(item.get("SubjectAlternativeNames") or ())]
     return Certificate(
         arn=item.get("CertificateArn") or "",

@@ -24,11 +24,13 @@ from websocket_gateway.no_fork import no_fork
 
 if TYPE_CHECKING:
     import boto3
+    from botocore.client import BaseClient
     from mypy_boto3_acm import ACMClient
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
     from mypy_boto3_apigatewayv2 import ApiGatewayV2Client
     from mypy_boto3_route53 import Route53Client
     from mypy_boto3_sts import STSClient
+    from urllib3.connection import HTTPConnection
 
     from websocket_gateway.aws.credentials import Credentials, SessionCredentials
 
@@ -174,7 +176,7 @@ def _loaded_session() -> _Session:
     return session
 
 
-def _made(wanted: _Client, session: boto3.Session) -> Any:
+def _made(wanted: _Client, session: boto3.Session) -> BaseClient:
     from botocore.config import Config
 
     config = Config(
@@ -184,7 +186,9 @@ def _made(wanted: _Client, session: boto3.Session) -> Any:
         max_pool_connections=wanted.pool,
     )
     service: Any = wanted.service
-    client = session.client(service, wanted.region, endpoint_url=wanted.endpoint_url, config=config)
+    client: BaseClient = session.client(
+        service, wanted.region, endpoint_url=wanted.endpoint_url, config=config
+    )
     if wanted.service == "apigatewayv2":
         client.meta.events.register("before-parse.apigatewayv2", refuse_other_than_json)
     _opened().add(client)
@@ -222,7 +226,7 @@ def _leave_sockets(clients: Iterable[Any]) -> None:
         session = client._endpoint.http_session
         for manager in (session._manager, *session._proxy_managers.values()):
             for pool in tuple(manager.pools._container.values()):
-                idle: LifoQueue[Any] | None = pool.pool
+                idle: LifoQueue[HTTPConnection | None] | None = pool.pool
                 if idle is not None:
                     connections = list(filter(None, idle.queue))
                     # New locks, and nothing left to close: urllib3 empties the queue when the process ends.
@@ -233,6 +237,6 @@ def _leave_sockets(clients: Iterable[Any]) -> None:
 
 # Held while a session or a client is made, never while credentials are loaded or renewed.
 _lock = PerProcess(threading.RLock)
-_clients: PerProcess[dict[_Client, Any]] = PerProcess(dict)
+_clients: PerProcess[dict[_Client, BaseClient]] = PerProcess(dict)
 # Those that were dropped from the cache too: after a fork, parent and child must not share their sockets.
-_opened: PerProcess[WeakSet[Any]] = PerProcess(WeakSet, leave=_leave_sockets)
+_opened: PerProcess[WeakSet[BaseClient]] = PerProcess(WeakSet, leave=_leave_sockets)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from websocket_gateway.channels.numbering import ABANDONED_AFTER, waiting
 from websocket_gateway.channels.positions import Position
-from websocket_gateway.compiled_statements import CompiledQuery, Given
+from websocket_gateway.compiled_queries.statements import CompiledQuery, Given
 from websocket_gateway.concurrency import retry_when_busy
 from websocket_gateway.conf import ChannelOptions, get_settings
 from websocket_gateway.models import (
@@ -92,7 +92,7 @@ def _heads_of(number: int) -> CompiledQuery:
     return CompiledQuery(lambda: _heads(names, before, session).values_list(*_FIELDS))
 
 
-def _heads(names: Collection[object], before: object, session: Any) -> models.QuerySet[Any]:
+def _heads(names: Collection[object], before: object, session: Any) -> models.QuerySet[Channel]:
     name = models.OuterRef("name")
     joined = ChannelSubscription.objects.filter(channel_name=name, session_id=session)
     return Channel.objects.filter(name__in=list(names)).annotate(
@@ -116,11 +116,11 @@ def _with_acks(names: Collection[str]) -> dict[ChannelOptions, list[str]]:
 
 
 def _annotate_unread(
-    query: models.QuerySet[Any],
+    query: models.QuerySet[Channel],
     readers: Collection[object],
     groups: Mapping[ChannelOptions, list[str]],
     after: Mapping[str, Position],
-) -> models.QuerySet[Any]:
+) -> models.QuerySet[Channel]:
     """Count in the same query what each reader has not acknowledged, and can still get."""
     cursor = ChannelCursor.objects.filter(
         user_id__in=list(readers), channel_name=models.OuterRef("name"), epoch=models.OuterRef("epoch")
@@ -133,7 +133,9 @@ def _annotate_unread(
     start = Greatest("acked", models.Case(*asked, default=_number(0))) if asked else models.F("acked")
     counts = [models.When(name__in=some, then=count_after(options)) for options, some in groups.items()]
     unread = models.Case(*counts, default=_number(0))
-    found: models.QuerySet[Any] = query.annotate(acked=acked).annotate(start=start).annotate(unread=unread)
+    found: models.QuerySet[Channel] = (
+        query.annotate(acked=acked).annotate(start=start).annotate(unread=unread)
+    )
     return found
 
 

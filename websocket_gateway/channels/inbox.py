@@ -51,7 +51,7 @@ def acknowledge(user: AbstractBaseUser, offset: int | None = None) -> bool:
         raise ValueError(f"The latest message of {name!r} has the offset {head.last_offset}, not {offset!r}.")
     if not move_cursor(user.pk, name, head, offset):
         return False
-    from websocket_gateway.sending.inboxes import tell_acked  # with the code that calls AWS
+    from websocket_gateway.sending.acknowledging import tell_acked  # with the code that calls AWS
 
     run_after_commit(lambda: tell_acked(user.pk, [name]), model=ChannelCursor)
     return True

@@ -19,7 +19,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from websocket_gateway import metrics
-from websocket_gateway.compiled_statements import CompiledQuery, CompiledUpdate, Given
+from websocket_gateway.compiled_queries.statements import CompiledQuery, CompiledUpdate, Given
 from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy, run_after_commit
 from websocket_gateway.database_engines import has_one_writer
 from websocket_gateway.models import Channel, ChannelMessage

@@ -11,7 +11,7 @@ from django.db import router, transaction
 from django.db.models import Count, F, QuerySet
 from django.utils import timezone
 
-from websocket_gateway.compiled_queries import CompiledLookup
+from websocket_gateway.compiled_queries.lookups import CompiledLookup
 from websocket_gateway.concurrency import insert_unless_exists, retry_when_busy
 from websocket_gateway.conf import get_settings
 from websocket_gateway.models import ApiGateway, ConnectionRateLimit, WebSocketSession

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 import websocket_gateway.validators
 from websocket_gateway.migrations._columns import AddColumn
 from websocket_gateway.origin_secret import installation_fingerprint
 
 
-def stamp_gateways(apps: Any, schema_editor: Any) -> None:
+def stamp_gateways(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Mark the gateways that are in AWS as applied by this installation, by the SECRET_KEY of this moment.
 
     Nothing is known of who applied them. Where that is wrong, `sync_routes` asks AWS and corrects the row.

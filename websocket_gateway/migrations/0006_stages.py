@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 from django.db.models import F
 
 from websocket_gateway.migrations._columns import AddColumn
 
 
-def keep_deployed_stages(apps: Any, schema_editor: Any) -> None:
+def keep_deployed_stages(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Keep the stages and addresses of gateways that are in AWS: so far the row named the deployed ones."""
     rows = apps.get_model("websocket_gateway", "ApiGateway").objects.using(schema_editor.connection.alias)
     rows.filter(deployed_stage="").exclude(api_id="").update(deployed_stage=F("stage_name"))

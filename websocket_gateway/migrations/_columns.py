@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+from django.db.migrations.state import ProjectState
 
 from websocket_gateway.database_engines import has_one_writer
 
@@ -18,7 +18,11 @@ class AddColumn(migrations.AddField):
     """
 
     def database_forwards(
-        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
     ) -> None:
         """See `Operation.database_forwards`."""
         if not has_one_writer(schema_editor.connection):

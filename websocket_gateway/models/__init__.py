@@ -11,10 +11,10 @@ from websocket_gateway.models.channels import (
 )
 from websocket_gateway.models.gateways import ApiGateway, ApiGatewayAdditionalRoute
 from websocket_gateway.models.last_runs import LastRun
-from websocket_gateway.models.refusals import RefusalCount
 from websocket_gateway.models.security import (
     ChannelPermission,
     ConnectionRateLimit,
+    RefusalCount,
     WebSocketToken,
 )
 from websocket_gateway.models.sessions import ChannelSubscription, HandledMessage, WebSocketSession

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -23,9 +23,9 @@ class CaseSensitiveCharField(_CharField):
     set of the database is.
     """
 
-    def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, str | None]:
         """Add the collation if the database needs one."""
-        parameters: dict[str, Any] = dict(super().db_parameters(connection))
+        parameters: dict[str, str | None] = dict(super().db_parameters(connection))
         if ignores_case(connection):
             parameters["collation"] = "utf8mb4_bin"
         return parameters

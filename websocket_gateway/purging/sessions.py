@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import router
 from django.db.models import Q, QuerySet
@@ -17,7 +16,7 @@ from websocket_gateway.connections.sessions import oldest_alive
 from websocket_gateway.django_sessions import SessionEngineError, find_over, open_sealed
 from websocket_gateway.logins import reason_to_end
 from websocket_gateway.models import WebSocketSession
-from websocket_gateway.purging.old_rows import BATCH, read_pages
+from websocket_gateway.purging.old_rows import BATCH, Row, read_pages
 from websocket_gateway.purging.report import Part, Run
 
 _REVOKED_AT_ONCE = 50
@@ -71,13 +70,13 @@ class EndRevoked:
                 if not _revoke(keys, reason=reason, run=run, name=self.name):
                     return
 
-    def _pages(self) -> Iterator[list[tuple[Any, ...]]]:
+    def _pages(self) -> Iterator[list[Row]]:
         of_users = Q(user__isnull=False) | ~Q(session_auth_hash="")
         return read_pages(
             WebSocketSession.objects.filter(of_users, connected=True), along="created_on", size=BATCH
         )
 
-    def _outdated(self, rows: list[tuple[Any, ...]]) -> dict[str, list[int]]:
+    def _outdated(self, rows: list[Row]) -> dict[str, list[int]]:
         """The keys among `rows` whose sockets must end, by reason."""
         found: dict[str, list[int]] = defaultdict(list)
         current = WebSocketSession.objects.using(router.db_for_write(WebSocketSession))
@@ -129,9 +128,7 @@ _SESSION_KEYS = ("session_key_hash", "session_key_sealed")
 _KNOWN_SESSIONS = 100_000
 
 
-def _of_ended_sessions(
-    rows: list[tuple[Any, ...]], known: dict[str, bool], unknown: Counter[str]
-) -> list[int]:
+def _of_ended_sessions(rows: list[Row], known: dict[str, bool], unknown: Counter[str]) -> list[int]:
     """Primary keys of the rows whose Django session has ended. `known`: by hash, whether it has."""
     if len(known) > _KNOWN_SESSIONS:
         known.clear()

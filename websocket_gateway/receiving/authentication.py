@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from copy import copy, deepcopy
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.core.signals import setting_changed
 from django.db import Error, router
@@ -159,12 +159,12 @@ def current_place() -> Place:
 known_gateways = PerProcess(GatewayRows)
 
 
-def forget_gateways(**kwargs: Any) -> None:
+def forget_gateways(**kwargs: object) -> None:
     """Empty the process's memory of gateways; also a receiver of model signals."""
     known_gateways().clear()
 
 
-def _forget_on_setting(*, setting: str, **kwargs: Any) -> None:
+def _forget_on_setting(*, setting: str, **kwargs: object) -> None:
     if setting in ("DATABASES", "DATABASE_ROUTERS", "WEBSOCKET_GATEWAY"):
         forget_gateways()
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from django.db import router
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
-from websocket_gateway.compiled_statements import CompiledQuery, Given
+from websocket_gateway.compiled_queries.statements import CompiledQuery, Given
 from websocket_gateway.concurrency import reconnect_when_away
 from websocket_gateway.connections.sessions import Row
 from websocket_gateway.models import ChannelSubscription, WebSocketSession
@@ -25,7 +24,7 @@ from websocket_gateway.sending.queries import CONNECTED
 class Membership:
     """One of the ways to be in a channel: how its sessions are found."""
 
-    def __init__(self, find: Callable[[object], QuerySet[Any]], *, key: str, prefix: str = "") -> None:
+    def __init__(self, find: Callable[[object], QuerySet[Model]], *, key: str, prefix: str = "") -> None:
         """`find` gets a channel; `key` and `prefix` are those of a `QueryStream`.
 
         It is not called before the first message: a project may import this from its models.

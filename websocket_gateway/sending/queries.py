@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import router
 from django.db.models import Exists, Model, QuerySet
@@ -14,6 +14,8 @@ from django.db.models.sql import Query
 from websocket_gateway.concurrency import reconnect_when_away
 from websocket_gateway.connections.sessions import ROW_FIELDS, Row
 from websocket_gateway.models import WebSocketSession
+
+T = TypeVar("T")
 
 # Primary keys in one IN list; some databases do not accept more parameters.
 IN_LIST = 500
@@ -99,7 +101,7 @@ def read_keys(to: QuerySet[WebSocketSession]) -> Iterable[int]:
     return _iterate(found.values_list("id", flat=True))
 
 
-def _iterate(query: QuerySet[Any, Any]) -> Iterator[Any]:
+def _iterate(query: QuerySet[Model, T]) -> Iterator[T]:
     """As `iterator()`, without a cursor on the server, which a pooler in transaction mode would lose."""
     rows: Any = query._iterable_class
     return iter(rows(query, chunked_fetch=False, chunk_size=1_000))
@@ -165,6 +167,6 @@ def connected_sessions() -> QuerySet[WebSocketSession]:
     return connected
 
 
-def read_again(page: QuerySet[Model, Any]) -> list[tuple[Any, ...]]:
+def read_again(page: QuerySet[Model, T]) -> list[T]:
     """The rows of a page, read again where the database had gone away."""
     return reconnect_when_away(lambda: list(page.all()), using=page.db)

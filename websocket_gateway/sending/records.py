@@ -13,6 +13,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from websocket_gateway.concurrency import retry_when_busy, run_after_commit
@@ -38,7 +40,9 @@ def current_starter() -> Starter:
 
 
 @contextmanager
-def started_in(origin: BroadcastRun.Origin, user: Any = None) -> Iterator[None]:
+def started_in(
+    origin: BroadcastRun.Origin, user: AbstractBaseUser | AnonymousUser | None = None
+) -> Iterator[None]:
     """Say for the length of a `with` block where broadcasts are started, and by which user."""
     token = _starter.set(Starter(origin, None if user is None else user.pk))
     try:

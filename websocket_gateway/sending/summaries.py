@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 from django.db import router
 from django.db.models import Aggregate, Count, OuterRef, Q, QuerySet, Subquery, Sum
@@ -92,7 +91,7 @@ def figure_of(run: BroadcastRun, name: str) -> int:
 
 
 def _summary(run: BroadcastRun, reasons: Counter[str]) -> RunSummary:
-    found: dict[str, Any] = vars(run)
+    found = vars(run)
     report = DeliveryReport(
         delivered=figure_of(run, "delivered"),
         gone=figure_of(run, "gone"),

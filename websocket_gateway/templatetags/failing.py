@@ -7,7 +7,6 @@ without an address to connect to, and the log says why, once for each process.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from django import template
 from django.template.base import Node, Parser, Token
@@ -21,7 +20,11 @@ Instead = Callable[[Context], SafeString]
 
 
 def register_safely(
-    register: template.Library, function: Callable[..., Any], *, instead: Instead, takes_context: bool = False
+    register: template.Library,
+    function: Callable[..., object],
+    *,
+    instead: Instead,
+    takes_context: bool = False,
 ) -> None:
     """`simple_tag`, but in production a tag that fails gives what `instead` makes."""
     name = function.__name__

@@ -24,11 +24,11 @@ from websocket_gateway.client_config import (
     build_client_options,
     build_csrf_config,
     build_csrf_config_of_token,
+    build_user_config,
     find_page_gateway,
 )
 from websocket_gateway.inboxes import build_inbox_config
 from websocket_gateway.templatetags.failing import register_safely
-from websocket_gateway.user_marks import build_user_config
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

@@ -22,7 +22,7 @@ from websocket_gateway.models import ApiGateway, WebSocketSession
 from websocket_gateway.receiving.tokens import make_token
 from websocket_gateway.sending.publishing import finish_in_test
 from websocket_gateway.testing import events
-from websocket_gateway.testing.connections import Cursors, FakeConnections
+from websocket_gateway.testing.connections import ChannelAnswer, Cursors, FakeConnections
 from websocket_gateway.testing.targets import Target, any_gateway
 
 if TYPE_CHECKING:
@@ -132,15 +132,15 @@ class WebSocketClient:
         """Send a control frame such as `ping` or `subscribe`."""
         return self.send({RESERVED_KEY: {"type": kind, **fields}}, reply_id=reply_id)
 
-    def subscribe(self, channel: str, since: Mapping[str, object] | None = None) -> dict[str, Any]:
+    def subscribe(self, channel: str, since: Mapping[str, object] | None = None) -> ChannelAnswer:
         """Join a channel, from a position, `{"last": 20}`, `{"acked": True}` or now; returns the answer."""
         return self._ask_channel("subscribe", channel, since)
 
-    def ack(self, channel: str, offset: int | Mapping[str, object] | None = None) -> dict[str, Any]:
+    def ack(self, channel: str, offset: int | Mapping[str, object] | None = None) -> ChannelAnswer:
         """Acknowledge up to `offset`, by default what the client has; the answer has `unread` or `error`."""
         return self._ask_channel("ack", channel, self.position(channel) if offset is None else offset)
 
-    def recover(self, channel: str, position: Mapping[str, object] | None = None) -> dict[str, Any]:
+    def recover(self, channel: str, position: Mapping[str, object] | None = None) -> ChannelAnswer:
         """What the client missed in a channel with a history: the answer for this channel.
 
         It begins at `position`, else at `client.position(channel)`. It has `epoch`, `offset`, perhaps
@@ -185,15 +185,15 @@ class WebSocketClient:
         """`control` from an asynchronous test."""
         return await sync_to_async(self.control)(kind, reply_id=reply_id, **fields)
 
-    async def asubscribe(self, channel: str, since: Mapping[str, object] | None = None) -> dict[str, Any]:
+    async def asubscribe(self, channel: str, since: Mapping[str, object] | None = None) -> ChannelAnswer:
         """`subscribe` from an asynchronous test."""
         return await sync_to_async(self.subscribe)(channel, since)
 
-    async def arecover(self, channel: str, position: Mapping[str, object] | None = None) -> dict[str, Any]:
+    async def arecover(self, channel: str, position: Mapping[str, object] | None = None) -> ChannelAnswer:
         """`recover` from an asynchronous test."""
         return await sync_to_async(self.recover)(channel, position)
 
-    async def aack(self, channel: str, offset: int | Mapping[str, object] | None = None) -> dict[str, Any]:
+    async def aack(self, channel: str, offset: int | Mapping[str, object] | None = None) -> ChannelAnswer:
         """`ack` from an asynchronous test."""
         return await sync_to_async(self.ack)(channel, offset)
 
@@ -225,7 +225,7 @@ class WebSocketClient:
         finish_in_test()
         return self._connections.messages_to(self.connection_id)
 
-    def _ask_channel(self, kind: str, channel: str, since: object) -> dict[str, Any]:
+    def _ask_channel(self, kind: str, channel: str, since: object) -> ChannelAnswer:
         finish_in_test()
         answer = self.control(kind, reply_id=kind, channels={channel: since}).json()
         return answer[RESERVED_KEY]["channels"][channel]  # type: ignore[no-any-return]
@@ -239,7 +239,7 @@ class WebSocketClient:
         return Reply(response)
 
 
-def _object(reply: Reply) -> Any:
+def _object(reply: Reply) -> object:
     return reply.json() if reply.content[:1] == b"{" else None
 
 

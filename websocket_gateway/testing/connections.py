@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from websocket_gateway.aws.connections import use_connections
 from websocket_gateway.aws.endpoints import ManagementEndpoint
@@ -100,6 +100,20 @@ def record_connections() -> Iterator[FakeConnections]:
         yield fake
 
 
+class ChannelAnswer(TypedDict, total=False):
+    """What a reply to a control frame says of one channel."""
+
+    epoch: str
+    offset: int
+    messages: list[dict[str, Any]]
+    more: bool
+    lost: str
+    acked: int
+    last: int
+    unread: int
+    error: dict[str, str]
+
+
 class Cursors:
     """The positions of one connection in its channels, counted by the frames that it got."""
 
@@ -112,7 +126,7 @@ class Cursors:
         """After the last message that the connection has without a gap; None if it has no position."""
         return self._positions.get(channel)
 
-    def answered(self, frame: Any) -> None:
+    def answered(self, frame: object) -> None:
         """Take the positions of an answer to `subscribe` or `recover`; nothing, from any other frame."""
         channels = _metadata(frame).get("channels")
         for name, answer in channels.items() if isinstance(channels, dict) else ():
@@ -120,7 +134,7 @@ class Cursors:
                 messages = answer.get("messages") or [answer]
                 self.move(name, {"epoch": answer["epoch"], "offset": messages[-1]["offset"]})
 
-    def pushed(self, frames: list[Any]) -> None:
+    def pushed(self, frames: Sequence[object]) -> None:
         """Count what the server has sent so far: all frames, the ones of the calls before included."""
         for frame in frames[self._read :]:
             place = _metadata(frame)
@@ -140,6 +154,6 @@ class Cursors:
         self._positions[channel] = {"epoch": epoch, "offset": offset}
 
 
-def _metadata(frame: Any) -> dict[str, Any]:
+def _metadata(frame: object) -> dict[str, Any]:
     found = frame.get(RESERVED_KEY) if isinstance(frame, dict) else None
     return found if isinstance(found, dict) else {}

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils import translation
 from django.views.generic import View
 
@@ -59,7 +59,7 @@ class Target:
             callee = self._resolve("connect").func if self._given is None else self._given
         return _read(callee, name)
 
-    def _resolve(self, slug: str) -> Any:
+    def _resolve(self, slug: str) -> ResolverMatch:
         try:
             with self._in_language():
                 return resolve(self.path + slug)
@@ -69,7 +69,7 @@ class Target:
                 'route, such as "/ws/" for path("ws/<str:route>", ...).'
             ) from exc
 
-    def _in_language(self) -> AbstractContextManager[Any]:
+    def _in_language(self) -> AbstractContextManager[object]:
         """As `LocaleMiddleware` does for `i18n_patterns`: the language of the path, if it has one."""
         language = translation.get_language_from_path(self.path) if settings.USE_I18N else None
         return translation.override(language) if self._given is None and language else nullcontext()

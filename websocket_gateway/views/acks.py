@@ -45,7 +45,7 @@ def acknowledge(view: WebSocketHooks, request: HttpRequest, wanted: Mapping[str,
             if move_cursor(user_id, name, heads[name], reached.acked):
                 moved[name] = answers[name]
     if moved:
-        from websocket_gateway.sending.inboxes import push_acked  # with the code that calls AWS
+        from websocket_gateway.sending.acknowledging import push_acked  # with the code that calls AWS
 
         push_acked(user_id, moved, but=view.websocket_session.pk)
     return answers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
@@ -45,18 +45,18 @@ class Attempt(NamedTuple):
         return self.window_seconds if same else 0
 
 
-def read_limit(read: Callable[[str], Any], name: str) -> int:
+def read_limit(read: Callable[[str], int | None], name: str) -> int:
     """The limit of a view, whose attributes `read` answers; that of the settings where it is None."""
     own = read(name)
     return int(getattr(get_settings(), name.lower()) if own is None else own)
 
 
-def window_seconds(read: Callable[[str], Any]) -> int:
+def window_seconds(read: Callable[[str], int | None]) -> int:
     """The length of the windows in which a view counts."""
     return 60 * max(1, read_limit(read, "RATE_LIMIT_WINDOW_MINUTES"))
 
 
-def limits_attempts(read: Callable[[str], Any]) -> bool:
+def limits_attempts(read: Callable[[str], int | None]) -> bool:
     """Whether a view limits the attempts of a user; 0 turns it off, as for connections and messages."""
     return bool(read("RATE_LIMIT_ENABLED")) and read_limit(read, "RATE_LIMIT_MAX_ATTEMPTS") > 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 from django.http import HttpRequest
 
@@ -37,7 +37,7 @@ def record_event(view: WebSocketHooks, begun: float) -> None:
         metrics.complain(exc)
 
 
-def trace_event(view: WebSocketHooks, request: HttpRequest) -> AbstractContextManager[Any]:
+def trace_event(view: WebSocketHooks, request: HttpRequest) -> AbstractContextManager[object]:
     """A span for an event that is proven and parsed, as a part of API Gateway's trace."""
     return metrics.span("event", trace=read_header(request, metrics.TRACE_HEADER), event=_name(view))
 

@@ -18,6 +18,7 @@ from django.views.generic import View
 
 from websocket_gateway import security_log
 from websocket_gateway.auth_backends import backend_of
+from websocket_gateway.client_config import build_user_marks
 from websocket_gateway.conf import get_settings
 from websocket_gateway.connections.sessions import has_open
 from websocket_gateway.database_errors import describe_away, is_away
@@ -26,7 +27,6 @@ from websocket_gateway.logins import current_session_key, is_active
 from websocket_gateway.receiving.limits import find_used_up
 from websocket_gateway.receiving.tokens import issue_token
 from websocket_gateway.security_log import Limited, Rule
-from websocket_gateway.user_marks import build_user_marks
 from websocket_gateway.views.limits import (
     RETRY_AFTER_FULL,
     SCOPE,
@@ -147,7 +147,7 @@ def _never_exempt(request: HttpRequest) -> HttpResponse:
     raise NotImplementedError
 
 
-_Read = Callable[[str], Any]
+_Read = Callable[[str], int | None]
 """Answers an attribute of a view."""
 
 
@@ -189,5 +189,6 @@ def _readers(urlconf: str) -> tuple[_Read, ...]:
     return tuple(view.read for view in find_routed_views()) or (_default,)
 
 
-def _default(name: str) -> Any:
-    return getattr(WebSocketView, name)
+def _default(name: str) -> int | None:
+    value: int | None = getattr(WebSocketView, name)
+    return value

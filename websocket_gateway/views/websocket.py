@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connections, transaction
 from django.http import HttpRequest
@@ -30,6 +31,8 @@ from websocket_gateway.views.message import end_connection, receive_message
 from websocket_gateway.views.names import check_definitions
 from websocket_gateway.views.presence import describing
 from websocket_gateway.views.responses import ErrorCode
+
+V = TypeVar("V", bound=Callable[..., HttpResponseBase])
 
 
 class WebSocketView(WebSocketHooks):
@@ -126,7 +129,7 @@ class WebSocketView(WebSocketHooks):
         return ["POST"]
 
 
-def exempt(view: Any) -> Any:
+def exempt(view: V) -> V:
     """Exempt a view from CSRF and login middleware, and from `ATOMIC_REQUESTS` of every database."""
     vars(view).update(csrf_exempt=True, login_required=False)
     for alias in connections:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.core.management.base import CommandParser
 
 from websocket_gateway.management.arguments import (
@@ -128,7 +126,7 @@ class Command(ProvisioningCommand):
 
     def handle(
         self,
-        *args: Any,
+        *args: object,
         name: str | None,
         tags: list[tuple[str, str]] | None,
         adopt: str | None,
@@ -137,7 +135,7 @@ class Command(ProvisioningCommand):
         dry_run: bool,
         interactive: bool,
         format: str,  # noqa: A002 - the option's name
-        **options: Any,
+        **options: object,
     ) -> None:
         """Plan, show or apply, report."""
         self.text = format == "text"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.core.management.base import CommandParser
 
 from websocket_gateway.exceptions import GatewayNotFoundError
@@ -47,14 +45,14 @@ class Command(ProvisioningCommand):
 
     def handle(
         self,
-        *args: Any,
+        *args: object,
         name: str,
         keep_record: bool,
         forget: bool,
         dry_run: bool,
         interactive: bool,
         format: str,  # noqa: A002 - the option's name
-        **options: Any,
+        **options: object,
     ) -> None:
         """Plan, ask, apply, report."""
         self.text = format == "text"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from django.core.management.base import CommandParser
 
@@ -31,10 +30,10 @@ class Command(GatewayCommand):
 
     def handle(
         self,
-        *args: Any,
+        *args: object,
         dry_run: bool,
         format: str,  # noqa: A002 - the option's name
-        **options: Any,
+        **options: object,
     ) -> None:
         """Plan, apply, report."""
         plan = plan_import()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
@@ -67,7 +66,7 @@ class Command(ProvisioningCommand):
 
     def handle(
         self,
-        *args: Any,
+        *args: object,
         names: list[str],
         check: bool,
         dry_run: bool,
@@ -77,7 +76,7 @@ class Command(ProvisioningCommand):
         deep: bool,
         interactive: bool,
         format: str,  # noqa: A002 - the option's name
-        **options: Any,
+        **options: object,
     ) -> None:
         """Plan, show or apply each gateway; report."""
         self.text = format == "text"

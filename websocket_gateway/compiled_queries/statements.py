@@ -2,24 +2,27 @@
 
 A query is built from the models as everywhere else, with a `Given` in each place whose value differs from run
 to run. It is compiled when it is first run on a database; each run only fills in the values. Only the SQL is
-kept, no result and no connection, so nothing here can be out of date. `compiled_queries` is for the row of
-one model, which becomes an object.
+kept, no result and no connection, so nothing here can be out of date.
 
-With the same private names of the ORM as there: `get_compiler`, `as_sql`, `select`, `col_count`.
+Private names of the ORM that are used here: `get_compiler`, `as_sql`, `select`, `col_count`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.sql import UpdateQuery
 
-from websocket_gateway.compiled_queries import is_djangos
+from websocket_gateway.compiled_queries.orm import is_djangos
 
-_Compiled = tuple[str, Sequence[Any], Sequence[Any]]
+if TYPE_CHECKING:
+    from django.db.models.expressions import Expression
+    from django.db.models.sql.compiler import SQLCompiler
+
+_Compiled: TypeAlias = "tuple[str, Sequence[object], Sequence[Expression]]"
 """The SQL, its parameters, and the expressions of its columns."""
 
 
@@ -33,11 +36,11 @@ class Given(models.Value):
         super().__init__(None, output_field=found)
         self.name = name
 
-    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
         """Leave a place for the value."""
         return "%s", (self,)
 
-    def written(self, values: dict[str, Any], connection: BaseDatabaseWrapper) -> object:
+    def written(self, values: Mapping[str, object], connection: BaseDatabaseWrapper) -> object:
         """The value of a run, as the driver of the database takes it."""
         return self.output_field.get_db_prep_value(values[self.name], connection=connection, prepared=False)
 
@@ -45,7 +48,7 @@ class Given(models.Value):
 class _CompiledOnce:
     """The form of a statement, for each database that it was run on."""
 
-    def __init__(self, build: Callable[[], models.QuerySet[Any, Any]]) -> None:
+    def __init__(self, build: Callable[[], models.QuerySet[models.Model, object]]) -> None:
         self._build = build
         self._forms: dict[tuple[str, type], _Compiled] = {}
 
@@ -80,7 +83,7 @@ class CompiledQuery(_CompiledOnce):
 class CompiledUpdate(_CompiledOnce):
     """An UPDATE of the rows of a query; `changes` are what `QuerySet.update` takes."""
 
-    def __init__(self, build: Callable[[], models.QuerySet[Any, Any]], **changes: object) -> None:
+    def __init__(self, build: Callable[[], models.QuerySet[models.Model, object]], **changes: object) -> None:
         super().__init__(build)
         self._changes = changes
 
@@ -106,7 +109,9 @@ def _writes_the_same_each_time(connection: BaseDatabaseWrapper) -> bool:
     )
 
 
-def _filled(parameters: Sequence[Any], values: dict[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
+def _filled(
+    parameters: Sequence[object], values: Mapping[str, object], connection: BaseDatabaseWrapper
+) -> list[Any]:
     return [
         parameter.written(values, connection) if isinstance(parameter, Given) else parameter
         for parameter in parameters
@@ -114,7 +119,7 @@ def _filled(parameters: Sequence[Any], values: dict[str, Any], connection: BaseD
 
 
 def _converted(
-    rows: Sequence[tuple[Any, ...]], columns: Sequence[Any], connection: BaseDatabaseWrapper
+    rows: Sequence[tuple[Any, ...]], columns: Sequence[Expression], connection: BaseDatabaseWrapper
 ) -> list[tuple[Any, ...]]:
     """The rows as Django gives them: a driver may know neither booleans nor points in time."""
     own = connection.ops.get_db_converters

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
-from websocket_gateway.compiled_statements import CompiledQuery, CompiledUpdate, Given
+from websocket_gateway.compiled_queries.statements import CompiledQuery, CompiledUpdate, Given
 from websocket_gateway.models import Channel, ChannelMessage
 
 pytestmark = pytest.mark.django_db

@@ -13,8 +13,8 @@ import pytest
 from django.db import connection, models
 from django.test.utils import CaptureQueriesContext, isolate_apps
 
-from tests.test_compiled_queries import state_of
-from websocket_gateway.compiled_queries import CompiledLookup
+from tests.compiled_queries.test_lookups import state_of
+from websocket_gateway.compiled_queries.lookups import CompiledLookup
 
 # mypy: disable-error-code="var-annotated, no-untyped-call, type-arg"
 # ruff: noqa: DJ008 - models of a test

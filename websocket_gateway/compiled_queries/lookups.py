@@ -1,9 +1,8 @@
 """A SELECT by a unique column that Django's ORM compiles once, instead of once for each call.
 
-Compiling takes most of the time of a query that finds one row. Only this module and `compiled_statements` use
-private names of the ORM. Here: `get_compiler` of a query, `as_sql`, `select`, `klass_info` and
-`get_converters` of its compiler, and `get_related_populators`. Where they differ from what is expected, the
-plain query runs.
+Compiling takes most of the time of a query that finds one row. Private names of the ORM that are used here:
+`get_compiler` of a query, `as_sql`, `select`, `klass_info` and `get_converters` of its compiler, and
+`get_related_populators`. Where they differ from what is expected, the plain query runs.
 
 All else is as with the plain query. The statement passes through `connection.cursor()`, so that tenants,
 execute wrappers, logs and tests see it. `from_db()` makes the objects, of values that the fields converted.
@@ -13,14 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypedDict, TypeVar
 
 from django.core.signals import setting_changed
 from django.db import Error, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models.sql import compiler as orm_compiler
 
+from websocket_gateway.compiled_queries.orm import UnexpectedError, check_compiler
 from websocket_gateway.log_records import get_logger
+
+if TYPE_CHECKING:
+    from django.db.models.expressions import Expression
+    from django.db.models.options import Options
+    from django.db.models.query import RelatedPopulator
+    from django.db.models.sql.compiler import SQLCompiler
+    from typing_extensions import Required
 
 logger = get_logger("websocket_gateway.connections")
 
@@ -29,23 +35,19 @@ M = TypeVar("M", bound=models.Model)
 _MARKER: Final = "websocket-gateway-compiled"
 _SLOT: Final = "_websocket_gateway_lookups"
 """The attribute of a database connection that holds what is bound to it, and is freed with it."""
-_WRITING: Final = ("as_sql", "compile", "quote_name_unless_alias")
-"""Methods of the compiler that must be Django's. Those of a library could write another statement."""
-_READING: Final = (
-    *("execute_sql", "results_iter", "get_converters", "apply_converters"),
-    *("has_composite_fields", "composite_fields_to_tuples"),
-)
-"""Methods that this module replaces. No database backend, not even one of Django, must have its own."""
 
 
-class _UnexpectedError(Exception):
-    """The ORM does not compile the query as this module expects."""
+class _ClassInfo(TypedDict, total=False):
+    """The part of `klass_info` that tells which models a row has."""
+
+    model: Required[type[models.Model]]
+    related_klass_infos: Sequence[_ClassInfo]
 
 
 class _Stamp(NamedTuple):
     """How a model was defined when a statement was compiled."""
 
-    options: Any
+    options: Options[models.Model]
     concrete_fields: object
     db_table: str
 
@@ -57,10 +59,10 @@ class _Statement(NamedTuple):
     stamps: tuple[_Stamp, ...]
     sql: str = ""
     """Empty where the plain query must run."""
-    expressions: Sequence[Any] = ()
+    expressions: Sequence[Expression] = ()
     end: int = 0
-    from_db: Callable[[Sequence[Any]], Any] = list
-    populators: Sequence[Any] = ()
+    from_db: Callable[[Sequence[object]], Any] = list
+    populators: Sequence[RelatedPopulator] = ()
 
     def is_current(self) -> bool:
         """Whether neither settings nor models have changed; a changed model has a new list of fields."""
@@ -72,13 +74,17 @@ class _Statement(NamedTuple):
         return True
 
 
+_Converters: TypeAlias = "tuple[int, Sequence[Callable[..., object]], Expression]"
+"""The position of a column, what turns its value into that of a field, and its expression."""
+
+
 class _Bound(NamedTuple):
     """A statement, with the converters of one database connection: position, functions, expression."""
 
     statement: _Statement
-    converters: Sequence[tuple[int, Sequence[Callable[..., Any]], Any]] = ()
+    converters: Sequence[_Converters] = ()
 
-    def build(self, row: Sequence[Any], connection: BaseDatabaseWrapper) -> Any:
+    def build(self, row: Sequence[object], connection: BaseDatabaseWrapper) -> Any:
         """Make the object of a row, with those that it is joined with."""
         values = list(row)
         for position, converters, expression in self.converters:
@@ -118,7 +124,7 @@ class CompiledLookup(Generic[M]):
             found: M = bound.build(rows[0], connection)
             if getattr(found, self._column) == value:
                 return found
-            raise _UnexpectedError(f"{self._column} has another value in the row that was read")
+            raise UnexpectedError(f"{self._column} has another value in the row that was read")
         except Error:  # of a `from_db()` that runs a query
             raise
         except Exception as exc:  # noqa: BLE001 - private names may raise anything
@@ -133,7 +139,7 @@ class CompiledLookup(Generic[M]):
 
     def _bind(self, connection: BaseDatabaseWrapper) -> _Bound:
         try:
-            statement, rows = self._statement(connection), cast("Any", self._rows)
+            statement, rows = self._statement(connection), self._rows
             compiler = rows.query.get_compiler(using=connection.alias)
             bound = _Bound(statement, _converters(compiler, statement.expressions))
         except Error:  # of the database, which some backends ask while they compile
@@ -154,22 +160,22 @@ class CompiledLookup(Generic[M]):
     def _compile(self, using: str) -> _Statement:
         from django.db.models.query import get_related_populators
 
-        version, rows = _settings.version, cast("Any", self._rows.filter(**{self._column: _MARKER}))
+        version, rows = _settings.version, self._rows.filter(**{self._column: _MARKER})
         compiler = rows.query.get_compiler(using=using)
-        _check_compiler(compiler)
+        check_compiler(compiler)
         sql, parameters = compiler.as_sql()
         info, select = compiler.klass_info, compiler.select
         names = [item[0].target.attname for item in select]
         end = info["select_fields"][-1] + 1
         if tuple(parameters) != (_MARKER,) or sql.count("%s") != 1:
-            raise _UnexpectedError("the statement has other parameters")
+            raise UnexpectedError("the statement has other parameters")
         extra = compiler.annotation_col_map or compiler.has_extra_select
         if info["select_fields"] != list(range(end)) or extra:
-            raise _UnexpectedError("the statement has other columns")
+            raise UnexpectedError("the statement has other columns")
         # From Django 6.1 on a QuerySet has a mode in which deferred fields are read.
         mode = getattr(self._rows, "_fetch_mode", None)
         if getattr(mode, "track_peers", False):
-            raise _UnexpectedError("the query reads deferred fields of several rows at once")
+            raise UnexpectedError("the query reads deferred fields of several rows at once")
         modes = {} if mode is None else {"fetch_mode": mode}
         return _Statement(
             settings_version=version,
@@ -195,29 +201,12 @@ class CompiledLookup(Generic[M]):
         return _Statement(_settings.version, _stamps([self._rows.model]))
 
 
-def is_djangos(method: object) -> bool:
-    """Whether a method is Django's. That of a library could write another statement: a condition, a table."""
-    # A decorated method has the name and module of the original, but the globals of the library.
-    name: str = getattr(method, "__globals__", {}).get("__name__", "")
-    return name.startswith("django.db.")
-
-
-def _check_compiler(compiler: Any) -> None:
-    written = [(name, getattr(compiler, name)) for name in _WRITING]
-    for name, method in (*written, ("quote_name", compiler.connection.ops.quote_name)):
-        if not is_djangos(method):
-            raise _UnexpectedError(f"{name} is not Django's")
-    for name in _READING:
-        if getattr(getattr(compiler, name), "__globals__", None) is not vars(orm_compiler):
-            raise _UnexpectedError(f"{name} is not Django's own")
-
-
-def _converters(compiler: Any, expressions: Sequence[Any]) -> list[tuple[int, Any, Any]]:
-    found = compiler.get_converters(expressions)
+def _converters(compiler: SQLCompiler, expressions: Sequence[Expression]) -> list[_Converters]:
+    found = compiler.get_converters(list(expressions))
     return [(position, converters, expression) for position, (converters, expression) in found.items()]
 
 
-def _models(info: dict[str, Any]) -> Iterator[type[models.Model]]:
+def _models(info: _ClassInfo) -> Iterator[type[models.Model]]:
     """The models whose objects a row becomes."""
     yield info["model"]
     for related in info.get("related_klass_infos", ()):
@@ -236,7 +225,7 @@ class _Settings:
 _settings = _Settings()
 
 
-def _count_change(**kwargs: Any) -> None:
+def _count_change(**kwargs: object) -> None:
     _settings.version += 1
 
 

@@ -35,6 +35,16 @@ WORDS: dict[str, str] = {
     r"rooms?|houses?|floors?|doors?": "the thing itself, not a metaphor",
     r"crews?|lanes?|ledgers?": "workers, queue, table",
 }
+# Phrases that a page says in plainer words.
+PHRASES_OF_PAGES: dict[str, str] = {
+    r"by the clock": "regularly",
+    r"look(s|ed|ing)? after": "monitor, maintain",
+    r"(hears?|tells?) of": "learns of, reports",
+    r"behind (its|his|their) back": "without it, without them",
+    r"nothing is to": "there is nothing to",
+    r"as ever": "as usual",
+}
+_PHRASES = re.compile(rf"\b(?:{'|'.join(PHRASES_OF_PAGES)})\b", re.IGNORECASE)
 _FORBIDDEN = re.compile("|".join(rf"\b(?:{expression})\b" for expression in WORDS), re.IGNORECASE)
 _QUOTATION = re.compile(r"``.*?``|`[^`]*`|\"[^\"\n]*\"|(?<!\w)'[^'\n]+'(?!\w)|“[^”]*”", re.DOTALL)
 _SCRIPT = re.compile(
@@ -169,6 +179,20 @@ def test_the_documentation_is_in_plain_english(path: Path) -> None:
     prose = _TERMS_OF_PAGES.sub("…", _BLOCK.sub("…", path.read_text()))
 
     check(path.name, forbidden_words(prose))
+
+
+@pytest.mark.parametrize(
+    "phrase", ["Runs by the clock.", "The page hears of it.", "It changes behind its back."]
+)
+def test_such_phrases_are_found(phrase: str) -> None:
+    assert _PHRASES.search(phrase)
+
+
+@pytest.mark.parametrize("path", DOCUMENTATION, ids=lambda path: path.name)
+def test_the_documentation_uses_no_such_phrases(path: Path) -> None:
+    prose = " ".join(_QUOTATION.sub("…", _BLOCK.sub("…", path.read_text())).split())
+
+    assert [prose[max(0, found.start() - 30) : found.end() + 20] for found in _PHRASES.finditer(prose)] == []
 
 
 def test_nothing_else_is_pending() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -256,7 +257,9 @@ def test_a_probe_that_hangs_does_not_keep_a_caller_in_the_same_process() -> None
 
 
 def test_ctrl_c_ends_it_although_probes_hang() -> None:
-    with hanging() as nowhere:
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        listener.settimeout(60)
+        nowhere = f"http://127.0.0.1:{listener.getsockname()[1]}"
         good_gateway(target_base_endpoint=f"{nowhere}/ws/", api_endpoint=nowhere.replace("http", "ws"))
         running = subprocess.Popen(
             [sys.executable, "-m", "django", "check_ws_settings", "--live", "--timeout=60"],
@@ -273,9 +276,9 @@ def test_ctrl_c_ends_it_although_probes_hang() -> None:
             stderr=subprocess.PIPE,
             text=True,
         )
-        time.sleep(4)  # the probes hang by then
-        running.send_signal(signal.SIGINT)
-        _stdout, stderr = running.communicate(timeout=3)
+        with listener.accept()[0]:  # a probe, which hangs now
+            running.send_signal(signal.SIGINT)
+            _stdout, stderr = running.communicate(timeout=20)
 
     assert (running.returncode, stderr) == (130, "Interrupted.\n")
 

@@ -91,3 +91,12 @@ def test_a_task_is_followed_through_few_modules() -> None:
     )
 
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_what_the_gate_selects_by_a_mark_is_where_it_looks() -> None:
+    names = ("tests.end_to_end.chromium import", "tests.support.installing import")
+    files = [file for file in PACKAGE.parent.joinpath("tests").rglob("test_*.py") if file != Path(__file__)]
+    marked = [file for file in files if any(name in file.read_text() for name in names)]
+
+    assert len(marked) > 10
+    assert {file.parent.name for file in marked} == {"end_to_end"}

@@ -28,11 +28,12 @@ def sync_of(gateway: ApiGateway) -> str:
 def note_run(name: str, *, found: int = 0) -> None:
     """Note that a run ended now. A failure is logged: the run itself has done its work."""
     using = router.db_for_write(LastRun)
+    rows, values = LastRun.objects.using(using), {"ended_on": timezone.now(), "found": found}
     try:
+        # First an UPDATE: SQLite lets who has read in a transaction not wait for another's write.
         with transaction.atomic(using=using):
-            LastRun.objects.using(using).update_or_create(
-                name=name, defaults={"ended_on": timezone.now(), "found": found}
-            )
+            if not rows.filter(name=name).update(**values):
+                rows.update_or_create(name=name, defaults=values)
     except Error as exc:
         logger.warning(
             "The end of the run %r could not be noted: %s", name, exc, extra={"event": "run_not_noted"}

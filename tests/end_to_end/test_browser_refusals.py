@@ -62,7 +62,7 @@ def test_a_page_that_is_looked_at_during_a_pause_connects_at_once(world: World) 
     begun = time.monotonic()
     wait_for_state(page, "open")
 
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 10  # the pause is one of 20 seconds
 
 
 def test_forty_times_online_in_a_row_ask_for_few_tokens(world: World) -> None:

@@ -128,7 +128,7 @@ def test_a_connection_whose_page_has_gone_does_not_come_back_because_the_tab_is_
     tab.wait_for("last === 'closed removed'")
     tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     time.sleep(0.5)
-    assert not driven.gateway.connections()
+    driven.gateway.wait_until(lambda: not driven.gateway.connections(), timeout=PATIENCE_MS / 1000)
 
     tab.visit(name)
     tab.is_open()
@@ -263,7 +263,7 @@ def test_a_page_that_is_gone_back_to_is_connected_and_hears_each_frame_once(driv
 def is_connected_at_once(tab: Visit, name: str) -> None:
     begun = time.monotonic()
     tab.is_open()
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 10  # the page would wait for half a minute
     tab.tick(1)
     tab.wait_for("heard.length")
     assert tab.evaluate("heard") == [f"{name} 1"]

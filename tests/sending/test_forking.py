@@ -213,10 +213,10 @@ def free_port() -> int:
 
 
 def ask(port: int, channel: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{channel}", timeout=30) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{channel}", timeout=120) as response:
                 found: dict[str, Any] = json.load(response)
                 return found
         except urllib.error.URLError as exc:

@@ -25,7 +25,7 @@ def run_trials(module: str, *options: str, **environment: str) -> int:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -103,7 +103,7 @@ class JsonFormatter(logging.Formatter):
             shown["stack"] = self.formatStack(record.stack_info)
         try:
             return json.dumps(shown, default=str, allow_nan=False)
-        except Exception:  # noqa: BLE001 - a value that is no JSON, or whose `__str__` raises
+        except Exception:  # noqa: BLE001 - a value that is not JSON, or a `__str__` that raises
             return json.dumps({name: _as_text(value) for name, value in shown.items()})
 
     def fields_of(self, record: logging.LogRecord) -> dict[str, object]:

@@ -5,6 +5,7 @@ Django and gunicorn have the versions of this environment, so that only the pack
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
@@ -29,12 +30,14 @@ def peer_python(name: str) -> Path:
     folder = PEERS / f"{name}-{engine}"
     python, stamp = folder / "bin" / "python", folder / "installed.txt"
     wanted = requirements(name)
-    if stamp.exists() and stamp.read_text() == "\n".join(wanted):
-        return python
-    venv.create(folder, with_pip=True, clear=True)
-    install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted]
-    subprocess.run(install, check=True)
-    stamp.write_text("\n".join(wanted))
+    PEERS.mkdir(parents=True, exist_ok=True)
+    with (PEERS / f"{name}-{engine}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two benchmarks may want it at the same time
+        if not (stamp.exists() and stamp.read_text() == "\n".join(wanted)):
+            venv.create(folder, with_pip=True, clear=True)
+            install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted]
+            subprocess.run(install, check=True)
+            stamp.write_text("\n".join(wanted))
     return python
 
 

@@ -48,7 +48,15 @@ def announce_sent(subject: Subject | None, report: DeliveryReport, *, state: str
     if subject is None:
         return
     if message_sent.has_listeners(DeliveryReport):
-        send_safely(message_sent, sender=DeliveryReport, **_arguments(subject, report, state))
+        send_safely(
+            message_sent,
+            sender=DeliveryReport,
+            report=report,
+            audience=subject.audience,
+            channel_name=subject.channel_name,
+            user_id=subject.user_id,
+            state=state,
+        )
     if subject.is_broadcast:
         announce_finished(subject, report, state=state)
 
@@ -58,18 +66,16 @@ def announce_finished(
 ) -> None:
     """Tell the receivers that a broadcast has ended."""
     if has_receivers():
-        send_safely(broadcast_finished, sender=DeliveryReport, run=run, **_arguments(subject, report, state))
-
-
-def _arguments(subject: Subject, report: DeliveryReport, state: str) -> dict[str, object]:
-    """What both signals say of a message."""
-    return {
-        "report": report,
-        "audience": subject.audience,
-        "channel_name": subject.channel_name,
-        "user_id": subject.user_id,
-        "state": state,
-    }
+        send_safely(
+            broadcast_finished,
+            sender=DeliveryReport,
+            report=report,
+            audience=subject.audience,
+            channel_name=subject.channel_name,
+            user_id=subject.user_id,
+            state=state,
+            run=run,
+        )
 
 
 def has_receivers() -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Look = tuple[int, Literal["light", "dark"]]
 WIDE, NARROW = 1280, 390
-EVERY_LOOK: tuple[Look, ...] = tuple(product((WIDE, NARROW), ("light", "dark")))  # type: ignore[arg-type]
+EVERY_LOOK: tuple[Look, ...] = tuple(product((WIDE, NARROW), ("light", "dark")))
 PICTURES = os.environ.get("WEBSOCKET_GATEWAY_TEST_SCREENSHOTS", "")
 PACKAGE = "axe-core@4.14.1"
 FOLDER = Path(__file__).resolve().parents[2] / "build" / PACKAGE

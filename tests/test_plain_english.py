@@ -55,7 +55,7 @@ _STATEMENT = re.compile(r"\{%\s*(?:translate|trans)\s+(\"[^\"]*\"|'[^']*').*?%\}
 
 
 DOCUMENTATION = sorted(
-    path for folder in (PACKAGE.parent, PACKAGE.parent / "management_docs") for path in folder.glob("*.md")
+    [*PACKAGE.parent.glob("*.md"), *(PACKAGE.parent / "management_docs").rglob("*.md")],
 )
 # A chat has rooms, and a dependency has a lowest version, its floor.
 _TERMS_OF_PAGES = re.compile(r"\b(rooms?|floors?)\b", re.IGNORECASE)

@@ -37,7 +37,12 @@ def read(name: str) -> str:
 
 def all_pages() -> list[Path]:
     """Every page of the site, and the documents beside the package."""
-    return [*sorted(PAGES.glob("*.md")), *sorted(ROOT.glob("*.md"))]
+    return [*sorted(PAGES.glob("*.md")), *sorted(PAGES.glob("recipes/*.md")), *sorted(ROOT.glob("*.md"))]
+
+
+def name_of(page: Path) -> str:
+    """As `read` takes it: `view.md`, `recipes/live_list.md`, `README.md`."""
+    return str(page.relative_to(PAGES if page.is_relative_to(PAGES) else ROOT))
 
 
 def blocks(*languages: str) -> list[Block]:
@@ -47,7 +52,7 @@ def blocks(*languages: str) -> list[Block]:
         text = page.read_text()
         for match in _FENCE.finditer(text):
             line = text[: match.start()].count("\n") + 1
-            found.append(Block(page.name, line, match["language"].strip(), dedent(match["text"])))
+            found.append(Block(name_of(page), line, match["language"].strip(), dedent(match["text"])))
     return [block for block in found if not languages or block.language in languages]
 
 

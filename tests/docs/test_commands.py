@@ -10,7 +10,18 @@ import pytest
 from django.core.management import CommandError, get_commands, load_command_class
 from django.core.management.base import BaseCommand, CommandParser
 
-from tests.docs.pages import ROOT, all_pages, blocks, manage_lines, names, prose, read, section, table_rows
+from tests.docs.pages import (
+    ROOT,
+    all_pages,
+    blocks,
+    manage_lines,
+    name_of,
+    names,
+    prose,
+    read,
+    section,
+    table_rows,
+)
 
 COMMANDS = sorted(
     path.stem
@@ -138,10 +149,10 @@ def test_every_command_that_a_page_has_typed_exists() -> None:
     assert unknown | spoken_of == set()
 
 
-@pytest.mark.parametrize("page", all_pages(), ids=lambda page: str(page.name))
+@pytest.mark.parametrize("page", all_pages(), ids=name_of)
 def test_every_option_that_is_named_with_its_command_exists(page: Path) -> None:
     wrong = []
-    for span in names(prose(page.name)):
+    for span in names(prose(name_of(page))):
         name, *words = span.removeprefix("python ").removeprefix("manage.py ").split() or [""]
         if name in COMMANDS:
             named = {word.partition("=")[0] for word in words if re.fullmatch(r"--[a-z-]+(=.*)?", word)}

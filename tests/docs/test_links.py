@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.docs.pages import PAGES, all_pages, blocks, read
+from tests.docs.pages import PAGES, all_pages, blocks, name_of, read
 
 LANGUAGES = {
     "python",
@@ -14,6 +14,8 @@ LANGUAGES = {
     "json",
     "yaml",
     "js",
+    "ts",
+    "tsx",
     "html",
     "django",
     "ini",
@@ -36,7 +38,7 @@ def test_every_link_leads_somewhere() -> None:
         for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text()):
             found = page.parent / target if target else page
             if not found.exists() or (anchor and anchor not in anchors(found.read_text())):
-                broken.append(f"{page.name}: {target}#{anchor}")
+                broken.append(f"{name_of(page)}: {target}#{anchor}")
 
     assert broken == []
 
@@ -67,6 +69,15 @@ def test_what_the_index_explains_stands_before_its_table() -> None:
 
     assert before.count("```python") == before.count("```django") == before.count("overview.svg") == 1
     assert "```python" not in after
+
+
+def test_the_index_of_the_recipes_leads_to_each_of_them() -> None:
+    pages = {page.stem for page in PAGES.glob("recipes/*.md")} - {"index"}
+    text = read("recipes/index.md")
+
+    assert "](recipes/index.md)" in read("index.md")
+    assert set(re.findall(r"^\|.*\]\((\w+)\.md\)", text, re.MULTILINE)) == pages
+    assert set(text.partition(":hidden:")[2].split()) - {"```"} == pages
 
 
 def test_every_block_says_in_which_language_it_is() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT, all_pages, names, prose
+from tests.docs.pages import ROOT, all_pages, name_of, names, prose
 from tests.docs.test_moving_over import is_importable
 from websocket_gateway.conf import GatewayOptions, GatewaySettings
 from websocket_gateway.local.options import Quirks
@@ -17,7 +17,7 @@ from websocket_gateway.views import WebSocketView
 from websocket_gateway.views.hooks import WebSocketHooks
 
 PAGES = [page for page in all_pages() if page.name != "CHANGELOG.md"]
-ALL = pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+ALL = pytest.mark.parametrize("page", PAGES, ids=map(name_of, PAGES))
 FOLDERS = (
     "tests|management_docs|websocket_gateway|sample_project|aws|provisioning|receiving|sending|connections|channels"
     "|purging|diagnostics|checks|legacy|views|local"
@@ -38,7 +38,7 @@ def test_every_target_of_make_exists(page: Path) -> None:
 
 @ALL
 def test_every_file_of_the_repository_exists(page: Path) -> None:
-    named = [name for name in names(prose(page.name)) if re.fullmatch(rf"(?:{FOLDERS})/[\w./-]*", name)]
+    named = [name for name in names(prose(name_of(page))) if re.fullmatch(rf"(?:{FOLDERS})/[\w./-]*", name)]
     named = [name for name in named if "NAME" not in name]
     places = [ROOT, ROOT / "websocket_gateway", ROOT / "websocket_gateway/static", ROOT / "management_docs"]
 
@@ -49,7 +49,7 @@ def test_every_file_of_the_repository_exists(page: Path) -> None:
 def test_every_module_and_name_of_ours_that_is_spelled_out_exists(page: Path) -> None:
     named = {
         name.partition("(")[0]
-        for name in names(prose(page.name))
+        for name in names(prose(name_of(page)))
         if re.fullmatch(r"(?:websocket_gateway)\.[\w.]+(?:\(.*\))?", name)
     }
     no_modules = re.compile(r"websocket_gateway\.([a-z]+_[a-z]+|[EW]\d+)")
@@ -77,9 +77,9 @@ def test_every_key_of_the_settings_exists(page: Path) -> None:
     )
     # The other package's names stand in the first column of the tables there.
     text = (
-        re.sub(r"^\| [^|]+\|", "|", prose(page.name), flags=re.MULTILINE)
+        re.sub(r"^\| [^|]+\|", "|", prose(name_of(page)), flags=re.MULTILINE)
         if "moving" in page.name
-        else prose(page.name)
+        else prose(name_of(page))
     )
 
     named = set(re.findall(r'WEBSOCKET_GATEWAY\["(\w+)"\]', text))
@@ -90,7 +90,7 @@ def test_every_key_of_the_settings_exists(page: Path) -> None:
 
 @ALL
 def test_every_attribute_or_hook_that_a_page_gives_to_the_view_exists(page: Path) -> None:
-    named = set(re.findall(r"`WebSocketView\.(\w+)", prose(page.name)))
+    named = set(re.findall(r"`WebSocketView\.(\w+)", prose(name_of(page))))
     known = {*dir(WebSocketView), *get_annotations(WebSocketHooks)}
 
     assert named <= known

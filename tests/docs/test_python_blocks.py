@@ -58,7 +58,8 @@ def is_test(block: Block) -> bool:
     return "def test_" in block.text or "pytest_plugins = " in block.text
 
 
-PYTHON = blocks("python")
+PYTHON = [block for block in blocks("python") if not block.page.startswith("recipes/")]
+"""Those of a recipe are run as a project by tests/end_to_end/recipes."""
 RUN = [block for block in PYTHON if not is_test(block) and not only_compiles(block)]
 
 

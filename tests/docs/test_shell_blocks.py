@@ -1,7 +1,7 @@
 """What the guides type into a shell, typed: into the project of the README's tour, beside a local gateway.
 
 The tour itself is run by `tests/end_to_end/test_installed.py`, the tutorial by `test_browser_tutorial.py`
-beside it, and `make` by the gate.
+beside it, the recipes by `tests/end_to_end/recipes`, and `make` by the gate.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ NOT_RUN = {
     "iam.md": "makes a role in IAM",
 }
 ANY_PORT = re.compile(r"127\.0\.0\.1:\d+")
-GUIDES = [block for block in blocks("sh") if block.page not in ELSEWHERE]
+GUIDES = [
+    block for block in blocks("sh") if block.page not in ELSEWHERE and not block.page.startswith("recipes/")
+]
 SERVERS = [block for block in GUIDES if "run_local_gateway" in block.text]
 # The steps of a project that is moved over are typed by `tests/end_to_end/test_moving_a_project.py`.
 MOVED = [block for block in GUIDES if block.page == "moving_over.md" and "migrate shop" in block.text]

@@ -103,7 +103,7 @@ def test_every_name_that_a_page_imports_is_in_the_reference() -> None:
     public = {"websocket_gateway.views", "websocket_gateway.testing", "websocket_gateway.purging"}
 
     missing = set()
-    for page in [*PAGES.glob("*.md"), ROOT / "README.md"]:
+    for page in [*PAGES.rglob("*.md"), ROOT / "README.md"]:
         for module, imported in re.findall(
             r"from (websocket_gateway[\w.]*) import ([\w, ]+)", page.read_text()
         ):

@@ -55,6 +55,8 @@ class Site:
 class Backend:
     """A site with a user, and a gateway that calls it."""
 
+    create_options: tuple[str, ...] = ("--default-channel", "lobby")
+
     def __init__(self, site: Site, gateway: GatewayHandle) -> None:
         self.site, self.gateway = site, gateway
         self.user = User.objects.create_user("ada")
@@ -63,8 +65,7 @@ class Backend:
             "live",
             "--target",
             f"{site.url}/ws/",
-            "--default-channel",
-            "lobby",
+            *self.create_options,
             stdout=StringIO(),
         )
         row = ApiGateway.objects.get()

@@ -222,6 +222,21 @@ test("a refusal of what the page has left by then is nothing to tell", async () 
   assert.deepEqual(world.socket.sent.map(({ _ws }) => _ws.type), ["subscribe"]);
 });
 
+test("a channel that is left and joined at once, as React's Strict Mode does, is no error", async () => {
+  const client = await start();
+  const errors = [];
+  client.channel("news").leave();
+  client.channel("news").on("error", ({ code }) => errors.push(code));
+  await settle();
+  assert.deepEqual(errors, []);
+
+  trouble((socket, frame) => socket.refuse(frame, "channel_denied"));
+  client.channel("staff").leave();
+  client.channel("staff").on("error", ({ code }) => errors.push(code));
+  await settle();
+  assert.deepEqual(errors, ["channel_denied"]);
+});
+
 test("subscribing twice asks once, and both hear the answer", async () => {
   const client = await start();
   trouble((socket, frame) => socket.refuse(frame, "busy"), { times: 1 });

@@ -260,7 +260,8 @@ export class GatewayClient {
     this.#handles.set(name, handle);
     const join = /** @param {Since} [begin] */ (begin) => {
       this.#places.enter(name, begin);
-      this.subscribe(name).catch((error) => this.#emit(`error ${name}`, error));
+      // The page knows what it has left itself, and may have joined it again by now.
+      this.subscribe(name).catch((error) => error.code === "unsubscribed" || this.#emit(`error ${name}`, error));
     };
     if (load) {
       this.#loads.set(name, async () => {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from django.db.models.sql import compiler as orm_compiler
+if TYPE_CHECKING:
+    from django.db.models.sql.compiler import SQLCompiler
 
 _WRITING: Final = ("as_sql", "compile", "quote_name_unless_alias")
 """Methods of the compiler that must be Django's. Those of a library could write another statement."""
@@ -26,8 +27,11 @@ def is_djangos(method: object) -> bool:
     return name.startswith("django.db.")
 
 
-def check_compiler(compiler: orm_compiler.SQLCompiler) -> None:
+def check_compiler(compiler: SQLCompiler) -> None:
     """Raise `UnexpectedError` unless the compiler of a lookup writes and reads as Django's own."""
+    # Not at the top: Django imports it for the first query, and `manage.py check`, for one, makes none.
+    from django.db.models.sql import compiler as orm_compiler
+
     written = [(name, getattr(compiler, name)) for name in _WRITING]
     for name, method in (*written, ("quote_name", compiler.connection.ops.quote_name)):
         if not is_djangos(method):

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AbstractUser, AnonymousUser
-from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 from django.views.generic import View
 
@@ -199,6 +198,8 @@ class WebSocketHooks(View):
         try:
             return async_to_sync(_await)(result)
         except asyncio.CancelledError as exc:
+            from django.core.handlers.asgi import ASGIRequest
+
             if isinstance(self.request, ASGIRequest):
                 raise  # the server gave the request up
             # Under WSGI only the handler itself can cancel. Not caught, this would end the worker.

@@ -59,7 +59,8 @@ def test_the_index_has_four_kinds_of_pages_and_the_project() -> None:
 
 def test_every_page_is_of_one_kind() -> None:
     listed = [name for group in groups_of_pages().values() for name in group]
-    pages = {str(page.relative_to(PAGES).with_suffix("")) for page in PAGES.rglob("*.md")} - {"index"}
+    # The recipes are listed by their own index, which is one page here.
+    pages = {page.stem for page in PAGES.glob("*.md")} - {"index"} | {"recipes/index"}
 
     assert sorted(listed) == sorted(pages)
 

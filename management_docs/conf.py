@@ -20,7 +20,7 @@ copyright = author
 release = version = websocket_gateway.__version__
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "_ext"))
-extensions = ["myst_parser", "sphinx.ext.autodoc", "narrow_tables", "sequences"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "narrow_tables", "accessible", "sequences"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 

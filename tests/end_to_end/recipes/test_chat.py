@@ -23,11 +23,14 @@ def say(page: Page, text: str) -> None:
     page.get_by_role("button", name="Send").click()
 
 
+SHOWN = "[...document.querySelectorAll('#messages li')].map(item => item.textContent)"
+
+
 def expect(page: Page, *texts: str) -> None:
+    """Wait for these messages and no other, in any order: what waited for a connection is sent at once."""
     page.wait_for_function(
-        "expected => [...document.querySelectorAll('#messages li')].map(item => item.textContent).join()"
-        " === expected.join() && !document.querySelector('#waiting li')",
-        arg=list(texts),
+        f"expected => {SHOWN}.sort().join() === expected.join() && !document.querySelector('#waiting li')",
+        arg=sorted(texts),
     )
 
 
@@ -68,6 +71,7 @@ def test_messages_are_saved_and_shown_once_over_a_cut(
 
     ada.reload()
     expect(ada, "ada: <b>Hello</b>", "ada: One", "ada: Two", "grace: Saved and not answered")
+    assert ada.evaluate(SHOWN) == grace.evaluate(SHOWN)
 
 
 def test_another_room_is_another_page_and_an_unknown_one_is_refused(recipe: Recipe) -> None:

@@ -1,6 +1,7 @@
 """Adds to Sphinx's HTML what screen readers and keyboards need, and axe-core misses.
 
-* Code that is wider than the window scrolls: it can be focused, so that the arrow keys scroll it.
+* Code and tables that are wider than the window scroll: they can be focused, and then the arrow keys scroll
+  them.
 * The captions of the navigation are headings, of level 2.
 * The parameters of a long signature are a list of lines, without terms: no definitions for a screen reader.
 """
@@ -11,6 +12,7 @@ from typing import Any
 
 IN_THE_BODY = {
     "<pre>": '<pre tabindex="0">',
+    '<div class="table-wrapper': '<div tabindex="0" class="table-wrapper',
     "<dl>\n<dd><em class=": '<dl role="presentation">\n<dd><em class=',
 }
 CAPTION = 'class="caption" role="heading"'

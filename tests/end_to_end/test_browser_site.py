@@ -29,9 +29,9 @@ MADE_BY_SPHINX = "genindex.html", "search.html", "py-modindex.html"
 
 @pytest.fixture(scope="module")
 def site() -> Path:
-    """What `make docs` builds; what has not changed since is not built again."""
+    """What `make docs` builds. Every page is written anew, but only what has changed since is read."""
     folder = ROOT / "build" / "docs"
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", "management_docs", str(folder)]
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-a", "-b", "html", "management_docs", str(folder)]
     subprocess.run(command, cwd=ROOT, env=untraced(), check=True, timeout=300)
     return folder
 

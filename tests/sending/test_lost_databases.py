@@ -52,15 +52,18 @@ def sessions(gateway: ApiGateway) -> list[WebSocketSession]:
 
 
 def once_reached(sink: Sink, connection_id: str, work: Callable[[], Any]) -> None:
-    """Do something once, before this connection gets its message; other posts wait until it is done."""
-    lock, done = threading.Lock(), threading.Event()
+    """Do something once, before this connection gets its message; later posts wait until it is done."""
+    lock, begun, done = threading.Lock(), threading.Event(), threading.Event()
 
     def on_request(asked: str) -> None:
         if asked == connection_id:
             with lock:
                 if not done.is_set():
+                    begun.set()
                     work()
                     done.set()
+        elif begun.is_set():
+            done.wait(30)
 
     sink.on_request = on_request
 

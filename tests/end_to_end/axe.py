@@ -24,7 +24,8 @@ EVERY_LOOK: tuple[Look, ...] = tuple(product((WIDE, NARROW), ("light", "dark")))
 PICTURES = os.environ.get("WEBSOCKET_GATEWAY_TEST_SCREENSHOTS", "")
 PACKAGE = "axe-core@4.14.1"
 FOLDER = Path(__file__).resolve().parents[2] / "build" / PACKAGE
-RUN = """async (selector) => (await axe.run(document.querySelector(selector))).violations
+RUN = """async (selector) =>
+  (await axe.run(document.querySelector(selector), { resultTypes: ["violations"] })).violations
   .filter(({ impact }) => impact === "serious" || impact === "critical")
   .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.slice(0, 4).map((one) => one.html).join(" | ")}`)"""
 DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"

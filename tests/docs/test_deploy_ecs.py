@@ -43,7 +43,7 @@ def slow(request):
 
 urlpatterns = [
     path("ws/<slug:route>", WebSocketView.as_view()),
-    path("ws-token/", WebSocketTokenView.as_view()),
+    path("token/", WebSocketTokenView.as_view()),
     path("slow", slow),
 ]
 """

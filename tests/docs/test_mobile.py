@@ -125,7 +125,7 @@ def app(live: LiveSite, live_server: Any, client_module: dict[str, Any], setting
         "TOKEN_RATE_LIMIT_PER_MINUTE": 0,
     }
     live.succeed("create_gateway", "chat", "--target", live.target)
-    get_token = token_by_session(f"{live_server.url}/ws-token/", client_module)
+    get_token = token_by_session(f"{live_server.url}/token/", client_module)
     return App(live.page_url, client_module, get_token)
 
 

@@ -5,5 +5,5 @@ from websocket_gateway.views import WebSocketTokenView
 
 urlpatterns = [
     path("ws/<slug:route>", OrganisationView.as_view()),
-    path("ws-token/", WebSocketTokenView.as_view()),
+    path("token/", WebSocketTokenView.as_view()),
 ]

@@ -154,7 +154,8 @@ def test_what_differs_in_aws_is_a_finding_and_what_does_not_is_none(
 
     after = probe_plan(row)
 
-    assert facts(before) == ["gateway chat: AWS has what is wanted"]
+    where = django_local_gateway.endpoint_url
+    assert facts(before) == [f"gateway chat: {where} has what is wanted"]
     assert numbers(after) == ["W111"]
     assert findings(after)[0].msg == "AWS differs from what is wanted: stage."
 
@@ -176,7 +177,8 @@ def test_what_is_left_in_aws_is_gone_after_the_command_of_the_hint(
     )
     assert run("sync_routes", "chat", "--prune", "--no-input").status == 0
 
-    assert facts(probe_plan(ApiGateway.objects.get())) == ["gateway chat: AWS has what is wanted"]
+    where = django_local_gateway.endpoint_url
+    assert facts(probe_plan(ApiGateway.objects.get())) == [f"gateway chat: {where} has what is wanted"]
 
 
 @pytest.fixture

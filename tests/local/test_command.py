@@ -104,7 +104,10 @@ def test_a_port_in_use_is_one_line() -> None:
     with sockets.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
-        with pytest.raises(CommandError, match=f"^Port {port} on 127.0.0.1 cannot be used: .*--port.$"):
+        with pytest.raises(
+            CommandError,
+            match=f"^Port {port} on 127.0.0.1 cannot be used: .*--port, .*ENDPOINT_URL.* to it.$",
+        ):
             call_command("run_local_gateway", f"--port={port}")
 
 

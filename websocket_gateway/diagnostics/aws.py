@@ -40,7 +40,10 @@ def probe_plan(gateway: ApiGateway) -> list[CheckMessage]:
             )
         ]
     if not plan.drift:
-        return [fact(f"gateway {name}: AWS has what is wanted")]
+        asked = (
+            get_settings().endpoint_url or "AWS"
+        )  # with ENDPOINT_URL, such as the local gateway's, not AWS
+        return [fact(f"gateway {name}: {asked} has what is wanted")]
     kinds = sorted({step.kind.value for step in plan}) or ["leftovers"]
     # What is not wanted here and left in AWS is deleted with --prune only; else nothing would change.
     command = f"manage.py sync_routes {shlex.quote(name)}{'' if plan.steps else ' --prune'}"

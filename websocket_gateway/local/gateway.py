@@ -212,6 +212,6 @@ def _bind(options: GatewayOptions) -> socket.socket:
         listener.close()
         raise LocalGatewayError(
             f"Port {options.port} on {options.host} cannot be used: {exc.strerror}. "
-            "Choose another one with --port."
+            'Choose another one with --port, and set WEBSOCKET_GATEWAY["ENDPOINT_URL"] to it.'
         ) from exc
     return listener

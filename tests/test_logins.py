@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from itertools import permutations
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,12 +16,13 @@ from django.http import HttpRequest
 from tests.checks.projects import PRODUCTION, findings
 from websocket_gateway.auth_backends import has_permissions
 from websocket_gateway.channels.rules import is_admitted
-from websocket_gateway.logins import has_lasting_session_keys
+from websocket_gateway.logins import has_lasting_session_keys, is_session_engine
 from websocket_gateway.models import ChannelPermission
 from websocket_gateway.receiving.handlers import Requirement
 from websocket_gateway.views import WebSocketView
 
 DJANGO = "django.contrib.sessions.backends"
+ENGINES = ("db", "cache", "cached_db", "file", "signed_cookies")
 
 
 class SessionStore(signed_cookies.SessionStore):
@@ -52,6 +55,14 @@ def user_without_permissions() -> Any:
     user: Any = SimpleNamespace(is_authenticated=True, is_active=True, pk=1)
     assert not hasattr(AbstractBaseUser, "has_perm")
     return user
+
+
+@pytest.mark.parametrize(("engine", "kind"), list(permutations(ENGINES, 2)))
+def test_what_is_known_of_djangos_engines_is_so(engine: str, kind: str) -> None:
+    names = [f"{DJANGO}.{name}" for name in (engine, kind)]
+    store, base = (import_module(name).SessionStore for name in names)
+
+    assert is_session_engine(*names) == issubclass(store, base)
 
 
 def test_user_of_a_model_without_permissions_has_none() -> None:

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
     from websocket_gateway.models import WebSocketSession
 
-_COOKIE_SESSIONS: Final = "django.contrib.sessions.backends.signed_cookies"
+_BACKENDS: Final = "django.contrib.sessions.backends"
+_COOKIE_SESSIONS: Final = f"{_BACKENDS}.signed_cookies"
+_OF_DJANGO: Final = {f"{_BACKENDS}.{name}" for name in ("db", "cache", "cached_db", "file", "signed_cookies")}
+_DERIVED_OF_DJANGO: Final = (f"{_BACKENDS}.cached_db", f"{_BACKENDS}.db")
+"""The one engine of Django that is derived from another, and that one."""
 
 
 def session_key_of(request: HttpRequest) -> str | None:
@@ -63,6 +67,8 @@ def is_session_engine(engine: str, kind: str) -> bool:
     """Whether `engine` is the session engine `kind`, or one whose store is derived from that of `kind`."""
     if engine == kind:
         return True
+    if {engine, kind} <= _OF_DJANGO:  # known without an import, which `manage.py check` would wait for
+        return (engine, kind) == _DERIVED_OF_DJANGO
     try:
         store, base = import_module(engine).SessionStore, import_module(kind).SessionStore
         return issubclass(store, base)
